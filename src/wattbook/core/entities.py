@@ -1,0 +1,217 @@
+"""Operators, sites and what stands on them."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from wattbook.core.errors import InvalidEntityError, Problem
+
+SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CURRENCY: Final = re.compile(r"[A-Z]{3}")
+HOLD_INTERVALS: Final = 3
+"""A power reading is believed for so many expected intervals unless its meter says otherwise."""
+
+
+class MeterKind(StrEnum):
+    """How a meter tells energy."""
+
+    INTERVAL = "interval"
+    REGISTER = "register"
+    POWER = "power"
+
+
+class MeterRole(StrEnum):
+    """What a meter's flow means for its site."""
+
+    MAIN = "main"
+    SUB = "sub"
+    GENERATION = "generation"
+
+
+class SiteStatus(StrEnum):
+    """Where a site stands in its life."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class SupplyKind(StrEnum):
+    """How power is bought or made."""
+
+    GRID = "grid"
+    PPA = "ppa"
+    ONSITE = "onsite"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """Measures one flow at a site."""
+
+    id: str
+    site_id: str
+    kind: MeterKind
+    role: MeterRole = MeterRole.MAIN
+    parent: str | None = None
+    expected_interval_s: int = 900
+    max_hold_s: int | None = None
+    register_size_kwh: float | None = None
+
+    @property
+    def hold_s(self) -> int:
+        """Seconds for which a power reading is believed."""
+        return self.max_hold_s or HOLD_INTERVALS * self.expected_interval_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """How a site is powered from `valid_from` until `valid_to`."""
+
+    id: str
+    site_id: str
+    kind: SupplyKind
+    technology: str | None = None
+    share: float | None = None
+    capacity_kw: float | None = None
+    g_per_kwh: float | None = None
+    valid_from: datetime
+    valid_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetItem:
+    """So many machines of one model at a site from `valid_from` until `valid_to`."""
+
+    id: str
+    site_id: str
+    model: str
+    count: int
+    hashrate_th: float | None = None
+    power_w: float | None = None
+    valid_from: datetime
+    valid_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A place that draws power."""
+
+    id: str
+    name: str
+    operator: str
+    timezone: str
+    zone: str
+    capacity_kw: float | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    status: SiteStatus = SiteStatus.ACTIVE
+    simulated: bool = False
+    created_utc: datetime
+    updated_utc: datetime
+    meters: tuple[Meter, ...] = field(default=())
+    supplies: tuple[Supply, ...] = field(default=())
+    fleet: tuple[FleetItem, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A site, an operator or a zone, as the analytics endpoints name them."""
+
+    kind: str
+    id: str
+
+
+ENTITY_KINDS: Final = ("site", "operator", "zone")
+
+
+def parse_entity(text: str) -> tuple[str | None, str]:
+    """Kind (null when it is left open) and id of `site:x`, `operator:x`, `zone:x` or a bare `x`.
+
+    >>> parse_entity("zone:US-TEX-ERCO")
+    ('zone', 'US-TEX-ERCO')
+    >>> parse_entity("pecos-1")
+    (None, 'pecos-1')
+    """
+    kind, colon, name = text.partition(":")
+    if not colon:
+        return None, text
+    if kind not in ENTITY_KINDS:
+        known = ", ".join(f"{kind}:" for kind in ENTITY_KINDS)
+        detail = f"{kind!r} is no kind of entity; use {known} or a bare id"
+        raise InvalidEntityError(detail, [Problem("bad_entity", detail, field="entity_id")])
+    return kind, name
+
+
+def problems_with(site: Site) -> list[Problem]:
+    """Everything about `site` that cannot be meant; empty when all is well."""
+    found: list[Problem] = []
+
+    def wrong(where: str, reason: str, detail: str) -> None:
+        found.append(Problem(reason, detail, field=where))
+
+    def slug(where: str, value: str) -> None:
+        if not SLUG.fullmatch(value):
+            wrong(where, "bad_id", f"{value!r} is no id: want {SLUG.pattern}")
+
+    slug("id", site.id)
+    slug("operator", site.operator)
+    if not ZONE.fullmatch(site.zone):
+        wrong("zone", "bad_id", f"{site.zone!r} is no zone: want {ZONE.pattern}")
+    if not known_timezone(site.timezone):
+        wrong("timezone", "bad_timezone", f"{site.timezone!r} is not an IANA time zone")
+    _judge_meters(site.meters, slug, wrong)
+    for index, supply in enumerate(site.supplies):
+        if supply.valid_to is not None and supply.valid_to <= supply.valid_from:
+            wrong(f"supplies[{index}].valid_to", "bad_period", "ends before it begins")
+    for index, item in enumerate(site.fleet):
+        if item.valid_to is not None and item.valid_to <= item.valid_from:
+            wrong(f"fleet[{index}].valid_to", "bad_period", "ends before it begins")
+    return found
+
+
+def _judge_meters(
+    meters: Sequence[Meter], slug: Callable[[str, str], None], wrong: Callable[[str, str, str], None]
+) -> None:
+    ids = [meter.id for meter in meters]
+    parents = {meter.id: meter.parent for meter in meters}
+    for index, meter in enumerate(meters):
+        where = f"meters[{index}]"
+        slug(f"{where}.id", meter.id)
+        if ids.count(meter.id) > 1:
+            wrong(f"{where}.id", "duplicate_id", f"{meter.id!r} stands here twice")
+        if meter.parent is not None and meter.parent not in parents:
+            wrong(f"{where}.parent", "unknown_meter", f"{meter.parent!r} is no meter of this site")
+        elif _in_circle(meter.id, parents):
+            wrong(f"{where}.parent", "circle", f"{meter.id!r} is its own ancestor")
+        if meter.register_size_kwh is not None and meter.kind is not MeterKind.REGISTER:
+            wrong(f"{where}.register_size_kwh", "bad_meter", "only a register has a size")
+
+
+def _in_circle(meter_id: str, parents: dict[str, str | None]) -> bool:
+    seen, at = {meter_id}, parents[meter_id]
+    while at is not None:
+        if at in seen:
+            return True
+        seen.add(at)
+        at = parents.get(at)
+    return False
+
+
+def known_timezone(name: str) -> bool:
+    """Whether `name` is an IANA time zone.
+
+    >>> known_timezone("Europe/Oslo"), known_timezone("../etc/passwd"), known_timezone("")
+    (True, False, False)
+    """
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True

@@ -1,0 +1,77 @@
+"""What can go wrong, in the words of the domain.
+
+::
+
+    WattbookError
+    ├── InputError                  the caller sent something unusable
+    │   ├── FrameMismatchError      a frame lacks columns or has other types
+    │   ├── UndecodableError        a body or file that is not what it says it is
+    │   ├── TooLargeError           a body beyond the limit
+    │   ├── InvalidPeriodError      a span of time that cannot be meant
+    │   └── InvalidEntityError      a site, meter, supply or fleet entry that cannot be meant
+    ├── UnknownEntityError          nothing is registered under this id
+    ├── ConflictError               the id is taken, or another state was expected
+    ├── UnsupportedError            this store cannot do this
+    └── UnavailableError            a store or service cannot be reached, or is held by another
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where: a `field` or a `row` of the input."""
+
+    reason: str
+    detail: str
+    field: str | None = None
+    row: int | None = None
+
+
+class WattbookError(Exception):
+    """The root of every error that wattbook raises on purpose."""
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class InputError(WattbookError):
+    """The caller sent something that cannot be used."""
+
+
+class FrameMismatchError(InputError):
+    """A frame lacks columns of its contract or has them with other types."""
+
+
+class UndecodableError(InputError):
+    """A body or a file is not what it says it is."""
+
+
+class TooLargeError(InputError):
+    """A body is larger than the limit."""
+
+
+class InvalidPeriodError(InputError):
+    """A span of time, a grain or a time zone that cannot be meant."""
+
+
+class InvalidEntityError(InputError):
+    """A site, meter, supply or fleet entry that cannot be meant."""
+
+
+class UnknownEntityError(WattbookError):
+    """Nothing is registered under this id."""
+
+
+class ConflictError(WattbookError):
+    """The id is taken, or the thing is in another state than the request expects."""
+
+
+class UnsupportedError(WattbookError):
+    """This store declares that it cannot do this."""
+
+
+class UnavailableError(WattbookError):
+    """A store or a service cannot be reached, or is held by another process."""

@@ -1,0 +1,250 @@
+"""The contracts of the frames that travel through wattbook; the dictionary page is made from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from wattbook.core.errors import FrameMismatchError, Problem
+
+UTC: Final = pl.Datetime("us", "UTC")
+TECHNOLOGIES: Final = (
+    "coal",
+    "gas",
+    "oil",
+    "nuclear",
+    "hydro",
+    "wind",
+    "solar",
+    "biomass",
+    "geothermal",
+    "battery",
+    "other",
+    "unknown",
+)
+QUALITIES: Final = ("measured", "estimated", "substituted")
+"""From best to worst; an aggregate carries the worst of its parts."""
+
+READING_VALUES: Final = (
+    "power_kw",
+    "energy_kwh",
+    "register_kwh",
+    "hashrate_th",
+    "temperature_c",
+)
+GRID_GENERATION: Final = tuple(f"gen_{technology}_mw" for technology in TECHNOLOGIES)
+GRID_VALUES: Final = (
+    "load_mw",
+    *GRID_GENERATION,
+    "price_per_mwh",
+    "carbon_g_per_kwh",
+    "marginal_g_per_kwh",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a contract: its type and what it means."""
+
+    dtype: pl.DataType | type[pl.DataType]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The columns that a frame has when it crosses a border, in order, sorted by `key`."""
+
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    columns: Mapping[str, Column] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> dict[str, pl.DataType | type[pl.DataType]]:
+        """Types by column name."""
+        return {name: column.dtype for name, column in self.columns.items()}
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of this contract without rows."""
+        return pl.DataFrame(schema=self.schema)
+
+
+def check(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """`frame` narrowed to the contract's columns, in its order.
+
+    Raises
+    ------
+    FrameMismatchError
+        With one problem for each column that is absent or of another type.
+    """
+    problems = [
+        Problem("bad_column", f"want {dtype}, have {frame.schema.get(name, 'nothing')}", field=name)
+        for name, dtype in contract.schema.items()
+        if frame.schema.get(name) != dtype
+    ]
+    if problems:
+        wrong = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+        raise FrameMismatchError(f"not a frame of {contract.name}: {wrong}", problems)
+    return frame.select(*contract.columns)
+
+
+READING_COLUMNS: Final[dict[str, Column]] = {
+    "power_kw": Column(pl.Float64, "power [kW] at the instant, held until the next reading"),
+    "energy_kwh": Column(pl.Float64, "energy [kWh] of the interval that begins at `ts_utc`"),
+    "register_kwh": Column(pl.Float64, "state [kWh] of the cumulative register"),
+    "hashrate_th": Column(pl.Float64, "hash rate [TH/s]"),
+    "temperature_c": Column(pl.Float64, "temperature [°C] of the inlet air"),
+}
+
+RAW_READINGS: Final = Contract(
+    "raw readings",
+    "rows as they were sent, before any of them is judged",
+    ("row",),
+    {
+        "row": Column(pl.UInt32, "position in the body, from 0"),
+        "site_id": Column(pl.String, "site, when the row names no meter: its main meter is meant"),
+        "meter_id": Column(pl.String, "meter (`device_id` is read as the same)"),
+        "timestamp": Column(pl.String, "ISO 8601 with offset"),
+        **READING_COLUMNS,
+        "quality": Column(pl.String, "`measured` when left out"),
+        "reason": Column(pl.String, "why the row cannot be read at all, else null"),
+        "detail": Column(pl.String, "what exactly is wrong with it, else null"),
+        "raw": Column(pl.String, "the row as sent, where it cannot be read, else null"),
+    },
+)
+READINGS: Final = Contract(
+    "readings",
+    "one row from one meter at one instant, as it is now believed",
+    ("meter_id", "ts_utc"),
+    {
+        "meter_id": Column(pl.String, "the meter"),
+        "ts_utc": Column(UTC, "instant, or start of the interval"),
+        **READING_COLUMNS,
+        "quality": Column(pl.String, "`measured`, `estimated` or `substituted`"),
+        "known_utc": Column(UTC, "when wattbook learned it"),
+        "revision": Column(pl.UInt16, "0, and one more with each correction"),
+    },
+)
+REJECTS: Final = Contract(
+    "rejects",
+    "rows that were refused, kept as evidence",
+    ("row",),
+    {
+        "row": Column(pl.UInt32, "position in the body, from 0"),
+        "reason": Column(pl.String, "one of the closed list of reasons"),
+        "detail": Column(pl.String, "what exactly is wrong"),
+        "raw": Column(pl.String, "the row as sent, as JSON where it could be read"),
+    },
+)
+METERS: Final = Contract(
+    "meters",
+    "what ingestion and rollup need to know of each meter",
+    ("meter_id",),
+    {
+        "meter_id": Column(pl.String, "the meter"),
+        "site_id": Column(pl.String, "where it is"),
+        "operator": Column(pl.String, "who runs the site"),
+        "zone": Column(pl.String, "grid zone of the site"),
+        "timezone": Column(pl.String, "IANA time zone of the site"),
+        "kind": Column(pl.String, "`interval`, `register` or `power`"),
+        "role": Column(pl.String, "`main`, `sub` or `generation`"),
+        "expected_interval_s": Column(pl.Int64, "seconds between readings"),
+        "max_hold_s": Column(pl.Int64, "seconds for which a power reading is believed"),
+        "register_size_kwh": Column(pl.Float64, "value at which the register returns to 0"),
+        "capacity_kw": Column(pl.Float64, "most that the site can draw"),
+    },
+)
+ROLLUPS: Final = Contract(
+    "rollups",
+    "energy and statistics of one meter over one bucket",
+    ("meter_id", "grain", "start_utc"),
+    {
+        "meter_id": Column(pl.String, "the meter"),
+        "grain": Column(pl.String, "`quarter`, `hour`, `day`, `week` or `month`"),
+        "start_utc": Column(UTC, "start of the bucket"),
+        "energy_kwh": Column(pl.Float64, "energy [kWh] of the covered time; null where none is"),
+        "power_kw_mean": Column(pl.Float64, "mean power [kW] over the covered time"),
+        "power_kw_min": Column(pl.Float64, "lowest power [kW] of a reading's span"),
+        "power_kw_max": Column(pl.Float64, "highest power [kW] of a reading's span"),
+        "power_kw_max_at": Column(UTC, "when the highest power began"),
+        "hashrate_th_mean": Column(pl.Float64, "mean hash rate [TH/s] over the covered time"),
+        "efficiency_j_per_th": Column(pl.Float64, "mean power over mean hash rate [J/TH]"),
+        "temperature_c_mean": Column(pl.Float64, "mean temperature [°C] over the covered time"),
+        "readings": Column(pl.Int64, "readings with their stamp in the bucket"),
+        "expected": Column(pl.Int64, "readings that a full bucket has"),
+        "bucket_s": Column(pl.Int64, "length [s] of the bucket: 82 800 to 90 000 for a day"),
+        "covered_s": Column(pl.Float64, "time [s] for which the energy is known"),
+        "coverage": Column(pl.Float64, "covered time over the bucket's time, 0 to 1"),
+        "quality": Column(pl.String, "worst quality of the parts"),
+        "computed_utc": Column(UTC, "when the figures were computed"),
+        "revision": Column(pl.Int64, "0, and one more each time the figures changed"),
+    },
+)
+EVENTS: Final = Contract(
+    "register events",
+    "what a register did other than count up",
+    ("meter_id", "at_utc", "kind"),
+    {
+        "meter_id": Column(pl.String, "the meter"),
+        "at_utc": Column(UTC, "stamp of the reading that shows it"),
+        "kind": Column(pl.String, "`rollover`, `reset`, `retrograde` or `implausible`"),
+        "detail": Column(pl.String, "the readings concerned"),
+    },
+)
+GRID: Final = Contract(
+    "grid",
+    "conditions of one grid zone over one interval",
+    ("zone", "start_utc"),
+    {
+        "zone": Column(pl.String, "the grid zone"),
+        "start_utc": Column(UTC, "start of the interval"),
+        "interval_s": Column(pl.Int64, "length [s] of the interval"),
+        "load_mw": Column(pl.Float64, "load [MW]"),
+        **{
+            f"gen_{technology}_mw": Column(pl.Float64, f"generation from {technology} [MW]")
+            for technology in TECHNOLOGIES
+        },
+        "price_per_mwh": Column(pl.Float64, "price per MWh in `currency`; may be negative"),
+        "currency": Column(pl.String, "ISO 4217 code"),
+        "carbon_g_per_kwh": Column(pl.Float64, "published average intensity [gCO2e/kWh]"),
+        "marginal_g_per_kwh": Column(pl.Float64, "published marginal intensity [gCO2e/kWh]"),
+        "known_utc": Column(UTC, "when wattbook learned it"),
+        "revision": Column(pl.UInt16, "0, and one more with each correction"),
+    },
+)
+RAW_GRID: Final = Contract(
+    "raw grid",
+    "zone conditions as they were sent",
+    ("row",),
+    {
+        "row": Column(pl.UInt32, "position in the body, from 0"),
+        "zone": Column(pl.String, "the grid zone"),
+        "start": Column(pl.String, "ISO 8601 with offset"),
+        "interval_s": Column(pl.Int64, "length [s] of the interval, 3600 when left out"),
+        **{name: GRID.columns[name] for name in GRID_VALUES},
+        "currency": GRID.columns["currency"],
+        "reason": RAW_READINGS.columns["reason"],
+        "detail": RAW_READINGS.columns["detail"],
+        "raw": RAW_READINGS.columns["raw"],
+    },
+)
+FACTORS: Final = Contract(
+    "factors",
+    "emission factors, dated and sourced",
+    ("factor_set", "zone", "technology", "scope", "valid_from"),
+    {
+        "factor_set": Column(pl.String, "the set that the row belongs to"),
+        "zone": Column(pl.String, "zone or country; `*` for any"),
+        "technology": Column(pl.String, "technology, or `mix` for a grid average"),
+        "scope": Column(pl.String, "`lifecycle` or `direct`"),
+        "valid_from": Column(pl.Date, "first day of validity"),
+        "valid_to": Column(pl.Date, "first day on which it no longer holds; null if open"),
+        "g_per_kwh": Column(pl.Float64, "emission factor [gCO2e/kWh]"),
+        "low": Column(pl.Float64, "lower end of the published range"),
+        "high": Column(pl.Float64, "upper end of the published range"),
+        "source": Column(pl.String, "where the figure is published"),
+        "licence": Column(pl.String, "under which licence"),
+    },
+)
+CONTRACTS: Final = (RAW_READINGS, READINGS, REJECTS, METERS, ROLLUPS, EVENTS, RAW_GRID, GRID, FACTORS)

@@ -1,0 +1,147 @@
+"""Spans of time, buckets, and what a civil day is where a site stands."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from wattbook.core.entities import known_timezone
+from wattbook.core.errors import InvalidPeriodError, Problem
+from wattbook.core.units import US_PER_SECOND
+
+QUARTER: Final = timedelta(minutes=15)
+QUARTER_S: Final = 900
+QUARTER_US: Final = QUARTER_S * US_PER_SECOND
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_ROWS: Final = 400_000
+"""So many buckets can be asked for at once: eleven years of quarter-hours."""
+
+
+class Grain(StrEnum):
+    """Length of a bucket. Days, weeks (ISO) and months are civil time where the site stands."""
+
+    QUARTER = "quarter"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    @property
+    def every(self) -> str:
+        """The length in the words of Polars."""
+        return {"quarter": "15m", "hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}[self]
+
+    @property
+    def civil(self) -> bool:
+        """Whether the bucket depends on the time zone."""
+        return self in (Grain.DAY, Grain.WEEK, Grain.MONTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span of time, [start, end), in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse spans that cannot be meant.
+
+        Raises
+        ------
+        InvalidPeriodError
+            An end without offset, or one that is not after the start.
+        """
+        for name in ("start", "end"):
+            if getattr(self, name).tzinfo is None:
+                raise invalid(name, f"{name} needs an offset, as in 2026-01-01T00:00:00Z")
+            object.__setattr__(self, name, getattr(self, name).astimezone(UTC))
+        if self.end <= self.start:
+            raise invalid("end", "end must be after start")
+
+
+def invalid(field: str, detail: str) -> InvalidPeriodError:
+    """Error that names the `field` of a period that cannot be meant."""
+    return InvalidPeriodError(detail, [Problem("bad_period", detail, field=field)])
+
+
+def zone(name: str) -> ZoneInfo:
+    """The IANA time zone `name`.
+
+    Raises
+    ------
+    InvalidPeriodError
+        There is no such time zone.
+    """
+    if not known_timezone(name):
+        raise invalid("timezone", f"{name!r} is not an IANA time zone")
+    return ZoneInfo(name)
+
+
+def bucket_start(start: pl.Expr, grain: Grain, timezone: str = "UTC") -> pl.Expr:
+    """Start of the bucket in which each UTC instant lies, in UTC.
+
+    Quarters and hours are UTC; days, ISO weeks and months begin at local midnight, so a day has
+    92, 96 or 100 quarters (94 or 98 where daylight saving moves by half an hour).
+
+    >>> from datetime import datetime, UTC
+    >>> at = pl.DataFrame({"t": [datetime(2026, 7, 1, 12, tzinfo=UTC)]})
+    >>> at.select(bucket_start(pl.col("t"), Grain.DAY, "Asia/Kolkata")).item()
+    datetime.datetime(2026, 6, 30, 18, 30, tzinfo=zoneinfo.ZoneInfo(key='UTC'))
+    """
+    if not grain.civil:
+        return start.dt.truncate(grain.every)
+    local = start.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+    midnight = local.dt.truncate(grain.every)
+    return midnight_utc(midnight, timezone)
+
+
+def midnight_utc(midnight: pl.Expr, timezone: str) -> pl.Expr:
+    """UTC instant at which a civil day begins; the first that exists where midnight does not."""
+    exact = midnight.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    later = (midnight + timedelta(hours=1)).dt.replace_time_zone(
+        timezone, ambiguous="earliest", non_existent="null"
+    )
+    return pl.coalesce(exact, later).dt.convert_time_zone("UTC")
+
+
+def floor(instant: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
+    """Start of the bucket in which `instant` lies."""
+    frame = pl.DataFrame({"t": [instant]}, schema={"t": pl.Datetime("us", "UTC")})
+    start: datetime = frame.select(bucket_start(pl.col("t"), grain, timezone)).item()
+    return start.astimezone(UTC)
+
+
+def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> pl.DataFrame:
+    """Every bucket that begins in the period or holds its start: `start_utc`, `end_utc`.
+
+    Raises
+    ------
+    InvalidPeriodError
+        More than `MAX_ROWS` buckets.
+    """
+    first = floor(period.start, grain, timezone)
+    if (period.end - first) / QUARTER > MAX_ROWS * _quarters_at_least(grain):
+        raise invalid("end", f"the period has more than {MAX_ROWS} buckets of a {grain}")
+    if not grain.civil:
+        starts = pl.datetime_range(
+            first, period.end, grain.every, closed="left", time_unit="us", eager=True
+        )
+        frame = starts.alias("start_utc").to_frame()
+        return frame.with_columns(end_utc=pl.col("start_utc").dt.offset_by(grain.every))
+    local = zone(timezone)
+    begin = first.astimezone(local).replace(tzinfo=None)
+    begin = begin.replace(hour=0, minute=0)
+    beyond = period.end.astimezone(local).replace(tzinfo=None) + timedelta(days=32)
+    midnights = pl.datetime_range(begin, beyond, grain.every, time_unit="us", eager=True)
+    starts = midnights.alias("start_utc").to_frame()
+    starts = starts.select(midnight_utc(pl.col("start_utc"), timezone))
+    ends = starts.with_columns(end_utc=pl.col("start_utc").shift(-1))
+    return ends.filter(pl.col("start_utc") < period.end, pl.col("end_utc").is_not_null())
+
+
+def _quarters_at_least(grain: Grain) -> int:
+    return {"quarter": 1, "hour": 4, "day": 92, "week": 668, "month": 2684}[grain]

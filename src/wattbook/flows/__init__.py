@@ -1,0 +1,1 @@
+"""The journeys: each reads, computes in the core, and writes."""

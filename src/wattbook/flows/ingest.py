@@ -1,0 +1,190 @@
+"""Taking in what meters and markets send, in batches and one by one."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import frames, ingest
+from wattbook.core.ingest import IntervalLabel, Sorted
+from wattbook.ports.clock import Clock
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import Batch, ReadingStore, Receipt, Written
+from wattbook.ports.registry import Registry
+
+SMALL: Final = 200
+"""So few rows are judged on the event loop; more go to a thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a batch comes from."""
+
+    source: str
+    sha256: str
+
+    @classmethod
+    def of(cls, source: str, body: bytes) -> "Origin":
+        """The origin of a body."""
+        return cls(source=source, sha256=hashlib.sha256(body).hexdigest())
+
+
+async def take_in(
+    raw: pl.DataFrame,
+    origin: Origin,
+    *,
+    label: IntervalLabel = IntervalLabel.START,
+    atomic: bool = False,
+    registry: Registry,
+    readings: ReadingStore,
+    clock: Clock,
+) -> Written:
+    """Keep what can be kept of `raw` (`frames.RAW_READINGS`), on disk; what became of each row."""
+    meters = await registry.meters()
+    now = clock.now()
+
+    def judge() -> Sorted:
+        sorted_ = ingest.sort_out(raw, meters=meters, now=now, label=label)
+        return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
+
+    sorted_ = judge() if raw.height <= SMALL else await asyncio.to_thread(judge)
+    return await readings.write(_batch(raw, sorted_, origin, clock))
+
+
+async def take_in_grid(
+    raw: pl.DataFrame,
+    origin: Origin,
+    *,
+    atomic: bool = False,
+    grid: GridStore,
+    clock: Clock,
+) -> Written:
+    """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk."""
+    sorted_ = ingest.sort_out_grid(raw, now=clock.now())
+    if atomic and sorted_.rejects.height:
+        sorted_ = ingest.refuse_all(sorted_)
+    return await grid.write(_batch(raw, sorted_, origin, clock))
+
+
+def _batch(raw: pl.DataFrame, sorted_: Sorted, origin: Origin, clock: Clock) -> Batch:
+    return Batch(
+        batch_id=uuid.uuid4().hex,
+        source=origin.source,
+        sha256=origin.sha256,
+        received_utc=clock.now(),
+        received=raw.height,
+        kept=sorted_.kept,
+        rejects=sorted_.rejects,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """What became of one reading: its batch, and `accepted`, `duplicate`, `corrected` or a reject."""
+
+    batch_id: str
+    outcome: str
+    reason: str | None = None
+    detail: str | None = None
+
+
+OUTCOMES: Final = ("accepted", "duplicate", "corrected")
+
+
+class Collector:
+    """Gathers readings that come one by one, so that many share one commit.
+
+    A group leaves as soon as the one before it is on disk: alone when it is quiet, hundreds at a
+    time when it is busy.
+    """
+
+    def __init__(self, *, registry: Registry, readings: ReadingStore, clock: Clock) -> None:
+        self._registry = registry
+        self._readings = readings
+        self._clock = clock
+        self._waiting: list[tuple[dict[str, object], asyncio.Future[Single]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def take_in(self, row: dict[str, object]) -> Single:
+        """Keep one row of `frames.RAW_READINGS`, on disk before this returns."""
+        done: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
+        self._waiting.append((row, done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain())
+        return await done
+
+    async def _drain(self) -> None:
+        await asyncio.sleep(0)  # let the requests of this turn of the loop join
+        while self._waiting:
+            group = self._first_of_each_key()
+            rows = [row for row, _ in group]
+            waiters = [done for _, done in group]
+            try:
+                results = await self._write(rows)
+            except Exception as error:  # noqa: BLE001  each caller gets it, none is left waiting
+                for done in waiters:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for done, result in zip(waiters, results, strict=True):
+                if not done.done():
+                    done.set_result(result)
+
+    def _first_of_each_key(self) -> list[tuple[dict[str, object], "asyncio.Future[Single]"]]:
+        """Waiting rows with distinct keys; a second row for a key waits for the next group."""
+        seen: set[object] = set()
+        group, later = [], []
+        for entry in self._waiting:
+            key = (entry[0].get("meter_id") or entry[0].get("site_id"), entry[0].get("timestamp"))
+            (later if key in seen else group).append(entry)
+            seen.add(key)
+        self._waiting = later
+        return group
+
+    async def _write(self, rows: Sequence[dict[str, object]]) -> list[Single]:
+        raw = pl.DataFrame(rows, schema=SINGLE_SCHEMA).with_row_index("row")
+        text = raw.write_ndjson().encode()
+        written = await take_in(
+            raw,
+            Origin.of("realtime", text),
+            registry=self._registry,
+            readings=self._readings,
+            clock=self._clock,
+        )
+        return _singles(written, len(rows))
+
+
+SINGLE_SCHEMA: Final = {
+    name: column.dtype
+    for name, column in frames.RAW_READINGS.columns.items()
+    if name not in ("row", "reason", "detail", "raw")
+}
+
+
+def _singles(written: Written, count: int) -> list[Single]:
+    batch_id = written.receipt.batch_id
+    results: list[Single | None] = [None] * count
+    for row, outcome in zip(written.rows, written.outcomes, strict=True):
+        results[row] = Single(batch_id, OUTCOMES[outcome])
+    for row, reason, detail, _ in written.receipt.rejects.iter_rows():
+        results[row] = Single(batch_id, "rejected", reason, detail)
+    assert all(result is not None for result in results)
+    return [result for result in results if result is not None]
+
+
+def added(receipts: Sequence[Receipt]) -> Receipt:
+    """One receipt over the chunks of one file: counts summed, rejects together."""
+    counts = {
+        name: sum(getattr(receipt, name) for receipt in receipts)
+        for name in ("received", "accepted", "duplicates", "corrected", "rejected")
+    }
+    rejects = [receipt.rejects for receipt in receipts if receipt.rejects.height]
+    return replace(
+        receipts[0],
+        **counts,
+        rejects=pl.concat(rejects) if rejects else frames.REJECTS.empty(),
+    )

@@ -1,0 +1,160 @@
+"""Bringing rollups up to date with the readings behind them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import frames, periods, rollup
+from wattbook.core.entities import MeterKind
+from wattbook.core.periods import Grain, Period
+from wattbook.ports.clock import Clock
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import Dirty, RollupStore
+
+METERS_AT_ONCE: Final = 20
+"""So many meters are recomputed together: enough to fill the columns, little enough for memory."""
+HOUR: Final = timedelta(hours=1)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What a run did."""
+
+    meters: int
+    rows_written: int
+
+
+async def catch_up(
+    meter_ids: list[str] | None = None,
+    *,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    clock: Clock,
+    progress: Progress | None = None,
+) -> Rolled:
+    """Roll up what changed, of these meters or of all: the dirty quarters and all above them."""
+    first = await rollups.dirty(meter_ids)
+    if first.spans.is_empty():
+        return Rolled(0, 0)
+
+    async with rollups.turn():
+        dirty = await rollups.dirty(meter_ids)
+        meters = await registry.meters()
+        waiting = meters.join(dirty.spans.select("meter_id").unique(), on="meter_id", how="semi")
+        chunks = [
+            chunk
+            for zone in waiting.partition_by("timezone", maintain_order=True)
+            for chunk in zone.iter_slices(METERS_AT_ONCE)
+        ]
+        written = done = 0
+        for chunk in chunks:
+            mine = dirty.spans.join(chunk.select("meter_id"), on="meter_id", how="semi")
+            written += await _roll_up(
+                chunk,
+                Dirty(mine, dirty.mark),
+                readings=readings,
+                rollups=rollups,
+                now=clock.now(),
+            )
+            done += chunk.height
+            if progress is not None:
+                progress(done, waiting.height)
+    return Rolled(waiting.height, written)
+
+
+async def _roll_up(
+    meters: pl.DataFrame,
+    dirty: Dirty,
+    *,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    now: datetime,
+) -> int:
+    """Roll up meters of one time zone; the rows that changed."""
+    timezone = str(meters["timezone"][0])
+    spans, rows = await readings.around(rollup.touched(dirty.spans, meters))
+    if spans.is_empty():
+        return 0
+    days = _civil(spans, [Grain.DAY], timezone)
+    months = _civil(spans, [Grain.WEEK, Grain.MONTH], timezone)
+    ids = meters["meter_id"].to_list()
+    around = Period(days.start - HOUR, days.end + HOUR)
+    old = {
+        grain: await rollups.read(ids, grain, months if grain in _FROM_DAYS else around)
+        for grain in Grain
+    }
+    old_days = await rollups.read(ids, Grain.DAY, months)
+
+    fresh = _within(rollup.quarters(rows, meters), spans)
+    events = rollup.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
+    figures = _every_grain(fresh, old[Grain.QUARTER], old_days, meters, days)
+    changed = rollup.stamped(figures, now, pl.concat(old.values()))
+
+    await rollups.write(changed, _within(events, spans, "at_utc"), spans, dirty)
+    return changed.height
+
+
+_FROM_DAYS: Final = (Grain.WEEK, Grain.MONTH)
+
+
+def _every_grain(
+    fresh: pl.DataFrame,
+    old_quarters: pl.DataFrame,
+    old_days: pl.DataFrame,
+    meters: pl.DataFrame,
+    days: Period,
+) -> pl.DataFrame:
+    """The new quarters, and each coarser bucket that holds one, from all of its parts."""
+    quarters = _replaced(old_quarters, fresh)
+    hours = rollup.coarsen(quarters, meters, Grain.HOUR)
+    in_days = pl.col("start_utc").is_between(days.start, days.end, closed="left")
+    new_days = rollup.coarsen(quarters.filter(in_days), meters, Grain.DAY)
+    every_day = _replaced(old_days, new_days)
+    return pl.concat(
+        [
+            new_days,
+            hours.filter(in_days),
+            rollup.coarsen(every_day, meters, Grain.MONTH),
+            fresh,
+            rollup.coarsen(every_day, meters, Grain.WEEK),
+        ]
+    )
+
+
+def _replaced(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    if old.is_empty():
+        return new
+    kept = old.join(new, on=list(frames.ROLLUPS.key), how="anti", maintain_order="left")
+    return pl.concat([kept.select(rollup.FIGURES), new])
+
+
+def _within(rows: pl.DataFrame, spans: pl.DataFrame, at: str = "start_utc") -> pl.DataFrame:
+    """Rows of a meter that lie in one of its spans."""
+    owner = spans.select("meter_id", "from_utc", "to_utc").sort("meter_id", "from_utc")
+    found = rows.sort("meter_id", at).join_asof(
+        owner,
+        left_on=at,
+        right_on="from_utc",
+        by="meter_id",
+        check_sortedness=False,  # both sides are sorted in the two lines above
+    )
+    return found.filter(pl.col(at) < pl.col("to_utc")).drop("from_utc", "to_utc", strict=False)
+
+
+def _civil(spans: pl.DataFrame, grains: list[Grain], timezone: str) -> Period:
+    """The shortest period of whole civil buckets that holds all spans."""
+    first, last = spans["from_utc"].min(), spans["to_utc"].max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    hull = Period(first, last)
+    whole = [periods.buckets(hull, grain, timezone) for grain in grains]
+    return Period(
+        min(frame["start_utc"][0] for frame in whole), max(frame["end_utc"][-1] for frame in whole)
+    )

@@ -1,0 +1,93 @@
+"""What keeps readings, with the receipts and rejects of how they came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from wattbook.core.periods import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a store can do beyond keeping rows; what it cannot is refused with UnsupportedError."""
+
+    as_of: bool = True
+    atomic: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A judged batch on its way to the store."""
+
+    batch_id: str
+    source: str
+    sha256: str
+    received_utc: datetime
+    received: int
+    kept: pl.DataFrame
+    """`row` and the columns of `frames.READINGS` (or `frames.GRID`); keys occur once."""
+    rejects: pl.DataFrame
+    """`frames.REJECTS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a batch: accepted + duplicates + corrected + rejected = received."""
+
+    batch_id: str
+    source: str
+    sha256: str
+    received_utc: datetime
+    received: int
+    accepted: int
+    duplicates: int
+    corrected: int
+    rejected: int
+    rejects: pl.DataFrame
+
+
+ACCEPTED, DUPLICATE, CORRECTED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A receipt, and for each row that was kept (by its number in the batch) what became of it."""
+
+    receipt: Receipt
+    rows: pl.Series
+    outcomes: pl.Series
+    """`ACCEPTED`, `DUPLICATE` or `CORRECTED`."""
+
+
+class ReadingStore(Protocol):
+    """Keeps readings; a reading is identified by its meter and its instant."""
+
+    abilities: Abilities
+
+    async def write(self, batch: Batch) -> Written:
+        """Keep a batch, on disk before this returns; marks what it changed as dirty."""
+        ...
+
+    async def read(
+        self, meter_ids: list[str], period: Period | None = None, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.READINGS` of the meters with stamps in the period, sorted by key."""
+        ...
+
+    async def around(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Readings that decide the quarters of `spans` (`meter_id`, `from_utc`, `to_utc`, `kind`).
+
+        For registers each span is first widened to the readings beside it. Returns the spans as
+        widened and the readings in and next to them.
+        """
+        ...
+
+    async def receipt(self, batch_id: str) -> Receipt:
+        """The receipt of a batch, with its rejects."""
+        ...
+
+    async def revisions(self, meter_id: str, period: Period) -> pl.DataFrame:
+        """Readings that were superseded, with `superseded_utc`, sorted by key and revision."""
+        ...

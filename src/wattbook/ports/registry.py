@@ -1,0 +1,54 @@
+"""What knows the sites, their meters, supplies and fleets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from wattbook.core.entities import FleetItem, Meter, Site, Supply
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some sites, and the cursor for those that follow; null at the end."""
+
+    sites: tuple[Site, ...]
+    cursor: str | None
+
+
+class Registry(Protocol):
+    """Knows the sites; a site is identified by its id."""
+
+    async def add(self, site: Site) -> Site:
+        """Register a site with its meters, supplies and fleet; ConflictError if an id is taken."""
+        ...
+
+    async def site(self, site_id: str) -> Site:
+        """One site with everything on it; UnknownEntityError if there is none."""
+        ...
+
+    async def sites(
+        self,
+        filters: Mapping[str, str] | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Sites in the order of their ids, filtered by operator, zone or status."""
+        ...
+
+    async def change(self, site_id: str, changes: Mapping[str, object], now: datetime) -> Site:
+        """Change fields of a site (not its parts); returns it as it then is."""
+        ...
+
+    async def put_parts(
+        self, site_id: str, parts: tuple[Meter | Supply | FleetItem, ...], now: datetime
+    ) -> Site:
+        """Add meters, supplies or fleet items to a site, or replace those with the same id."""
+        ...
+
+    async def meters(self) -> pl.DataFrame:
+        """`frames.METERS` of all sites, sorted by meter; cached until the registry changes."""
+        ...

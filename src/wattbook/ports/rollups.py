@@ -1,0 +1,56 @@
+"""What keeps rollups and knows which of them are out of date."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from wattbook.core.periods import Grain, Period
+
+
+@dataclass(frozen=True, slots=True)
+class Dirty:
+    """Spans whose readings changed since they were rolled up, as seen at one moment."""
+
+    spans: pl.DataFrame
+    """`meter_id`, `from_utc`, `to_utc` (both included)."""
+    mark: int
+    """What was marked up to here is settled when the rollups are written."""
+
+
+class RollupStore(Protocol):
+    """Keeps rollups; one is identified by its meter, grain and start."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Only one recomputation at a time, so that an older figure never replaces a newer one."""
+        ...
+
+    async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
+        """What is out of date, of these meters or of all."""
+        ...
+
+    async def mark(self, meter_ids: list[str]) -> None:
+        """Mark all readings of these meters as changed, and drop their rollups."""
+        ...
+
+    async def write(
+        self, rollups: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, dirty: Dirty
+    ) -> None:
+        """Replace rollups by key and the events within `spans`, and settle `dirty`, at once."""
+        ...
+
+    async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
+        """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
+        ...
+
+    async def page(
+        self, meter_ids: list[str], grain: Grain, period: Period, after: tuple[str, str] | None,
+        limit: int,
+    ) -> pl.DataFrame:
+        """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
+        ...
+
+    async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`frames.EVENTS` of the meters in the period, sorted by key."""
+        ...

@@ -1,0 +1,1 @@
+"""Where readings come from: bytes and files become raw frames."""

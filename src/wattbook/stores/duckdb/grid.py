@@ -1,0 +1,89 @@
+"""Conditions of grid zones."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from wattbook.core import frames
+from wattbook.core.periods import Period
+from wattbook.ports.readings import Batch, Written
+from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
+from wattbook.stores.duckdb.keys import Keys
+from wattbook.stores.duckdb.merge import Merger, Table
+
+TABLE: Final = Table(
+    "grid",
+    "grid_revisions",
+    "zone_key",
+    "start_utc",
+    tuple(
+        name
+        for name in frames.GRID.columns
+        if name not in (*frames.GRID.key, "known_utc", "revision")
+    ),
+)
+
+
+class DuckGrid:
+    """`ports.grid.GridStore` in DuckDB."""
+
+    def __init__(self, engine: Engine, keys: Keys) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._merger = self._fresh_merger()
+
+    async def write(self, batch: Batch) -> Written:
+        """Keep a batch of `frames.GRID`, on disk before this returns."""
+        written: Written = await self._engine.write(self._write, batch, batch.kept.height)
+        return written
+
+    async def read(
+        self, zones: list[str], period: Period, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.GRID` of the zones with starts in the period, sorted by key."""
+        columns = ", ".join(TABLE.columns)
+        where = f"zone_key in ({listed(self._keys.of(zones))}) and start_utc >= ? and start_utc < ?"
+        span: list[Any] = [period.start.replace(tzinfo=None), period.end.replace(tzinfo=None)]
+        sql, values = f"select {columns} from grid where {where}", span  # noqa: S608  numbers only
+        if as_of is not None:
+            known = as_of.replace(tzinfo=None)
+            sql = (
+                f"{sql} and known_utc <= ? union all select {columns} from grid_revisions"  # noqa: S608
+                f" where {where} and known_utc <= ? and superseded_utc > ?"
+            )
+            values = [*span, known, *span, known, known]
+        found = await self._engine.read(lambda con: fetch(con, sql, values))
+        rows = self._keys.named(found).with_columns(
+            pl.col("start_utc", "known_utc").dt.replace_time_zone("UTC"),
+            pl.col("interval_s").cast(pl.Int64),
+        )
+        return frames.check(rows, frames.GRID).sort(*frames.GRID.key)
+
+    def _write(self, con: Connection, batches: list[Batch]) -> list[Written]:
+        try:
+            rows = [self._own(con, batch.kept) for batch in batches]
+            written, _ = self._merger.merge(con, batches, rows)
+        except BaseException:
+            self._keys.reload()
+            self._merger = self._fresh_merger()
+            raise
+        return written
+
+    def _fresh_merger(self) -> Merger:
+        heads = self._engine.on_cursor(
+            lambda con: fetch(
+                con, "select zone_key, max(start_utc) as start_utc from grid group by zone_key"
+            )
+        )
+        return Merger(TABLE, self._keys, heads)
+
+    def _own(self, con: Connection, kept: pl.DataFrame) -> pl.DataFrame:
+        rows = self._keys.numbered(kept)
+        if rows["zone_key"].null_count():
+            self._keys.add(con, kept["zone"])
+            rows = self._keys.numbered(kept)
+        return rows.with_columns(
+            pl.col("start_utc", "known_utc").dt.replace_time_zone(None),
+            pl.col("interval_s").cast(pl.Int32),
+        ).select(TABLE.columns)

@@ -1,0 +1,55 @@
+"""Which spans of which meters changed since they were rolled up."""
+
+import polars as pl
+
+from wattbook.ports.rollups import Dirty
+from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
+from wattbook.stores.duckdb.keys import Keys
+
+
+class Marks:
+    """The table of dirty spans: one row for each meter and day that a transaction touched."""
+
+    def __init__(self, engine: Engine, keys: Keys) -> None:
+        self._engine = engine
+        self._keys = keys
+        highest = engine.on_cursor(
+            lambda con: fetch(con, "select coalesce(max(mark), 0) as mark from dirty")
+        )
+        self.last: int = highest.item()
+
+    def add(self, con: Connection, changed: pl.DataFrame) -> None:
+        """Mark what changed, by meter and day; part of the transaction that changed it."""
+        self._mark(con, changed, ["meter_key", pl.col("ts_utc").dt.truncate("1d").alias("day")])
+
+    def add_whole(self, con: Connection, ends: pl.DataFrame) -> None:
+        """Mark everything between the first and the last stamp of each meter."""
+        self._mark(con, ends, ["meter_key"])
+
+    def _mark(self, con: Connection, rows: pl.DataFrame, by: list[str | pl.Expr]) -> None:
+        if rows.is_empty():
+            return
+        self.last += 1
+        spans = rows.group_by(by).agg(
+            from_utc=pl.col("ts_utc").min(), to_utc=pl.col("ts_utc").max()
+        )
+        mark = pl.lit(self.last, dtype=pl.Int64).alias("mark")
+        insert(con, "dirty", spans.select(mark, "meter_key", "from_utc", "to_utc"))
+
+    def read(self, con: Connection, meter_ids: list[str] | None) -> Dirty:
+        """What is dirty on the snapshot of this connection."""
+        where = "" if meter_ids is None else f"where meter_key in ({listed(self._keys.of(meter_ids))})"
+        found = fetch(con, f"select * from dirty {where}")  # noqa: S608  numbers only
+        spans = self._keys.named(found).with_columns(
+            pl.col("from_utc", "to_utc").dt.replace_time_zone("UTC")
+        )
+        mark = found["mark"].max()
+        return Dirty(spans.select("meter_id", "from_utc", "to_utc"), mark if isinstance(mark, int) else 0)
+
+    def settle(self, con: Connection, dirty: Dirty) -> None:
+        """Take away what was read as `dirty`; what was marked since stays."""
+        numbers = self._keys.of(dirty.spans["meter_id"].unique().to_list())
+        con.execute(
+            f"delete from dirty where mark <= ? and meter_key in ({listed(numbers)})",  # noqa: S608
+            [dirty.mark],
+        )

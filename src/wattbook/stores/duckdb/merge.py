@@ -1,0 +1,189 @@
+"""The one idempotent way in: new rows, repeated rows and corrections, told apart by key."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from wattbook.core.frames import REJECTS
+from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, Receipt, Written
+from wattbook.stores.duckdb.engine import Connection, fetch, insert
+from wattbook.stores.duckdb.keys import Keys
+
+MIX = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with one current row per key, and a table of the rows that were superseded."""
+
+    name: str
+    revisions: str
+    number: str
+    instant: str
+    values: tuple[str, ...]
+    """Columns that make two rows of one key the same or different."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table, in its order."""
+        return (self.number, self.instant, *self.values, "known_utc", "revision")
+
+
+class Merger:
+    """Merges batches into one table, on the writing thread."""
+
+    def __init__(self, table: Table, keys: Keys, heads: pl.DataFrame) -> None:
+        self.table = table
+        self.keys = keys
+        self._heads = np.full(1024, np.iinfo(np.int64).min, dtype=np.int64)
+        self._raise_heads(heads[table.number].to_numpy(), heads[table.instant].to_physical())
+
+    def merge(
+        self, con: Connection, batches: Sequence[Batch], rows: Sequence[pl.DataFrame]
+    ) -> tuple[list[Written], pl.DataFrame]:
+        """Write all batches; what became of each, and the rows that changed the table.
+
+        `rows` are the batches' kept rows in the columns of the table.
+        """
+        if len(rows) > 1 and not self._disjoint(pl.concat(rows)):
+            pairs = [
+                self.merge(con, [batch], [frame])
+                for batch, frame in zip(batches, rows, strict=True)
+            ]
+            written = [done for one, _ in pairs for done in one]
+            return written, pl.concat([changed for _, changed in pairs])
+        every = pl.concat(rows)
+        outcomes, changed = self._merge_rows(con, every)
+        ends = list(itertools.accumulate(frame.height for frame in rows))
+        written = [
+            _written(batch, outcomes.slice(end - frame.height, frame.height))
+            for batch, frame, end in zip(batches, rows, ends, strict=True)
+        ]
+        _keep_receipts(con, written)
+        return written, changed
+
+    def _disjoint(self, every: pl.DataFrame) -> bool:
+        number, instant = pl.col(self.table.number), pl.col(self.table.instant).to_physical()
+        return every.select((instant * MIX + number).n_unique()).item() == every.height
+
+    def _merge_rows(self, con: Connection, rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+        table = self.table
+        numbers = rows[table.number].to_numpy()
+        instants = rows[table.instant].to_physical().to_numpy()
+        if numbers.size and int(numbers.max()) >= self._heads.size:
+            self._grow(int(numbers.max()) + 1)
+        outcomes = np.zeros(rows.height, dtype=np.uint8)
+        asked = np.flatnonzero(instants <= self._heads[numbers])
+        if asked.size:
+            rows = self._compare(con, rows, asked, outcomes)
+        changed = rows if not asked.size else rows.filter(pl.Series(outcomes != DUPLICATE))
+        if changed.height:
+            insert(con, table.name, changed)
+            self._raise_heads(numbers, pl.Series(instants))
+        return pl.Series("outcome", outcomes), changed
+
+    def _compare(
+        self, con: Connection, rows: pl.DataFrame, asked: Any, outcomes: Any
+    ) -> pl.DataFrame:
+        """Look up the rows that may exist; note their outcomes, and supersede what differs."""
+        table = self.table
+        probe = rows[asked].with_columns(at=pl.Series(asked))
+        low, high = probe[table.instant].min(), probe[table.instant].max()
+        first, last = probe[table.number].min(), probe[table.number].max()
+        stored = fetch(
+            con,
+            f"select p.at, t.* from probe p join {table.name} t"  # noqa: S608  our own names
+            f" on t.{table.number} = p.{table.number} and t.{table.instant} = p.{table.instant}"
+            f" where t.{table.instant} between ? and ? and t.{table.number} between ? and ?",
+            [low, high, first, last],
+            probe=probe.select("at", table.number, table.instant),
+        )
+        if stored.is_empty():
+            return rows
+        both = probe.join(stored, on="at", suffix="_old")
+        same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in table.values)
+        both = both.with_columns(same=same)
+        outcomes[both.filter("same")["at"].to_numpy()] = DUPLICATE
+        corrected = both.filter(~pl.col("same"))
+        if corrected.is_empty():
+            return rows
+        outcomes[corrected["at"].to_numpy()] = CORRECTED
+        self._supersede(con, stored, corrected)
+        revised = corrected.select(
+            "at", revision_new=(pl.col("revision_old") + 1).cast(rows.schema["revision"])
+        )
+        return (
+            rows.with_row_index("at")
+            .with_columns(pl.col("at").cast(pl.Int64))
+            .join(revised, on="at", how="left", maintain_order="left")
+            .with_columns(revision=pl.coalesce("revision_new", "revision"))
+            .select(table.columns)
+        )
+
+    def _supersede(self, con: Connection, stored: pl.DataFrame, corrected: pl.DataFrame) -> None:
+        table = self.table
+        until = corrected.select("at", superseded_utc="known_utc")
+        old = stored.join(until, on="at").select(*table.columns, "superseded_utc")
+        insert(con, table.revisions, old)
+        con.register("gone", old.select(table.number, table.instant).to_arrow())
+        con.execute(
+            f"delete from {table.name} t using gone g"  # noqa: S608  our own names
+            f" where t.{table.number} = g.{table.number} and t.{table.instant} = g.{table.instant}"
+        )
+        con.unregister("gone")
+
+    def _grow(self, size: int) -> None:
+        more = np.full(max(size, self._heads.size * 2) - self._heads.size, np.iinfo(np.int64).min)
+        self._heads = np.concatenate([self._heads, more])
+
+    def _raise_heads(self, numbers: Any, instants: pl.Series) -> None:
+        if numbers.size and int(numbers.max()) >= self._heads.size:
+            self._grow(int(numbers.max()) + 1)
+        np.maximum.at(self._heads, numbers, instants.to_numpy())
+
+
+def _written(batch: Batch, outcomes: pl.Series) -> Written:
+    counts = np.bincount(outcomes.to_numpy(), minlength=3)
+    receipt = Receipt(
+        batch_id=batch.batch_id,
+        source=batch.source,
+        sha256=batch.sha256,
+        received_utc=batch.received_utc,
+        received=batch.received,
+        accepted=int(counts[ACCEPTED]),
+        duplicates=int(counts[DUPLICATE]),
+        corrected=int(counts[CORRECTED]),
+        rejected=batch.rejects.height,
+        rejects=batch.rejects,
+    )
+    return Written(receipt, batch.kept["row"], outcomes)
+
+
+def _keep_receipts(con: Connection, written: Sequence[Written]) -> None:
+    receipts = [done.receipt for done in written]
+    for receipt in receipts:
+        con.execute(
+            "insert into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                receipt.batch_id,
+                receipt.source,
+                receipt.sha256,
+                receipt.received_utc.replace(tzinfo=None),
+                receipt.received,
+                receipt.accepted,
+                receipt.duplicates,
+                receipt.corrected,
+                receipt.rejected,
+            ],
+        )
+    refused = [
+        receipt.rejects.select(pl.lit(receipt.batch_id).alias("batch_id"), *REJECTS.columns)
+        for receipt in receipts
+        if receipt.rejects.height
+    ]
+    if refused:
+        insert(con, "rejects", pl.concat(refused))

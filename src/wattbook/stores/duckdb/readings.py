@@ -1,0 +1,259 @@
+"""Readings, and which buckets they changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from wattbook.core import frames
+from wattbook.core.entities import MeterKind
+from wattbook.core.errors import UnknownEntityError
+from wattbook.core.periods import Period
+from wattbook.ports.readings import Abilities, Batch, Receipt, Written
+from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
+from wattbook.stores.duckdb.keys import Keys
+from wattbook.stores.duckdb.marks import Marks
+from wattbook.stores.duckdb.merge import Merger, Table
+
+TABLE: Final = Table(
+    "readings",
+    "reading_revisions",
+    "meter_key",
+    "ts_utc",
+    (*frames.READING_VALUES, "quality"),
+)
+QUALITY: Final = pl.Enum(frames.QUALITIES)
+NEIGHBOURS: Final = 3
+"""A register's dip is seen by its neighbours, so a change reaches so many readings to each side."""
+NEAR: Final = "interval 3 day"
+
+
+class DuckReadings:
+    """`ports.readings.ReadingStore` in DuckDB."""
+
+    abilities = Abilities()
+
+    def __init__(self, engine: Engine, keys: Keys, marks: Marks) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._marks = marks
+        self._merger = self._fresh_merger()
+
+    async def write(self, batch: Batch) -> Written:
+        """Keep a batch, on disk before this returns; marks what it changed as dirty."""
+        written: Written = await self._engine.write(self._write, batch, batch.kept.height)
+        return written
+
+    async def read(
+        self, meter_ids: list[str], period: Period | None = None, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.READINGS` of the meters with stamps in the period, sorted by key."""
+        where, values = _where(self._keys.of(meter_ids), period)
+        if as_of is None:
+            sql = f"select * from readings where {where}"  # noqa: S608  numbers and our own names
+        else:
+            columns = ", ".join(TABLE.columns)
+            sql = (
+                f"select {columns} from readings where {where} and known_utc <= ?"  # noqa: S608
+                f" union all select {columns} from reading_revisions"
+                f" where {where} and known_utc <= ? and superseded_utc > ?"
+            )
+            known = _plain(as_of)
+            values = [*values, known, *values, known, known]
+        found = await self._engine.read(lambda con: fetch(con, sql, values))
+        return self._domain(found)
+
+    async def around(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Readings that decide the quarters of `spans`, and the spans, widened for registers."""
+        return await self._engine.read(lambda con: self._around(con, spans))
+
+    async def receipt(self, batch_id: str) -> Receipt:
+        """The receipt of a batch, with its rejects."""
+
+        def find(con: Connection) -> tuple[pl.DataFrame, pl.DataFrame]:
+            return (
+                fetch(con, "select * from receipts where batch_id = ?", [batch_id]),
+                fetch(
+                    con,
+                    'select "row", reason, detail, raw from rejects where batch_id = ? order by 1',
+                    [batch_id],
+                ),
+            )
+
+        receipts, rejects = await self._engine.read(find)
+        if receipts.is_empty():
+            raise UnknownEntityError(f"no batch {batch_id} was received")
+        about = receipts.with_columns(_utc("received_utc")).row(0, named=True)
+        return Receipt(**about, rejects=rejects.cast({"row": pl.UInt32}))
+
+    async def revisions(self, meter_id: str, period: Period) -> pl.DataFrame:
+        """Readings that were superseded, with `superseded_utc`, sorted by key and revision."""
+        where, values = _where(self._keys.of([meter_id]), period)
+        sql = f"select * from reading_revisions where {where}"  # noqa: S608  numbers and our own names
+        found = await self._engine.read(lambda con: fetch(con, sql, values))
+        rows = self._keys.named(found).with_columns(
+            _utc("ts_utc"), _utc("known_utc"), _utc("superseded_utc"), quality=_quality()
+        )
+        columns = [*frames.READINGS.columns, "superseded_utc"]
+        return rows.select(columns).sort("meter_id", "ts_utc", "revision")
+
+    def _write(self, con: Connection, batches: list[Batch]) -> list[Written]:
+        try:
+            rows = [self._own(con, batch.kept) for batch in batches]
+            written, changed = self._merger.merge(con, batches, rows)
+            self._marks.add(con, changed)
+        except BaseException:
+            self._keys.reload()
+            self._merger = self._fresh_merger()
+            raise
+        return written
+
+    def _fresh_merger(self) -> Merger:
+        heads = self._engine.on_cursor(
+            lambda con: fetch(
+                con, "select meter_key, max(ts_utc) as ts_utc from readings group by meter_key"
+            )
+        )
+        return Merger(TABLE, self._keys, heads)
+
+    def _own(self, con: Connection, kept: pl.DataFrame) -> pl.DataFrame:
+        """Rows in the columns of the table."""
+        rows = self._keys.numbered(kept)
+        if rows["meter_key"].null_count():
+            self._keys.add(con, kept["meter_id"])
+            rows = self._keys.numbered(kept)
+        quality = pl.col("quality").cast(QUALITY).to_physical()
+        return rows.with_columns(
+            pl.col("ts_utc", "known_utc").dt.replace_time_zone(None), quality=quality
+        ).select(TABLE.columns)
+
+    def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
+        rows = self._keys.named(found).with_columns(
+            _utc("ts_utc"), _utc("known_utc"), quality=_quality()
+        )
+        return frames.check(rows, frames.READINGS).sort(*frames.READINGS.key)
+
+    def _around(self, con: Connection, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        own = self._keys.numbered(spans).drop_nulls("meter_key").with_row_index("span")
+        own = own.with_columns(
+            _naive("from_utc"), _naive("to_utc"), is_register=pl.col("kind") == MeterKind.REGISTER
+        )
+        own = _widened(con, own, keep=NEIGHBOURS - 1).with_columns(
+            from_utc=pl.col("wide_from").dt.truncate("15m"),
+            to_utc=pl.col("wide_to").dt.offset_by("15m").dt.truncate("15m"),
+        )
+        own = _widened(con, own, keep=NEIGHBOURS)
+        found = _between(con, own)
+        named = self._keys.named(own).select(
+            "meter_id", _utc("from_utc"), _utc("to_utc"), "kind", "pad_s"
+        )
+        return named, self._domain(found)
+
+
+def _widened(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
+    """Spans with `wide_from` and `wide_to`: registers reach `keep` readings further, others `pad_s`."""
+    registers = spans.filter("is_register")
+    pad = pl.duration(seconds=pl.col("pad_s"))
+    spans = spans.drop("wide_from", "wide_to", strict=False)
+    if registers.is_empty():
+        return spans.with_columns(wide_from=pl.col("from_utc") - pad, wide_to=pl.col("to_utc"))
+    before, after = (_neighbours(con, registers, keep, side) for side in ("before", "after"))
+    return (
+        spans.join(before.rename({"at": "before"}), on="span", how="left", maintain_order="left")
+        .join(after.rename({"at": "after"}), on="span", how="left", maintain_order="left")
+        .with_columns(
+            wide_from=pl.when("is_register")
+            .then(pl.coalesce("before", "from_utc"))
+            .otherwise(pl.col("from_utc") - pad),
+            wide_to=pl.when("is_register")
+            .then(pl.coalesce("after", "to_utc"))
+            .otherwise("to_utc"),
+        )
+        .drop("before", "after")
+    )
+
+
+def _neighbours(con: Connection, spans: pl.DataFrame, keep: int, side: str) -> pl.DataFrame:
+    """The stamp of the last of `keep` readings beside each span: first looked for nearby."""
+    beyond, near, order, furthest = (
+        ("r.ts_utc < s.from_utc", f"r.ts_utc >= s.from_utc - {NEAR}", "desc", "min")
+        if side == "before"
+        else ("r.ts_utc >= s.to_utc", f"r.ts_utc <= s.to_utc + {NEAR}", "asc", "max")
+    )
+    asked, parts = spans, []
+    for bound in (near, "true"):
+        sql = (
+            "select span, {furthest}(ts_utc) as at, count(*) as found from ("  # noqa: S608
+            " select s.span, r.ts_utc from asked s join readings r"
+            " on r.meter_key = s.meter_key and {beyond} and {bound}"
+            " where r.meter_key in ({keys}) and r.ts_utc between ? and ?"
+            " qualify row_number() over (partition by s.span order by r.ts_utc {order}) <= {keep}"
+            ") group by span"
+        ).format(
+            furthest=furthest,
+            beyond=beyond,
+            bound=bound,
+            keys=listed(asked["meter_key"]),
+            order=order,
+            keep=keep,
+        )
+        found = fetch(con, sql, _bounds(asked, side, near=bound == near), asked=asked)
+        enough = found.filter(pl.col("found") >= keep) if bound == near else found
+        parts.append(enough.select(pl.col("span").cast(pl.UInt32), "at"))
+        asked = asked.join(parts[-1], on="span", how="anti")
+        if asked.is_empty():
+            break
+    return pl.concat(parts)
+
+
+def _bounds(spans: pl.DataFrame, side: str, *, near: bool) -> list[object]:
+    """Lowest and highest stamp that can matter, so that whole blocks of the table are passed over."""
+    first, last = spans["from_utc"].min(), spans["to_utc"].max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    low = datetime(1, 1, 1) if not near else _shift(first, -3)  # noqa: DTZ001  as the table has it
+    high = datetime(9999, 1, 1) if not near else _shift(last, 3)  # noqa: DTZ001
+    return [low, spans["from_utc"].max()] if side == "before" else [spans["to_utc"].min(), high]
+
+
+def _shift(at: datetime, days: int) -> datetime:
+    return datetime.fromordinal(max(1, at.toordinal() + days))
+
+
+def _between(con: Connection, spans: pl.DataFrame) -> pl.DataFrame:
+    columns = ", ".join(f"r.{name}" for name in TABLE.columns)
+    low, high = spans["wide_from"].min(), spans["wide_to"].max()
+    sql = (
+        f"select distinct {columns} from readings r join spans s on r.meter_key = s.meter_key"  # noqa: S608
+        " and r.ts_utc >= s.wide_from and r.ts_utc <= s.wide_to"
+        f" where r.meter_key in ({listed(spans['meter_key'].unique())})"
+        " and r.ts_utc between ? and ?"
+    )
+    if spans["meter_key"].n_unique() == spans.height:
+        sql = sql.replace("distinct ", "")
+    return fetch(con, sql, [low, high], spans=spans.select("meter_key", "wide_from", "wide_to"))
+
+
+def _where(numbers: Sequence[int], period: Period | None) -> tuple[str, list[Any]]:
+    where = f"meter_key in ({listed(numbers)})"
+    if period is None:
+        return where, []
+    return f"{where} and ts_utc >= ? and ts_utc < ?", [_plain(period.start), _plain(period.end)]
+
+
+def _plain(at: datetime) -> datetime:
+    return at.replace(tzinfo=None)
+
+
+def _naive(column: str) -> pl.Expr:
+    return pl.col(column).dt.replace_time_zone(None)
+
+
+def _utc(column: str) -> pl.Expr:
+    return pl.col(column).dt.replace_time_zone("UTC")
+
+
+def _quality() -> pl.Expr:
+    return pl.lit(pl.Series(frames.QUALITIES)).gather(pl.col("quality"))
+

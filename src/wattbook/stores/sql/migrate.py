@@ -1,0 +1,52 @@
+"""Brings the registry's tables up to date."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from wattbook.core.errors import UnavailableError
+from wattbook.stores.sql.engine import ALONE, reached
+
+SCRIPTS: Final = "wattbook.stores.sql:migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """From which revision (null: there was nothing) to which."""
+
+    before: str | None
+    after: str | None
+
+
+async def upgrade(engine: AsyncEngine) -> Upgrade:
+    """Bring the database to the newest revision, in one transaction; harmless to repeat.
+
+    UnavailableError when a newer wattbook wrote it, or it cannot be reached.
+    """
+    with reached(engine.url):
+        async with engine.execution_options(**ALONE).begin() as connection:
+            return await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> Upgrade:
+    config = Config()
+    config.set_main_option("script_location", SCRIPTS)
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
+    newest = scripts.get_current_head()
+    before = MigrationContext.configure(connection).get_current_revision()
+    if before is not None and before not in known:
+        raise UnavailableError(
+            f"the registry is at revision {before!r} and this wattbook knows none "
+            f"after {newest!r}: a newer one wrote it, so use that one or newer"
+        )
+    command.upgrade(config, "head")
+    return Upgrade(before, newest)

@@ -1,0 +1,273 @@
+"""Sites and what stands on them, in SQLite or PostgreSQL."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Row, Table, bindparam, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from wattbook.core.entities import (
+    HOLD_INTERVALS,
+    SLUG,
+    ZONE,
+    FleetItem,
+    Meter,
+    MeterKind,
+    MeterRole,
+    Site,
+    SiteStatus,
+    Supply,
+    SupplyKind,
+)
+from wattbook.core.errors import (
+    ConflictError,
+    InputError,
+    InvalidEntityError,
+    Problem,
+    UnknownEntityError,
+)
+from wattbook.core.frames import METERS, check
+from wattbook.ports.registry import Page
+from wattbook.stores.sql.engine import reached
+from wattbook.stores.sql.schema import fleet, meters, registry_version, sites, supplies
+
+TABLES: Final[dict[type, Table]] = {Meter: meters, Supply: supplies, FleetItem: fleet}
+FILTERS: Final = {"operator": sites.c.operator, "zone": sites.c.zone, "status": sites.c.status}
+CHANGEABLE: Final = frozenset(sites.c.keys()) - {"id", "created_utc", "updated_utc"}
+METER_QUERY: Final = select(
+    meters.c.id.label("meter_id"),
+    meters.c.site_id,
+    sites.c.operator,
+    sites.c.zone,
+    sites.c.timezone,
+    meters.c.kind,
+    meters.c.role,
+    meters.c.expected_interval_s,
+    meters.c.max_hold_s,
+    meters.c.register_size_kwh,
+    sites.c.capacity_kw,
+).join_from(meters, sites)
+
+
+class SqlRegistry:
+    """Knows the sites."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._meters: tuple[int, pl.DataFrame] | None = None
+
+    async def add(self, site: Site) -> Site:
+        """Register a site with its meters, supplies and fleet."""
+        async with self._writing() as connection:
+            problems = []
+            if await connection.scalar(select(sites.c.id).where(sites.c.id == site.id)):
+                detail = f"there is a site {site.id!r} already"
+                problems.append(Problem("id_taken", detail, field="id"))
+            problems += await _foreign(connection, site.id, site.meters)
+            if problems:
+                raise ConflictError(problems[0].detail, problems)
+            await connection.execute(insert(sites), _values(sites, site))
+            await _put(connection, site.id, (*site.meters, *site.supplies, *site.fleet))
+            return await _one(connection, site.id)
+
+    async def site(self, site_id: str) -> Site:
+        """One site with everything on it."""
+        async with self._reading() as connection:
+            return await _one(connection, site_id)
+
+    async def sites(
+        self,
+        filters: Mapping[str, str] | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Sites in the order of their ids, filtered by operator, zone or status."""
+        query = select(sites).order_by(sites.c.id).limit(limit + 1)
+        for name, value in (filters or {}).items():
+            if name not in FILTERS:
+                detail = f"sites are filtered by {', '.join(FILTERS)}, not by {name!r}"
+                raise InputError(detail, [Problem("bad_filter", detail, field=name)])
+            if not ZONE.fullmatch(value):
+                return Page((), None)
+            query = query.where(FILTERS[name] == value)
+        if after is not None:
+            if not SLUG.fullmatch(after):
+                detail = "this cursor was not given out here"
+                raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")])
+            query = query.where(sites.c.id > after)
+        async with self._reading() as connection:
+            rows = (await connection.execute(query)).all()
+            found = await _with_parts(connection, rows[:limit])
+        return Page(found, found[-1].id if len(rows) > limit else None)
+
+    async def change(self, site_id: str, changes: Mapping[str, object], now: datetime) -> Site:
+        """Change fields of a site; returns it as it then is."""
+        if unknown := sorted(changes.keys() - CHANGEABLE):
+            problems = [
+                Problem("unknown_field", f"{name!r} of a site cannot be changed", field=name)
+                for name in unknown
+            ]
+            raise InvalidEntityError(problems[0].detail, problems)
+        async with self._writing() as connection:
+            await _touch(connection, site_id, now, changes)
+            return await _one(connection, site_id)
+
+    async def put_parts(
+        self, site_id: str, parts: tuple[Meter | Supply | FleetItem, ...], now: datetime
+    ) -> Site:
+        """Add meters, supplies or fleet items to a site, or replace those with the same id."""
+        async with self._writing() as connection:
+            await _touch(connection, site_id, now, {})
+            own = [part for part in parts if isinstance(part, Meter)]
+            if problems := await _foreign(connection, site_id, own):
+                raise ConflictError(problems[0].detail, problems)
+            await _put(connection, site_id, parts)
+            return await _one(connection, site_id)
+
+    async def meters(self) -> pl.DataFrame:
+        """`frames.METERS` of all sites, sorted by meter."""
+        async with self._reading() as connection:
+            # The version first: rows that are newer than it are only read once more.
+            version = await connection.scalar(select(registry_version.c.version)) or 0
+            if self._meters is not None and self._meters[0] == version:
+                return self._meters[1]
+            rows = (await connection.execute(METER_QUERY)).all()
+        frame = _meter_frame(rows)
+        self._meters = version, frame
+        return frame
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of its own: raising the version first makes the writers take turns."""
+        higher = registry_version.c.version + 1
+        with reached(self._engine.url):
+            try:
+                async with self._engine.begin() as connection:
+                    await connection.execute(update(registry_version).values(version=higher))
+                    yield connection
+            except (IntegrityError, DataError) as error:
+                detail = f"the registry refuses it: {error.orig}"
+                raise InvalidEntityError(detail, [Problem("refused", detail)]) from error
+
+
+async def _foreign(
+    connection: AsyncConnection, site_id: str, own: Sequence[Meter]
+) -> list[Problem]:
+    """Meters whose id another site has."""
+    query = select(meters.c.id, meters.c.site_id).where(
+        meters.c.id.in_([meter.id for meter in own]), meters.c.site_id != site_id
+    )
+    owners = {row.id: row.site_id for row in await connection.execute(query)}
+    return [
+        Problem(
+            "id_taken",
+            f"{meter.id!r} is a meter of another site, {owners[meter.id]!r}",
+            field=f"meters[{index}].id",
+        )
+        for index, meter in enumerate(own)
+        if meter.id in owners
+    ]
+
+
+async def _touch(
+    connection: AsyncConnection, site_id: str, now: datetime, changes: Mapping[str, object]
+) -> None:
+    if not SLUG.fullmatch(site_id):
+        raise _unknown(site_id)
+    statement = update(sites).where(sites.c.id == site_id).values({**changes, "updated_utc": now})
+    if (await connection.execute(statement)).rowcount == 0:
+        raise _unknown(site_id)
+
+
+async def _put(
+    connection: AsyncConnection, site_id: str, parts: Iterable[Meter | Supply | FleetItem]
+) -> None:
+    rows: dict[Table, list[dict[str, object]]] = defaultdict(list)
+    for part in parts:
+        table = TABLES[type(part)]
+        rows[table].append({**_values(table, part), "site_id": site_id})
+    for table, given in rows.items():
+        query = select(table.c.id).where(
+            table.c.site_id == site_id, table.c.id.in_([row["id"] for row in given])
+        )
+        there = set(await connection.scalars(query))
+        if fresh := [row for row in given if row["id"] not in there]:
+            await connection.execute(insert(table), fresh)
+        if known := [row for row in given if row["id"] in there]:
+            same = [table.c.site_id == bindparam("at_site"), table.c.id == bindparam("at_id")]
+            changed = {
+                name: bindparam(name) for name in table.c.keys() if name not in {"id", "site_id"}
+            }
+            await connection.execute(
+                update(table).where(*same).values(changed),
+                [{**row, "at_site": site_id, "at_id": row["id"]} for row in known],
+            )
+
+
+async def _one(connection: AsyncConnection, site_id: str) -> Site:
+    if not SLUG.fullmatch(site_id):
+        raise _unknown(site_id)
+    rows = (await connection.execute(select(sites).where(sites.c.id == site_id))).all()
+    if not rows:
+        raise _unknown(site_id)
+    (site,) = await _with_parts(connection, rows)
+    return site
+
+
+async def _with_parts(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Site, ...]:
+    ids = [row.id for row in rows]
+    parts: dict[Table, dict[str, list[Row[Any]]]] = {}
+    for table, order in (
+        (meters, [meters.c.id]),
+        (supplies, [supplies.c.valid_from, supplies.c.id]),
+        (fleet, [fleet.c.valid_from, fleet.c.id]),
+    ):
+        by_site = parts[table] = defaultdict(list)
+        query = select(table).where(table.c.site_id.in_(ids)).order_by(*order)
+        for row in await connection.execute(query):
+            by_site[row.site_id].append(row)
+    return tuple(
+        Site(
+            **{**row._mapping, "status": SiteStatus(row.status)},
+            meters=tuple(map(_meter, parts[meters][row.id])),
+            supplies=tuple(map(_supply, parts[supplies][row.id])),
+            fleet=tuple(FleetItem(**item._mapping) for item in parts[fleet][row.id]),
+        )
+        for row in rows
+    )
+
+
+def _meter(row: Row[Any]) -> Meter:
+    return Meter(**{**row._mapping, "kind": MeterKind(row.kind), "role": MeterRole(row.role)})
+
+
+def _supply(row: Row[Any]) -> Supply:
+    return Supply(**{**row._mapping, "kind": SupplyKind(row.kind)})
+
+
+def _meter_frame(rows: Sequence[Row[Any]]) -> pl.DataFrame:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in METERS.columns)
+    frame = pl.DataFrame(dict(zip(METERS.columns, columns, strict=True)), schema=METERS.schema)
+    hold = pl.coalesce("max_hold_s", HOLD_INTERVALS * pl.col("expected_interval_s"))
+    return check(frame.with_columns(max_hold_s=hold).sort("meter_id"), METERS)
+
+
+def _values(table: Table, entity: object) -> dict[str, object]:
+    return {name: getattr(entity, name) for name in table.c.keys()}
+
+
+def _unknown(site_id: str) -> UnknownEntityError:
+    detail = f"no site is registered as {site_id!r}"
+    return UnknownEntityError(detail, [Problem("unknown_site", detail, field="site_id")])

@@ -1,0 +1,162 @@
+"""The tables of the registry, alike in SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
+
+
+class Utc(TypeDecorator[datetime]):
+    """An instant, kept in UTC; a naive time is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """What is stored."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no offset")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """What is read: SQLite keeps no offset, PostgreSQL may answer with another."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def _period() -> CheckConstraint:
+    return CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="period_forward")
+
+
+# Ids sort by code point in every database, as they do in Polars.
+ID: Final = String(64).with_variant(String(64, collation="C"), "postgresql")
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+sites: Final = Table(
+    "sites",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("operator", ID, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("zone", ID, nullable=False),
+    Column("capacity_kw", Double),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("status", String(16), nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("created_utc", Utc, nullable=False),
+    Column("updated_utc", Utc, nullable=False),
+    CheckConstraint("capacity_kw > 0", name="capacity_positive"),
+    CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude_on_earth"),
+    CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_on_earth"),
+    _one_of("status", SiteStatus),
+    Index("ix_sites_operator", "operator"),
+    Index("ix_sites_zone", "zone"),
+)
+meters: Final = Table(
+    "meters",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("site_id", ID, ForeignKey("sites.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("parent", ID),
+    Column("expected_interval_s", Integer, nullable=False),
+    Column("max_hold_s", Integer),
+    Column("register_size_kwh", Double),
+    UniqueConstraint("site_id", "id"),
+    # A child may be written before its parent; what counts is the end of the transaction.
+    ForeignKeyConstraint(
+        ["site_id", "parent"],
+        ["meters.site_id", "meters.id"],
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    CheckConstraint("expected_interval_s > 0", name="interval_positive"),
+    CheckConstraint("max_hold_s > 0", name="hold_positive"),
+    CheckConstraint("register_size_kwh > 0", name="size_positive"),
+    CheckConstraint("register_size_kwh IS NULL OR kind = 'register'", name="size_of_register"),
+    _one_of("kind", MeterKind),
+    _one_of("role", MeterRole),
+)
+supplies: Final = Table(
+    "supplies",
+    metadata,
+    Column("site_id", ID, ForeignKey("sites.id"), primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("technology", String(16)),
+    Column("share", Double),
+    Column("capacity_kw", Double),
+    Column("g_per_kwh", Double),
+    Column("valid_from", Utc, nullable=False),
+    Column("valid_to", Utc),
+    CheckConstraint("share BETWEEN 0 AND 1", name="share_in_range"),
+    CheckConstraint("capacity_kw > 0", name="capacity_positive"),
+    CheckConstraint("g_per_kwh >= 0", name="factor_not_negative"),
+    _period(),
+    _one_of("kind", SupplyKind),
+)
+fleet: Final = Table(
+    "fleet",
+    metadata,
+    Column("site_id", ID, ForeignKey("sites.id"), primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("model", String(100), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("hashrate_th", Double),
+    Column("power_w", Double),
+    Column("valid_from", Utc, nullable=False),
+    Column("valid_to", Utc),
+    CheckConstraint("count >= 0", name="count_not_negative"),
+    CheckConstraint("hashrate_th >= 0", name="hashrate_not_negative"),
+    CheckConstraint("power_w >= 0", name="power_not_negative"),
+    _period(),
+)
+registry_version: Final = Table(
+    "registry_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+"""One row: how often the registry was written. Every write begins by raising it, so that writers
+take turns and a cache knows that it is out of date."""

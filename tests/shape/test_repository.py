@@ -1,0 +1,95 @@
+"""What no file of the repository may say, and how none may be called."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path("src/wattbook")
+CODE = {".py", ".pyi", ".ts", ".tsx", ".js", ".mjs"}
+
+# Written in pieces, so that this file does not find itself.
+REGISTRIES = ("pypi" + ".org", "files.python" + "hosted", "registry." + "npmjs", "npmjs." + "org")
+HOMES = ("root", "work", "home", "Users")
+SAID = re.compile(
+    "|".join([*map(re.escape, REGISTRIES), rf"(?<![\w.}})~-])/(?:{'|'.join(HOMES)})/"]).encode()
+)
+EMPTY_WORDS = {"util", "helper", "common", "manager", "base", "impl"}
+
+
+def ours() -> list[Path]:
+    """Files that git tracks or would add, relative to the root."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("not a git work tree")
+    names = listing.stdout.decode().split("\0")
+    return sorted(Path(name) for name in set(names) if name and (ROOT / name).is_file())
+
+
+def singular(word: str) -> str:
+    """`word` without the s of its plural: sinks, sink."""
+    return word if word.endswith("ss") else word.removesuffix("s")
+
+
+def words(stem: str) -> set[str]:
+    """Parts of a file's name, in the singular."""
+    return {singular(word) for word in re.split(r"[._-]+", stem.lower()) if word}
+
+
+def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
+    """A lock file written on one machine once named its mirror; no other could install from it."""
+    found = [
+        f"{path}:{number}: {hit.group().decode()}"
+        for path in ours()
+        for number, line in enumerate((ROOT / path).read_bytes().splitlines(), start=1)
+        if (hit := SAID.search(line))
+    ]
+    assert found == []
+
+
+def test_nothing_is_mocked() -> None:
+    """A mock proves that the code is the code; the embedded stores run in memory instead."""
+    found: list[str] = []
+    for path in ours():
+        if path.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse((ROOT / path).read_bytes())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            found += [str(path) for name in names if re.match(r"(unittest\.)?mock\b", name)]
+    assert found == []
+
+
+def test_every_name_says_what_is_inside() -> None:
+    """`utils` is where a module goes that nobody thought about."""
+    found = [
+        str(path)
+        for path in ours()
+        if path.suffix in CODE
+        for part in [*path.parts[:-1], path.name.split(".")[0]]
+        if words(part) & EMPTY_WORDS
+    ]
+    assert found == []
+
+
+def test_no_file_repeats_its_folder() -> None:
+    """`stores/duckdb/readings.py` needs no second `duckdb`."""
+    found = [
+        str(path)
+        for path in ours()
+        if path.suffix == ".py" and path.is_relative_to(PACKAGE) and "migrations" not in path.parts
+        if words(path.stem) & {singular(part) for part in path.relative_to(PACKAGE).parts[:-1]}
+    ]
+    assert found == []
