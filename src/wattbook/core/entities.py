@@ -177,7 +177,9 @@ def problems_with(site: Site) -> list[Problem]:
 
 
 def _judge_meters(
-    meters: Sequence[Meter], slug: Callable[[str, str], None], wrong: Callable[[str, str, str], None]
+    meters: Sequence[Meter],
+    slug: Callable[[str, str], None],
+    wrong: Callable[[str, str, str], None],
 ) -> None:
     ids = [meter.id for meter in meters]
     parents = {meter.id: meter.parent for meter in meters}

@@ -6,6 +6,7 @@
     ├── InputError                  the caller sent something unusable
     │   ├── FrameMismatchError      a frame lacks columns or has other types
     │   ├── UndecodableError        a body or file that is not what it says it is
+    │   ├── UnknownFormatError      a format or an encoding that wattbook does not read
     │   ├── TooLargeError           a body beyond the limit
     │   ├── InvalidPeriodError      a span of time that cannot be meant
     │   └── InvalidEntityError      a site, meter, supply or fleet entry that cannot be meant
@@ -49,6 +50,10 @@ class UndecodableError(InputError):
     """A body or a file is not what it says it is."""
 
 
+class UnknownFormatError(InputError):
+    """A format or an encoding that wattbook does not read."""
+
+
 class TooLargeError(InputError):
     """A body is larger than the limit."""
 
@@ -70,7 +75,7 @@ class ConflictError(WattbookError):
 
 
 class UnsupportedError(WattbookError):
-    """This store declares that it cannot do this."""
+    """What a store declares that it cannot do."""
 
 
 class UnavailableError(WattbookError):

@@ -1,4 +1,4 @@
-"""The contracts of the frames that travel through wattbook; the dictionary page is made from them."""
+"""The contracts of the frames that cross borders; the dictionary page is made from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -247,4 +247,14 @@ FACTORS: Final = Contract(
         "licence": Column(pl.String, "under which licence"),
     },
 )
-CONTRACTS: Final = (RAW_READINGS, READINGS, REJECTS, METERS, ROLLUPS, EVENTS, RAW_GRID, GRID, FACTORS)
+CONTRACTS: Final = (
+    RAW_READINGS,
+    READINGS,
+    REJECTS,
+    METERS,
+    ROLLUPS,
+    EVENTS,
+    RAW_GRID,
+    GRID,
+    FACTORS,
+)

@@ -188,7 +188,9 @@ def _as(name: str, have: pl.DataType, want: object) -> pl.Expr:
 def _name_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """`raw` with `meter_id` filled where only the site was named, and `site_known`."""
     if raw["site_id"].null_count() == raw.height:
-        return raw.with_columns(main_id=pl.lit(None, dtype=pl.String), site_known=pl.lit(value=True))
+        return raw.with_columns(
+            main_id=pl.lit(None, dtype=pl.String), site_known=pl.lit(value=True)
+        )
     mains = (
         meters.filter(role=str(MeterRole.MAIN))
         .with_columns(named=pl.col("meter_id") == pl.col("site_id") + ".main")

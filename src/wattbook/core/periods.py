@@ -137,10 +137,21 @@ def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> pl.DataFrame
     begin = begin.replace(hour=0, minute=0)
     beyond = period.end.astimezone(local).replace(tzinfo=None) + timedelta(days=32)
     midnights = pl.datetime_range(begin, beyond, grain.every, time_unit="us", eager=True)
-    starts = midnights.alias("start_utc").to_frame()
-    starts = starts.select(midnight_utc(pl.col("start_utc"), timezone))
-    ends = starts.with_columns(end_utc=pl.col("start_utc").shift(-1))
-    return ends.filter(pl.col("start_utc") < period.end, pl.col("end_utc").is_not_null())
+    local_starts = midnights.alias("start_utc").to_frame()
+    spans = local_starts.select(midnight_utc(pl.col("start_utc"), timezone)).with_columns(
+        end_utc=pl.col("start_utc").shift(-1)
+    )
+    return spans.filter(pl.col("start_utc") < period.end, pl.col("end_utc").is_not_null())
+
+
+def parts_of(grain: Grain, buckets_: pl.DataFrame) -> Grain:
+    """The coarsest UTC grain of which the buckets are whole sums.
+
+    Civil buckets are sums of hours, or of quarters where a day begins within an hour.
+    """
+    if not grain.civil:
+        return grain
+    return Grain.HOUR if buckets_["start_utc"].dt.minute().max() == 0 else Grain.QUARTER
 
 
 def _quarters_at_least(grain: Grain) -> int:

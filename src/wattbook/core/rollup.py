@@ -1,7 +1,8 @@
 """Energy and statistics per bucket: from readings to segments, to quarter-hours, to every grain.
 
-A *segment* is a span of time over which a reading, or a pair of them, says what flowed. A quarter-hour
-is the sum of the pieces of segments in it, and every other bucket is the sum of its quarters.
+A *segment* is a span of time over which a reading, or a pair of them, says what flowed. A
+quarter-hour is the sum of the pieces of segments in it, and every other bucket is the sum of its
+quarters.
 """
 
 from collections.abc import Sequence
@@ -111,10 +112,12 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
     spans = _spans(rows.select("timezone", finer_utc="start_utc").unique(), grain)
     weight = pl.col("covered_s") / QUARTER_S
     summed = (
-        rows.rename({"start_utc": "finer_utc"})
+        rows.drop("bucket_s")
+        .rename({"start_utc": "finer_utc"})
         .join(spans, on=["timezone", "finer_utc"], maintain_order="left")
         .with_columns(
-            key=pl.col("slot").cast(pl.Int64) * _SLOT + pl.col("start_utc").to_physical() // QUARTER_US,
+            key=pl.col("slot").cast(pl.Int64) * _SLOT
+            + pl.col("start_utc").to_physical() // QUARTER_US,
             rank=_rank(),
             **_weighted("hashrate_th_mean", "hash", weight),
             **_weighted("temperature_c_mean", "warm", weight),
@@ -246,22 +249,28 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
     """
     weight = pl.col("covered_s")
     single = meter_count == 1
-    sums = rollups.with_columns(rank=_rank()).group_by("start_utc").agg(
-        energy_kwh=_sum("energy_kwh"),
-        power_kw_mean=_sum("power_kw_mean"),
-        power_kw_min=_sum("power_kw_min"),
-        power_kw_max=_sum("power_kw_max" if single else "power_kw_mean"),
-        power_kw_max_at=pl.col("power_kw_max_at").min(),
-        hashrate_th_mean=_sum("hashrate_th_mean"),
-        hashed_kw=pl.col("power_kw_mean").filter(pl.col("hashrate_th_mean").is_not_null()).sum(),
-        temperature_c_mean=(pl.col("temperature_c_mean") * weight).sum()
-        / weight.filter(pl.col("temperature_c_mean").is_not_null()).sum(),
-        readings=pl.col("readings").sum(),
-        covered_s=weight.sum(),
-        rank=pl.col("rank").max(),
-        meters=pl.col("energy_kwh").is_not_null().sum(),
-        revision=pl.col("revision").max(),
-        computed_utc=pl.col("computed_utc").max(),
+    sums = (
+        rollups.with_columns(rank=_rank())
+        .group_by("start_utc")
+        .agg(
+            energy_kwh=_sum("energy_kwh"),
+            power_kw_mean=_sum("power_kw_mean"),
+            power_kw_min=_sum("power_kw_min"),
+            power_kw_max=_sum("power_kw_max" if single else "power_kw_mean"),
+            power_kw_max_at=pl.col("power_kw_max_at").min(),
+            hashrate_th_mean=_sum("hashrate_th_mean"),
+            hashed_kw=pl.col("power_kw_mean")
+            .filter(pl.col("hashrate_th_mean").is_not_null())
+            .sum(),
+            temperature_c_mean=(pl.col("temperature_c_mean") * weight).sum()
+            / weight.filter(pl.col("temperature_c_mean").is_not_null()).sum(),
+            readings=pl.col("readings").sum(),
+            covered_s=weight.sum(),
+            rank=pl.col("rank").max(),
+            meters=pl.col("energy_kwh").is_not_null().sum(),
+            revision=pl.col("revision").max(),
+            computed_utc=pl.col("computed_utc").max(),
+        )
     )
     seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
     rows = buckets.join(sums, on="start_utc", how="left", maintain_order="left")
@@ -383,7 +392,7 @@ def _efficiency(power_kw: str) -> pl.Expr:
 
 
 def _ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
-    """Readings by meter (as its `slot` in `meters`) and time, with what the meter says of itself."""
+    """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself."""
     about = meters.select(
         "meter_id", "kind", "expected_interval_s", "max_hold_s", "register_size_kwh", "capacity_kw"
     ).with_row_index("slot")
@@ -480,7 +489,9 @@ def _pieces(segments: pl.DataFrame) -> pl.DataFrame:
     cut = (
         segments.filter(~inside)
         .with_columns(
-            quarter=pl.int_ranges("quarter", pl.col("last") + 1), from_=pl.col("begin"), to=pl.col("end")
+            quarter=pl.int_ranges("quarter", pl.col("last") + 1),
+            from_=pl.col("begin"),
+            to=pl.col("end"),
         )
         .explode("quarter")
         .with_columns(
@@ -515,8 +526,10 @@ def _finish(rows: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataFr
 
 def _spans(finer: pl.DataFrame, grain: Grain) -> pl.DataFrame:
     """For each finer bucket and time zone, the bucket in which it lies and that bucket's length."""
-    schema = {"timezone": pl.String, "finer_utc": frames.UTC, "start_utc": frames.UTC}
-    parts = [pl.DataFrame(schema={**schema, "bucket_s": pl.Int64})]
+    nothing = finer.clear().with_columns(
+        start_utc=pl.col("finer_utc"), bucket_s=pl.lit(0, dtype=pl.Int64)
+    )
+    parts = [nothing]
     for (timezone,), group in finer.group_by("timezone"):
         start = periods.bucket_start(pl.col("finer_utc"), grain, str(timezone))
         with_start = group.with_columns(start_utc=start)
@@ -551,9 +564,13 @@ def stamped(figures: pl.DataFrame, now: datetime, old: pl.DataFrame | None = Non
     """
     fresh = figures.with_columns(computed_utc=pl.lit(now, dtype=frames.UTC))
     if old is None or old.is_empty():
-        return fresh.with_columns(revision=pl.lit(0, dtype=pl.Int64)).select(*frames.ROLLUPS.columns)
+        return fresh.with_columns(revision=pl.lit(0, dtype=pl.Int64)).select(
+            *frames.ROLLUPS.columns
+        )
     key = list(frames.ROLLUPS.key)
-    before = old.select(*key, *(pl.col(name).alias(f"{name}_old") for name in _COMPARED), "revision")
+    before = old.select(
+        *key, *(pl.col(name).alias(f"{name}_old") for name in _COMPARED), "revision"
+    )
     both = fresh.join(before, on=key, how="left", maintain_order="left")
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in _COMPARED)
     changed = both.filter(~same | pl.col("revision").is_null())

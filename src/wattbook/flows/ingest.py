@@ -84,7 +84,7 @@ def _batch(raw: pl.DataFrame, sorted_: Sorted, origin: Origin, clock: Clock) -> 
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """What became of one reading: its batch, and `accepted`, `duplicate`, `corrected` or a reject."""
+    """What became of one reading: `accepted`, `duplicate`, `corrected` or `rejected`, and why."""
 
     batch_id: str
     outcome: str
@@ -92,6 +92,7 @@ class Single:
     detail: str | None = None
 
 
+_Waiting = tuple[dict[str, object], asyncio.Future[Single]]
 OUTCOMES: Final = ("accepted", "duplicate", "corrected")
 
 
@@ -106,7 +107,7 @@ class Collector:
         self._registry = registry
         self._readings = readings
         self._clock = clock
-        self._waiting: list[tuple[dict[str, object], asyncio.Future[Single]]] = []
+        self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
     async def take_in(self, row: dict[str, object]) -> Single:
@@ -134,10 +135,11 @@ class Collector:
                 if not done.done():
                     done.set_result(result)
 
-    def _first_of_each_key(self) -> list[tuple[dict[str, object], "asyncio.Future[Single]"]]:
+    def _first_of_each_key(self) -> list["_Waiting"]:
         """Waiting rows with distinct keys; a second row for a key waits for the next group."""
         seen: set[object] = set()
-        group, later = [], []
+        group: list[_Waiting] = []
+        later: list[_Waiting] = []
         for entry in self._waiting:
             key = (entry[0].get("meter_id") or entry[0].get("site_id"), entry[0].get("timestamp"))
             (later if key in seen else group).append(entry)

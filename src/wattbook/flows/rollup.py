@@ -1,19 +1,24 @@
 """Bringing rollups up to date with the readings behind them."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import polars as pl
+import structlog
 
 from wattbook.core import frames, periods, rollup
 from wattbook.core.entities import MeterKind
+from wattbook.core.errors import WattbookError
 from wattbook.core.periods import Grain, Period
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Dirty, RollupStore
+
+log = structlog.get_logger()
 
 METERS_AT_ONCE: Final = 20
 """So many meters are recomputed together: enough to fill the columns, little enough for memory."""
@@ -67,6 +72,71 @@ async def catch_up(
             if progress is not None:
                 progress(done, waiting.height)
     return Rolled(waiting.height, written)
+
+
+PATIENCE: Final = 15
+"""After so many looks that each found new writes, rollups are brought up to date all the same."""
+
+
+async def keep_up(
+    pause_s: float,
+    *,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    clock: Clock,
+) -> NoReturn:
+    """Bring rollups up to date whenever writing pauses, so that reads seldom have to.
+
+    While readings stream in the processor is theirs: rolling up then would only be done again.
+    """
+    settled = seen = 0
+    looks = 0
+    while True:
+        await asyncio.sleep(pause_s)
+        latest = await rollups.latest_mark()
+        looks = looks + 1 if latest != seen else PATIENCE
+        seen = latest
+        if latest == settled or looks < PATIENCE:
+            continue
+        looks = 0
+        try:
+            rolled = await catch_up(
+                registry=registry, readings=readings, rollups=rollups, clock=clock
+            )
+        except WattbookError as error:
+            log.warning("rollup_postponed", reason=str(error))
+            continue
+        settled = latest
+        log.info("rolled_up", meters=rolled.meters, rows=rolled.rows_written)
+
+
+AS_OF_MARGIN: Final = timedelta(days=40)
+"""For a past state, registers are read so far beyond the period to know its ends."""
+
+
+async def figures(
+    meters: pl.DataFrame,
+    grains: set[Grain],
+    period: Period,
+    *,
+    as_of: datetime | None,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    clock: Clock,
+) -> dict[Grain, pl.DataFrame]:
+    """`frames.ROLLUPS` of the meters by grain: as they are now, or as they would have been then."""
+    ids = meters["meter_id"].to_list()
+    if as_of is None:
+        await catch_up(ids, registry=registry, readings=readings, rollups=rollups, clock=clock)
+        return {grain: await rollups.read(ids, grain, period) for grain in grains}
+    around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
+    known = await readings.read(ids, around, as_of=as_of)
+    quarters = rollup.quarters(known, meters)
+    every = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
+    inside = pl.col("start_utc").is_between(period.start, period.end, closed="left")
+    return {grain: every.filter(inside, grain=str(grain)) for grain in grains}
 
 
 async def _roll_up(

@@ -26,6 +26,10 @@ class RollupStore(Protocol):
         """Only one recomputation at a time, so that an older figure never replaces a newer one."""
         ...
 
+    async def latest_mark(self) -> int:
+        """A number that grows whenever something becomes dirty."""
+        ...
+
     async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
         """What is out of date, of these meters or of all."""
         ...
@@ -45,7 +49,11 @@ class RollupStore(Protocol):
         ...
 
     async def page(
-        self, meter_ids: list[str], grain: Grain, period: Period, after: tuple[str, str] | None,
+        self,
+        meter_ids: list[str],
+        grain: Grain,
+        period: Period,
+        after: tuple[str, str] | None,
         limit: int,
     ) -> pl.DataFrame:
         """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""

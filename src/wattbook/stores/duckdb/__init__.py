@@ -1,1 +1,1 @@
-"""Readings, rollups and grid conditions in one DuckDB file: one writer, snapshot reads beside it."""
+"""Readings, rollups and grid conditions in one DuckDB file: one writer, snapshots to read."""

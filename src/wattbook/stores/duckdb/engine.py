@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import duckdb
 import polars as pl
@@ -23,17 +23,21 @@ IDLE_S: Final = 2.0
 BLOCKED: Final = re.compile(r"PID (\d+)")
 
 Connection = duckdb.DuckDBPyConnection
-T = TypeVar("T")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class Work:
+class Work(Generic[Item, Result]):
     """Something for the writing thread: `rows` of it can share a transaction with its like."""
 
-    run: Callable[[Connection, list[Any]], list[Any]]
-    item: Any
+    run: Callable[[Connection, list[Item]], list[Result]]
+    item: Item
     rows: int
-    done: "Future[Any]" = field(default_factory=Future)
+    done: "Future[Result]" = field(default_factory=Future)
+
+
+AnyWork = Work[Any, Any]
 
 
 class Engine:
@@ -43,14 +47,14 @@ class Engine:
         self.path = path
         self._root = _connect(path, memory_limit=memory_limit, threads=threads)
         self._migrate()
-        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._queue: SimpleQueue[AnyWork | None] = SimpleQueue()
         self._written = False
         self._thread = threading.Thread(target=self._write_loop, name="duckdb-writer", daemon=True)
         self._thread.start()
 
     async def write(
-        self, run: Callable[[Connection, list[Any]], list[Any]], item: Any, rows: int
-    ) -> Any:
+        self, run: Callable[[Connection, list[Item]], list[Result]], item: Item, rows: int
+    ) -> Result:
         """Have the writing thread commit `item`, together with others that wait for the same `run`.
 
         When this returns, the transaction is on disk.
@@ -60,11 +64,11 @@ class Engine:
         # Once handed over, the write happens; a caller that goes away must not make it half known.
         return await asyncio.shield(asyncio.wrap_future(work.done))
 
-    async def read(self, run: Callable[[Connection], T]) -> T:
+    async def read(self, run: Callable[[Connection], Result]) -> Result:
         """Run a read on a snapshot of its own, off the event loop."""
         return await asyncio.to_thread(self.on_cursor, run)
 
-    def on_cursor(self, run: Callable[[Connection], T]) -> T:
+    def on_cursor(self, run: Callable[[Connection], Result]) -> Result:
         """Run a read on a snapshot of its own, here and now."""
         cursor = self._root.cursor()
         try:
@@ -82,7 +86,7 @@ class Engine:
 
     def _write_loop(self) -> None:
         connection = self._root.cursor()
-        held: Work | None = None
+        held: AnyWork | None = None
         while True:
             try:
                 first = held or self._queue.get(timeout=IDLE_S)
@@ -97,7 +101,7 @@ class Engine:
                 break
         connection.close()
 
-    def _gather(self, first: Work) -> tuple[list[Work], Work | None, bool]:
+    def _gather(self, first: AnyWork) -> tuple[list[AnyWork], AnyWork | None, bool]:
         """What can be committed with `first`, the first that cannot, and whether to stop."""
         group, rows = [first], first.rows
         while rows < GROUP_ROWS:
@@ -113,7 +117,7 @@ class Engine:
             rows += after.rows
         return group, None, False
 
-    def _commit(self, connection: Connection, group: Sequence[Work]) -> None:
+    def _commit(self, connection: Connection, group: Sequence[AnyWork]) -> None:
         try:
             results = self._transaction(connection, group)
         except Exception as error:  # noqa: BLE001  the writer must outlive whatever one group does
@@ -128,7 +132,7 @@ class Engine:
         for work, result in zip(group, results, strict=True):
             work.done.set_result(result)
 
-    def _transaction(self, connection: Connection, group: Sequence[Work]) -> list[Any]:
+    def _transaction(self, connection: Connection, group: Sequence[AnyWork]) -> list[Any]:
         connection.begin()
         try:
             results = group[0].run(connection, [work.item for work in group])
@@ -221,7 +225,7 @@ def fetch(
 def insert(con: Connection, table: str, rows: pl.DataFrame) -> None:
     """Append rows whose columns are those of the table, in its order."""
     con.register("new_rows", rows.to_arrow())
-    con.execute(f"insert into {table} select * from new_rows")  # noqa: S608  our own names
+    con.execute(f"insert into {table} select * from new_rows")
     con.unregister("new_rows")
 
 

@@ -45,11 +45,11 @@ class DuckGrid:
         columns = ", ".join(TABLE.columns)
         where = f"zone_key in ({listed(self._keys.of(zones))}) and start_utc >= ? and start_utc < ?"
         span: list[Any] = [period.start.replace(tzinfo=None), period.end.replace(tzinfo=None)]
-        sql, values = f"select {columns} from grid where {where}", span  # noqa: S608  numbers only
+        sql, values = f"select {columns} from grid where {where}", span
         if as_of is not None:
             known = as_of.replace(tzinfo=None)
             sql = (
-                f"{sql} and known_utc <= ? union all select {columns} from grid_revisions"  # noqa: S608
+                f"{sql} and known_utc <= ? union all select {columns} from grid_revisions"
                 f" where {where} and known_utc <= ? and superseded_utc > ?"
             )
             values = [*span, known, *span, known, known]

@@ -19,7 +19,7 @@ class Keys:
 
     def _load(self) -> pl.DataFrame:
         found = self._engine.on_cursor(
-            lambda con: fetch(con, f"select {self.name}, {self.number} from {self.table}")  # noqa: S608
+            lambda con: fetch(con, f"select {self.name}, {self.number} from {self.table}")
         )
         return found.sort(self.number).cast({self.name: pl.String, self.number: pl.Int32})
 

@@ -38,18 +38,20 @@ class Marks:
 
     def read(self, con: Connection, meter_ids: list[str] | None) -> Dirty:
         """What is dirty on the snapshot of this connection."""
-        where = "" if meter_ids is None else f"where meter_key in ({listed(self._keys.of(meter_ids))})"
-        found = fetch(con, f"select * from dirty {where}")  # noqa: S608  numbers only
+        where = "true"
+        if meter_ids is not None:
+            where = f"meter_key in ({listed(self._keys.of(meter_ids))})"
+        found = fetch(con, f"select * from dirty where {where}")
         spans = self._keys.named(found).with_columns(
             pl.col("from_utc", "to_utc").dt.replace_time_zone("UTC")
         )
-        mark = found["mark"].max()
-        return Dirty(spans.select("meter_id", "from_utc", "to_utc"), mark if isinstance(mark, int) else 0)
+        mark = found.select(pl.col("mark").max().fill_null(0)).item()
+        return Dirty(spans.select("meter_id", "from_utc", "to_utc"), mark)
 
     def settle(self, con: Connection, dirty: Dirty) -> None:
         """Take away what was read as `dirty`; what was marked since stays."""
         numbers = self._keys.of(dirty.spans["meter_id"].unique().to_list())
         con.execute(
-            f"delete from dirty where mark <= ? and meter_key in ({listed(numbers)})",  # noqa: S608
+            f"delete from dirty where mark <= ? and meter_key in ({listed(numbers)})",
             [dirty.mark],
         )

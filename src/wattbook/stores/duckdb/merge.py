@@ -3,17 +3,20 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from wattbook.core.frames import REJECTS
 from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, Receipt, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
 from wattbook.stores.duckdb.keys import Keys
 
-MIX = 1_000_003
+MIX: Final = 1_000_003
+Numbers = NDArray[np.integer[Any]]
+Codes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Merger:
 
     def _disjoint(self, every: pl.DataFrame) -> bool:
         number, instant = pl.col(self.table.number), pl.col(self.table.instant).to_physical()
-        return every.select((instant * MIX + number).n_unique()).item() == every.height
+        distinct: int = every.select((instant * MIX + number).n_unique()).item()
+        return distinct == every.height
 
     def _merge_rows(self, con: Connection, rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
         table = self.table
@@ -87,7 +91,7 @@ class Merger:
         return pl.Series("outcome", outcomes), changed
 
     def _compare(
-        self, con: Connection, rows: pl.DataFrame, asked: Any, outcomes: Any
+        self, con: Connection, rows: pl.DataFrame, asked: Numbers, outcomes: Codes
     ) -> pl.DataFrame:
         """Look up the rows that may exist; note their outcomes, and supersede what differs."""
         table = self.table
@@ -96,7 +100,7 @@ class Merger:
         first, last = probe[table.number].min(), probe[table.number].max()
         stored = fetch(
             con,
-            f"select p.at, t.* from probe p join {table.name} t"  # noqa: S608  our own names
+            f"select p.at, t.* from probe p join {table.name} t"
             f" on t.{table.number} = p.{table.number} and t.{table.instant} = p.{table.instant}"
             f" where t.{table.instant} between ? and ? and t.{table.number} between ? and ?",
             [low, high, first, last],
@@ -105,7 +109,9 @@ class Merger:
         if stored.is_empty():
             return rows
         both = probe.join(stored, on="at", suffix="_old")
-        same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in table.values)
+        same = pl.all_horizontal(
+            pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in table.values
+        )
         both = both.with_columns(same=same)
         outcomes[both.filter("same")["at"].to_numpy()] = DUPLICATE
         corrected = both.filter(~pl.col("same"))
@@ -131,7 +137,7 @@ class Merger:
         insert(con, table.revisions, old)
         con.register("gone", old.select(table.number, table.instant).to_arrow())
         con.execute(
-            f"delete from {table.name} t using gone g"  # noqa: S608  our own names
+            f"delete from {table.name} t using gone g"
             f" where t.{table.number} = g.{table.number} and t.{table.instant} = g.{table.instant}"
         )
         con.unregister("gone")
@@ -140,7 +146,7 @@ class Merger:
         more = np.full(max(size, self._heads.size * 2) - self._heads.size, np.iinfo(np.int64).min)
         self._heads = np.concatenate([self._heads, more])
 
-    def _raise_heads(self, numbers: Any, instants: pl.Series) -> None:
+    def _raise_heads(self, numbers: Numbers, instants: pl.Series) -> None:
         if numbers.size and int(numbers.max()) >= self._heads.size:
             self._grow(int(numbers.max()) + 1)
         np.maximum.at(self._heads, numbers, instants.to_numpy())

@@ -51,11 +51,11 @@ class DuckReadings:
         """`frames.READINGS` of the meters with stamps in the period, sorted by key."""
         where, values = _where(self._keys.of(meter_ids), period)
         if as_of is None:
-            sql = f"select * from readings where {where}"  # noqa: S608  numbers and our own names
+            sql = f"select * from readings where {where}"
         else:
             columns = ", ".join(TABLE.columns)
             sql = (
-                f"select {columns} from readings where {where} and known_utc <= ?"  # noqa: S608
+                f"select {columns} from readings where {where} and known_utc <= ?"
                 f" union all select {columns} from reading_revisions"
                 f" where {where} and known_utc <= ? and superseded_utc > ?"
             )
@@ -90,7 +90,7 @@ class DuckReadings:
     async def revisions(self, meter_id: str, period: Period) -> pl.DataFrame:
         """Readings that were superseded, with `superseded_utc`, sorted by key and revision."""
         where, values = _where(self._keys.of([meter_id]), period)
-        sql = f"select * from reading_revisions where {where}"  # noqa: S608  numbers and our own names
+        sql = f"select * from reading_revisions where {where}"
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         rows = self._keys.named(found).with_columns(
             _utc("ts_utc"), _utc("known_utc"), _utc("superseded_utc"), quality=_quality()
@@ -152,7 +152,7 @@ class DuckReadings:
 
 
 def _widened(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
-    """Spans with `wide_from` and `wide_to`: registers reach `keep` readings further, others `pad_s`."""
+    """Spans with `wide_from` and `wide_to`: registers reach `keep` readings on, others `pad_s`."""
     registers = spans.filter("is_register")
     pad = pl.duration(seconds=pl.col("pad_s"))
     spans = spans.drop("wide_from", "wide_to", strict=False)
@@ -166,9 +166,7 @@ def _widened(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
             wide_from=pl.when("is_register")
             .then(pl.coalesce("before", "from_utc"))
             .otherwise(pl.col("from_utc") - pad),
-            wide_to=pl.when("is_register")
-            .then(pl.coalesce("after", "to_utc"))
-            .otherwise("to_utc"),
+            wide_to=pl.when("is_register").then(pl.coalesce("after", "to_utc")).otherwise("to_utc"),
         )
         .drop("before", "after")
     )
@@ -184,7 +182,7 @@ def _neighbours(con: Connection, spans: pl.DataFrame, keep: int, side: str) -> p
     asked, parts = spans, []
     for bound in (near, "true"):
         sql = (
-            "select span, {furthest}(ts_utc) as at, count(*) as found from ("  # noqa: S608
+            "select span, {furthest}(ts_utc) as at, count(*) as found from ("
             " select s.span, r.ts_utc from asked s join readings r"
             " on r.meter_key = s.meter_key and {beyond} and {bound}"
             " where r.meter_key in ({keys}) and r.ts_utc between ? and ?"
@@ -208,7 +206,7 @@ def _neighbours(con: Connection, spans: pl.DataFrame, keep: int, side: str) -> p
 
 
 def _bounds(spans: pl.DataFrame, side: str, *, near: bool) -> list[object]:
-    """Lowest and highest stamp that can matter, so that whole blocks of the table are passed over."""
+    """Lowest and highest stamp that can matter, so that blocks of the table are passed over."""
     first, last = spans["from_utc"].min(), spans["to_utc"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
@@ -225,7 +223,7 @@ def _between(con: Connection, spans: pl.DataFrame) -> pl.DataFrame:
     columns = ", ".join(f"r.{name}" for name in TABLE.columns)
     low, high = spans["wide_from"].min(), spans["wide_to"].max()
     sql = (
-        f"select distinct {columns} from readings r join spans s on r.meter_key = s.meter_key"  # noqa: S608
+        f"select distinct {columns} from readings r join spans s on r.meter_key = s.meter_key"
         " and r.ts_utc >= s.wide_from and r.ts_utc <= s.wide_to"
         f" where r.meter_key in ({listed(spans['meter_key'].unique())})"
         " and r.ts_utc between ? and ?"
@@ -256,4 +254,3 @@ def _utc(column: str) -> pl.Expr:
 
 def _quality() -> pl.Expr:
     return pl.lit(pl.Series(frames.QUALITIES)).gather(pl.col("quality"))
-

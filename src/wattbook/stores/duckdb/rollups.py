@@ -47,9 +47,13 @@ class DuckRollups:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Only one recomputation at a time: one process holds the file, so a lock in it is enough."""
+        """Only one recomputation at a time; one process holds the file, so its lock is enough."""
         async with self._lock:
             yield
+
+    async def latest_mark(self) -> int:
+        """A number that grows whenever something becomes dirty."""
+        return self._marks.last
 
     async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
         """What is out of date, of these meters or of all."""
@@ -87,7 +91,7 @@ class DuckRollups:
             beyond = "and (meter_id, start_utc) > (?, ?::timestamp)"
             values += after
         sql = (
-            "select r.* from rollups r join meter_keys using (meter_key)"  # noqa: S608  numbers only
+            "select r.* from rollups r join meter_keys using (meter_key)"
             f" where meter_key in ({listed(self._keys.of(meter_ids))}) and grain = ?"
             f" and start_utc >= ? and start_utc < ? {beyond} order by meter_id, start_utc limit ?"
         )
@@ -97,7 +101,7 @@ class DuckRollups:
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
         """`frames.EVENTS` of the meters in the period, sorted by key."""
         sql = (
-            "select * from register_events"  # noqa: S608  numbers only
+            "select * from register_events"
             f" where meter_key in ({listed(self._keys.of(meter_ids))})"
             " and at_utc >= ? and at_utc < ?"
         )
@@ -107,7 +111,7 @@ class DuckRollups:
 
     def _select(self, meter_ids: list[str]) -> str:
         numbers = listed(self._keys.of(meter_ids))
-        return f"select * from rollups where meter_key in ({numbers}) and grain = ?"  # noqa: S608
+        return f"select * from rollups where meter_key in ({numbers}) and grain = ?"
 
     def _write(
         self,
@@ -151,11 +155,11 @@ class DuckRollups:
     def _mark(self, con: Connection, items: list[list[str]]) -> list[None]:
         for meter_ids in items:
             numbers = listed(self._keys.of(meter_ids))
-            con.execute(f"delete from rollups where meter_key in ({numbers})")  # noqa: S608
-            con.execute(f"delete from register_events where meter_key in ({numbers})")  # noqa: S608
+            con.execute(f"delete from rollups where meter_key in ({numbers})")
+            con.execute(f"delete from register_events where meter_key in ({numbers})")
             ends = fetch(
                 con,
-                "select meter_key, unnest([min(ts_utc), max(ts_utc)]) as ts_utc from readings"  # noqa: S608
+                "select meter_key, unnest([min(ts_utc), max(ts_utc)]) as ts_utc from readings"
                 f" where meter_key in ({numbers}) group by meter_key",
             )
             self._marks.add_whole(con, ends)

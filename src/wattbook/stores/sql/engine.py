@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -20,6 +26,7 @@ DRIVERS: Final = {
 }
 BUSY_MS: Final = 10_000
 """So long a writer waits for the one before it."""
+OUT_OF_REACH: Final = (OperationalError, InterfaceError)
 POOL_SIZE: Final = 4
 ALONE: Final = {"sqlite_begin": "BEGIN IMMEDIATE"}
 """Execution options of a transaction that reads first and must find the same when it writes."""
@@ -31,7 +38,7 @@ PRAGMAS: Final = (
 )
 
 
-def create(url: str) -> AsyncEngine:
+def create_engine(url: str) -> AsyncEngine:
     """An engine for `url` (`sqlite:///…`, `postgresql://…`); makes the folder of a SQLite file.
 
     It belongs to the event loop that first uses it; `await engine.dispose()` closes it.
@@ -57,7 +64,10 @@ def reached(url: URL) -> Iterator[None]:
     """Says in our words that the database cannot be reached, or is held by another."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        # SQLite says of a file that is none of its own only that it is a DatabaseError.
+        if not isinstance(error, OUT_OF_REACH) and type(error) is not DatabaseError:
+            raise
         raise UnavailableError(f"the registry at {url!r}: {error.orig}") from error
     except OSError as error:
         raise UnavailableError(f"the registry at {url!r}: {error}") from error

@@ -1,5 +1,6 @@
 """Brings the registry's tables up to date."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core.errors import UnavailableError
-from wattbook.stores.sql.engine import ALONE, reached
+from wattbook.stores.sql.engine import ALONE, create_engine, reached
 
 SCRIPTS: Final = "wattbook.stores.sql:migrations"
 
@@ -24,14 +25,27 @@ class Upgrade:
     after: str | None
 
 
-async def upgrade(engine: AsyncEngine) -> Upgrade:
-    """Bring the database to the newest revision, in one transaction; harmless to repeat.
+def upgrade(url: str) -> Upgrade:
+    """Bring the database at `url` to the newest revision; not for a thread with an event loop."""
+    return asyncio.run(_upgrade_at(url))
+
+
+async def upgrade_on(engine: AsyncEngine) -> Upgrade:
+    """Bring a database to the newest revision, in one transaction; harmless to repeat.
 
     UnavailableError when a newer wattbook wrote it, or it cannot be reached.
     """
     with reached(engine.url):
         async with engine.execution_options(**ALONE).begin() as connection:
             return await connection.run_sync(_upgrade)
+
+
+async def _upgrade_at(url: str) -> Upgrade:
+    engine = create_engine(url)
+    try:
+        return await upgrade_on(engine)
+    finally:
+        await engine.dispose()
 
 
 def _upgrade(connection: Connection) -> Upgrade:

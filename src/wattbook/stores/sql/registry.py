@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Row, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    RowMapping,
+    Select,
+    String,
+    Table,
+    bindparam,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,12 +27,8 @@ from wattbook.core.entities import (
     ZONE,
     FleetItem,
     Meter,
-    MeterKind,
-    MeterRole,
     Site,
-    SiteStatus,
     Supply,
-    SupplyKind,
 )
 from wattbook.core.errors import (
     ConflictError,
@@ -45,8 +51,8 @@ METER_QUERY: Final = select(
     sites.c.operator,
     sites.c.zone,
     sites.c.timezone,
-    meters.c.kind,
-    meters.c.role,
+    type_coerce(meters.c.kind, String).label("kind"),
+    type_coerce(meters.c.role, String).label("role"),
     meters.c.expected_interval_s,
     meters.c.max_hold_s,
     meters.c.register_size_kwh,
@@ -102,7 +108,7 @@ class SqlRegistry:
                 raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")])
             query = query.where(sites.c.id > after)
         async with self._reading() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(query)).mappings().all()
             found = await _with_parts(connection, rows[:limit])
         return Page(found, found[-1].id if len(rows) > limit else None)
 
@@ -206,58 +212,54 @@ async def _put(
         if fresh := [row for row in given if row["id"] not in there]:
             await connection.execute(insert(table), fresh)
         if known := [row for row in given if row["id"] in there]:
-            same = [table.c.site_id == bindparam("at_site"), table.c.id == bindparam("at_id")]
-            changed = {
-                name: bindparam(name) for name in table.c.keys() if name not in {"id", "site_id"}
-            }
-            await connection.execute(
-                update(table).where(*same).values(changed),
-                [{**row, "at_site": site_id, "at_id": row["id"]} for row in known],
-            )
+            same = (table.c.site_id == bindparam("at_site"), table.c.id == bindparam("at_id"))
+            # What is neither of the two names is set.
+            rest = [{"at_site": row.pop("site_id"), "at_id": row.pop("id"), **row} for row in known]
+            await connection.execute(update(table).where(*same), rest)
 
 
 async def _one(connection: AsyncConnection, site_id: str) -> Site:
     if not SLUG.fullmatch(site_id):
         raise _unknown(site_id)
-    rows = (await connection.execute(select(sites).where(sites.c.id == site_id))).all()
+    rows = (await connection.execute(select(sites).where(sites.c.id == site_id))).mappings().all()
     if not rows:
         raise _unknown(site_id)
     (site,) = await _with_parts(connection, rows)
     return site
 
 
-async def _with_parts(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Site, ...]:
-    ids = [row.id for row in rows]
-    parts: dict[Table, dict[str, list[Row[Any]]]] = {}
-    for table, order in (
-        (meters, [meters.c.id]),
-        (supplies, [supplies.c.valid_from, supplies.c.id]),
-        (fleet, [fleet.c.valid_from, fleet.c.id]),
-    ):
-        by_site = parts[table] = defaultdict(list)
-        query = select(table).where(table.c.site_id.in_(ids)).order_by(*order)
-        for row in await connection.execute(query):
-            by_site[row.site_id].append(row)
+async def _with_parts(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tuple[Site, ...]:
+    ids = [row["id"] for row in rows]
+    parts = {
+        table: await _by_site(connection, select(table).order_by(*order), table, ids)
+        for table, order in (
+            (meters, [meters.c.id]),
+            (supplies, [supplies.c.valid_from, supplies.c.id]),
+            (fleet, [fleet.c.valid_from, fleet.c.id]),
+        )
+    }
     return tuple(
         Site(
-            **{**row._mapping, "status": SiteStatus(row.status)},
-            meters=tuple(map(_meter, parts[meters][row.id])),
-            supplies=tuple(map(_supply, parts[supplies][row.id])),
-            fleet=tuple(FleetItem(**item._mapping) for item in parts[fleet][row.id]),
+            **row,
+            meters=tuple(Meter(**part) for part in parts[meters][row["id"]]),
+            supplies=tuple(Supply(**part) for part in parts[supplies][row["id"]]),
+            fleet=tuple(FleetItem(**part) for part in parts[fleet][row["id"]]),
         )
         for row in rows
     )
 
 
-def _meter(row: Row[Any]) -> Meter:
-    return Meter(**{**row._mapping, "kind": MeterKind(row.kind), "role": MeterRole(row.role)})
+async def _by_site(
+    connection: AsyncConnection, query: Select[Any], table: Table, ids: list[str]
+) -> dict[str, list[RowMapping]]:
+    found: dict[str, list[RowMapping]] = defaultdict(list)
+    result = await connection.execute(query.where(table.c.site_id.in_(ids)))
+    for row in result.mappings():
+        found[row["site_id"]].append(row)
+    return found
 
 
-def _supply(row: Row[Any]) -> Supply:
-    return Supply(**{**row._mapping, "kind": SupplyKind(row.kind)})
-
-
-def _meter_frame(rows: Sequence[Row[Any]]) -> pl.DataFrame:
+def _meter_frame(rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
     columns = zip(*rows, strict=True) if rows else ([] for _ in METERS.columns)
     frame = pl.DataFrame(dict(zip(METERS.columns, columns, strict=True)), schema=METERS.schema)
     hold = pl.coalesce("max_hold_s", HOLD_INTERVALS * pl.col("expected_interval_s"))
@@ -265,7 +267,7 @@ def _meter_frame(rows: Sequence[Row[Any]]) -> pl.DataFrame:
 
 
 def _values(table: Table, entity: object) -> dict[str, object]:
-    return {name: getattr(entity, name) for name in table.c.keys()}
+    return {column.key: getattr(entity, column.key) for column in table.c}
 
 
 def _unknown(site_id: str) -> UnknownEntityError:

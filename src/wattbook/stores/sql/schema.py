@@ -47,6 +47,25 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Word(TypeDecorator[StrEnum]):
+    """One word of a closed list."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, _dialect: Dialect) -> str | None:
+        """What is stored."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> StrEnum | None:
+        """What is read."""
+        return None if value is None else self.words(value)
+
+
 def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
@@ -80,7 +99,7 @@ sites: Final = Table(
     Column("capacity_kw", Double),
     Column("latitude", Double),
     Column("longitude", Double),
-    Column("status", String(16), nullable=False),
+    Column("status", Word(SiteStatus), nullable=False),
     Column("simulated", Boolean, nullable=False),
     Column("created_utc", Utc, nullable=False),
     Column("updated_utc", Utc, nullable=False),
@@ -96,8 +115,8 @@ meters: Final = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("site_id", ID, ForeignKey("sites.id"), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("role", String(16), nullable=False),
+    Column("kind", Word(MeterKind), nullable=False),
+    Column("role", Word(MeterRole), nullable=False),
     Column("parent", ID),
     Column("expected_interval_s", Integer, nullable=False),
     Column("max_hold_s", Integer),
@@ -122,7 +141,7 @@ supplies: Final = Table(
     metadata,
     Column("site_id", ID, ForeignKey("sites.id"), primary_key=True),
     Column("id", ID, primary_key=True),
-    Column("kind", String(16), nullable=False),
+    Column("kind", Word(SupplyKind), nullable=False),
     Column("technology", String(16)),
     Column("share", Double),
     Column("capacity_kw", Double),

@@ -6,7 +6,7 @@ import logging
 from alembic import context
 from sqlalchemy import Connection, text
 
-from wattbook.stores.sql import engine
+from wattbook.stores.sql.engine import ALONE, create_engine
 from wattbook.stores.sql.schema import metadata
 
 TURN = 7_741_001
@@ -34,10 +34,10 @@ def run(connection: Connection) -> None:
 async def run_from_command_line() -> None:
     from wattbook.settings import Settings  # noqa: PLC0415 -- only the command line needs it
 
-    registry = engine.create(Settings().registry_url)
-    async with registry.execution_options(**engine.ALONE).begin() as connection:
+    engine = create_engine(Settings().registry_url)
+    async with engine.execution_options(**ALONE).begin() as connection:
         await connection.run_sync(run)
-    await registry.dispose()
+    await engine.dispose()
 
 
 if context.is_offline_mode():

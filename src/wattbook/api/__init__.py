@@ -1,0 +1,1 @@
+"""The HTTP door: translate in, call one flow, translate out."""

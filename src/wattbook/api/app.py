@@ -1,0 +1,72 @@
+"""The web application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from wattbook import __version__
+from wattbook.api import problems
+from wattbook.api.problems import ProblemDocument
+from wattbook.api.routes import carbon, health, ingest, metrics, sites
+from wattbook.flows import rollup
+from wattbook.ports.clock import Clock
+from wattbook.settings import Settings
+from wattbook.wiring import open_runtime
+
+ABOUT = """Energy readings in; load, cost and carbon out, with every figure traceable to its
+readings, its formula and its source. Times are ISO 8601 with offset, spans are half-open, null
+means unknown."""
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """The service over the stores that the settings name; they open when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_runtime(settings, clock) as runtime:
+            app.state.runtime = runtime
+            keeping_up = asyncio.create_task(
+                rollup.keep_up(
+                    settings.rollup_idle_s,
+                    registry=runtime.registry,
+                    readings=runtime.readings,
+                    rollups=runtime.rollups,
+                    clock=runtime.clock,
+                )
+            )
+            yield
+            keeping_up.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping_up
+
+    app = FastAPI(
+        title="wattbook",
+        version=__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        root_path=settings.root_path,
+        debug=settings.debug,
+    )
+    problems.install(app)
+    app.include_router(health.router)
+    for routes in (sites, ingest, metrics, carbon):
+        app.include_router(routes.router, prefix="/api/v1")
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, object]:
+    """The description of the API, with the problem document that refusals refer to."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts = schema.setdefault("components", {}).setdefault("schemas", {})
+        parts.update(document.pop("$defs", {}))
+        parts["ProblemDocument"] = document
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,77 @@
+"""What routes are given: the runtime, periods, bodies."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+from pydantic import AwareDatetime
+
+from wattbook.core.errors import TooLargeError
+from wattbook.core.periods import Grain, Period
+from wattbook.sources.codecs.inflate import inflate
+from wattbook.wiring import Runtime
+
+
+def runtime(request: Request) -> Runtime:
+    """The stores and settings that the service was started with."""
+    return cast("Runtime", request.app.state.runtime)
+
+
+RuntimeDep = Annotated[Runtime, Depends(runtime)]
+
+
+def period(
+    start: Annotated[AwareDatetime, Query(description="first instant, ISO 8601 with offset")],
+    end: Annotated[AwareDatetime, Query(description="first instant after, ISO 8601 with offset")],
+) -> Period:
+    """A half-open span of time."""
+    return Period(start, end)
+
+
+PeriodDep = Annotated[Period, Depends(period)]
+GrainQuery = Annotated[Grain, Query(description="length of a bucket")]
+AsOfQuery = Annotated[
+    AwareDatetime | None,
+    Query(description="answer with what was known at this instant; all that is known by default"),
+]
+
+
+def limited(request: Request, limit: int) -> None:
+    """Refuse a body that says itself that it is too large."""
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and int(said) > limit:
+        raise too_large(limit)
+
+
+def too_large(limit: int) -> TooLargeError:
+    """Error that says how large a body may be, and what to do with a larger one."""
+    return TooLargeError(
+        f"the body is larger than {limit >> 20} MiB (BODY_LIMIT_MB); send it in parts,"
+        " or use `wattbook ingest` for files"
+    )
+
+
+async def body(request: Request, runtime: RuntimeDep) -> bytes:
+    """The request's body, decompressed, within the limit."""
+    limit = runtime.settings.body_limit
+    limited(request, limit)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+    whole = parts[0] if len(parts) == 1 else b"".join(parts)
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return whole
+    return await asyncio.to_thread(inflate, whole, encoding, limit)
+
+
+BodyDep = Annotated[bytes, Depends(body)]
+
+
+def instant(at: datetime) -> str:
+    """ISO 8601 with `Z`."""
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,141 @@
+"""From errors in the words of the domain to RFC 9457 problem documents: one table."""
+
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from wattbook.core import errors
+from wattbook.core.errors import Problem, WattbookError
+
+log = structlog.get_logger()
+
+MEDIA_TYPE: Final = "application/problem+json"
+STATUS: Final[dict[type[WattbookError], int]] = {
+    WattbookError: 500,
+    errors.InputError: 422,
+    errors.FrameMismatchError: 422,
+    errors.UndecodableError: 400,
+    errors.UnknownFormatError: 415,
+    errors.TooLargeError: 413,
+    errors.InvalidPeriodError: 422,
+    errors.InvalidEntityError: 422,
+    errors.UnknownEntityError: 404,
+    errors.ConflictError: 409,
+    errors.UnsupportedError: 501,
+    errors.UnavailableError: 503,
+}
+UNAVAILABLE: Final = 503
+TITLES: Final = {
+    400: "The body cannot be read",
+    404: "There is no such thing",
+    405: "The method is not allowed here",
+    409: "It conflicts with what is there",
+    413: "The body is too large",
+    415: "The format is not known",
+    422: "The request cannot be meant",
+    500: "Something broke",
+    501: "This store cannot do this",
+    503: "A part is not available",
+}
+
+
+class Fault(BaseModel):
+    """One thing that is wrong, and where."""
+
+    reason: str
+    detail: str
+    field: str | None = None
+    row: int | None = None
+
+
+class ProblemDocument(BaseModel):
+    """What every refusal looks like (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = Field(default_factory=list)
+
+
+def responses(*kinds: type[WattbookError]) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, for its documentation."""
+    return {
+        STATUS[kind]: {
+            "description": TITLES[STATUS[kind]],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+        }
+        for kind in kinds
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this service with a problem document."""
+    app.add_exception_handler(WattbookError, _of_domain)
+    app.add_exception_handler(RequestValidationError, _of_request)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(Exception, _of_surprise)
+
+
+def answer(status: int, detail: str, faults: list[Problem], **more: object) -> JSONResponse:
+    """A problem document."""
+    document = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "Refused"),
+        "status": status,
+        "detail": detail,
+        "errors": [
+            {
+                name: value
+                for name, value in (
+                    ("field", fault.field),
+                    ("row", fault.row),
+                    ("reason", fault.reason),
+                    ("detail", fault.detail),
+                )
+                if value is not None
+            }
+            for fault in faults
+        ],
+        **more,
+    }
+    headers = {"Retry-After": "5"} if status == UNAVAILABLE else None
+    return JSONResponse(document, status, headers, MEDIA_TYPE)
+
+
+async def _of_domain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, WattbookError)
+    return answer(STATUS[type(error)], str(error), list(error.problems))
+
+
+async def _of_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Problem(
+            reason=str(fault["type"]),
+            detail=str(fault["msg"]),
+            field=".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
+        )
+        for fault in error.errors()
+    ]
+    named = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults)
+    broken = any(fault.reason == "json_invalid" for fault in faults)
+    return answer(400 if broken else 422, named, faults)
+
+
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    response = answer(error.status_code, detail, [])
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _of_surprise(request: Request, error: Exception) -> JSONResponse:
+    log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+    return answer(500, "an error of wattbook itself; it is in the log", [])

@@ -1,0 +1,200 @@
+"""Taking in readings and grid conditions."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from wattbook.api import problems
+from wattbook.api.access import CallerDep
+from wattbook.api.deps import BodyDep, RuntimeDep
+from wattbook.api.shapes import json_response
+from wattbook.core import errors, frames
+from wattbook.core.errors import InputError, Problem
+from wattbook.core.ingest import IntervalLabel
+from wattbook.flows import ingest as flow
+from wattbook.flows.ingest import Origin
+from wattbook.ports.readings import Receipt, Written
+from wattbook.sources.codecs import Decoded, decode
+from wattbook.sources.codecs.single import decode_single
+
+MOST_REJECTS_SHOWN = 1_000
+
+router = APIRouter(prefix="/ingest", tags=["ingest"])
+
+AtomicQuery = Annotated[
+    bool, Query(description="all or nothing: one bad row refuses the whole batch")
+]
+LabelQuery = Annotated[
+    IntervalLabel, Query(description="which end of the interval the source stamps")
+]
+
+
+class RejectOut(BaseModel):
+    """A row that was refused."""
+
+    row: int
+    reason: str
+    detail: str
+
+
+class ReceiptOut(BaseModel):
+    """What became of a batch: accepted + duplicates + corrected + rejected = received."""
+
+    batch_id: str
+    received: int
+    accepted: int
+    duplicates: int
+    corrected: int
+    rejected: int
+    rejects: list[RejectOut] = Field(description=f"at most {MOST_REJECTS_SHOWN} of them")
+    sha256: str = Field(description="of the decompressed body")
+    received_utc: str
+    ignored_columns: list[str] = Field(default_factory=list, description="columns without meaning")
+
+
+class SingleOut(BaseModel):
+    """What became of one reading."""
+
+    batch_id: str
+    outcome: str = Field(description="`accepted`, `duplicate` or `corrected`")
+
+
+def _document(receipt: Receipt, ignored: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "batch_id": receipt.batch_id,
+        "received": receipt.received,
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "corrected": receipt.corrected,
+        "rejected": receipt.rejected,
+        "rejects": receipt.rejects.head(MOST_REJECTS_SHOWN)
+        .select("row", "reason", "detail")
+        .to_dicts(),
+        "sha256": receipt.sha256,
+        "received_utc": receipt.received_utc,
+        "ignored_columns": list(ignored),
+    }
+
+
+def _answer(written: Written, ignored: tuple[str, ...]) -> Response:
+    """The receipt; as a problem document where not one row was kept."""
+    receipt = written.receipt
+    document = _document(receipt, ignored)
+    if receipt.rejected < receipt.received:
+        return json_response(document)
+    shown = [
+        Problem(each["reason"], each["detail"], row=each["row"]) for each in document["rejects"]
+    ]
+    first = f"row {shown[0].row}: {shown[0].detail}"
+    detail = f"all {receipt.received} rows were refused; the first: {first}"
+    return problems.answer(422, detail, shown, **document)
+
+
+async def _decoded(
+    request: Request, body: bytes, contract: frames.Contract, runtime: RuntimeDep
+) -> Decoded:
+    media_type = request.headers.get("content-type", "application/json")
+    decoded = await asyncio.to_thread(
+        decode, body, media_type, contract, max_rows=runtime.settings.body_limit_rows
+    )
+    if decoded.frame.is_empty():
+        raise InputError("the body has no rows", [Problem("no_rows", "no rows", field="body")])
+    return decoded
+
+
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media_type: {"schema": {"type": "string", "format": "binary"}}
+            for media_type in (
+                "application/x-ndjson",
+                "text/csv",
+                "application/vnd.apache.parquet",
+                "application/vnd.apache.arrow.stream",
+            )
+        }
+        | {
+            "application/json": {
+                "schema": {"type": "array", "items": {"type": "object"}},
+                "example": [
+                    {
+                        "meter_id": "pecos-1.main",
+                        "timestamp": "2026-01-01T00:00:00Z",
+                        "power_kw": 18250.5,
+                        "hashrate_th": 612000.0,
+                    }
+                ],
+            }
+        },
+    }
+}
+REFUSALS = problems.responses(errors.InputError, errors.TooLargeError, errors.UndecodableError)
+
+
+@router.post("/telemetry", response_model=ReceiptOut, responses=REFUSALS, openapi_extra=BODY)
+async def telemetry(
+    request: Request,
+    body: BodyDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    *,
+    atomic: AtomicQuery = False,
+    interval_label: LabelQuery = IntervalLabel.START,
+) -> Response:
+    """Take in a batch of readings; when this answers, they are on disk."""
+    decoded = await _decoded(request, body, frames.RAW_READINGS, runtime)
+    written = await flow.take_in(
+        decoded.frame,
+        Origin.of(f"http:{caller.name}", body),
+        label=interval_label,
+        atomic=atomic,
+        registry=runtime.registry,
+        readings=runtime.readings,
+        clock=runtime.clock,
+    )
+    return _answer(written, decoded.ignored)
+
+
+@router.post("/grid", response_model=ReceiptOut, responses=REFUSALS, openapi_extra=BODY)
+async def grid(
+    request: Request,
+    body: BodyDep,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    *,
+    atomic: AtomicQuery = False,
+) -> Response:
+    """Take in conditions of grid zones: load, generation by technology, price, intensity."""
+    decoded = await _decoded(request, body, frames.RAW_GRID, runtime)
+    written = await flow.take_in_grid(
+        decoded.frame,
+        Origin.of(f"http:{caller.name}", body),
+        atomic=atomic,
+        grid=runtime.grid,
+        clock=runtime.clock,
+    )
+    return _answer(written, decoded.ignored)
+
+
+@router.post("/realtime", response_model=SingleOut, status_code=201, responses=REFUSALS)
+async def realtime(body: BodyDep, runtime: RuntimeDep) -> Response:
+    """Take in one reading: 201 when it is new, 200 when it was known, on disk either way."""
+    single = await runtime.collector.take_in(decode_single(body))
+    if single.reason is not None:
+        fault = Problem(single.reason, single.detail or "", row=0)
+        return problems.answer(422, fault.detail, [fault], batch_id=single.batch_id)
+    status = 200 if single.outcome == "duplicate" else 201
+    return json_response({"batch_id": single.batch_id, "outcome": single.outcome}, status)
+
+
+@router.get(
+    "/batches/{batch_id}",
+    response_model=ReceiptOut,
+    responses=problems.responses(errors.UnknownEntityError),
+)
+async def batch(batch_id: str, runtime: RuntimeDep) -> Response:
+    """The receipt of a batch that was taken in before."""
+    return json_response(_document(await runtime.readings.receipt(batch_id)))

@@ -1,0 +1,150 @@
+"""Energy and statistics of a site, of the network, and of each meter."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from wattbook.api import problems
+from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep
+from wattbook.api.series import AggregateOut, RollupPage, SiteMetrics
+from wattbook.api.shapes import rows_of, series
+from wattbook.core import errors
+from wattbook.core.errors import InputError, Problem
+from wattbook.core.periods import Grain
+from wattbook.flows import metrics as flow
+
+router = APIRouter(prefix="/metrics", tags=["metrics"])
+
+REFUSALS = problems.responses(errors.UnknownEntityError, errors.InvalidPeriodError)
+
+
+def _about(found: flow.Series) -> dict[str, Any]:
+    return {
+        "grain": found.grain,
+        "timezone": found.timezone,
+        "start": found.period.start,
+        "end": found.period.end,
+    }
+
+
+def _outward(total: dict[str, Any]) -> dict[str, Any]:
+    return {name.removesuffix("_utc"): value for name, value in total.items()}
+
+
+@router.get("/site/{site_id}", response_model=SiteMetrics, responses=REFUSALS)
+async def site(
+    request: Request,
+    site_id: str,
+    period: PeriodDep,
+    runtime: RuntimeDep,
+    grain: GrainQuery = Grain.HOUR,
+    as_of: AsOfQuery = None,
+) -> Response:
+    """A site's energy, power, hash rate, efficiency and cost per bucket, and over the period."""
+    found = await flow.of_site(
+        site_id,
+        period,
+        grain,
+        as_of=as_of,
+        registry=runtime.registry,
+        readings=runtime.readings,
+        rollups=runtime.rollups,
+        grid=runtime.grid,
+        clock=runtime.clock,
+    )
+    document = {
+        "site_id": site_id,
+        **_about(found),
+        "total": _outward(found.total),
+        "meters": rows_of(found.meters),
+        "register_events": rows_of(found.events),
+    }
+    return series(request, document, found.rows)
+
+
+@router.get("/aggregate", response_model=AggregateOut, responses=REFUSALS)
+async def aggregate(
+    request: Request,
+    period: PeriodDep,
+    runtime: RuntimeDep,
+    grain: GrainQuery = Grain.DAY,
+    by: Annotated[
+        str, Query(pattern="^(none|zone|operator)$", description="split of the total")
+    ] = "none",
+    timezone: Annotated[str, Query(description="IANA time zone of days, weeks and months")] = "UTC",
+) -> Response:
+    """Totals of the network: all main meters, or those of each zone or operator."""
+    groups = await flow.aggregate(
+        period,
+        grain,
+        by=by,
+        timezone=timezone,
+        registry=runtime.registry,
+        readings=runtime.readings,
+        rollups=runtime.rollups,
+        clock=runtime.clock,
+    )
+    document = {
+        "by": by,
+        **_about(groups.series),
+        "total": _outward(groups.series.total),
+        "groups": [_outward(total) for total in groups.totals],
+    }
+    return series(request, document, groups.series.rows)
+
+
+@router.get("", response_model=RollupPage, responses=REFUSALS)
+async def rollups(
+    request: Request,
+    period: PeriodDep,
+    runtime: RuntimeDep,
+    grain: GrainQuery = Grain.HOUR,
+    site_id: str | None = None,
+    meter_id: str | None = None,
+    operator: str | None = None,
+    zone: str | None = None,
+    role: Annotated[str | None, Query(pattern="^(main|sub|generation)$")] = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+) -> Response:
+    """Rollups of single meters, in the order of meter and start, page by page."""
+    filters = {
+        "site_id": site_id,
+        "meter_id": meter_id,
+        "operator": operator,
+        "zone": zone,
+        "role": role,
+    }
+    rows, more = await flow.page(
+        {name: value for name, value in filters.items() if value is not None},
+        period,
+        grain,
+        after=_after(cursor),
+        limit=limit,
+        registry=runtime.registry,
+        readings=runtime.readings,
+        rollups=runtime.rollups,
+        clock=runtime.clock,
+    )
+    following = _cursor(*rows.select("meter_id", "start_utc").row(-1)) if more else None
+    document = {"grain": grain, "start": period.start, "end": period.end, "cursor": following}
+    return series(request, document, rows)
+
+
+def _cursor(meter_id: str, start: datetime) -> str:
+    return base64.urlsafe_b64encode(f"{start:%Y-%m-%dT%H:%M:%S} {meter_id}".encode()).decode()
+
+
+def _after(cursor: str | None) -> tuple[str, str] | None:
+    if cursor is None:
+        return None
+    try:
+        start, meter_id = base64.urlsafe_b64decode(cursor).decode().split(" ", 1)
+        flow.check_instant(start)
+    except (binascii.Error, ValueError) as error:
+        detail = "this cursor was not given out by wattbook"
+        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")]) from error
+    return meter_id, start

@@ -1,0 +1,199 @@
+"""Sites and what stands on them."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi.routing import APIRoute
+
+from wattbook.api import deps
+from wattbook.api.deps import RuntimeDep
+from wattbook.api.problems import responses
+from wattbook.api.schemas import (
+    FleetList,
+    FleetOut,
+    MeterList,
+    MeterOut,
+    SiteIn,
+    SiteOut,
+    SitePage,
+    SitePatch,
+    SupplyList,
+    SupplyOut,
+)
+from wattbook.core.entities import SLUG, ZONE, SiteStatus
+from wattbook.core.errors import (
+    ConflictError,
+    InputError,
+    InvalidEntityError,
+    Problem,
+    UnknownEntityError,
+)
+from wattbook.flows import sites as flow
+
+
+class Bounded(APIRoute):
+    """Reads a body within the service's limit, decompressed, before FastAPI parses it."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The handler behind the limit."""
+        handle = super().get_route_handler()
+
+        async def within_limit(request: Request) -> Response:
+            whole = await deps.body(request, deps.runtime(request))
+
+            async def replay() -> dict[str, Any]:
+                return {"type": "http.request", "body": whole, "more_body": False}
+
+            return await handle(Request(request.scope, replay))
+
+        return within_limit
+
+
+def filters(
+    operator: Annotated[str | None, Query(pattern=f"^{SLUG.pattern}$")] = None,
+    zone: Annotated[str | None, Query(pattern=f"^{ZONE.pattern}$")] = None,
+    status: Annotated[SiteStatus | None, Query()] = None,
+) -> dict[str, str]:
+    """What the sites of a list have in common."""
+    asked = {"operator": operator, "zone": zone, "status": status}
+    return {name: str(value) for name, value in asked.items() if value is not None}
+
+
+def after(
+    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
+) -> str | None:
+    """The id after which a page begins."""
+    if cursor is None:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        site_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (ValueError, binascii.Error):
+        site_id = ""
+    if not SLUG.fullmatch(site_id):
+        detail = "this cursor was not given out here"
+        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")])
+    return site_id
+
+
+def cursor_after(site_id: str | None) -> str | None:
+    """The cursor that continues after a site."""
+    if site_id is None:
+        return None
+    return base64.urlsafe_b64encode(site_id.encode()).decode().rstrip("=")
+
+
+router = APIRouter(tags=["sites"], route_class=Bounded)
+
+READS = responses(UnknownEntityError)
+WRITES = responses(UnknownEntityError, ConflictError, InvalidEntityError)
+
+
+@router.get("/sites", responses=responses(InputError))
+async def list_sites(
+    runtime: RuntimeDep,
+    asked: Annotated[dict[str, str], Depends(filters)],
+    begin: Annotated[str | None, Depends(after)],
+    limit: Annotated[int, Query(ge=1, le=1000, description="most sites in the answer")] = 100,
+) -> SitePage:
+    """Sites in the order of their ids."""
+    page = await runtime.registry.sites(asked, after=begin, limit=limit)
+    return SitePage(
+        sites=[SiteOut.of(site) for site in page.sites], cursor=cursor_after(page.cursor)
+    )
+
+
+@router.post(
+    "/sites",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(ConflictError, InvalidEntityError),
+)
+async def register_site(
+    body: SiteIn, runtime: RuntimeDep, request: Request, response: Response
+) -> SiteOut:
+    """Register a site, with its meters, supplies and fleet if they are known."""
+    site = await flow.register(body.draft(), registry=runtime.registry, now=runtime.clock.now())
+    response.headers["Location"] = request.url_for("read_site", site_id=site.id).path
+    return SiteOut.of(site)
+
+
+@router.get("/sites/{site_id}", responses=READS)
+async def read_site(site_id: str, runtime: RuntimeDep) -> SiteOut:
+    """One site with everything on it."""
+    return SiteOut.of(await runtime.registry.site(site_id))
+
+
+@router.patch("/sites/{site_id}", responses=WRITES)
+async def change_site(site_id: str, body: SitePatch, runtime: RuntimeDep) -> SiteOut:
+    """Change the fields that are sent; another capacity or time zone recomputes the rollups."""
+    site = await flow.change(
+        site_id,
+        body.changes(),
+        registry=runtime.registry,
+        rollups=runtime.rollups,
+        now=runtime.clock.now(),
+    )
+    return SiteOut.of(site)
+
+
+@router.get("/sites/{site_id}/meters", responses=READS)
+async def read_meters(site_id: str, runtime: RuntimeDep) -> list[MeterOut]:
+    """The meters of a site."""
+    return SiteOut.of(await runtime.registry.site(site_id)).meters
+
+
+@router.post("/sites/{site_id}/meters", responses=WRITES)
+async def put_meters(
+    site_id: str, body: MeterList, runtime: RuntimeDep, response: Response
+) -> list[MeterOut]:
+    """Add meters or replace those with the same id; answers all of the site (201: with new)."""
+    return (await _put(site_id, body, runtime, response)).meters
+
+
+@router.get("/sites/{site_id}/supplies", responses=READS)
+async def read_supplies(site_id: str, runtime: RuntimeDep) -> list[SupplyOut]:
+    """How a site is powered."""
+    return SiteOut.of(await runtime.registry.site(site_id)).supplies
+
+
+@router.post("/sites/{site_id}/supplies", responses=WRITES)
+async def put_supplies(
+    site_id: str, body: SupplyList, runtime: RuntimeDep, response: Response
+) -> list[SupplyOut]:
+    """Add supplies or replace those with the same id; answers all of the site (201: with new)."""
+    return (await _put(site_id, body, runtime, response)).supplies
+
+
+@router.get("/sites/{site_id}/fleet", responses=READS)
+async def read_fleet(site_id: str, runtime: RuntimeDep) -> list[FleetOut]:
+    """The machines of a site."""
+    return SiteOut.of(await runtime.registry.site(site_id)).fleet
+
+
+@router.post("/sites/{site_id}/fleet", responses=WRITES)
+async def put_fleet(
+    site_id: str, body: FleetList, runtime: RuntimeDep, response: Response
+) -> list[FleetOut]:
+    """Add machines or replace those with the same id; answers all of the site (201: with new)."""
+    return (await _put(site_id, body, runtime, response)).fleet
+
+
+async def _put(
+    site_id: str,
+    body: MeterList | SupplyList | FleetList,
+    runtime: RuntimeDep,
+    response: Response,
+) -> SiteOut:
+    placed = await flow.put_parts(
+        site_id,
+        [part.entity() for part in body],
+        registry=runtime.registry,
+        rollups=runtime.rollups,
+        now=runtime.clock.now(),
+    )
+    if placed.added:
+        response.status_code = status.HTTP_201_CREATED
+    return SiteOut.of(placed.site)

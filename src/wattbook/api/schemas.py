@@ -1,0 +1,304 @@
+"""Bodies and answers of the routes about sites."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
+
+from wattbook.core.entities import (
+    FleetItem,
+    Meter,
+    MeterKind,
+    MeterRole,
+    Site,
+    SiteStatus,
+    Supply,
+    SupplyKind,
+)
+from wattbook.core.frames import TECHNOLOGIES
+from wattbook.flows.sites import Draft
+
+MOST_PARTS: Final = 1_000
+MOST_MACHINES: Final = 10_000_000
+LONGEST_S: Final = 31 * 86_400
+DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _written(value: object) -> object:
+    # A bare number would be read as seconds since 1970.
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and not DATED.match(value)):
+        raise ValueError("want a time with offset, as in 2026-01-01T00:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this time does not exist in UTC") from error
+
+
+def _known(technology: str) -> str:
+    if technology not in TECHNOLOGIES:
+        raise ValueError(f"want one of {', '.join(TECHNOLOGIES)}")
+    return technology
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
+
+
+# Numbers are finite, and text or `true` is none.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Seconds = Annotated[int, Field(strict=True, ge=1, le=LONGEST_S)]
+Latitude = Annotated[Number, Field(ge=-90, le=90, description="degrees north")]
+Longitude = Annotated[Number, Field(ge=-180, le=180, description="degrees east")]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^\P{Cc}+$"),
+    Field(description="for people to read"),
+]
+Model = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^\P{Cc}+$"),
+    Field(description="as the maker calls it"),
+]
+Id = Annotated[
+    str, Field(min_length=1, max_length=64, description="a slug: `[a-z0-9][a-z0-9._-]{0,63}`")
+]
+Timezone = Annotated[
+    str, Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago")
+]
+Zone = Annotated[str, Field(min_length=1, max_length=64, description="grid zone, as US-TEX-ERCO")]
+Capacity = Annotated[Positive, Field(description="most that can be drawn [kW]")]
+Technology = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(TECHNOLOGIES)})
+]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+From = Annotated[Instant, Field(description="first instant, ISO 8601 with offset")]
+To = Annotated[Instant | None, Field(description="first instant after; null while it goes on")]
+
+
+class Body(BaseModel):
+    """What is sent: a field that nobody knows is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """What is answered, read from an entity."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class MeterIn(Body):
+    """A meter as it is sent."""
+
+    id: Id
+    kind: MeterKind = Field(description="how it tells energy")
+    role: MeterRole = Field(MeterRole.MAIN, description="what its flow means for the site")
+    parent: Id | None = Field(None, description="meter of the same site behind which it stands")
+    expected_interval_s: Seconds = Field(900, description="time between readings [s]")
+    register_size_kwh: Positive | None = Field(
+        None, description="value at which the register returns to 0 [kWh]"
+    )
+    max_hold_s: Seconds | None = Field(
+        None, description="time for which a power reading is believed [s]; 3 intervals by default"
+    )
+
+    def entity(self) -> Meter:
+        """The meter, before a site is given to it."""
+        return Meter(site_id="", **dict(self))
+
+
+class SupplyIn(Body):
+    """A supply as it is sent."""
+
+    id: Id | None = Field(None, description="made up from the content when left out")
+    kind: SupplyKind = Field(description="how power is bought or made")
+    technology: Technology | None = Field(None, description="what generates it")
+    share: Annotated[Number, Field(ge=0, le=1)] | None = Field(
+        None, description="share of the site's energy, 0 to 1"
+    )
+    capacity_kw: Positive | None = Field(None, description="most that it delivers [kW]")
+    g_per_kwh: NotNegative | None = Field(
+        None, description="emission factor of the instrument [gCO2e/kWh]"
+    )
+    valid_from: From
+    valid_to: To = None
+
+    def entity(self) -> Supply:
+        """The supply, before a site is given to it."""
+        return Supply(site_id="", **{**dict(self), "id": self.id or ""})
+
+
+class FleetIn(Body):
+    """Machines of one model as they are sent."""
+
+    id: Id | None = Field(None, description="made up from the content when left out")
+    model: Model
+    count: int = Field(strict=True, ge=0, le=MOST_MACHINES, description="how many machines")
+    hashrate_th: NotNegative | None = Field(None, description="nameplate of one machine [TH/s]")
+    power_w: NotNegative | None = Field(None, description="nameplate of one machine [W]")
+    valid_from: From
+    valid_to: To = None
+
+    def entity(self) -> FleetItem:
+        """The machines, before a site is given to them."""
+        return FleetItem(site_id="", **{**dict(self), "id": self.id or ""})
+
+
+class SiteIn(Body):
+    """A site as it is sent. Without meters it is given `<id>.main`, of the kind `telemetry`."""
+
+    id: Id | None = Field(None, description="made up from the name when left out")
+    name: Name
+    operator: Id = Field(description="who runs the site, a slug")
+    timezone: Timezone
+    zone: Zone
+    capacity_kw: Capacity | None = None
+    telemetry: MeterKind = Field(MeterKind.POWER, description="kind of the main meter to create")
+    expected_interval_s: Seconds = Field(900, description="time between its readings [s]")
+    register_size_kwh: Positive | None = Field(None, description="size of its register [kWh]")
+    max_hold_s: Seconds | None = Field(
+        None, description="time for which a power reading of it is believed [s]"
+    )
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    status: SiteStatus = Field(SiteStatus.ACTIVE, description="where it stands in its life")
+    simulated: bool = Field(default=False, strict=True, description="whether its data is made up")
+    meters: list[MeterIn] = Field(default=[], max_length=MOST_PARTS)
+    supplies: list[SupplyIn] = Field(default=[], max_length=MOST_PARTS)
+    fleet: list[FleetIn] = Field(default=[], max_length=MOST_PARTS)
+
+    def draft(self) -> Draft:
+        """The same, for the flow."""
+        parts = {
+            name: tuple(part.entity() for part in getattr(self, name))
+            for name in ("meters", "supplies", "fleet")
+        }
+        return Draft(**{**dict(self), **parts})
+
+
+class SitePatch(Body):
+    """The fields of a site that are to change; those left out stay as they are."""
+
+    name: Name | None = None
+    operator: Id | None = None
+    timezone: Timezone | None = None
+    zone: Zone | None = None
+    capacity_kw: Capacity | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    status: SiteStatus | None = None
+    simulated: Annotated[bool, Field(strict=True)] | None = None
+
+    @field_validator("name", "operator", "timezone", "zone", "status", "simulated", mode="before")
+    @classmethod
+    def _told(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("a site always has one; leave the field out to keep it")
+        return value
+
+    def changes(self) -> dict[str, object]:
+        """What was sent, null included."""
+        return {name: value for name, value in self if name in self.model_fields_set}
+
+
+class MeterOut(Answer):
+    """A meter of a site."""
+
+    id: str
+    kind: MeterKind
+    role: MeterRole
+    parent: str | None
+    expected_interval_s: int = Field(description="time between readings [s]")
+    max_hold_s: int | None = Field(description="as it was sent; null for 3 intervals [s]")
+    register_size_kwh: float | None = Field(description="where the register returns to 0 [kWh]")
+
+
+class SupplyOut(Answer):
+    """How a site is powered over a period."""
+
+    id: str
+    kind: SupplyKind
+    technology: str | None
+    share: float | None = Field(description="share of the site's energy, 0 to 1")
+    capacity_kw: float | None = Field(description="most that it delivers [kW]")
+    g_per_kwh: float | None = Field(description="emission factor [gCO2e/kWh]")
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class FleetOut(Answer):
+    """So many machines of one model at a site over a period."""
+
+    id: str
+    model: str
+    count: int
+    hashrate_th: float | None = Field(description="of one machine [TH/s]")
+    power_w: float | None = Field(description="of one machine [W]")
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class SiteOut(Answer):
+    """A site with everything on it."""
+
+    id: str
+    name: str
+    operator: str
+    timezone: str
+    zone: str
+    capacity_kw: float | None = Field(description="most that can be drawn [kW]")
+    latitude: float | None
+    longitude: float | None
+    status: SiteStatus
+    simulated: bool
+    created: datetime = Field(validation_alias="created_utc")
+    updated: datetime = Field(validation_alias="updated_utc")
+    meters: list[MeterOut]
+    supplies: list[SupplyOut]
+    fleet: list[FleetOut]
+
+    @classmethod
+    def of(cls, site: Site) -> Self:
+        """The answer about `site`."""
+        return cls.model_validate(site)
+
+
+class SitePage(Answer):
+    """Some sites in the order of their ids."""
+
+    sites: list[SiteOut]
+    cursor: str | None = Field(description="ask with it for those that follow; null at the end")
+
+
+MeterList = Annotated[
+    list[MeterIn],
+    BeforeValidator(_listed, json_schema_input_type=MeterIn | list[MeterIn]),
+    Field(min_length=1, max_length=MOST_PARTS, description="one meter, or a list"),
+]
+SupplyList = Annotated[
+    list[SupplyIn],
+    BeforeValidator(_listed, json_schema_input_type=SupplyIn | list[SupplyIn]),
+    Field(min_length=1, max_length=MOST_PARTS, description="one supply, or a list"),
+]
+FleetList = Annotated[
+    list[FleetIn],
+    BeforeValidator(_listed, json_schema_input_type=FleetIn | list[FleetIn]),
+    Field(min_length=1, max_length=MOST_PARTS, description="one entry, or a list"),
+]

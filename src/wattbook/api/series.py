@@ -1,0 +1,182 @@
+"""Answers of the routes that give series: for the documentation, which is checked against them."""
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from wattbook.core.periods import Grain
+
+
+class Figures(BaseModel):
+    """Energy and statistics over a span of time; null is unknown, never zero."""
+
+    energy_kwh: float | None = Field(description="energy [kWh] of the covered time")
+    power_kw_mean: float | None = Field(description="mean power [kW]")
+    power_kw_min: float | None = Field(description="lowest power [kW]")
+    power_kw_max: float | None = Field(description="highest power [kW]")
+    power_kw_max_at: AwareDatetime | None = Field(description="when the highest power began")
+    hashrate_th_mean: float | None = Field(description="mean hash rate [TH/s]")
+    efficiency_j_per_th: float | None = Field(description="mean power over mean hash rate [J/TH]")
+    readings: int = Field(description="readings stamped within the span")
+    coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
+    quality: str | None = Field(description="worst quality of the parts")
+
+
+class Row(Figures):
+    """Figures of one bucket."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    temperature_c_mean: float | None
+    covered_s: float
+    meters: int = Field(description="meters with energy in the bucket")
+    revision: int | None
+    computed: AwareDatetime | None
+
+
+class Cost(BaseModel):
+    """Cost at the price of each hour."""
+
+    cost: float | None
+    currency: str | None
+    cost_energy_share: float | None = Field(description="share of the energy that has a price")
+
+
+class PricedRow(Row, Cost):
+    """Figures of one bucket, with their cost."""
+
+
+class PricedTotal(Figures, Cost):
+    """Figures of the whole period, with their cost."""
+
+
+class MeterShare(BaseModel):
+    """One meter of the site; only `main` ones are part of its figures."""
+
+    meter_id: str
+    role: str
+    kind: str
+    energy_kwh: float | None
+    power_kw_max: float | None
+    coverage: float
+
+
+class RegisterEvent(BaseModel):
+    """What a register did other than count up."""
+
+    meter_id: str
+    at: AwareDatetime
+    kind: str
+    detail: str
+
+
+class Span(BaseModel):
+    """What a series covers: whole buckets around the period asked for."""
+
+    grain: Grain
+    timezone: str
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class SiteMetrics(Span):
+    """A site's figures."""
+
+    site_id: str
+    rows: list[PricedRow]
+    total: PricedTotal
+    meters: list[MeterShare]
+    register_events: list[RegisterEvent]
+
+
+class GroupRow(Row):
+    """Figures of one group in one bucket."""
+
+    group: str | None
+
+
+class GroupTotal(Figures):
+    """Figures of one group over the period."""
+
+    group: str | None
+    sites: int
+
+
+class AggregateOut(Span):
+    """Totals of the network."""
+
+    by: str
+    rows: list[GroupRow]
+    total: Figures
+    groups: list[GroupTotal]
+
+
+class Rollup(BaseModel):
+    """One meter over one bucket."""
+
+    meter_id: str
+    grain: Grain
+    start: AwareDatetime
+    energy_kwh: float | None
+    power_kw_mean: float | None
+    power_kw_min: float | None
+    power_kw_max: float | None
+    power_kw_max_at: AwareDatetime | None
+    hashrate_th_mean: float | None
+    efficiency_j_per_th: float | None
+    temperature_c_mean: float | None
+    readings: int
+    expected: int
+    bucket_s: int
+    covered_s: float
+    coverage: float
+    quality: str | None
+    computed: AwareDatetime
+    revision: int
+
+
+class RollupPage(BaseModel):
+    """Some rollups, and the cursor for those that follow."""
+
+    grain: Grain
+    start: AwareDatetime
+    end: AwareDatetime
+    cursor: str | None
+    rows: list[Rollup]
+
+
+class CarbonRow(BaseModel):
+    """Emissions of one bucket."""
+
+    start: AwareDatetime
+    energy_kwh: float | None
+    emitted_kg: float | None = Field(description="emissions [kgCO2e]; null is unknown, never zero")
+    intensity_g_per_kwh: float | None = Field(description="emissions over energy [gCO2e/kWh]")
+    fallback: str | None = Field(description="`none` for the hour's own mix, else the rung")
+
+
+class CarbonTotal(BaseModel):
+    """Emissions of the whole period."""
+
+    energy_kwh: float | None
+    emitted_kg: float | None
+    intensity_g_per_kwh: float | None
+    fallback: str | None
+
+
+class FactorShare(BaseModel):
+    """One origin of factors, and how much of the energy it was used for."""
+
+    source: str | None
+    fallback: str
+    energy_share: float
+    g_per_kwh: float | None
+
+
+class CarbonOut(Span):
+    """A carbon account."""
+
+    entity_id: str
+    method: str
+    factor_set: str
+    rows: list[CarbonRow]
+    total: CarbonTotal
+    factors: list[FactorShare]

@@ -1,0 +1,110 @@
+"""Emission factors: dated rows, and which of them holds when."""
+
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import frames
+from wattbook.core.errors import InputError, Problem
+
+ANY_ZONE: Final = "*"
+WORLD: Final = "WORLD"
+MIX: Final = "mix"
+PUBLISHED: Final = "published"
+DEFAULT_SET: Final = "ipcc2014"
+
+
+def technology_sets(table: pl.DataFrame) -> list[str]:
+    """Names of the sets that have factors by technology."""
+    by_technology = table.filter(pl.col("technology") != MIX)
+    return sorted(by_technology["factor_set"].unique().to_list())
+
+
+def of_technologies(table: pl.DataFrame, factor_set: str) -> pl.DataFrame:
+    """Lifecycle factors of one set: `technology`, `valid_from`, `g_per_kwh`, `source`.
+
+    Raises
+    ------
+    InputError
+        There is no such set; the message lists those there are.
+    """
+    known = technology_sets(table)
+    if factor_set not in known:
+        detail = f"{factor_set!r} is none of {', '.join(known)}"
+        problem = Problem("bad_factors", detail, "factors")
+        raise InputError(f"unknown factor set: {detail}", [problem])
+    chosen = table.filter(
+        pl.col("factor_set") == factor_set,
+        pl.col("technology").is_in(frames.TECHNOLOGIES),
+        scope="lifecycle",
+        zone=ANY_ZONE,
+    )
+    return chosen.select("technology", "valid_from", "valid_to", "g_per_kwh", "source").sort(
+        "technology", "valid_from"
+    )
+
+
+def ancestors(zone: str) -> list[str]:
+    """The zone and the larger ones that hold it, nearest first; the world last.
+
+    >>> ancestors("US-TEX-ERCO")
+    ['US-TEX-ERCO', 'US-TEX', 'US', 'WORLD']
+    """
+    parts = zone.split("-")
+    return ["-".join(parts[:count]) for count in range(len(parts), 0, -1)] + [WORLD]
+
+
+def rung(zone: str, holder: str) -> str:
+    """What a published figure of `holder` is called when it stands in for `zone`.
+
+    >>> rung("US-TEX-ERCO", "US-TEX-ERCO"), rung("US-TEX-ERCO", "US"), rung("FR", "WORLD")
+    ('zone', 'country', 'world')
+    """
+    if holder == WORLD:
+        return "world"
+    if holder == zone and "-" in zone:
+        return "zone"
+    return "country" if "-" not in holder else "region"
+
+
+def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFrame:
+    """The published average that stands in for a zone's own mix at each instant.
+
+    The nearest of `ancestors` that has any figure is used: the one in force, or, where all of them
+    are younger than the instant, the oldest; the rung then ends in `_later`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `start_utc`, `g_per_kwh` [gCO2e/kWh], `source`, `fallback`; one row per instant, in order.
+    """
+    averages = table.filter(factor_set=PUBLISHED, technology=MIX)
+    have = averages["zone"].unique().to_list()
+    holder = next((each for each in ancestors(zone) if each in have), None)
+    wanted = instants.alias("start_utc").to_frame().with_row_index("place")
+    if holder is None:
+        nothing = pl.lit(None, dtype=pl.String)
+        return wanted.select(
+            "start_utc", g_per_kwh=pl.lit(None, dtype=pl.Float64), source=nothing, fallback=nothing
+        )
+    rows = averages.filter(zone=holder).sort("valid_from")
+    dated = rows.select(
+        "g_per_kwh",
+        "source",
+        from_utc=pl.col("valid_from").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+    )
+    name = rung(zone, holder)
+    first = dated.row(0, named=True)
+    return (
+        wanted.sort("start_utc")
+        .join_asof(dated, left_on="start_utc", right_on="from_utc")
+        .sort("place")
+        .select(
+            "start_utc",
+            g_per_kwh=pl.col("g_per_kwh").fill_null(first["g_per_kwh"]),
+            source=pl.col("source").fill_null(first["source"]),
+            fallback=pl.when(pl.col("g_per_kwh").is_null())
+            .then(pl.lit(f"{name}_later"))
+            .otherwise(pl.lit(name)),
+        )
+    )

@@ -1,0 +1,110 @@
+"""The carbon account of an entity over a period."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from wattbook.core import carbon, periods
+from wattbook.core.periods import Grain, Period
+from wattbook.flows import entities
+from wattbook.flows import rollup as rolling
+from wattbook.ports.clock import Clock
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import RollupStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Location-based emissions per bucket and over the period, and the factors behind them."""
+
+    entity: str
+    grain: Grain
+    timezone: str
+    period: Period
+    factor_set: str
+    rows: pl.DataFrame
+    total: dict[str, object]
+    factors: pl.DataFrame
+
+
+async def account(
+    entity_id: str,
+    period: Period,
+    grain: Grain,
+    *,
+    factor_set: str,
+    factors: pl.DataFrame,
+    as_of: datetime | None = None,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    grid: GridStore,
+    clock: Clock,
+) -> Account:
+    """Emissions of a site, an operator or a zone, hour by hour, summed into the grain."""
+    entity = await entities.find(entity_id, registry=registry)
+    mains = entity.mains
+    # Factors are hourly: finer rows would suggest a precision that is not there.
+    grain = Grain.HOUR if grain is Grain.QUARTER else grain
+    buckets = periods.buckets(period, grain, entity.timezone)
+    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
+    parts = periods.parts_of(grain, buckets)
+    found = await rolling.figures(
+        mains,
+        {parts},
+        whole,
+        as_of=as_of,
+        registry=registry,
+        readings=readings,
+        rollups=rollups,
+        clock=clock,
+    )
+    months = Period(
+        periods.floor(whole.start, Grain.MONTH), periods.buckets(whole, Grain.MONTH)["end_utc"][-1]
+    )
+    conditions = await grid.read(mains["zone"].unique().to_list(), months, as_of=as_of)
+
+    drawn = (
+        found[parts]
+        .join(mains.select("meter_id", "zone"), on="meter_id")
+        .drop_nulls("energy_kwh")
+        .group_by("zone", "start_utc")
+        .agg(pl.col("energy_kwh").sum())
+        .sort("zone", "start_utc")
+    )
+    intensities = carbon.intensity(drawn, conditions, factors, factor_set)
+    hours = carbon.footprint(drawn, intensities)
+    return Account(
+        entity=f"{entity.kind}:{entity.id}",
+        grain=grain,
+        timezone=entity.timezone,
+        period=whole,
+        factor_set=factor_set,
+        rows=_rows(hours, buckets),
+        total=_total(hours),
+        factors=carbon.shares(hours),
+    )
+
+
+def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    owned = hours.sort("start_utc").join_asof(
+        buckets.select("start_utc", bucket="start_utc"), on="start_utc"
+    )
+    summed = carbon.summed(owned, "bucket").rename({"bucket": "start_utc"})
+    return buckets.select("start_utc").join(
+        summed.select("start_utc", "energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback"),
+        on="start_utc",
+        how="left",
+        maintain_order="left",
+    )
+
+
+def _total(hours: pl.DataFrame) -> dict[str, object]:
+    summed = carbon.summed(hours.with_columns(every=pl.lit("all")), "every")
+    names = ("energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback")
+    if summed.is_empty():
+        return dict.fromkeys(names)
+    return summed.select(names).row(0, named=True)

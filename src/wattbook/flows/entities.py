@@ -1,0 +1,44 @@
+"""Which sites an entity id means."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
+from wattbook.core.errors import UnknownEntityError
+from wattbook.ports.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity, and `frames.METERS` of every meter that belongs to it."""
+
+    kind: str
+    id: str
+    meters: pl.DataFrame
+
+    @property
+    def mains(self) -> pl.DataFrame:
+        """The meters whose sum is the entity's consumption."""
+        return self.meters.filter(role=str(MeterRole.MAIN))
+
+    @property
+    def timezone(self) -> str:
+        """The one time zone of its sites; UTC where there are several."""
+        zones = self.meters["timezone"].unique().to_list()
+        return str(zones[0]) if len(zones) == 1 else "UTC"
+
+
+_COLUMN = {"site": "site_id", "operator": "operator", "zone": "zone"}
+
+
+async def find(text: str, *, registry: Registry) -> Found:
+    """The entity of `site:x`, `operator:x`, `zone:x`, or a bare `x` looked up in that order."""
+    kind, name = parse_entity(text)
+    meters = await registry.meters()
+    for each in ENTITY_KINDS if kind is None else (kind,):
+        mine = meters.filter(pl.col(_COLUMN[each]) == name)
+        if mine.height:
+            return Found(each, name, mine)
+    what = kind or "site, operator or zone"
+    raise UnknownEntityError(f"no {what} {name!r} is registered")

@@ -1,0 +1,235 @@
+"""Energy and statistics of a site, of many, and of each meter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import cost, frames, periods, rollup
+from wattbook.core.entities import MeterRole
+from wattbook.core.errors import UnknownEntityError
+from wattbook.core.periods import Grain, Period
+from wattbook.flows import rollup as rolling
+from wattbook.ports.clock import Clock
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import RollupStore
+
+GROUPS: Final = ("none", "zone", "operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network's figures, row by row with their `group`, and the total of each group."""
+
+    series: "Series"
+    totals: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Figures per bucket and over the whole period."""
+
+    grain: Grain
+    timezone: str
+    period: Period
+    rows: pl.DataFrame
+    total: dict[str, object]
+    meters: pl.DataFrame
+    events: pl.DataFrame
+
+
+async def of_site(
+    site_id: str,
+    period: Period,
+    grain: Grain,
+    *,
+    as_of: datetime | None = None,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    grid: GridStore,
+    clock: Clock,
+) -> Series:
+    """The site's figures: the sum of its main meters, the others beside it, gaps as nulls."""
+    meters = (await registry.meters()).filter(site_id=site_id)
+    if meters.is_empty():
+        raise UnknownEntityError(f"no site {site_id!r} is registered")
+    timezone, zone = str(meters["timezone"][0]), str(meters["zone"][0])
+    buckets = periods.buckets(period, grain, timezone)
+    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
+    mains = meters.filter(role=str(MeterRole.MAIN))
+    parts = periods.parts_of(grain, buckets)
+    wanted = {grain, parts} | ({Grain.QUARTER} if mains.height > 1 else set())
+    found = await rolling.figures(
+        meters,
+        wanted,
+        whole,
+        as_of=as_of,
+        registry=registry,
+        readings=readings,
+        rollups=rollups,
+        clock=clock,
+    )
+    events = await rollups.events(meters["meter_id"].to_list(), whole)
+    prices = await grid.read([zone], whole, as_of=as_of)
+
+    main_ids = mains["meter_id"].to_list()
+    rows = rollup.total(_of(found[grain], main_ids), buckets, mains.height)
+    if mains.height > 1:
+        quarters = periods.buckets(whole, Grain.QUARTER)
+        every = rollup.total(_of(found[Grain.QUARTER], main_ids), quarters, mains.height)
+        peaks = rollup.coincident_peak(every, buckets)
+        rows = rows.update(peaks, on="start_utc", how="left")
+    total = rollup.whole(rows, whole, mains.height)
+    rows, money = _with_cost(rows, _of(found[parts], main_ids), cost.hourly_prices(prices), zone)
+    return Series(
+        grain=grain,
+        timezone=timezone,
+        period=whole,
+        rows=rows,
+        total=total | money,
+        meters=_beside(found[grain], meters, whole),
+        events=events,
+    )
+
+
+async def aggregate(
+    period: Period,
+    grain: Grain,
+    *,
+    by: str = "none",
+    timezone: str = "UTC",
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    clock: Clock,
+) -> "Network":
+    """Network totals of all main meters, or by zone or operator, in civil days of `timezone`."""
+    periods.zone(timezone)
+    mains = (await registry.meters()).filter(role=str(MeterRole.MAIN))
+    buckets = periods.buckets(period, grain, timezone)
+    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
+    parts = periods.parts_of(grain, buckets)
+    found = await rolling.figures(
+        mains,
+        {parts},
+        whole,
+        as_of=None,
+        registry=registry,
+        readings=readings,
+        rollups=rollups,
+        clock=clock,
+    )
+
+    rows = _in_zone(found[parts], mains, grain, timezone) if grain.civil else found[parts]
+    groups = (
+        [(None, mains)]
+        if by == "none"
+        else [
+            (str(name), members)
+            for (name,), members in mains.sort(by).group_by(by, maintain_order=True)
+        ]
+    )
+    series, totals = [], []
+    for name, members in groups:
+        ids = members["meter_id"].to_list()
+        summed = rollup.total(_of(rows, ids), buckets, len(ids))
+        series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
+        totals.append(
+            {"group": name, "sites": members["site_id"].n_unique()}
+            | rollup.whole(summed, whole, len(ids))
+        )
+    every = rollup.total(rows, buckets, mains.height)
+    return Network(
+        Series(
+            grain=grain,
+            timezone=timezone,
+            period=whole,
+            rows=pl.concat(series) if series else every.clear(),
+            total=rollup.whole(every, whole, mains.height),
+            meters=mains,
+            events=frames.EVENTS.empty(),
+        ),
+        totals,
+    )
+
+
+def _in_zone(parts: pl.DataFrame, mains: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
+    """Rollups of civil buckets in a time zone that need not be that of the sites."""
+    here = mains.with_columns(timezone=pl.lit(timezone))
+    stamps = parts.group_by("meter_id").agg(pl.col("computed_utc", "revision").max())
+    days = rollup.coarsen(parts.select(rollup.FIGURES), here, Grain.DAY)
+    rows = days if grain is Grain.DAY else rollup.coarsen(days, here, grain)
+    return rows.join(stamps, on="meter_id", how="left")
+
+
+def check_instant(text: str) -> None:
+    """Refuse a text that is no instant with ValueError."""
+    datetime.fromisoformat(text)
+
+
+async def page(
+    filters: Mapping[str, str],
+    period: Period,
+    grain: Grain,
+    *,
+    after: tuple[str, str] | None,
+    limit: int,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    clock: Clock,
+) -> tuple[pl.DataFrame, bool]:
+    """Some rollups of the meters that fit, in the order of their keys, and whether more follow."""
+    meters = await registry.meters()
+    fitting = meters.filter(*(pl.col(name) == value for name, value in filters.items()))
+    meter_ids = fitting["meter_id"].to_list()
+    await rolling.catch_up(
+        meter_ids, registry=registry, readings=readings, rollups=rollups, clock=clock
+    )
+    rows = await rollups.page(meter_ids, grain, period, after, limit + 1)
+    return rows.head(limit), rows.height > limit
+
+
+def _of(rows: pl.DataFrame, meter_ids: Sequence[str]) -> pl.DataFrame:
+    return rows.filter(pl.col("meter_id").is_in(meter_ids))
+
+
+def _beside(rows: pl.DataFrame, meters: pl.DataFrame, whole: Period) -> pl.DataFrame:
+    """Energy and coverage of each meter over the period."""
+    seconds = (whole.end - whole.start).total_seconds()
+    energy = pl.col("energy_kwh")
+    sums = rows.group_by("meter_id").agg(
+        energy_kwh=pl.when(energy.count() > 0).then(energy.sum()),
+        power_kw_max=pl.col("power_kw_max").max(),
+        coverage=pl.col("covered_s").sum() / seconds,
+    )
+    return (
+        meters.select("meter_id", "role", "kind")
+        .join(sums, on="meter_id", how="left", maintain_order="left")
+        .with_columns(pl.col("coverage").fill_null(0.0))
+    )
+
+
+def _with_cost(
+    rows: pl.DataFrame, fine: pl.DataFrame, prices: pl.DataFrame, zone: str
+) -> tuple[pl.DataFrame, dict[str, object]]:
+    """Rows with `cost`, and the cost of all, from quarters or hours at the price of their hour."""
+    energy = fine.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
+    priced = cost.priced(energy, prices).sort("start_utc")
+    owned = priced.join_asof(rows.select("start_utc", bucket="start_utc"), on="start_utc")
+    per_bucket = cost.summed(owned, ["bucket"]).select(
+        "cost", "currency", "cost_energy_share", start_utc="bucket"
+    )
+    whole = cost.summed(priced, ["zone"])
+    money: dict[str, object] = (
+        whole.drop("zone").row(0, named=True) if whole.height else dict.fromkeys(_COST)
+    )
+    return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), money
+
+
+_COST: Final = ("cost", "currency", "cost_energy_share")

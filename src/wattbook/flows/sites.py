@@ -1,0 +1,242 @@
+"""Registers sites and changes them."""
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime
+from typing import Final, TypeVar
+
+from wattbook.core.entities import (
+    SLUG,
+    FleetItem,
+    Meter,
+    MeterKind,
+    Site,
+    SiteStatus,
+    Supply,
+    problems_with,
+)
+from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import RollupStore
+
+DECIDES_ROLLUPS: Final = {"timezone", "capacity_kw"}
+"""Fields of a site on which the figures of all its meters rest."""
+STEM: Final = 40
+"""So many letters of a name go into an id."""
+
+Part = TypeVar("Part", Meter, Supply, FleetItem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A site as somebody asks for it.
+
+    Ids that are null or empty are made up, and what `site_id` the parts name does not matter.
+    """
+
+    id: str | None = None
+    name: str
+    operator: str
+    timezone: str
+    zone: str
+    capacity_kw: float | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    status: SiteStatus = SiteStatus.ACTIVE
+    simulated: bool = False
+    telemetry: MeterKind = MeterKind.POWER
+    """Kind of the main meter that a site without meters is given, with the three that follow."""
+    expected_interval_s: int = 900
+    register_size_kwh: float | None = None
+    max_hold_s: int | None = None
+    meters: tuple[Meter, ...] = ()
+    supplies: tuple[Supply, ...] = ()
+    fleet: tuple[FleetItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A site after parts were put on it, and whether any of them is new."""
+
+    site: Site
+    added: bool
+
+
+async def register(
+    draft: Draft, *, registry: Registry, now: datetime, suffix: str | None = None
+) -> Site:
+    """Register a site with everything on it; `suffix` ends an id that is made up."""
+    site = _site(draft, suffix or secrets.token_hex(3), now)
+
+    # A main meter that nobody sent has no place in the body: its fields are the site's.
+    _refuse(_problems(site), unsent="" if draft.meters else "meters[0].")
+
+    return await registry.add(site)
+
+
+async def change(
+    site_id: str,
+    changes: Mapping[str, object],
+    *,
+    registry: Registry,
+    rollups: RollupStore,
+    now: datetime,
+) -> Site:
+    """Change fields of a site, and mark its rollups when they rest on one of them."""
+    site = await registry.site(site_id)
+
+    news = {name: value for name, value in changes.items() if value != getattr(site, name, ...)}
+    stale = [meter.id for meter in site.meters] if news.keys() & DECIDES_ROLLUPS else []
+    known = {name: value for name, value in news.items() if hasattr(site, name)}
+    _refuse(_problems(replace(site, **known)))  # type: ignore[arg-type]  # the registry checks names
+
+    if not news:
+        return site
+    # Marked on both sides of the change: should this process die between the two,
+    # nothing that was computed before it survives it.
+    await _mark(rollups, stale)
+    changed = await registry.change(site_id, news, now)
+    await _mark(rollups, stale)
+    return changed
+
+
+async def put_parts(
+    site_id: str,
+    parts: Sequence[Meter | Supply | FleetItem],
+    *,
+    registry: Registry,
+    rollups: RollupStore,
+    now: datetime,
+) -> Placement:
+    """Add parts to a site or replace those with the same id; mark meters that read otherwise."""
+    site = await registry.site(site_id)
+
+    meters = _placed(site_id, [part for part in parts if isinstance(part, Meter)])
+    supplies = _placed(site_id, [part for part in parts if isinstance(part, Supply)])
+    fleet = _placed(site_id, [part for part in parts if isinstance(part, FleetItem)])
+    whole = replace(
+        site,
+        meters=_over(site.meters, meters),
+        supplies=_over(site.supplies, supplies),
+        fleet=_over(site.fleet, fleet),
+    )
+    _refuse(_problems(whole))
+    added = _size(whole) > _size(site)
+    before = {meter.id: _reads(meter) for meter in site.meters}
+    stale = [meter.id for meter in meters if before.get(meter.id, _reads(meter)) != _reads(meter)]
+
+    await _mark(rollups, stale)
+    changed = await registry.put_parts(site_id, (*meters, *supplies, *fleet), now)
+    await _mark(rollups, stale)
+    return Placement(changed, added)
+
+
+async def _mark(rollups: RollupStore, meter_ids: list[str]) -> None:
+    if meter_ids:
+        await rollups.mark(meter_ids)
+
+
+def _site(draft: Draft, suffix: str, now: datetime) -> Site:
+    site_id = draft.id or f"{slug(draft.name) or 'site'}-{suffix}"
+    main = Meter(
+        id=f"{site_id}.main",
+        site_id=site_id,
+        kind=draft.telemetry,
+        expected_interval_s=draft.expected_interval_s,
+        max_hold_s=draft.max_hold_s,
+        register_size_kwh=draft.register_size_kwh,
+    )
+    return Site(
+        id=site_id,
+        name=draft.name,
+        operator=draft.operator,
+        timezone=draft.timezone,
+        zone=draft.zone,
+        capacity_kw=draft.capacity_kw,
+        latitude=draft.latitude,
+        longitude=draft.longitude,
+        status=draft.status,
+        simulated=draft.simulated,
+        created_utc=now,
+        updated_utc=now,
+        meters=_placed(site_id, draft.meters) or (main,),
+        supplies=_placed(site_id, draft.supplies),
+        fleet=_placed(site_id, draft.fleet),
+    )
+
+
+def slug(text: str) -> str:
+    """`text` as the beginning of an id; empty when no letter of it fits.
+
+    >>> slug("Ørsted Höhe № 3 (simulated)"), slug("秩父")
+    ('rsted-hohe-no-3-simulated', '')
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:STEM].strip("-")
+
+
+def _placed(site_id: str, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts, each at the site and with an id; an id that is made up follows from the content.
+
+    So what is sent twice is there once.
+    """
+    placed = []
+    for part in parts:
+        at_site = replace(part, site_id=site_id)
+        placed.append(at_site if at_site.id else replace(at_site, id=_derived(at_site)))
+    return tuple(placed)
+
+
+def _derived(part: Meter | Supply | FleetItem) -> str:
+    if isinstance(part, Meter):
+        stem = f"{part.site_id}.{part.role}"
+    elif isinstance(part, Supply):
+        stem = slug(f"{part.kind} {part.technology or ''}")
+    else:
+        stem = slug(part.model) or "machines"
+    content = "|".join(map(str, astuple(part)))
+    return f"{stem}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def _over(old: Sequence[Part], new: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The new parts, then those of the old that they do not replace."""
+    ids = {part.id for part in new}
+    return new + tuple(part for part in old if part.id not in ids)
+
+
+def _size(site: Site) -> int:
+    return len(site.meters) + len(site.supplies) + len(site.fleet)
+
+
+def _reads(meter: Meter) -> tuple[MeterKind, int, int, float | None]:
+    """How readings of this meter become energy."""
+    return meter.kind, meter.expected_interval_s, meter.hold_s, meter.register_size_kwh
+
+
+def _problems(site: Site) -> list[Problem]:
+    """Everything that is wrong with the site, and with the ids of its supplies and fleet."""
+    found = problems_with(site)
+    for name, parts in (("supplies", site.supplies), ("fleet", site.fleet)):
+        ids = [part.id for part in parts]
+        for index, part_id in enumerate(ids):
+            where = f"{name}[{index}].id"
+            if not SLUG.fullmatch(part_id):
+                found.append(
+                    Problem("bad_id", f"{part_id!r} is no id: want {SLUG.pattern}", field=where)
+                )
+            if ids.count(part_id) > 1:
+                found.append(Problem("duplicate_id", f"{part_id!r} stands here twice", field=where))
+    return found
+
+
+def _refuse(problems: Sequence[Problem], unsent: str = "") -> None:
+    """Raise InvalidEntityError with all the problems, if there are any."""
+    if not problems:
+        return
+    named = [replace(each, field=(each.field or "").removeprefix(unsent)) for each in problems]
+    said = "; ".join(f"{each.field}: {each.detail}" for each in named)
+    raise InvalidEntityError(said, named)

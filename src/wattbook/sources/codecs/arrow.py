@@ -1,0 +1,164 @@
+"""Parquet and Arrow bodies.
+
+PyArrow reads them, not Polars: on a damaged body Polars 2.1 can abort the whole process, where
+PyArrow raises. What it has read is validated in full before Polars sees it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import ipc
+
+from wattbook.core.errors import Problem, UndecodableError
+from wattbook.core.frames import Contract
+from wattbook.sources.codecs import rows
+from wattbook.sources.codecs.rows import Decoded
+
+FILE_MAGIC: Final = b"ARROW1"
+STAMPS: Final = frozenset({"timestamp", "start", "start_utc"})
+FAILURES: Final = (
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    ValueError,
+    MemoryError,
+    KeyError,
+)
+
+
+def decode_parquet(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) -> Decoded:
+    """Rows of a Parquet file; their number is known before any is decoded.
+
+    Raises
+    ------
+    UndecodableError
+        The body is no Parquet, or its stamps are no instants.
+    TooLargeError
+        It has more than `max_rows` rows.
+    """
+    file = _try("Parquet", lambda: pq.ParquetFile(pa.BufferReader(body), pre_buffer=False))
+    rows.refuse_more(file.metadata.num_rows, max_rows)
+    sent = file.schema_arrow.names
+    known = [name for name in sent if name in rows.fields(contract)]
+    table = _try("Parquet", lambda: file.read(columns=known))
+    frame = _try("Parquet", lambda: to_frame(table, file.metadata.num_rows))
+    return _decoded(frame, sent, contract)
+
+
+def decode_arrow_stream(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) -> Decoded:
+    """Rows of an Arrow IPC stream, or of an IPC file.
+
+    Raises
+    ------
+    UndecodableError
+        The body is no Arrow, or its stamps are no instants.
+    TooLargeError
+        It has more than `max_rows` rows.
+    """
+    form = "an Arrow file" if body.startswith(FILE_MAGIC) else "an Arrow stream"
+    sent = _try(form, lambda: _open(body, None).schema.names)
+    wanted = [index for index, name in enumerate(sent) if name in rows.fields(contract)]
+    reader = _try(form, lambda: _open(body, wanted or [0] if sent else None))
+    batches = []
+    held = 0
+    for batch in _batches(reader, form):
+        held += batch.num_rows
+        rows.refuse_more(held, max_rows)
+        batches.append(batch)
+    table = _try(form, lambda: pa.Table.from_batches(batches, schema=reader.schema))
+    known = [name for name in table.schema.names if name in rows.fields(contract)]
+    frame = _try(form, lambda: to_frame(table.select(known), held))
+    return _decoded(frame, sent, contract)
+
+
+def to_frame(table: Any, height: int) -> pl.DataFrame:
+    """A PyArrow table, validated, as a frame with `row` from 0 and stamps in UTC."""
+    table.validate(full=True)
+    for index, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+            fits = column.type.unit != "ns"  # what is below a microsecond may go
+            stamps = pc.cast(table[index], pa.timestamp("us", column.type.tz), safe=fits)
+            stamps = pc.cast(stamps, pa.timestamp("us", "UTC"))
+            table = table.set_column(index, column.name, stamps)
+    frame = pl.from_arrow(table)
+    if not isinstance(frame, pl.DataFrame):  # pragma: no cover - a table is always a frame
+        raise TypeError(frame)
+    if not frame.width:
+        return pl.select(row=pl.int_range(height, dtype=pl.UInt32))
+    return frame.with_row_index("row")
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Decimals as floats, categories as text."""
+    return frame.with_columns(
+        pl.selectors.decimal().cast(pl.Float64),
+        (pl.selectors.categorical() | pl.selectors.enum()).cast(pl.String),
+    )
+
+
+def _decoded(frame: pl.DataFrame, sent: list[str], contract: Contract) -> Decoded:
+    problems = [
+        Problem("bad_timestamp", detail, field=name)
+        for name, dtype in frame.schema.items()
+        if name in STAMPS and (detail := _no_instant(dtype))
+    ]
+    if problems:
+        said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+        raise UndecodableError(f"stamps that are no instants: {said}", problems)
+    known = rows.fields(contract)
+    frame = rows.fold_aliases(_one_type(plain(frame), contract), contract)
+    return Decoded(frame, tuple(dict.fromkeys(name for name in sent if name not in known)))
+
+
+def _one_type(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Names that mean one column must agree in type before they become one."""
+    for alias, name in rows.aliases(contract).items():
+        if {alias, name} <= set(frame.columns) and frame.schema[alias] != frame.schema[name]:
+            frame = frame.drop(alias)
+    return frame
+
+
+def _no_instant(dtype: pl.DataType) -> str | None:
+    if dtype in (pl.String, pl.Categorical, pl.Null) or isinstance(dtype, pl.Enum):
+        return None
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is not None:
+            return None
+        return "the times have no time zone; write them in UTC, or as text with an offset"
+    return f"want times with a time zone, or text with an offset, have {dtype}"
+
+
+def _open(body: bytes, fields: list[int] | None) -> Any:
+    options = ipc.IpcReadOptions(included_fields=fields)
+    if body.startswith(FILE_MAGIC):
+        return ipc.open_file(pa.BufferReader(body), options=options)
+    return ipc.open_stream(pa.BufferReader(body), options=options)
+
+
+def _batches(reader: Any, form: str) -> Any:
+    if hasattr(reader, "num_record_batches"):
+        for index in range(reader.num_record_batches):
+            yield _try(form, partial(reader.get_batch, index))
+        return
+    while True:
+        batch = _try(form, lambda: next(reader, None))
+        if batch is None:
+            return
+        yield batch
+
+
+def _try(form: str, step: Callable[[], Any]) -> Any:
+    """What `step` returns, or an error that says what the body is not."""
+    try:
+        return step()
+    except FAILURES as error:
+        detail = f"{form} cannot be read from it: {str(error)[:200] or type(error).__name__}"
+        raise UndecodableError(
+            f"the body is damaged or of another format: {detail}", [Problem("bad_arrow", detail)]
+        ) from error

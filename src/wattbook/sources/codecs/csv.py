@@ -1,0 +1,285 @@
+"""CSV bodies: typed columns at once where all is well, text and then lines where it is not."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from wattbook.core.errors import Problem, UndecodableError
+from wattbook.core.frames import Contract
+from wattbook.core.ingest import Reason
+from wattbook.sources.codecs import rows
+from wattbook.sources.codecs.rows import Decoded
+
+BOM: Final = b"\xef\xbb\xbf"
+SEPARATORS: Final = (",", ";", "\t")
+LINES_PER_RECORD: Final = 50
+"""A quoted field may run over so many lines; a lone quotation mark must not swallow the rest."""
+BLANK_LINES: Final = re.compile(rb"\n(?:[ \t]*\r?\n)+")
+FAILURES: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a text is cut into columns, which of them are wanted, and which hold numbers."""
+
+    header: tuple[str, ...]
+    wanted: frozenset[str]
+    numbers: frozenset[str]
+    separator: str = ","
+    nulls: tuple[str, ...] = ()
+    decimal_comma: bool = False
+
+    @property
+    def columns(self) -> list[int]:
+        """Positions of the wanted columns; of two columns with one name, the first."""
+        return sorted({self.header.index(name) for name in self.wanted if name in self.header})
+
+    @property
+    def names(self) -> list[str]:
+        """Wanted names as they are, the others in a way that cannot collide."""
+        wanted = set(self.columns)
+        return [name if index in wanted else f"\0{index}" for index, name in enumerate(self.header)]
+
+
+def decode_csv(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) -> Decoded:
+    """Rows of a text with a header line, separated by comma, semicolon or tab.
+
+    Raises
+    ------
+    UndecodableError
+        There is no header, or it names no column of the contract.
+    TooLargeError
+        It has more than `max_rows` rows.
+    """
+    line, text = split_header(body)
+    separator = find_separator(line)
+    header = read_header(line, separator)
+    known = rows.fields(contract)
+    if not any(name in known for name in header):
+        detail = f"the header names none of the columns {', '.join(known)}"
+        raise UndecodableError(f"no columns: {detail}", [Problem("bad_header", detail)])
+    if len(text) > max_rows:
+        rows.refuse_more(text.count(b"\n") - len(BLANK_LINES.findall(text)) - 1, max_rows)
+    numbers = rows.numbers(contract)
+    layout = Layout(header=header, wanted=frozenset(known), numbers=numbers, separator=separator)
+    frame = judge_numbers(table(text, layout), numbers)
+    rows.refuse_more(frame.height, max_rows)
+    return Decoded(_whole(rows.fold_aliases(frame, contract)), rows.ignored(header, contract))
+
+
+def split_header(body: bytes) -> tuple[bytes, bytes]:
+    """The first line and the rest."""
+    body = body.removeprefix(BOM)
+    line, _, text = body.partition(b"\n")
+    if not line.strip():
+        raise UndecodableError(
+            "no header line", [Problem("bad_header", "the first line must name the columns")]
+        )
+    return line, text
+
+
+def find_separator(line: bytes) -> str:
+    """The separator that the header line has most of."""
+    return max(SEPARATORS, key=lambda separator: line.count(separator.encode()))
+
+
+def read_header(line: bytes, separator: str) -> tuple[str, ...]:
+    """Names of the columns, without the blanks around them."""
+    try:
+        cells = next(csv.reader([line.decode("utf-8").rstrip("\r\n")], delimiter=separator))
+    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+        problem = Problem("bad_header", f"the header cannot be read: {error}")
+        raise UndecodableError(problem.detail, [problem]) from error
+    return tuple(cell.strip() for cell in cells)
+
+
+def table(text: bytes, layout: Layout, first_line: int = 2) -> pl.DataFrame:
+    """The wanted columns of each record, with `row` from 0.
+
+    Number columns come as floats; all as text, with the record as `raw`, where one of them holds
+    something else: `judge_numbers` then says what. Records with too few or too many fields have
+    their `reason` already. `first_line` is the number, in the file, of the first record's line.
+    """
+    whole = text
+    fast = _read(whole, layout, typed=True)
+    if fast is not None and not _complete(fast, layout) and b'"' not in text:
+        whole = BLANK_LINES.sub(b"\n", b"\n" + text)[1:]
+        if len(whole) != len(text):
+            fast = _read(whole, layout, typed=True)
+    if fast is not None and _rectangular(whole, fast, layout):
+        return fast.select("row", *(layout.names[index] for index in layout.columns))
+    return _as_text(text, layout, first_line)
+
+
+def judge_numbers(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+    """The same rows with text in the number `columns` read, or refused as `not_a_number`."""
+    texts = [name for name in columns if frame.schema.get(name) == pl.String]
+    if not texts:
+        return frame.drop("raw", strict=False) if "reason" not in frame.columns else frame
+    if "reason" not in frame.columns:
+        frame = frame.with_columns(
+            reason=pl.lit(None, dtype=pl.String), detail=pl.lit(None, dtype=pl.String)
+        )
+    text = {name: pl.col(name).str.strip_chars() for name in texts}
+    read = {name: text[name].cast(pl.Float64, strict=False) for name in texts}
+    wrong = {
+        name: pl.col("reason").is_null() & (text[name] != "") & read[name].is_null()
+        for name in texts
+    }
+    said = pl.concat_str(
+        [
+            pl.when(wrong[name]).then(
+                pl.format(
+                    name.replace("{", "").replace("}", "") + ': want a number, have "{}"',
+                    pl.col(name).str.slice(0, rows.SHOWN_LENGTH),
+                )
+            )
+            for name in texts
+        ],
+        separator="; ",
+        ignore_nulls=True,
+    )
+    some = pl.any_horizontal(wrong.values()).fill_null(value=False)
+    kept = pl.col("raw") if "raw" in frame.columns else pl.lit(None, dtype=pl.String)
+    return frame.with_columns(
+        reason=pl.when(some).then(pl.lit(str(Reason.NOT_A_NUMBER))).otherwise(pl.col("reason")),
+        detail=pl.when(some).then(said).otherwise(pl.col("detail")),
+        raw=pl.when(some | pl.col("reason").is_not_null()).then(kept),
+        **read,
+    )
+
+
+def _read(text: bytes, layout: Layout, *, typed: bool) -> pl.DataFrame | None:
+    """The text as Polars reads it: wanted columns typed, or all as text; None where it fails."""
+    names = layout.names
+    schema = {name: pl.Float64 if typed and name in layout.numbers else pl.String for name in names}
+    # The last column too: where a record is short, it is the one that shows.
+    columns = sorted({*layout.columns, len(names) - 1}) if typed else None
+    nulls = [null for null in layout.nulls if null and null.encode() in text]
+    try:
+        return pl.read_csv(
+            text,
+            has_header=False,
+            schema=schema,
+            columns=columns,
+            separator=layout.separator,
+            null_values=nulls or None,
+            decimal_comma=layout.decimal_comma and typed,
+            row_index_name="row",
+            raise_if_empty=False,
+        )
+    except FAILURES:
+        return None
+
+
+def _complete(frame: pl.DataFrame, layout: Layout) -> bool:
+    """Whether no record can be blank or short: its last field would be null."""
+    return not frame[layout.names[-1]].null_count()
+
+
+def _rectangular(text: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
+    """Whether every record has as many fields as the header (Polars fills short ones up)."""
+    if len(layout.header) == 1 or not frame.height or _complete(frame, layout):
+        return True
+    if b'"' in text:
+        return False
+    marks = np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == ord(layout.separator))
+    return bool(marks == frame.height * (len(layout.header) - 1))
+
+
+def _as_text(text: bytes, layout: Layout, first_line: int) -> pl.DataFrame:
+    """All columns as text; lines that are no record are set aside, each on its own."""
+    frame = _read(text, layout, typed=False)
+    bad: list[tuple[int, str, str]] = []
+    if frame is None or not _rectangular(text, frame, layout):
+        good = []
+        for row, (record, problem) in enumerate(_records(text, layout, first_line)):
+            if problem is None:
+                good.append((row, record))
+            else:
+                bad.append((row, problem, rows.evidence(record)))
+        frame = _read(b"".join(record for _, record in good), layout, typed=False)
+        if frame is None or frame.height != len(good):
+            detail = "the text is not CSV: its quotation marks do not pair"
+            raise UndecodableError(detail, [Problem("bad_csv", detail)])
+        frame = frame.with_columns(pl.Series("row", [row for row, _ in good], dtype=pl.UInt32))
+    cells = [pl.col(name).fill_null("") for name in layout.names]
+    line = pl.concat_str(cells, separator=layout.separator).str.slice(0, rows.RAW_LENGTH)
+    frame = frame.with_columns(raw=line)
+    if layout.decimal_comma:
+        decimals = [name for name in frame.columns if name in layout.numbers]
+        frame = frame.with_columns(pl.col(decimals).str.replace(",", ".", literal=True))
+    frame = frame.select("row", *(layout.names[index] for index in layout.columns), "raw")
+    if not bad:
+        return frame
+    refused = pl.DataFrame(
+        bad, schema={"row": pl.UInt32, "detail": pl.String, "raw": pl.String}, orient="row"
+    ).with_columns(reason=pl.lit(str(Reason.BAD_ROW)))
+    return pl.concat([frame, refused], how="diagonal").sort("row")
+
+
+def _records(text: bytes, layout: Layout, first_line: int) -> Iterator[tuple[bytes, str | None]]:
+    """Each record with its newline, and what is wrong with it; blank lines are none."""
+    lines = text.split(b"\n")
+    at = 0
+    while at < len(lines):
+        line, number = lines[at], at + first_line
+        at += 1
+        if not line.strip():
+            continue
+        problem = _problem(line, layout)
+        if problem and b'"' in line and line.count(b'"') % 2:
+            joined = line
+            for beyond in range(at, min(at + LINES_PER_RECORD, len(lines))):
+                joined += b"\n" + lines[beyond]
+                if lines[beyond].count(b'"') % 2:  # the quotation ends here or nowhere
+                    if _problem(joined, layout) is None:
+                        line, problem, at = joined, None, beyond + 1
+                    break
+        yield line + b"\n", problem and f"line {number}: {problem}"
+
+
+def _problem(record: bytes, layout: Layout) -> str | None:
+    """Why this is no record with as many fields as the header."""
+    try:
+        decoded = record.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} is not UTF-8"
+    if '"' not in decoded:
+        fields = decoded.count(layout.separator) + 1
+    else:
+        try:
+            (cells,) = csv.reader(
+                decoded.splitlines(keepends=True), delimiter=layout.separator, strict=True
+            )
+        except (csv.Error, ValueError):
+            return "a quotation mark stands alone"
+        fields = len(cells)
+    want = len(layout.header)
+    return None if fields == want else f"want {want} fields, have {fields}"
+
+
+def _whole(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lengths of intervals as integers; a fraction is no length, and is refused."""
+    if "interval_s" not in frame.columns:
+        return frame
+    value = pl.col("interval_s")
+    broken = (value.is_finite() & (value == value.floor())).not_().fill_null(value=False)
+    if not frame.select(broken.any()).item():
+        return frame.with_columns(value.cast(pl.Int64, strict=False))
+    for name in ("reason", "detail", "raw"):
+        if name not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
+    fresh = broken & pl.col("reason").is_null()
+    return frame.with_columns(
+        reason=pl.when(fresh).then(pl.lit(str(Reason.BAD_INTERVAL))).otherwise(pl.col("reason")),
+        detail=pl.when(fresh)
+        .then(pl.format("interval_s: want whole seconds, have {}", value))
+        .otherwise(pl.col("detail")),
+        interval_s=pl.when(~broken).then(value).cast(pl.Int64, strict=False),
+    )

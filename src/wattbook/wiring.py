@@ -1,0 +1,80 @@
+"""Puts the parts together as the settings say; the only place that names a technology."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import polars as pl
+
+from wattbook.flows.ingest import Collector
+from wattbook.ports.clock import Clock, SystemClock
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import RollupStore
+from wattbook.settings import Settings
+from wattbook.sources.files import reference
+from wattbook.stores.duckdb.engine import Engine
+from wattbook.stores.duckdb.grid import DuckGrid
+from wattbook.stores.duckdb.keys import Keys
+from wattbook.stores.duckdb.marks import Marks
+from wattbook.stores.duckdb.readings import DuckReadings
+from wattbook.stores.duckdb.rollups import DuckRollups
+from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.migrate import upgrade
+from wattbook.stores.sql.registry import SqlRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything that a door needs to open on a flow."""
+
+    settings: Settings
+    clock: Clock
+    registry: Registry
+    readings: ReadingStore
+    rollups: RollupStore
+    grid: GridStore
+    collector: Collector
+    factors: pl.DataFrame
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Runtime]:
+    """The embedded stores in `DATA_DIR`, migrated and open until the block ends.
+
+    Raises
+    ------
+    UnavailableError
+        Another process holds the files, or they were written by a newer version.
+    """
+    clock = clock or SystemClock()
+    engine = await asyncio.to_thread(
+        Engine,
+        settings.readings_path,
+        memory_limit=settings.duckdb_memory_limit,
+        threads=settings.duckdb_threads,
+    )
+    try:
+        await asyncio.to_thread(upgrade, settings.registry_url)
+        sql = create_engine(settings.registry_url)
+        try:
+            registry = SqlRegistry(sql)
+            meter_keys = Keys(engine, "meter_keys", "meter_id")
+            marks = Marks(engine, meter_keys)
+            readings = DuckReadings(engine, meter_keys, marks)
+            yield Runtime(
+                settings=settings,
+                clock=clock,
+                registry=registry,
+                readings=readings,
+                rollups=DuckRollups(engine, meter_keys, marks),
+                grid=DuckGrid(engine, Keys(engine, "zone_keys", "zone")),
+                collector=Collector(registry=registry, readings=readings, clock=clock),
+                factors=reference.factors(),
+            )
+        finally:
+            await sql.dispose()
+    finally:
+        await asyncio.to_thread(engine.close)

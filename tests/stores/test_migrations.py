@@ -1,0 +1,154 @@
+"""The tables of the registry are the same, whether migrated or made at once."""
+
+import asyncio
+import logging
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from wattbook.core.errors import InputError, UnavailableError
+from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.migrate import Upgrade, upgrade, upgrade_on
+from wattbook.stores.sql.schema import metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+def tables(path: Path) -> dict[str, str]:
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        found = dict(rows)
+    connection.close()
+    return {name: sql for name, sql in found.items() if name != "alembic_version"}
+
+
+def lines(sql: str) -> list[str]:
+    """A table's definition, whatever the order of its constraints."""
+    return sorted(line.strip(" \t,") for line in sql.splitlines())
+
+
+async def test_alembic_finds_no_difference_between_fresh_and_migrated() -> None:
+    engine = create_engine("sqlite://")
+    await upgrade_on(engine)
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_fresh_and_migrated_say_the_same_down_to_each_constraint(tmp_path: Path) -> None:
+    fresh = create_engine(f"sqlite:///{tmp_path / 'fresh'}")
+    async with fresh.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await fresh.dispose()
+    await asyncio.to_thread(upgrade, f"sqlite:///{tmp_path / 'migrated'}")
+
+    made, migrated = tables(tmp_path / "fresh"), tables(tmp_path / "migrated")
+
+    assert made.keys() == migrated.keys()
+    assert {name: lines(sql) for name, sql in made.items()} == {
+        name: lines(sql) for name, sql in migrated.items()
+    }
+
+
+def test_a_second_upgrade_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/deep/in/registry.sqlite"
+
+    assert upgrade(url) == Upgrade(None, "0001")
+    assert upgrade(url) == Upgrade("0001", "0001")
+
+
+def test_two_at_once_take_turns(tmp_path: Path) -> None:
+    program = (
+        "import sys; from wattbook.stores.sql.migrate import upgrade; print(upgrade(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, f"sqlite:///{tmp_path / 'registry.sqlite'}"]
+
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)
+    ]
+    outcomes = [process.communicate(timeout=60) for process in started]
+
+    assert [process.returncode for process in started] == [0, 0, 0], outcomes
+    said = sorted(out.decode().strip() for out, _ in outcomes)
+    assert said == [
+        "Upgrade(before='0001', after='0001')",
+        "Upgrade(before='0001', after='0001')",
+        "Upgrade(before=None, after='0001')",
+    ]
+
+
+async def test_a_database_of_a_newer_release_is_left_alone() -> None:
+    engine = create_engine("sqlite://")
+    await upgrade_on(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(UnavailableError, match=r"revision '9999'.*a newer one wrote it"):
+        await upgrade_on(engine)
+
+    await engine.dispose()
+
+
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no database at all, but long enough to be looked at" * 9)
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UnavailableError, match=r"notes\.txt"):
+        upgrade(f"sqlite:///{tmp_path / 'notes.txt'}")
+    with pytest.raises(UnavailableError, match="registry"):
+        upgrade(f"sqlite:///{tmp_path / 'file' / 'registry.sqlite'}")
+
+
+def test_an_address_that_is_none_is_refused_without_repeating_it() -> None:
+    with pytest.raises(InputError) as caught:
+        create_engine("my-secret-password")
+
+    assert "secret" not in str(caught.value)
+
+
+async def test_sqlite_is_opened_for_durability() -> None:
+    engine = create_engine("sqlite://")
+    async with engine.connect() as connection:
+        asked = [
+            (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
+            for name in ("synchronous", "foreign_keys", "busy_timeout")
+        ]
+    await engine.dispose()
+
+    assert asked == [2, 1, 10_000]  # 2 is FULL
+
+
+def test_plain_alembic_upgrade_head_works(tmp_path: Path) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", "alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head"],
+        cwd=tmp_path,
+        env={"DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert "0001" in outcome.stderr
+    assert "sites" in tables(tmp_path / "data" / "registry.sqlite")
+
+
+def test_migrating_says_nothing_when_a_program_does_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        upgrade(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+
+    assert caplog.records == []
