@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
 
 from wattbook.core.errors import InputError, Problem
 
@@ -63,7 +64,8 @@ class Settings(BaseSettings):
     @property
     def registry_url(self) -> str:
         """The database of sites, for SQLAlchemy."""
-        return f"sqlite+aiosqlite:///{self.data_dir / 'registry.sqlite'}"
+        path = str(self.data_dir / "registry.sqlite")
+        return URL.create("sqlite+aiosqlite", database=path).render_as_string(hide_password=False)
 
     @property
     def readings_path(self) -> Path:

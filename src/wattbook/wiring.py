@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wattbook.flows.ingest import Collector
+from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.ports.clock import Clock, SystemClock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
@@ -37,6 +37,7 @@ class Runtime:
     rollups: RollupStore
     grid: GridStore
     collector: Collector
+    turnstile: Turnstile
     factors: pl.DataFrame
 
 
@@ -72,6 +73,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
                 rollups=DuckRollups(engine, meter_keys, marks),
                 grid=DuckGrid(engine, Keys(engine, "zone_keys", "zone")),
                 collector=Collector(registry=registry, readings=readings, clock=clock),
+                turnstile=Turnstile(),
                 factors=reference.factors(),
             )
         finally:

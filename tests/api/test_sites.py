@@ -3,15 +3,20 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from wattbook.api.app import create_app
 from wattbook.samples.sites import sites
 from wattbook.settings import Settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SITES = "/api/v1/sites"
@@ -32,14 +37,33 @@ class StoppedClock:
         return NOW
 
 
-@pytest.fixture
-async def client(tmp_path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(data_dir=tmp_path, body_limit_mb=1), StoppedClock())
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Settings(data_dir=folder, body_limit_mb=1), StoppedClock())
     async with app.router.lifespan_context(app):
         # A fault in the service is an answer here, as it is for a caller.
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://wattbook") as client:
             yield client
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(tmp_path) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(tmp_path) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(tmp_path_factory) -> AsyncIterator[httpx.AsyncClient]:
+    """A service with the site `stand-1`, for requests that change nothing."""
+    async with serving(tmp_path_factory.mktemp("standing")) as client:
+        await client.post(SITES, json={**PECOS, "id": "stand-1"})
+        yield client
+
+
+async def unchanged(client: httpx.AsyncClient) -> bool:
+    (site,) = (await client.get(SITES)).json()["sites"]
+    return (site["id"], site["name"], len(site["meters"])) == ("stand-1", "Pecos 1", 1)
 
 
 def fields(response: httpx.Response) -> set[str]:
@@ -180,14 +204,14 @@ async def test_an_id_that_is_taken_is_a_conflict(client):
     ],
     ids=lambda value: value if isinstance(value, str) else json.dumps(value)[:40],
 )
-async def test_what_cannot_be_meant_is_refused_by_name(client, change, field):
+async def test_what_cannot_be_meant_is_refused_by_name(standing, change, field):
     body = json.dumps({**PECOS, **change}).encode()
 
-    refused = await client.post(SITES, content=body, headers={"content-type": "application/json"})
+    refused = await standing.post(SITES, content=body, headers={"content-type": "application/json"})
 
     assert refused.status_code == 422, refused.text
     assert field in fields(refused)
-    assert (await client.get(SITES)).json()["sites"] == []
+    assert await unchanged(standing)
 
 
 @pytest.mark.parametrize(
@@ -210,30 +234,28 @@ async def test_what_cannot_be_meant_is_refused_by_name(client, change, field):
     ("method", "path"),
     [
         ("POST", ""),
-        ("PATCH", "/pecos-1"),
-        ("POST", "/pecos-1/meters"),
-        ("POST", "/pecos-1/supplies"),
-        ("POST", "/pecos-1/fleet"),
+        ("PATCH", "/stand-1"),
+        ("POST", "/stand-1/meters"),
+        ("POST", "/stand-1/supplies"),
+        ("POST", "/stand-1/fleet"),
     ],
 )
-async def test_a_body_that_is_none_is_refused(client, method, path, body, status):
-    await client.post(SITES, json=PECOS)
-
-    refused = await client.request(
+async def test_a_body_that_is_none_is_refused(standing, method, path, body, status):
+    refused = await standing.request(
         method, SITES + path, content=body, headers={"content-type": "application/json"}
     )
 
     assert refused.status_code == status, refused.text
     assert refused.headers["content-type"] == "application/problem+json"
-    assert (await client.get(f"{SITES}/pecos-1")).status_code == 200
+    assert await unchanged(standing)
 
 
-async def test_a_body_without_a_length_is_limited_too(client):
+async def test_a_body_without_a_length_is_limited_too(standing):
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(64):
             yield b" " * (1 << 16)
 
-    refused = await client.post(SITES, content=endless())
+    refused = await standing.post(SITES, content=endless())
 
     assert refused.status_code == 413
 
@@ -252,15 +274,14 @@ async def test_a_compressed_body_is_read(client):
     ["nowhere", "..%2f..%2fetc", "%00", "%E2%9A%A1", "%ff", "'%20OR%201=1", "PECOS-1", "x" * 5_000],
 )
 @pytest.mark.parametrize("part", ["", "/meters", "/supplies", "/fleet"])
-async def test_a_site_that_nobody_knows_is_not_found(client, site_id, part):
-    await client.post(SITES, json=PECOS)
+async def test_a_site_that_nobody_knows_is_not_found(standing, site_id, part):
     bodies: dict[str, Any] = {"/meters": MAIN, "/supplies": WIND, "/fleet": RACKS}
 
-    read = await client.get(f"{SITES}/{site_id}{part}")
+    read = await standing.get(f"{SITES}/{site_id}{part}")
     if part:
-        written = await client.post(f"{SITES}/{site_id}{part}", json=bodies[part])
+        written = await standing.post(f"{SITES}/{site_id}{part}", json=bodies[part])
     else:
-        written = await client.patch(f"{SITES}/{site_id}", json={"name": "x"})
+        written = await standing.patch(f"{SITES}/{site_id}", json={"name": "x"})
 
     assert (read.status_code, written.status_code) == (404, 404)
 
@@ -297,14 +318,12 @@ async def test_only_the_fields_that_are_sent_change(client):
         ({"timezone": "Mars/Olympus"}, "timezone"),
     ],
 )
-async def test_a_patch_that_cannot_be_meant_changes_nothing(client, change, field):
-    before = (await client.post(SITES, json=PECOS)).json()
-
-    refused = await client.patch(f"{SITES}/pecos-1", json={"name": "new", **change})
+async def test_a_patch_that_cannot_be_meant_changes_nothing(standing, change, field):
+    refused = await standing.patch(f"{SITES}/stand-1", json={"name": "new", **change})
 
     assert refused.status_code == 422
     assert field in fields(refused)
-    assert (await client.get(f"{SITES}/pecos-1")).json() == before
+    assert await unchanged(standing)
 
 
 @pytest.mark.parametrize(
@@ -382,8 +401,8 @@ async def test_sites_are_filtered(client):
         {"status": "gone"},
     ],
 )
-async def test_a_question_that_cannot_be_meant_is_refused_by_name(client, params):
-    refused = await client.get(SITES, params=params)
+async def test_a_question_that_cannot_be_meant_is_refused_by_name(standing, params):
+    refused = await standing.get(SITES, params=params)
 
     assert refused.status_code == 422
     assert fields(refused) == set(params)

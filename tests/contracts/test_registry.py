@@ -226,6 +226,7 @@ async def test_a_meter_of_another_site_is_not_taken_over(registry):
         replace(GRID, share=1.5),
         replace(GRID, valid_to=T),
         replace(RACKS, count=-1),
+        replace(RACKS, count=10**30),
     ],
 )
 async def test_what_cannot_be_is_refused_by_the_tables_too(registry, part):

@@ -18,7 +18,7 @@ ANONYMOUS: Final = Caller("anonymous", may_write=True)
 """May do everything: without authentication the service listens on its own machine only."""
 
 
-def caller() -> Caller:
+async def caller() -> Caller:
     """The caller of this request."""
     return ANONYMOUS
 

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from wattbook import __version__
+from wattbook import __version__, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
 from wattbook.api.routes import carbon, health, ingest, metrics, sites
 from wattbook.flows import rollup
 from wattbook.ports.clock import Clock
-from wattbook.settings import Settings
+from wattbook.settings import Settings, load
 from wattbook.wiring import open_runtime
 
 ABOUT = """Energy readings in; load, cost and carbon out, with every figure traceable to its
@@ -56,6 +56,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         app.include_router(routes.router, prefix="/api/v1")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+def from_environment() -> FastAPI:
+    """The service as the environment says: what `wattbook serve` hands to uvicorn."""
+    settings = load()
+    logs.configure(settings.log_level)
+    return create_app(settings)
 
 
 def _openapi(app: FastAPI) -> dict[str, object]:

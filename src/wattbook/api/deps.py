@@ -13,7 +13,7 @@ from wattbook.sources.codecs.inflate import inflate
 from wattbook.wiring import Runtime
 
 
-def runtime(request: Request) -> Runtime:
+async def runtime(request: Request) -> Runtime:
     """The stores and settings that the service was started with."""
     return cast("Runtime", request.app.state.runtime)
 
@@ -21,7 +21,7 @@ def runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
-def period(
+async def period(
     start: Annotated[AwareDatetime, Query(description="first instant, ISO 8601 with offset")],
     end: Annotated[AwareDatetime, Query(description="first instant after, ISO 8601 with offset")],
 ) -> Period:

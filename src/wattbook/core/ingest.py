@@ -95,11 +95,12 @@ def sort_out(
     """
     raw = _complete(raw, frames.RAW_READINGS)
     rows = _name_meters(raw, meters)
-    known = meters.select(
-        "meter_id", "kind", "role", "expected_interval_s", "capacity_kw"
-    ).with_row_index("slot")
-    rows = rows.join(known, on="meter_id", how="left", maintain_order="left")
+    slot = _place(rows["meter_id"], meters["meter_id"])
     rows = rows.with_columns(
+        meters[name].gather(slot)
+        for name in ("kind", "role", "expected_interval_s", "capacity_kw")
+    ).with_columns(
+        slot=slot,
         ts_utc=_instant(rows["timestamp"]),
         known_utc=pl.lit(now, dtype=frames.UTC),
         revision=pl.lit(0, dtype=pl.UInt16),
@@ -199,11 +200,19 @@ def _name_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         .agg(main_id=pl.col("meter_id").first(), sole=(pl.len() == 1) | pl.col("named").any())
         .select("site_id", main_id=pl.when("sole").then("main_id"))
     )
-    sites = meters.select("site_id", site_known=True).unique().join(mains, "site_id", how="left")
-    return raw.join(sites, on="site_id", how="left", maintain_order="left").with_columns(
-        meter_id=pl.coalesce("meter_id", "main_id"),
-        site_known=pl.col("site_known").fill_null(value=False) | pl.col("site_id").is_null(),
+    sites = meters.select("site_id").unique().join(mains, "site_id", how="left")
+    place = _place(raw["site_id"], sites["site_id"])
+    main_id = sites["main_id"].gather(place)
+    return raw.with_columns(
+        meter_id=pl.coalesce("meter_id", main_id),
+        main_id=main_id,
+        site_known=place.is_not_null() | pl.col("site_id").is_null(),
     )
+
+
+def _place(names: pl.Series, known: pl.Series) -> pl.Series:
+    """Where each name stands among those known, else null: a join, at a third of its cost."""
+    return names.cast(pl.Enum(known), strict=False).to_physical()
 
 
 def _instant(sent: pl.Series) -> pl.Series:

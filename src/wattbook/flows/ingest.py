@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
@@ -16,8 +16,23 @@ from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import Batch, ReadingStore, Receipt, Written
 from wattbook.ports.registry import Registry
 
-SMALL: Final = 200
-"""So few rows are judged on the event loop; more go to a thread."""
+Done = TypeVar("Done")
+
+
+class Turnstile:
+    """Lets one batch at a time be decoded and judged.
+
+    Each step uses all cores by itself; more of them at once would only take turns, and hold the
+    columns of many bodies in memory.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Semaphore(1)
+
+    async def run(self, work: Callable[[], Done]) -> Done:
+        """What `work` returns, from a thread."""
+        async with self._turn:
+            return await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +54,7 @@ async def take_in(
     *,
     label: IntervalLabel = IntervalLabel.START,
     atomic: bool = False,
+    turnstile: Turnstile | None = None,
     registry: Registry,
     readings: ReadingStore,
     clock: Clock,
@@ -51,7 +67,7 @@ async def take_in(
         sorted_ = ingest.sort_out(raw, meters=meters, now=now, label=label)
         return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
 
-    sorted_ = judge() if raw.height <= SMALL else await asyncio.to_thread(judge)
+    sorted_ = judge() if turnstile is None else await turnstile.run(judge)
     return await readings.write(_batch(raw, sorted_, origin, clock))
 
 

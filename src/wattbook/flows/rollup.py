@@ -22,7 +22,6 @@ log = structlog.get_logger()
 
 METERS_AT_ONCE: Final = 20
 """So many meters are recomputed together: enough to fill the columns, little enough for memory."""
-HOUR: Final = timedelta(hours=1)
 
 Progress = Callable[[int, int], None]
 
@@ -135,8 +134,7 @@ async def figures(
     known = await readings.read(ids, around, as_of=as_of)
     quarters = rollup.quarters(known, meters)
     every = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
-    inside = pl.col("start_utc").is_between(period.start, period.end, closed="left")
-    return {grain: every.filter(inside, grain=str(grain)) for grain in grains}
+    return {grain: every.filter(_in(period), grain=str(grain)) for grain in grains}
 
 
 async def _roll_up(
@@ -152,26 +150,24 @@ async def _roll_up(
     spans, rows = await readings.around(rollup.touched(dirty.spans, meters))
     if spans.is_empty():
         return 0
-    days = _civil(spans, [Grain.DAY], timezone)
-    months = _civil(spans, [Grain.WEEK, Grain.MONTH], timezone)
     ids = meters["meter_id"].to_list()
-    around = Period(days.start - HOUR, days.end + HOUR)
-    old = {
-        grain: await rollups.read(ids, grain, months if grain in _FROM_DAYS else around)
-        for grain in Grain
-    }
-    old_days = await rollups.read(ids, Grain.DAY, months)
+    hulls = {grain: _hull(spans, grain, timezone) for grain in Grain}
+    parts = _both(hulls[Grain.HOUR], hulls[Grain.DAY])
+    days = _both(hulls[Grain.WEEK], hulls[Grain.MONTH])
+    quarters = await rollups.read(ids, Grain.QUARTER, parts)
+    old_days = await rollups.read(ids, Grain.DAY, days)
+    coarse = [
+        await rollups.read(ids, grain, hulls[grain])
+        for grain in (Grain.HOUR, Grain.WEEK, Grain.MONTH)
+    ]
 
     fresh = _within(rollup.quarters(rows, meters), spans)
     events = rollup.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
-    figures = _every_grain(fresh, old[Grain.QUARTER], old_days, meters, days)
-    changed = rollup.stamped(figures, now, pl.concat(old.values()))
+    figures = _every_grain(fresh, quarters, old_days, meters, hulls)
+    changed = rollup.stamped(figures, now, pl.concat([quarters, old_days, *coarse]))
 
     await rollups.write(changed, _within(events, spans, "at_utc"), spans, dirty)
     return changed.height
-
-
-_FROM_DAYS: Final = (Grain.WEEK, Grain.MONTH)
 
 
 def _every_grain(
@@ -179,23 +175,29 @@ def _every_grain(
     old_quarters: pl.DataFrame,
     old_days: pl.DataFrame,
     meters: pl.DataFrame,
-    days: Period,
+    hulls: dict[Grain, Period],
 ) -> pl.DataFrame:
-    """The new quarters, and each coarser bucket that holds one, from all of its parts."""
+    """The new quarters, and each coarser bucket that may hold one, from all of its parts."""
+
+    def coarsened(finer: pl.DataFrame, grain: Grain) -> pl.DataFrame:
+        return rollup.coarsen(finer.filter(_in(hulls[grain])), meters, grain)
+
     quarters = _replaced(old_quarters, fresh)
-    hours = rollup.coarsen(quarters, meters, Grain.HOUR)
-    in_days = pl.col("start_utc").is_between(days.start, days.end, closed="left")
-    new_days = rollup.coarsen(quarters.filter(in_days), meters, Grain.DAY)
-    every_day = _replaced(old_days, new_days)
+    new_days = coarsened(quarters, Grain.DAY)
+    days = _replaced(old_days, new_days)
     return pl.concat(
         [
             new_days,
-            hours.filter(in_days),
-            rollup.coarsen(every_day, meters, Grain.MONTH),
+            coarsened(quarters, Grain.HOUR),
+            coarsened(days, Grain.MONTH),
             fresh,
-            rollup.coarsen(every_day, meters, Grain.WEEK),
+            coarsened(days, Grain.WEEK),
         ]
     )
+
+
+def _in(period: Period) -> pl.Expr:
+    return pl.col("start_utc").is_between(period.start, period.end, closed="left")
 
 
 def _replaced(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
@@ -218,13 +220,14 @@ def _within(rows: pl.DataFrame, spans: pl.DataFrame, at: str = "start_utc") -> p
     return found.filter(pl.col(at) < pl.col("to_utc")).drop("from_utc", "to_utc", strict=False)
 
 
-def _civil(spans: pl.DataFrame, grains: list[Grain], timezone: str) -> Period:
-    """The shortest period of whole civil buckets that holds all spans."""
+def _hull(spans: pl.DataFrame, grain: Grain, timezone: str) -> Period:
+    """The shortest period of whole buckets that holds all spans."""
     first, last = spans["from_utc"].min(), spans["to_utc"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    hull = Period(first, last)
-    whole = [periods.buckets(hull, grain, timezone) for grain in grains]
-    return Period(
-        min(frame["start_utc"][0] for frame in whole), max(frame["end_utc"][-1] for frame in whole)
-    )
+    latest = periods.buckets(Period(last - periods.QUARTER, last), grain, timezone)
+    return Period(periods.floor(first, grain, timezone), latest["end_utc"][-1])
+
+
+def _both(one: Period, other: Period) -> Period:
+    return Period(min(one.start, other.start), max(one.end, other.end))

@@ -1,6 +1,5 @@
 """Taking in readings and grid conditions."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -96,8 +95,9 @@ async def _decoded(
     request: Request, body: bytes, contract: frames.Contract, runtime: RuntimeDep
 ) -> Decoded:
     media_type = request.headers.get("content-type", "application/json")
-    decoded = await asyncio.to_thread(
-        decode, body, media_type, contract, max_rows=runtime.settings.body_limit_rows
+    most = runtime.settings.body_limit_rows
+    decoded = await runtime.turnstile.run(
+        lambda: decode(body, media_type, contract, max_rows=most)
     )
     if decoded.frame.is_empty():
         raise InputError("the body has no rows", [Problem("no_rows", "no rows", field="body")])
@@ -151,6 +151,7 @@ async def telemetry(
         Origin.of(f"http:{caller.name}", body),
         label=interval_label,
         atomic=atomic,
+        turnstile=runtime.turnstile,
         registry=runtime.registry,
         readings=runtime.readings,
         clock=runtime.clock,

@@ -42,7 +42,7 @@ class Bounded(APIRoute):
         handle = super().get_route_handler()
 
         async def within_limit(request: Request) -> Response:
-            whole = await deps.body(request, deps.runtime(request))
+            whole = await deps.body(request, await deps.runtime(request))
 
             async def replay() -> dict[str, Any]:
                 return {"type": "http.request", "body": whole, "more_body": False}
@@ -52,7 +52,7 @@ class Bounded(APIRoute):
         return within_limit
 
 
-def filters(
+async def filters(
     operator: Annotated[str | None, Query(pattern=f"^{SLUG.pattern}$")] = None,
     zone: Annotated[str | None, Query(pattern=f"^{ZONE.pattern}$")] = None,
     status: Annotated[SiteStatus | None, Query()] = None,
@@ -62,7 +62,7 @@ def filters(
     return {name: str(value) for name, value in asked.items() if value is not None}
 
 
-def after(
+async def after(
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
 ) -> str | None:
     """The id after which a page begins."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from wattbook.core.errors import Problem, UndecodableError
+from wattbook.core.errors import Problem, UnknownFormatError
 from wattbook.core.frames import Contract
 from wattbook.sources.codecs.arrow import decode_arrow_stream, decode_parquet
 from wattbook.sources.codecs.csv import decode_csv
@@ -42,8 +42,10 @@ def decode(body: bytes, media_type: str, contract: Contract, *, max_rows: int) -
 
     Raises
     ------
+    UnknownFormatError
+        The media type is none of them.
     UndecodableError
-        The media type is not known, or the body is not what it says.
+        The body is not what it says.
     TooLargeError
         It has more than `max_rows` rows.
     """
@@ -51,5 +53,5 @@ def decode(body: bytes, media_type: str, contract: Contract, *, max_rows: int) -
     if name not in MEDIA_TYPES:
         detail = f"Content-Type: want one of {', '.join(MEDIA_TYPES)}, have {name[:80] or 'none'}"
         problem = Problem("bad_media_type", detail, field="Content-Type")
-        raise UndecodableError(detail, [problem])
+        raise UnknownFormatError(detail, [problem])
     return MEDIA_TYPES[name](body, contract, max_rows=max_rows)

@@ -5,6 +5,7 @@ PyArrow raises. What it has read is validated in full before Polars sees it.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -14,12 +15,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from wattbook.core.errors import Problem, UndecodableError
+from wattbook.core.errors import Problem, TooLargeError, UndecodableError
 from wattbook.core.frames import Contract
+from wattbook.core.ingest import Reason
+from wattbook.core.periods import EPOCH
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.rows import Decoded
 
 FILE_MAGIC: Final = b"ARROW1"
+MAX_UNFOLDED: Final = 1 << 30
+MICROSECOND: Final = timedelta(microseconds=1)
+FIRST_US: Final = (datetime(1, 1, 2, tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST_US: Final = (datetime(9999, 12, 30, tzinfo=UTC) - EPOCH) // MICROSECOND
 STAMPS: Final = frozenset({"timestamp", "start", "start_utc"})
 FAILURES: Final = (
     pa.ArrowException,
@@ -46,6 +53,7 @@ def decode_parquet(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1
     rows.refuse_more(file.metadata.num_rows, max_rows)
     sent = file.schema_arrow.names
     known = [name for name in sent if name in rows.fields(contract)]
+    _refuse_bomb(file.metadata, len(body))
     table = _try("Parquet", lambda: file.read(columns=known))
     frame = _try("Parquet", lambda: to_frame(table, file.metadata.num_rows))
     return _decoded(frame, sent, contract)
@@ -77,6 +85,15 @@ def decode_arrow_stream(body: bytes, contract: Contract, *, max_rows: int = 2**3
     return _decoded(frame, sent, contract)
 
 
+def _refuse_bomb(metadata: Any, packed: int) -> None:
+    """Stop where the file itself says that it unfolds into far more than a body may hold."""
+    groups = range(metadata.num_row_groups)
+    unfolded = sum(metadata.row_group(index).total_byte_size for index in groups)
+    if unfolded > max(MAX_UNFOLDED, packed):
+        detail = f"the file unfolds into {unfolded} bytes, at most {MAX_UNFOLDED} are taken"
+        raise TooLargeError(f"too large: {detail}", [Problem("too_large", detail)])
+
+
 def to_frame(table: Any, height: int) -> pl.DataFrame:
     """A PyArrow table, validated, as a frame with `row` from 0 and stamps in UTC."""
     table.validate(full=True)
@@ -91,7 +108,25 @@ def to_frame(table: Any, height: int) -> pl.DataFrame:
         raise TypeError(frame)
     if not frame.width:
         return pl.select(row=pl.int_range(height, dtype=pl.UInt32))
-    return frame.with_row_index("row")
+    return _dated(frame.with_row_index("row"))
+
+
+def _dated(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stamps before the year 1 or after 9999, which no calendar here can show, refused."""
+    for name in (name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)):
+        frame = frame.with_columns(pl.col(name).dt.cast_time_unit("us"))
+        ticks = frame[name].to_physical()
+        beyond = ~ticks.is_between(FIRST_US, LAST_US)
+        if not beyond.any():
+            continue
+        said = pl.format(name + ": {} µs from 1970 is no date", ticks)
+        frame = frame.with_columns(
+            pl.when(~beyond).then(name).alias(name),
+            reason=pl.when(beyond).then(pl.lit(str(Reason.BAD_TIMESTAMP))),
+            detail=pl.when(beyond).then(said),
+            raw=pl.when(beyond).then(ticks.cast(pl.String)),
+        )
+    return frame
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:

@@ -160,7 +160,6 @@ def _read(text: bytes, layout: Layout, *, typed: bool) -> pl.DataFrame | None:
     schema = {name: pl.Float64 if typed and name in layout.numbers else pl.String for name in names}
     # The last column too: where a record is short, it is the one that shows.
     columns = sorted({*layout.columns, len(names) - 1}) if typed else None
-    nulls = [null for null in layout.nulls if null and null.encode() in text]
     try:
         return pl.read_csv(
             text,
@@ -168,7 +167,7 @@ def _read(text: bytes, layout: Layout, *, typed: bool) -> pl.DataFrame | None:
             schema=schema,
             columns=columns,
             separator=layout.separator,
-            null_values=nulls or None,
+            null_values=list(layout.nulls) or None,
             decimal_comma=layout.decimal_comma and typed,
             row_index_name="row",
             raise_if_empty=False,

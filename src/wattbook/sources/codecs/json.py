@@ -63,25 +63,38 @@ def decode_json(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) -
     body = body.removeprefix(BOM)
     if len(body) > 2 * max_rows and body.count(b"{") > OBJECTS_PER_ROW * max_rows:
         rows.refuse_more(max_rows + 1, max_rows)
-    known = rows.fields(contract)
-    names = ("rows", "readings") if contract.name == RAW_GRID.name else ("readings",)
+    frame, keys = json_rows(body, rows.fields(contract), envelopes(contract), max_rows)
+    return Decoded(rows.fold_aliases(frame, contract), rows.ignored(keys, contract))
+
+
+def envelopes(contract: Contract) -> tuple[str, ...]:
+    """Keys under which an object may hold the rows."""
+    return ("rows", "readings") if contract.name == RAW_GRID.name else ("readings",)
+
+
+def json_rows(
+    body: bytes, fields: Fields, names: tuple[str, ...], max_rows: int = 2**32 - 1
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The `fields` of each object, with `row` from 0, and the keys of the first.
+
+    `names` are the keys under which an object may hold the rows.
+    """
     array = _array(body, names)
     if array is not None:
         first = _first_object(array[:FIRST_BYTES])
         frame = _columns(
-            array, known, first, lambda schema: pl.read_json(BytesIO(array), schema=schema), 1
+            array, fields, first, lambda schema: pl.read_json(BytesIO(array), schema=schema), 1
         )
         if frame is not None:
             rows.refuse_more(frame.height, max_rows)
-            keys = rows.ignored(first or (), contract)
-            return Decoded(rows.fold_aliases(frame, contract), keys)
+            return frame, tuple(map(rows.printable, first or ()))
     objects = _objects(_loads(body), names)
     rows.refuse_more(len(objects), max_rows)
-    pile = _Pile(known)
+    pile = _Pile(fields)
     for item in objects:
         pile.add(item, None)
     sent = objects[0] if objects and isinstance(objects[0], dict) else {}
-    return Decoded(rows.fold_aliases(pile.frame(), contract), rows.ignored(sent, contract))
+    return pile.frame(), tuple(map(rows.printable, sent))
 
 
 def ndjson_rows(

@@ -56,9 +56,16 @@ class LocalTime:
             frame = frame.with_columns(wall=pl.col("text").dt.cast_time_unit("us"))
         else:
             frame = frame.with_columns(pl.col("text").str.strip_chars())
-            frame = frame.with_columns(wall=self._wall(frame["text"]))
-            if frame["wall"].null_count() > frame["text"].null_count():
-                offset = _with_offset()
+            begin = frame["text"].drop_nulls().head(1)
+            if begin.str.contains(OFFSET).any():  # then most of them will have one
+                frame = frame.with_columns(offset=_with_offset())
+                rest = pl.when(pl.col("offset").is_null()).then("text")
+                frame = frame.with_columns(wall=self._wall(frame.select(rest)["text"]))
+                offset = pl.col("offset")
+            else:
+                frame = frame.with_columns(wall=self._wall(frame["text"]))
+                if frame["wall"].null_count() > frame["text"].null_count():
+                    offset = _with_offset()
         span = self.label_span or timedelta(0)
         wall = pl.col("wall")
         if self.midnight_closes_day:

@@ -107,7 +107,7 @@ def _tables(
     if form == "ndjson":
         return _ndjson(source, mapping, contract, chunk_bytes)
     if form == "json":
-        return _json(source, contract)
+        return _json(source, mapping, contract)
     return _parquet(source, mapping, contract)
 
 
@@ -150,33 +150,49 @@ def _layout(line: bytes, mapping: Mapping, contract: Contract) -> csv.Layout:
 def _ndjson(
     source: Source, mapping: Mapping, contract: Contract, chunk_bytes: int
 ) -> Iterator[_Table]:
-    fields: dict[str, Any] = rows.fields(contract)
-    names = tuple(fields)
-    if mapping.columns:
-        names = tuple(name for target in mapping.columns for name in _names(target))
-        fields = {
-            name: contract.columns[target.column].dtype
-            for target in mapping.columns
-            for name in _names(target)
-        }
     line = 1
     for part in records(source.pieces(), chunk_bytes, quotes=False):
         body = part.removeprefix(csv.BOM) if line == 1 else part
-        frame, _ = json_codec.ndjson_rows(body, fields, line)
+        frame, _ = json_codec.ndjson_rows(body, _fields(mapping, contract), line)
         line += part.count(b"\n")
-        yield _Table(_with_columns(frame, fields), names)
+        yield _objects(frame, mapping, contract)
 
 
-def _json(source: Source, contract: Contract) -> Iterator[_Table]:
+def _json(source: Source, mapping: Mapping, contract: Contract) -> Iterator[_Table]:
     held = bytearray()
     for piece in source.pieces():
         held += piece
         if len(held) > WHOLE_BYTES:
             detail = f"{source.path.name}: a JSON array may have {WHOLE_BYTES >> 20} MB; use NDJSON"
             raise TooLargeError(detail, [Problem("too_large", detail)])
-    decoded = json_codec.decode_json(bytes(held), contract)
-    fields = rows.fields(contract)
-    yield _Table(_with_columns(decoded.frame, fields), tuple(fields))
+    names = json_codec.envelopes(contract)
+    frame, _ = json_codec.json_rows(bytes(held), _fields(mapping, contract), names)
+    yield _objects(frame, mapping, contract)
+
+
+def _fields(mapping: Mapping, contract: Contract) -> dict[str, Any]:
+    """Keys to look for in objects, which have no header: those of the mapping, or ours."""
+    if not mapping.columns:
+        return rows.fields(contract)
+    return {
+        name: contract.columns[target.column].dtype
+        for target in mapping.columns
+        for name in _names(target)
+    }
+
+
+def _objects(frame: pl.DataFrame, mapping: Mapping, contract: Contract) -> _Table:
+    """The rows with all columns that were looked for, also those which none of them has."""
+    fields = _fields(mapping, contract)
+    if not mapping.columns:
+        frame = rows.fold_aliases(frame, contract)
+        fields = {name: fields[name] for name in contract.columns if name in fields}
+    absent = [
+        pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in fields.items()
+        if name not in frame.columns
+    ]
+    return _Table(frame.with_columns(absent), tuple(fields))
 
 
 def _parquet(source: Source, mapping: Mapping, contract: Contract) -> Iterator[_Table]:
@@ -199,15 +215,6 @@ def _parquet(source: Source, mapping: Mapping, contract: Contract) -> Iterator[_
                 yield _Table(arrow.plain(frame), names)
         except arrow.FAILURES as error:
             raise UndecodableError(f"not Parquet: {str(error)[:200]}") from error
-
-
-def _with_columns(frame: pl.DataFrame, fields: dict[str, Any]) -> pl.DataFrame:
-    absent = [
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in fields.items()
-        if name not in frame.columns
-    ]
-    return frame.with_columns(absent)
 
 
 def _names(target: Target) -> list[str]:
@@ -267,7 +274,7 @@ class _Work:
         for position, meter in enumerate(meters):
             part = self._values(common, table, meter)
             if position and "reason" in common.columns:  # a row that cannot be read counts once
-                part = part.filter(common["reason"] != str(Reason.BAD_ROW))
+                part = part.filter(common["reason"].ne_missing(str(Reason.BAD_ROW)))
             number = (pl.col("row").cast(pl.Int64) + begin) * len(meters) + position
             parts.append(part.with_columns(row=number.cast(pl.UInt32)))
         frame = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal").sort("row")

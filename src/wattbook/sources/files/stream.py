@@ -83,20 +83,24 @@ def records(pieces: Iterator[bytes], size: int, *, quotes: bool) -> Iterator[byt
 
     With `quotes`, a newline between two quotation marks does not end one.
     """
-    held = bytearray()
+    held: list[bytes] = []
+    length = 0
     for piece in pieces:
-        held += piece
-        if len(held) < size:
+        held.append(piece)
+        length += len(piece)
+        if length < size:
             continue
-        end = _last_end(held, quotes=quotes)
+        text = b"".join(held)
+        end = _last_end(text, quotes=quotes)
         if end:
-            yield bytes(held[:end])
-            del held[:end]
-    if held:
-        yield bytes(held)
+            yield text[:end]
+        held = [text[end:]]
+        length = len(held[0])
+    if length:
+        yield b"".join(held)
 
 
-def _last_end(text: bytearray, *, quotes: bool) -> int:
+def _last_end(text: bytes, *, quotes: bool) -> int:
     """Where the last whole record ends; 0 where there is none."""
     last = text.rfind(b"\n") + 1
     if not quotes or b'"' not in text:

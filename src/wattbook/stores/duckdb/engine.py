@@ -224,9 +224,10 @@ def fetch(
 
 def insert(con: Connection, table: str, rows: pl.DataFrame) -> None:
     """Append rows whose columns are those of the table, in its order."""
-    con.register("new_rows", rows.to_arrow())
+    # DuckDB finds the frame by its name here; a registered view would be a write to the catalogue,
+    # which costs more than the rows.
+    new_rows = rows.to_arrow()  # noqa: F841
     con.execute(f"insert into {table} select * from new_rows")
-    con.unregister("new_rows")
 
 
 def listed(keys: Iterable[int]) -> str:

@@ -45,6 +45,11 @@ class Keys:
         wanted = self.known.filter(pl.col(self.name).is_in(names))
         return wanted[self.number].to_list()
 
+    @property
+    def _enum(self) -> pl.Enum:
+        """The ids as a type: the number of an id is its place."""
+        return pl.Enum(self.known[self.name])
+
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the ids in place of their numbers."""
         ids = pl.lit(self.known[self.name]).gather(pl.col(self.number))
@@ -52,4 +57,5 @@ class Keys:
 
     def numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the numbers beside the ids."""
-        return frame.join(self.known, on=self.name, how="left", maintain_order="left")
+        place = pl.col(self.name).cast(self._enum, strict=False).to_physical()
+        return frame.with_columns(place.cast(pl.Int32).alias(self.number))

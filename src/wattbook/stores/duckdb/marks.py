@@ -1,10 +1,17 @@
 """Which spans of which meters changed since they were rolled up."""
 
+from typing import Final
+
 import polars as pl
 
+from wattbook.core.units import US_PER_SECOND
 from wattbook.ports.rollups import Dirty
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
+
+
+DAY_US: Final = 86_400 * US_PER_SECOND
+MANY_DAYS: Final = 2**32
 
 
 class Marks:
@@ -20,18 +27,21 @@ class Marks:
 
     def add(self, con: Connection, changed: pl.DataFrame) -> None:
         """Mark what changed, by meter and day; part of the transaction that changed it."""
-        self._mark(con, changed, ["meter_key", pl.col("ts_utc").dt.truncate("1d").alias("day")])
+        day = pl.col("ts_utc").to_physical() // DAY_US
+        self._mark(con, changed, pl.col("meter_key").cast(pl.Int64) * MANY_DAYS + day)
 
     def add_whole(self, con: Connection, ends: pl.DataFrame) -> None:
         """Mark everything between the first and the last stamp of each meter."""
-        self._mark(con, ends, ["meter_key"])
+        self._mark(con, ends, pl.col("meter_key"))
 
-    def _mark(self, con: Connection, rows: pl.DataFrame, by: list[str | pl.Expr]) -> None:
+    def _mark(self, con: Connection, rows: pl.DataFrame, by: pl.Expr) -> None:
         if rows.is_empty():
             return
         self.last += 1
-        spans = rows.group_by(by).agg(
-            from_utc=pl.col("ts_utc").min(), to_utc=pl.col("ts_utc").max()
+        spans = rows.group_by(by.alias("span")).agg(
+            pl.col("meter_key").first(),
+            from_utc=pl.col("ts_utc").min(),
+            to_utc=pl.col("ts_utc").max(),
         )
         mark = pl.lit(self.last, dtype=pl.Int64).alias("mark")
         insert(con, "dirty", spans.select(mark, "meter_key", "from_utc", "to_utc"))

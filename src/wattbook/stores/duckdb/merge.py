@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from wattbook.core.frames import REJECTS
+from wattbook.core.frames import REJECTS, UTC
 from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, Receipt, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
 from wattbook.stores.duckdb.keys import Keys
@@ -152,6 +152,19 @@ class Merger:
         np.maximum.at(self._heads, numbers, instants.to_numpy())
 
 
+RECEIPT: Final = {
+    "batch_id": pl.String,
+    "source": pl.String,
+    "sha256": pl.String,
+    "received_utc": UTC,
+    "received": pl.Int64,
+    "accepted": pl.Int64,
+    "duplicates": pl.Int64,
+    "corrected": pl.Int64,
+    "rejected": pl.Int64,
+}
+
+
 def _written(batch: Batch, outcomes: pl.Series) -> Written:
     counts = np.bincount(outcomes.to_numpy(), minlength=3)
     receipt = Receipt(
@@ -171,21 +184,8 @@ def _written(batch: Batch, outcomes: pl.Series) -> Written:
 
 def _keep_receipts(con: Connection, written: Sequence[Written]) -> None:
     receipts = [done.receipt for done in written]
-    for receipt in receipts:
-        con.execute(
-            "insert into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                receipt.batch_id,
-                receipt.source,
-                receipt.sha256,
-                receipt.received_utc.replace(tzinfo=None),
-                receipt.received,
-                receipt.accepted,
-                receipt.duplicates,
-                receipt.corrected,
-                receipt.rejected,
-            ],
-        )
+    rows = [{name: getattr(receipt, name) for name in RECEIPT} for receipt in receipts]
+    insert(con, "receipts", pl.DataFrame(rows, schema=RECEIPT))
     refused = [
         receipt.rejects.select(pl.lit(receipt.batch_id).alias("batch_id"), *REJECTS.columns)
         for receipt in receipts

@@ -10,7 +10,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
+    DataError,
     DBAPIError,
+    IntegrityError,
     InterfaceError,
     OperationalError,
 )
@@ -26,7 +28,6 @@ DRIVERS: Final = {
 }
 BUSY_MS: Final = 10_000
 """So long a writer waits for the one before it."""
-OUT_OF_REACH: Final = (OperationalError, InterfaceError)
 POOL_SIZE: Final = 4
 ALONE: Final = {"sqlite_begin": "BEGIN IMMEDIATE"}
 """Execution options of a transaction that reads first and must find the same when it writes."""
@@ -65,12 +66,27 @@ def reached(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        # SQLite says of a file that is none of its own only that it is a DatabaseError.
-        if not isinstance(error, OUT_OF_REACH) and type(error) is not DatabaseError:
+        if not _out_of_reach(error):
             raise
         raise UnavailableError(f"the registry at {url!r}: {error.orig}") from error
     except OSError as error:
         raise UnavailableError(f"the registry at {url!r}: {error}") from error
+
+
+def refused(error: Exception) -> bool:
+    """Whether the database was reached and could not keep a value: each driver says it its way."""
+    if isinstance(error, IntegrityError | DataError | OverflowError):
+        return True
+    return type(error) is DBAPIError and not error.connection_invalidated  # asyncpg
+
+
+def _out_of_reach(error: DBAPIError) -> bool:
+    # SQLite says of a file that is none of its own only that it is a DatabaseError.
+    return (
+        isinstance(error, OperationalError | InterfaceError)
+        or type(error) is DatabaseError
+        or error.connection_invalidated
+    )
 
 
 def _sqlite(address: URL) -> AsyncEngine:

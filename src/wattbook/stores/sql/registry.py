@@ -1,5 +1,7 @@
 """Sites and what stands on them, in SQLite or PostgreSQL."""
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +20,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbook.core.entities import (
@@ -39,7 +41,7 @@ from wattbook.core.errors import (
 )
 from wattbook.core.frames import METERS, check
 from wattbook.ports.registry import Page
-from wattbook.stores.sql.engine import reached
+from wattbook.stores.sql.engine import reached, refused
 from wattbook.stores.sql.schema import fleet, meters, registry_version, sites, supplies
 
 TABLES: Final[dict[type, Table]] = {Meter: meters, Supply: supplies, FleetItem: fleet}
@@ -60,12 +62,17 @@ METER_QUERY: Final = select(
 ).join_from(meters, sites)
 
 
+FRESH_S: Final = 1.0
+"""For so long the meters are not asked for again: a change by another process is seen after it."""
+
+
 class SqlRegistry:
     """Knows the sites."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._meters: tuple[int, pl.DataFrame] | None = None
+        self._looked = -math.inf
 
     async def add(self, site: Site) -> Site:
         """Register a site with its meters, supplies and fleet."""
@@ -138,14 +145,18 @@ class SqlRegistry:
 
     async def meters(self) -> pl.DataFrame:
         """`frames.METERS` of all sites, sorted by meter."""
+        if self._meters is not None and time.monotonic() - self._looked < FRESH_S:
+            return self._meters[1]
         async with self._reading() as connection:
+            looked = time.monotonic()
             # The version first: rows that are newer than it are only read once more.
             version = await connection.scalar(select(registry_version.c.version)) or 0
             if self._meters is not None and self._meters[0] == version:
+                self._looked = looked
                 return self._meters[1]
             rows = (await connection.execute(METER_QUERY)).all()
         frame = _meter_frame(rows)
-        self._meters = version, frame
+        self._meters, self._looked = (version, frame), looked
         return frame
 
     @asynccontextmanager
@@ -158,13 +169,17 @@ class SqlRegistry:
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction of its own: raising the version first makes the writers take turns."""
         higher = registry_version.c.version + 1
+        self._looked = -math.inf
         with reached(self._engine.url):
             try:
                 async with self._engine.begin() as connection:
                     await connection.execute(update(registry_version).values(version=higher))
                     yield connection
-            except (IntegrityError, DataError) as error:
-                detail = f"the registry refuses it: {error.orig}"
+                self._looked = -math.inf
+            except (DBAPIError, OverflowError) as error:
+                if not refused(error):
+                    raise
+                detail = f"the registry refuses it: {getattr(error, 'orig', error)}"
                 raise InvalidEntityError(detail, [Problem("refused", detail)]) from error
 
 

@@ -1,0 +1,140 @@
+"""The carbon account of a site, an operator or a zone."""
+
+from typing import Any, Final
+
+from wattbook.cli import door, show
+from wattbook.cli.metrics import TABLE
+from wattbook.cli.show import NOTHING, Column, number, percent
+from wattbook.cli.span import span
+from wattbook.core.periods import Grain
+from wattbook.flows import carbon as flow
+from wattbook.flows import entities
+from wattbook.flows.carbon import Account
+from wattbook.wiring import Runtime
+
+RUNGS: Final = {
+    "none": "hourly mix",
+    "reported": "hourly, as published",
+    "zone": "zone, yearly",
+    "region": "region, yearly",
+    "country": "country, yearly",
+    "world": "world, yearly",
+    "unknown": "unknown",
+    "mixed": "mixed",
+}
+"""What the rungs of the ladder are called in a sentence."""
+LATER: Final = "_later"
+
+
+def account(
+    entity_id: str, begin: str, end: str | None, grain: str, factor_set: str, form: str
+) -> None:
+    """Energy, emissions and factors of an entity, per bucket and in total."""
+
+    async def work(runtime: Runtime) -> Account:
+        entity = await entities.find(entity_id, registry=runtime.registry)
+        return await flow.account(
+            entity_id,
+            span(begin, end, entity.timezone, runtime.clock.now()),
+            Grain(grain),
+            factor_set=factor_set,
+            factors=runtime.factors,
+            registry=runtime.registry,
+            readings=runtime.readings,
+            rollups=runtime.rollups,
+            grid=runtime.grid,
+            clock=runtime.clock,
+        )
+
+    found = door.run(work)
+    if form == TABLE:
+        _print(found)
+    elif form == "csv":
+        show.csv(found.rows)
+    else:
+        show.json(
+            {
+                "entity_id": found.entity,
+                "method": "location-based",
+                "factor_set": found.factor_set,
+                "grain": found.grain,
+                "timezone": found.timezone,
+                "start": found.period.start,
+                "end": found.period.end,
+                "total": found.total,
+                "factors": found.factors.to_dicts(),
+                "rows": show.outward(found.rows).to_dicts(),
+            }
+        )
+
+
+def rung(fallback: str) -> str:
+    """A rung of the ladder in words.
+
+    >>> rung("none"), rung("zone_later")
+    ('hourly mix', 'zone, of a later year')
+    """
+    if fallback.endswith(LATER):
+        return f"{fallback.removesuffix(LATER)}, of a later year"
+    return RUNGS.get(fallback, fallback)
+
+
+def shares(found: Account) -> str:
+    """The rungs that were used, each with its share of the energy."""
+    by_rung: dict[str, float] = {}
+    for row in found.factors.iter_rows(named=True):
+        by_rung[row["fallback"]] = by_rung.get(row["fallback"], 0.0) + (row["energy_share"] or 0.0)
+    said = [f"{rung(name)} ({percent(share)} %)" for name, share in by_rung.items()]
+    return ", ".join(said) or NOTHING
+
+
+def _print(found: Account) -> None:
+    total = found.total
+    show.say(
+        f"energy {number(total['energy_kwh'], 1)} kWh   "
+        f"emitted {number(total['emitted_kg'], 1)} kg CO2e   factor: {shares(found)}"
+    )
+    show.say("")
+    rows = found.rows
+
+    def figures(name: str, digits: int) -> list[str]:
+        return [number(value, digits) for value in rows[name].to_list()]
+
+    show.table(
+        [
+            Column(
+                "start",
+                show.starts(rows["start_utc"].to_list(), found.grain, found.timezone),
+                unit=found.timezone,
+                total="all",
+                right=False,
+            ),
+            Column("energy", figures("energy_kwh", 1), "kWh", number(total["energy_kwh"], 1)),
+            Column("emitted", figures("emitted_kg", 1), "kg CO2e", number(total["emitted_kg"], 1)),
+            Column(
+                "intensity",
+                figures("intensity_g_per_kwh", 1),
+                "g/kWh",
+                number(total["intensity_g_per_kwh"], 1),
+            ),
+            Column(
+                "factor",
+                [NOTHING if name is None else rung(name) for name in rows["fallback"].to_list()],
+                right=False,
+                worth=5,
+            ),
+        ]
+    )
+    show.say("")
+    _sources(found.factors.to_dicts())
+
+
+def _sources(used: list[dict[str, Any]]) -> None:
+    show.table(
+        [
+            Column("factor", [rung(row["fallback"]) for row in used], right=False),
+            Column("share", [percent(row["energy_share"]) for row in used], "% of energy"),
+            Column("mean", [number(row["g_per_kwh"], 1) for row in used], "g/kWh"),
+            Column("source", [row["source"] or NOTHING for row in used], right=False, folds=True),
+        ]
+    )

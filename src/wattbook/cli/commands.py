@@ -1,0 +1,371 @@
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
+# ruff: noqa: PLR0913, PLR0917 -- an option of a command is an argument here
+# ruff: noqa: FBT002 -- Typer makes flags of booleans
+"""Every command: its options, and the one call behind it."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wattbook import __version__
+from wattbook.cli.exits import Door
+
+app = typer.Typer(
+    cls=Door,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+sites = typer.Typer(help="List, show and register sites.", invoke_without_command=True)
+app.add_typer(sites, name="sites")
+
+# `core.periods.Grain` and `core.ingest.IntervalLabel`, spelled out: their modules load Polars.
+GrainName = Literal["quarter", "hour", "day", "week", "month"]
+LabelName = Literal["start", "end"]
+KindName = Literal["power", "interval", "register"]
+
+From = Annotated[
+    str,
+    typer.Option("--from", metavar="WHEN", help="Date at the site, or instant with offset."),
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="WHEN", help="The first that is out; now if left out.")
+]
+GrainOption = Annotated[GrainName, typer.Option(help="Length of a bucket.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, the document of the HTTP API.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="The rows as CSV.")]
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 -- Typer's signature
+    if asked:
+        typer.echo(f"wattbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def wattbook(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the stores; goes before DATA_DIR."),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 -- its callback answers
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Energy readings in; load, cost and carbon out, every figure traceable.
+
+    Settings come from the environment and .env; `wattbook config` lists them.
+
+    Exit codes: 0 done, 1 rows were refused or something broke,
+    2 the input cannot be used, 3 there is no such thing,
+    4 it conflicts with what is there, 5 a store or a port cannot be had.
+    """
+    if data_dir is not None:
+        os.environ["DATA_DIR"] = str(data_dir)
+
+
+Host = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; goes before API_HOST.")
+]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port (0: any free one); before API_PORT.")
+]
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None) -> None:
+    """Serve the HTTP API until Ctrl-C."""
+    from wattbook.cli import serve as door
+
+    door.listen_on(host, port)
+    door.serve()
+
+
+@app.command()
+def demo(
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the table.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Load everything anew.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Load the sample sites, show what they did, and serve them.
+
+    They go to wattbook-data/demo unless DATA_DIR or --data-dir says otherwise.
+    """
+    from wattbook.cli import demo as door
+    from wattbook.cli import serve as server
+
+    server.listen_on(host, port)
+    door.run(fresh=fresh)
+    if not no_serve:
+        server.serve()
+
+
+@app.command()
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            show_default=False,
+            help="CSV, NDJSON, JSON or Parquet, also with .gz or .zst.",
+        ),
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="TARGET=SOURCE",
+            help="A column of ours from one of the file, as power_kw=Global_active_power; "
+            "site.meter:power_kw=GT1 where each meter has a column; A+B joins two with a blank; "
+            "zone='CISO' is constant.",
+        ),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=UNIT", help="Unit of a column in the file, as power_kw=MW."),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="IANA time zone of stamps without offset.")
+    ] = None,
+    interval_label: Annotated[
+        LabelName, typer.Option(help="Which end of an interval the file stamps.")
+    ] = "start",
+    interval: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            max=86_400,
+            help="Length of the file's intervals, where they are local and stamped at their end, "
+            "or with --grid. Default: what the meter registers, or 3600.",
+        ),
+    ] = None,
+    day_first: Annotated[
+        bool, typer.Option("--day-first", help="Read 01/02 as 1 February.")
+    ] = False,
+    midnight_closes_day: Annotated[
+        bool,
+        typer.Option("--midnight-closes-day", help="Read 00:00 as 24:00 of the date beside it."),
+    ] = False,
+    decimal_comma: Annotated[
+        bool, typer.Option("--decimal-comma", help="Read 1,5 as one and a half.")
+    ] = False,
+    meter: Annotated[str | None, typer.Option(metavar="ID", help="The meter of every row.")] = None,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="The file holds conditions of grid zones.")
+    ] = False,
+    atomic: Annotated[
+        bool,
+        typer.Option(
+            "--atomic",
+            help="All of a file or nothing: judge it whole first, and take in no row if one is "
+            "refused. (Stopped halfway, run it again: what is there is not added twice.)",
+        ),
+    ] = False,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="Exit with 0 though rows were refused.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", dir_okay=False, help="Write the refused rows there."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Take in readings from files, of any size, and roll them up.
+
+    A row that cannot be kept is refused with a reason, counted and stored; the others are kept.
+    """
+    from wattbook.cli import ingest as door
+
+    form = door.Form(
+        pairs=tuple(mapping or ()),
+        units=tuple(unit or ()),
+        timezone=timezone,
+        label=interval_label,
+        interval_s=interval,
+        day_first=day_first,
+        midnight_closes_day=midnight_closes_day,
+        decimal_comma=decimal_comma,
+        meter=meter,
+        grid=grid,
+    )
+    refused = door.run(files, form, atomic=atomic, rejects=rejects, as_json=json)
+    if refused and not allow_rejects:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rollup(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Recompute every meter, not only what changed.")
+    ] = False,
+) -> None:
+    """Bring rollups up to date with the readings."""
+    from wattbook.cli import rollup as door
+
+    door.run(everything=everything)
+
+
+@app.command()
+def metrics(
+    begin: From,
+    end: To = None,
+    site: Annotated[str | None, typer.Argument(metavar="SITE", show_default=False)] = None,
+    network: Annotated[bool, typer.Option("--network", help="All sites together.")] = False,
+    by: Annotated[
+        Literal["zone", "operator", "none"], typer.Option(help="Split of the network.")
+    ] = "none",
+    grain: GrainOption = "day",
+    timezone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Time zone of the network's days.")
+    ] = "UTC",
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """Energy, power, hash rate and cost of a site, or of the network."""
+    from wattbook.cli import metrics as door
+
+    if (site is None) != network:
+        raise typer.BadParameter("name a SITE or say --network, one of the two")
+    form = door.form(as_json=json, as_csv=csv)
+    if site is None:
+        door.network(by, begin, end, grain, timezone, form)
+    else:
+        door.site(site, begin, end, grain, form)
+
+
+@app.command()
+def carbon(
+    entity: Annotated[
+        str, typer.Argument(help="A site, operator:ID or zone:ID.", show_default=False)
+    ],
+    begin: From,
+    end: To = None,
+    grain: GrainOption = "day",
+    factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """Emissions of a site, an operator or a zone, with the factors behind them."""
+    from wattbook.cli import carbon as door
+    from wattbook.cli.metrics import form
+
+    door.account(entity, begin, end, grain, factors, form(as_json=json, as_csv=csv))
+
+
+@sites.callback()
+def all_sites(context: typer.Context) -> None:
+    """List, show and register sites."""
+    if context.invoked_subcommand is None:
+        list_sites()
+
+
+@sites.command("list")
+def list_sites(
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Every site in a line."""
+    from wattbook.cli import sites as door
+
+    door.list_all(as_json=json)
+
+
+@sites.command("show")
+def show_site(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """One site with its meters, supplies and fleet."""
+    from wattbook.cli import sites as door
+
+    door.show_one(site, as_json=json)
+
+
+@sites.command("meters")
+def list_meters(
+    site: Annotated[str | None, typer.Argument(metavar="ID", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """The meters of all sites, or of one."""
+    from wattbook.cli import sites as door
+
+    door.list_meters(site, as_json=json)
+
+
+@sites.command("add")
+def add_site(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE.json",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="One site or a list of them, as POST /api/v1/sites takes it; options go before.",
+        ),
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Made up if left out.")] = None,
+    name: Annotated[str | None, typer.Option(help="For people to read.")] = None,
+    operator: Annotated[str | None, typer.Option(help="Who runs it.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Grid zone, as US-TEX-ERCO.")] = None,
+    capacity_kw: Annotated[float | None, typer.Option(help="Most that it draws [kW].")] = None,
+    telemetry: Annotated[
+        KindName | None, typer.Option(help="How its main meter, ID.main, tells energy.")
+    ] = None,
+    expected_interval: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Between its readings; 900 if left out.")
+    ] = None,
+    register_size_kwh: Annotated[
+        float | None, typer.Option(help="Where its register returns to 0 [kWh].")
+    ] = None,
+    latitude: Annotated[float | None, typer.Option(help="Degrees north.")] = None,
+    longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Its data is made up.")] = False,
+) -> None:
+    """Register a site from a file, from options, or both."""
+    from wattbook.cli import sites as door
+
+    given = {
+        "id": id_,
+        "name": name,
+        "operator": operator,
+        "timezone": timezone,
+        "zone": zone,
+        "capacity_kw": capacity_kw,
+        "telemetry": telemetry,
+        "expected_interval_s": expected_interval,
+        "register_size_kwh": register_size_kwh,
+        "latitude": latitude,
+        "longitude": longitude,
+        "simulated": simulated or None,
+    }
+    options = {field: value for field, value in given.items() if value is not None}
+    if file is None and not options:
+        raise typer.BadParameter("name a FILE.json, or --name, --operator, --timezone and --zone")
+    door.add(file, options)
+
+
+@app.command()
+def config(
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Every setting: its value (secrets hidden), where it comes from, what it means."""
+    from wattbook.cli import config as door
+
+    door.dump(as_json=json)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the stores to the newest schema; harmless to repeat."""
+    from wattbook.cli import migrate as door
+
+    door.run()

@@ -1,0 +1,334 @@
+"""Takes in files, part by part, and says what became of every row."""
+
+import asyncio
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Final
+
+import polars as pl
+
+from wattbook.cli import door, progress, show
+from wattbook.cli.rollup import catch_up
+from wattbook.cli.show import Column
+from wattbook.core import frames, ingest
+from wattbook.core.errors import InputError, Problem, UnavailableError, WattbookError
+from wattbook.core.ingest import IntervalLabel, Reason
+from wattbook.core.units import SECONDS_PER_HOUR
+from wattbook.flows import ingest as flow
+from wattbook.flows.ingest import Origin
+from wattbook.ports.readings import Receipt
+from wattbook.sources.files import Chunk, Mapping, parse_mapping, read, size
+from wattbook.wiring import Runtime
+
+EXAMPLES: Final = 3
+"""So many refused rows are shown for each reason."""
+COUNTS: Final = ("received", "accepted", "duplicates", "corrected", "rejected")
+UNREGISTERED: Final = (str(Reason.UNKNOWN_METER), str(Reason.UNKNOWN_SITE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How the files are written, in the words of the command line."""
+
+    pairs: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    timezone: str | None = None
+    label: str = "start"
+    interval_s: int | None = None
+    day_first: bool = False
+    midnight_closes_day: bool = False
+    decimal_comma: bool = False
+    meter: str | None = None
+    grid: bool = False
+
+    @property
+    def contract(self) -> frames.Contract:
+        """What the rows are to become."""
+        return frames.RAW_GRID if self.grid else frames.RAW_READINGS
+
+    def mapping(self, label_span: timedelta | None) -> Mapping:
+        """The same, for the reader of files."""
+        meter = () if self.meter is None else (f"meter={self.meter}",)
+        base = Mapping(
+            units=dict(_pair(text) for text in self.units),
+            timezone=self.timezone,
+            day_first=self.day_first,
+            midnight_closes_day=self.midnight_closes_day,
+            decimal_comma=self.decimal_comma,
+            label_span=label_span,
+        )
+        return parse_mapping([*self.pairs, *meter], self.contract, base)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, unit = text.partition("=")
+    if not (column and equals and unit):
+        detail = f"--unit {text}: want COLUMN=UNIT, as in power_kw=MW"
+        raise InputError(detail, [Problem("bad_unit", detail, field="unit")])
+    return column.strip(), unit.strip()
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one file; of refused rows only the counts and a few examples are held."""
+
+    name: str
+    sha256: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    batches: list[str] = field(default_factory=list)
+
+    def add(self, receipt: Receipt) -> None:
+        """Count a part."""
+        self.counts.update({name: getattr(receipt, name) for name in COUNTS})
+        self.batches.append(receipt.batch_id)
+        self.refuse(receipt.rejects)
+
+    def refuse(self, rejects: pl.DataFrame) -> None:
+        """Count refused rows by reason and keep the first of each."""
+        for (reason,), rows in rejects.group_by("reason", maintain_order=True):
+            held = self.examples.setdefault(str(reason), [])
+            held += rows.select("row", "detail").head(EXAMPLES - len(held)).to_dicts()
+            self.reasons[str(reason)] += rows.height
+
+    def refuse_the_rest(self) -> None:
+        """Count the good rows as refused too: all of the file or nothing."""
+        good = self.counts["received"] - self.counts["rejected"]
+        self.counts["rejected"] = self.counts["received"]
+        if good:
+            self.reasons[str(Reason.BATCH_REFUSED)] = good
+            self.examples[str(Reason.BATCH_REFUSED)] = []
+
+    def document(self) -> dict[str, Any]:
+        """The same, for JSON."""
+        return {
+            "file": self.name,
+            "sha256": self.sha256,
+            **{name: self.counts[name] for name in COUNTS},
+            "reasons": dict(self.reasons),
+            "examples": self.examples,
+            "batches": self.batches,
+        }
+
+
+class Evidence:
+    """The file of refused rows."""
+
+    def __init__(self, file: IO[str] | None) -> None:
+        self._writer = csv.writer(file) if file is not None else None
+        if self._writer is not None:
+            self._writer.writerow(("file", *frames.REJECTS.columns))
+
+    def write(self, name: str, rejects: pl.DataFrame) -> None:
+        """Append the refused rows of a part."""
+        if self._writer is not None:
+            self._writer.writerows((name, *row) for row in rejects.iter_rows())
+
+
+def run(
+    files: Sequence[Path], form: Form, *, atomic: bool, rejects: Path | None, as_json: bool
+) -> int:
+    """Take in the files, roll up, print the receipt; how many rows were refused."""
+    tallies = [Tally(path.name) for path in files]
+    form.mapping(None)  # what cannot be meant is told before anything is opened
+
+    async def work(runtime: Runtime) -> None:
+        with ExitStack() as stack:
+            file = stack.enter_context(_created(rejects)) if rejects is not None else None
+            evidence = Evidence(file)
+            for path, tally in zip(files, tallies, strict=True):
+                await _file(path, form, tally, evidence, runtime, atomic=atomic)
+        await catch_up(runtime)
+
+    try:
+        door.run(work)
+    except WattbookError:
+        if any(tally.counts["received"] for tally in tallies):
+            _receipt(tallies, form, as_json=as_json)
+        raise
+    _receipt(tallies, form, as_json=as_json)
+    return sum(tally.counts["rejected"] for tally in tallies)
+
+
+def _created(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}") from error
+
+
+async def _file(
+    path: Path, form: Form, tally: Tally, evidence: Evidence, runtime: Runtime, *, atomic: bool
+) -> None:
+    """Take in one file; with `atomic` only if a first pass finds nothing to refuse."""
+    tally.sha256 = await asyncio.to_thread(_sha256, path)
+    mapping = form.mapping(await _label_span(form, runtime))
+    if atomic:
+        with progress.bar(f"judging {path.name}", size(path)) as step:
+            async for chunk in _chunks(path, mapping, form, step):
+                rejects = await _judged(chunk.frame, form, runtime)
+                tally.counts["received"] += chunk.frame.height
+                tally.counts["rejected"] += rejects.height
+                tally.refuse(rejects)
+                evidence.write(path.name, rejects)
+        if tally.counts["rejected"]:
+            tally.refuse_the_rest()
+            return
+        tally.counts.clear()
+    origin = Origin(source=f"file:{path.name}", sha256=tally.sha256)
+    with progress.bar(path.name, size(path)) as step:
+        async for chunk in _chunks(path, mapping, form, step):
+            receipt = await _taken_in(chunk.frame, origin, form, runtime)
+            tally.add(receipt)
+            evidence.write(path.name, receipt.rejects)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _chunks(
+    path: Path, mapping: Mapping, form: Form, step: progress.Step
+) -> AsyncIterator[Chunk]:
+    """The parts of a file; the next is decoded while one is being worked on."""
+    parts = _read(path, mapping, form)
+    pace, rows = progress.Pace(size(path)), 0
+    coming = asyncio.create_task(asyncio.to_thread(next, parts, None))
+    try:
+        while (chunk := await coming) is not None:
+            coming = asyncio.create_task(asyncio.to_thread(next, parts, None))
+            yield chunk
+            rows += chunk.frame.height
+            step(chunk.bytes_read, pace.words(rows, chunk.bytes_read))
+    finally:
+        coming.cancel()
+
+
+def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
+    for chunk in read(path, mapping, form.contract):
+        yield Chunk(_grid_starts(chunk.frame, form), chunk.bytes_read) if form.grid else chunk
+
+
+async def _taken_in(raw: pl.DataFrame, origin: Origin, form: Form, runtime: Runtime) -> Receipt:
+    if form.grid:
+        written = await flow.take_in_grid(raw, origin, grid=runtime.grid, clock=runtime.clock)
+    else:
+        written = await flow.take_in(
+            raw,
+            origin,
+            label=IntervalLabel(form.label),
+            registry=runtime.registry,
+            readings=runtime.readings,
+            clock=runtime.clock,
+        )
+    return written.receipt
+
+
+async def _judged(raw: pl.DataFrame, form: Form, runtime: Runtime) -> pl.DataFrame:
+    """The rows that would be refused."""
+    now: datetime = runtime.clock.now()
+    if form.grid:
+        return (await asyncio.to_thread(ingest.sort_out_grid, raw, now=now)).rejects
+    meters, label = await runtime.registry.meters(), IntervalLabel(form.label)
+    sorted_ = await asyncio.to_thread(ingest.sort_out, raw, meters=meters, now=now, label=label)
+    return sorted_.rejects
+
+
+async def _label_span(form: Form, runtime: Runtime) -> timedelta | None:
+    """Length of local intervals that are stamped at their end, where it is known."""
+    if form.timezone is None or form.label != str(IntervalLabel.END):
+        return None
+    if form.interval_s is not None or form.grid:
+        return timedelta(seconds=form.interval_s or SECONDS_PER_HOUR)
+    named = form.mapping(None)
+    ids = [*named.meters, *(value for key, value in named.constants.items() if key == "meter_id")]
+    meters = await runtime.registry.meters()
+    lengths = meters.filter(pl.col("meter_id").is_in(ids))["expected_interval_s"].unique()
+    return timedelta(seconds=lengths.item()) if lengths.len() == 1 else None
+
+
+def _grid_starts(raw: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Zone conditions with their interval's length and start, where the file says otherwise."""
+    if form.interval_s is not None and "interval_s" not in raw.columns:
+        raw = raw.with_columns(interval_s=pl.lit(form.interval_s, dtype=pl.Int64))
+    if form.label != str(IntervalLabel.END) or "start" not in raw.columns:
+        return raw
+    length = pl.lit(SECONDS_PER_HOUR)
+    if "interval_s" in raw.columns:
+        length = pl.col("interval_s").fill_null(SECONDS_PER_HOUR)
+    span = pl.duration(seconds=length)
+    if isinstance(raw.schema["start"], pl.Datetime):
+        return raw.with_columns(pl.col("start") - span)
+    at = pl.col("start").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    moved = (at - span).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    return raw.with_columns(start=pl.coalesce(moved, "start"))
+
+
+def _receipt(tallies: Sequence[Tally], form: Form, *, as_json: bool) -> None:
+    if as_json:
+        total = {name: sum(tally.counts[name] for tally in tallies) for name in COUNTS}
+        show.json({"files": [tally.document() for tally in tallies], "total": total})
+        return
+    many = len(tallies) > 1
+    show.table(
+        [
+            Column(
+                "file",
+                [each.name for each in tallies],
+                total="all" * many,
+                right=False,
+                folds=True,
+            ),
+            *(
+                Column(
+                    name,
+                    [show.number(each.counts[name]) for each in tallies],
+                    total=show.number(sum(each.counts[name] for each in tallies)) * many,
+                )
+                for name in COUNTS
+            ),
+        ]
+    )
+    _refusals(tallies, form)
+    for hint in _hints(tallies, form):
+        show.say(hint, err=True)
+
+
+def _refusals(tallies: Sequence[Tally], form: Form) -> None:
+    found = [
+        (tally.name, reason, rows, tally.examples[reason])
+        for tally in tallies
+        for reason, rows in tally.reasons.most_common()
+    ]
+    if not found:
+        return
+    show.say("")
+    shown = ["\n".join(f"row {row['row']}: {row['detail']}" for row in rows) for *_, rows in found]
+    wide = len(form.mapping(None).meters)
+    counted = f"rows count from 0{f', {wide} to a line' * (wide > 1)}"
+    columns = [
+        Column("refused", [show.number(rows) for _, _, rows, _ in found], unit="rows"),
+        Column("reason", [reason for _, reason, _, _ in found], right=False),
+        Column("for example", shown, unit=counted, right=False, folds=True),
+    ]
+    if len(tallies) > 1:
+        columns.insert(0, Column("file", [name for name, *_ in found], right=False, folds=True))
+    show.table(columns)
+
+
+def _hints(tallies: Sequence[Tally], form: Form) -> Iterator[str]:
+    seen = {reason for tally in tallies for reason in tally.reasons}
+    if seen.intersection(UNREGISTERED):
+        yield "hint: `wattbook sites add` registers sites, `wattbook sites meters` lists meters"
+    if str(Reason.BAD_TIMESTAMP) in seen and form.timezone is None:
+        yield "hint: --timezone is for stamps without offset, --day-first for their order"
+    if str(Reason.BATCH_REFUSED) in seen:
+        yield "nothing was taken in of files with refused rows (--atomic)"

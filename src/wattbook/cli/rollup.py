@@ -1,0 +1,34 @@
+"""Brings rollups up to date."""
+
+from wattbook.cli import door, progress, show
+from wattbook.flows import rollup
+from wattbook.flows.rollup import Rolled
+from wattbook.wiring import Runtime
+
+
+def run(*, everything: bool) -> None:
+    """Roll up what changed, or everything, and say how much that was."""
+
+    async def work(runtime: Runtime) -> Rolled:
+        if everything:
+            await runtime.rollups.mark((await runtime.registry.meters())["meter_id"].to_list())
+        return await catch_up(runtime)
+
+    rolled = door.run(work)
+    if rolled.meters:
+        rows = show.number(rolled.rows_written)
+        show.say(f"rolled up {rolled.meters} meters: {rows} rows changed")
+    else:
+        show.say("rollups are up to date")
+
+
+async def catch_up(runtime: Runtime) -> Rolled:
+    """Roll up what changed, with a bar."""
+    with progress.meters("rolling up") as step:
+        return await rollup.catch_up(
+            registry=runtime.registry,
+            readings=runtime.readings,
+            rollups=runtime.rollups,
+            clock=runtime.clock,
+            progress=step,
+        )

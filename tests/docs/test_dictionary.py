@@ -1,0 +1,223 @@
+"""The dictionary page is made from the code: `UPDATE_DOCS=1 pytest tests/docs/test_dictionary.py`."""
+
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wattbook.core import entities, frames, ingest, rollup
+from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.frames import Column, Contract
+from wattbook.core.ingest import Reason
+from wattbook.core.periods import Grain
+from wattbook.core.rollup import EventKind
+from wattbook.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "dictionary.md"
+
+HEAD = """# Dictionary
+
+Every column, word of a closed list, and setting. This page is made from the code by
+`tests/docs/test_dictionary.py`; change the code, then run it with `UPDATE_DOCS=1`.
+
+The unit, the zone and the end of an interval are in the name: `energy_kwh`, `power_kw_mean`,
+`start_utc`. Intervals are half-open and named by their start. Null means unknown; it is never zero.
+In answers over HTTP the suffix `_utc` is dropped, because every time there ends in `Z`.
+"""
+REASONS: dict[Reason, str] = {
+    Reason.BAD_ROW: "the row cannot be read as an object, or a field is of a type that cannot be meant",
+    Reason.UNKNOWN_SITE: "`site_id` is not registered",
+    Reason.UNKNOWN_METER: (
+        "`meter_id` is not registered, or the site has no single main meter, or neither is named"
+    ),
+    Reason.BAD_TIMESTAMP: "no ISO 8601 time with offset, or a wall time that clocks skipped",
+    Reason.FUTURE_TIMESTAMP: (
+        "more than 5 minutes ahead of the time of arrival (8 days for zone conditions)"
+    ),
+    Reason.TOO_OLD: "before 1990: a clock that was never set",
+    Reason.NOT_A_NUMBER: "text where a number is wanted",
+    Reason.NOT_FINITE: "NaN or an infinity",
+    Reason.NO_VALUE: "the value that the meter's kind needs is missing; for a zone: every value is",
+    Reason.NEGATIVE_ENERGY: (
+        "energy, power, register or hash rate below zero; for a zone: load or intensity"
+    ),
+    Reason.ABOVE_CAPACITY: "more power, or energy in the interval, than the site's `capacity_kw` allows",
+    Reason.BAD_UNIT: "a unit that the column cannot be given in",
+    Reason.BAD_QUALITY: "`quality` is none of the words below",
+    Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
+    Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 86,400",
+    Reason.BAD_CURRENCY: "`currency` is no code of three capital letters (ISO 4217)",
+    Reason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
+    Reason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",
+}
+EVENTS: dict[EventKind, str] = {
+    EventKind.ROLLOVER: "the register passed its size and began again at 0; counted through",
+    EventKind.RESET: "the state fell and no roll-over explains it; a gap",
+    EventKind.RETROGRADE: "one reading lies below its neighbours; it is left out",
+    EventKind.IMPLAUSIBLE: "the state rose by more than twice what the capacity allows; a gap",
+}
+GRAINS: dict[Grain, str] = {
+    Grain.QUARTER: "quarter-hour of UTC, the market's settlement interval; all others are its sums",
+    Grain.HOUR: "hour of UTC",
+    Grain.DAY: "civil day where the site stands: 92, 96 or 100 quarters (94 or 98 at Lord Howe)",
+    Grain.WEEK: "ISO week of such days, from Monday",
+    Grain.MONTH: "civil month of such days",
+}
+KINDS: dict[MeterKind, str] = {
+    MeterKind.INTERVAL: "tells the kWh of each interval: needs `energy_kwh`",
+    MeterKind.REGISTER: "counts kWh: needs `register_kwh`",
+    MeterKind.POWER: "samples kW: needs `power_kw`",
+}
+ROLES: dict[MeterRole, str] = {
+    MeterRole.MAIN: "the site's consumption is the sum of these",
+    MeterRole.SUB: "measures part of it again; shown beside the sum",
+    MeterRole.GENERATION: "measures what the site makes; shown beside the sum",
+}
+STATUSES: dict[SiteStatus, str] = {
+    SiteStatus.PLANNED: "not yet drawing",
+    SiteStatus.ACTIVE: "in operation",
+    SiteStatus.SUSPENDED: "ordered or decided to stand still",
+    SiteStatus.RETIRED: "gone for good",
+}
+SUPPLIES: dict[SupplyKind, str] = {
+    SupplyKind.GRID: "bought from the grid without an instrument",
+    SupplyKind.PPA: "power purchase agreement",
+    SupplyKind.ONSITE: "made at the site",
+    SupplyKind.CERTIFICATE: "certificates bought apart from the power",
+}
+QUALITIES = {
+    "measured": "as the meter told it",
+    "estimated": "computed by the sender, or distributed over a silence of a register",
+    "substituted": "put in place of a value that was wrong",
+}
+TECHNOLOGIES = {
+    "coal": "hard coal and lignite",
+    "gas": "natural gas",
+    "oil": "oil products",
+    "nuclear": "nuclear fission",
+    "hydro": "run-of-river, reservoirs and pumped storage",
+    "wind": "onshore and offshore",
+    "solar": "photovoltaic and thermal",
+    "biomass": "biomass and biogas",
+    "geothermal": "geothermal",
+    "battery": "discharge; negative while charging; left out of the mix",
+    "other": "named by the zone as other; has a factor",
+    "unknown": "the zone does not say; has no factor, so the mix of the hour is unknown",
+}
+
+
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def dtype_of(column: Column) -> str:
+    dtype = column.dtype
+    if isinstance(dtype, pl.Datetime):
+        return f"time, µs, {dtype.time_zone}"
+    words = {
+        pl.String: "text",
+        pl.Date: "date",
+        pl.Float64: "float64",
+        pl.Int64: "int64",
+        pl.UInt32: "uint32",
+        pl.UInt16: "uint16",
+    }
+    return next(word for kind, word in words.items() if dtype == kind)
+
+
+def frame_section(contract: Contract) -> str:
+    key = ", ".join(f"`{name}`" for name in contract.key)
+    rows = (
+        (f"`{name}`", dtype_of(column), column.meaning) for name, column in contract.columns.items()
+    )
+    return (
+        f"### {contract.name}\n\n{contract.meaning[0].upper()}{contract.meaning[1:]}. Key: {key}.\n\n"
+        + table(("Column", "Type", "Meaning"), rows)
+    )
+
+
+def words(title: str, meanings: dict[StrEnum, str] | dict[str, str]) -> str:
+    rows = ((f"`{word}`", meaning) for word, meaning in meanings.items())
+    return f"### {title}\n\n" + table(("Word", "Meaning"), rows)
+
+
+def settings_section() -> str:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in ("", None) else f"`{field.default}`"
+        rows.append((f"`{name.upper()}`", default, field.description or ""))
+    head = (
+        "## Settings\n\nEnvironment variables, or lines of a file `.env` where the service starts. A value"
+        " that is wrong\nstops the start and is named. `wattbook config` shows what is in force.\n\n"
+    )
+    return head + table(("Name", "Default", "Meaning"), rows)
+
+
+def page() -> str:
+    closed = [
+        words("Reasons of rejects", {**REASONS}),
+        words("Register events", {**EVENTS}),
+        words("Grains", {**GRAINS}),
+        words("Kinds of meter", {**KINDS}),
+        words("Roles of a meter", {**ROLES}),
+        words("Status of a site", {**STATUSES}),
+        words("Kinds of supply", {**SUPPLIES}),
+        words("Quality of a reading, from best to worst", QUALITIES),
+        words("Technologies", TECHNOLOGIES),
+    ]
+    sections = [
+        HEAD,
+        "## Frames\n\nWhat crosses a border between parts; the contracts of `core/frames.py`.\n",
+        *(frame_section(contract) for contract in frames.CONTRACTS),
+        "## Closed lists\n",
+        *closed,
+        settings_section(),
+    ]
+    return "\n".join(sections)
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    fresh = page()
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(fresh, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == fresh, "run this test with UPDATE_DOCS=1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "meanings"),
+    [
+        (Reason, REASONS),
+        (EventKind, EVENTS),
+        (Grain, GRAINS),
+        (MeterKind, KINDS),
+        (MeterRole, ROLES),
+        (SiteStatus, STATUSES),
+        (SupplyKind, SUPPLIES),
+    ],
+)
+def test_every_word_of_a_closed_list_has_a_meaning(
+    kind: type[StrEnum], meanings: dict[StrEnum, str]
+) -> None:
+    assert list(meanings) == list(kind)
+
+
+def test_qualities_and_technologies_are_those_of_the_frames() -> None:
+    assert tuple(QUALITIES) == frames.QUALITIES
+    assert tuple(TECHNOLOGIES) == frames.TECHNOLOGIES
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_numbers_in_the_meanings_are_those_of_the_code() -> None:
+    assert ingest.FUTURE_TOLERANCE.total_seconds() == 5 * 60
+    assert ingest.GRID_AHEAD.days == 8
+    assert ingest.EARLIEST.year == 1990
+    assert ingest.MAX_INTERVAL_S == 86_400
+    assert rollup.IMPLAUSIBLE == 2
+    assert entities.HOLD_INTERVALS == 3

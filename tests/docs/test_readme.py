@@ -1,0 +1,160 @@
+"""What the README promises in its first minute is true.
+
+The picture is made from what the demo prints: `UPDATE_DOCS=1 pytest tests/docs/test_readme.py`.
+"""
+
+import html
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+from rich.text import Text
+from typer.main import get_command
+
+from wattbook.cli.commands import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PICTURE = ROOT / "docs" / "img" / "demo.svg"
+FIRST_SCREEN = 45
+WIDTH = 126
+FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LIMIT_S = 180
+# As rich makes it, without the fonts that it would fetch from elsewhere.
+FORM = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
+<style>
+.{unique_id}-matrix {{ font: {char_height}px ui-monospace, Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font: bold 18px sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g>
+</g>
+</svg>
+"""
+
+
+def wattbook(*arguments: str, data_dir: Path, **more: str) -> str:
+    """What the command prints."""
+    environment = {**os.environ, "DATA_DIR": str(data_dir), "COLUMNS": str(WIDTH), **more}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wattbook"), *arguments],
+        env=environment,
+        cwd=data_dir.parent,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, whatever the blanks between them."""
+    return text.replace("\xa0", " ").replace("\u202f", " ").split()
+
+
+def lines() -> Iterator[str]:
+    """The commands and outputs of the README, which are indented by four."""
+    for line in README.splitlines():
+        if line.startswith("    "):
+            yield line.strip()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of the loaded demo, and what it printed."""
+    folder = tmp_path_factory.mktemp("readme") / "demo"
+    wattbook("demo", "--no-serve", data_dir=folder)
+    return folder, wattbook("demo", "--no-serve", data_dir=folder, FORCE_COLOR="1")
+
+
+def test_the_first_screen_is_short() -> None:
+    before = README.split("## Use it as a library", 1)[0]
+    assert before.count("\n") <= FIRST_SCREEN
+
+
+def test_every_make_target_named_exists() -> None:
+    targets = set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    named = {word for line in lines() for word in re.findall(r"^make +([a-z]+)", line)}
+    assert named
+    assert named <= targets
+
+
+def test_every_command_named_exists() -> None:
+    commands = set(getattr(get_command(app), "commands", {}))
+    named = set(re.findall(r"wattbook (?:--data-dir \S+ )?([a-z]+) ", "\n".join(lines())))
+    assert named
+    assert named <= commands
+
+
+def test_the_command_of_the_first_screen_prints_what_is_shown(demo: tuple[Path, str]) -> None:
+    shown = list(lines())
+    at = next(index for index, line in enumerate(shown) if line.startswith("$ "))
+    _, *arguments = shlex.split(shown[at].removeprefix("$ "))
+    place = arguments.index("--data-dir")
+    said = wattbook(*arguments[:place], *arguments[place + 2 :], data_dir=demo[0])
+    assert words_of(said.splitlines()[0]) == words_of(shown[at + 1])
+
+
+def test_the_library_example_runs(tmp_path: Path, monkeypatch, capsys) -> None:
+    (example,) = FENCED.findall(README)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [
+        {"meter_id": "m1", "timestamp": start + timedelta(minutes=15 * n), "power_kw": 40.0}
+        for n in range(4)
+    ]
+    pl.DataFrame(rows).write_parquet(tmp_path / "readings.parquet")
+    monkeypatch.chdir(tmp_path)
+
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102  the example is the test
+
+    days = names["days"]
+    assert isinstance(days, pl.DataFrame)
+    # 40 kW from 00:00 to 00:45 and held for another 45 minutes: 40 × 1.5 h
+    assert days["energy_kwh"].to_list() == [60.0]
+    assert days["coverage"].to_list() == pytest.approx([1.5 / 24])
+    assert "energy_kwh" in capsys.readouterr().out
+
+
+def picture(text: str) -> str:
+    """What the demo printed, as a picture; without the last line, which names a folder."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    for line in text.rstrip().split("\n")[:-1]:
+        console.print(Text.from_ansi(line), soft_wrap=True)
+    made = console.export_svg(title="make demo", code_format=FORM, unique_id="demo")
+    return "\n".join(line.rstrip() for line in made.split("\n"))
+
+
+def test_the_picture_shows_what_the_demo_prints(demo: tuple[Path, str]) -> None:
+    fresh = picture(demo[1])
+    if os.environ.get("UPDATE_DOCS"):
+        PICTURE.parent.mkdir(exist_ok=True)
+        PICTURE.write_text(fresh, encoding="utf-8")
+
+    def texts(svg: str) -> list[str]:
+        return words_of(" ".join(map(html.unescape, re.findall(r">([^<>]+)</text>", svg))))
+
+    assert texts(PICTURE.read_text(encoding="utf-8")) == texts(fresh)

@@ -1,0 +1,69 @@
+import gzip
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattbook.core.errors import TooLargeError, UndecodableError
+from wattbook.sources.codecs import inflate
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": zstandard.compress,
+    "identity": bytes,
+}
+MIB = 1 << 20
+
+
+@given(st.binary(max_size=5000), st.sampled_from(sorted(PACK)), st.integers(1, 700))
+def test_what_was_packed_comes_out_in_chunks_of_any_size(body, encoding, step):
+    packed = PACK[encoding](body)
+    chunks = [packed[at : at + step] for at in range(0, len(packed), step)]
+    assert inflate(packed, encoding, len(body)) == body
+    assert inflate(chunks, encoding, len(body)) == body
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_several_members_are_one_body(encoding):
+    packed = PACK[encoding](b"one ") + PACK[encoding](b"two")
+    assert inflate(packed, encoding, 100) == b"one two"
+
+
+@pytest.mark.parametrize("encoding", sorted(PACK))
+def test_one_byte_more_than_the_limit_is_too_much(encoding):
+    assert inflate(PACK[encoding](b"x" * 100), encoding, 100) == b"x" * 100
+    with pytest.raises(TooLargeError, match="at most 99 bytes"):
+        inflate(PACK[encoding](b"x" * 100), encoding, 99)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_bomb_is_stopped_before_it_unfolds(encoding):
+    bomb = PACK[encoding](bytes(200 * MIB))
+    tracemalloc.start()
+    with pytest.raises(TooLargeError):
+        inflate(bomb, encoding, MIB)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * MIB
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("keep", [0.3, 0.99])
+def test_a_truncated_body_is_undecodable(encoding, keep):
+    packed = PACK[encoding](bytes(range(256)) * 50)
+    with pytest.raises(UndecodableError, match=encoding):
+        inflate(packed[: int(len(packed) * keep)], encoding, MIB)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_of_another_format_is_undecodable(encoding):
+    with pytest.raises(UndecodableError, match=encoding):
+        inflate(b'[{"meter_id": "a"}]', encoding, MIB)
+
+
+def test_an_unknown_encoding_is_answered_with_the_known_ones():
+    with pytest.raises(UndecodableError, match="identity, gzip, zstd, have br"):
+        inflate(b"", "br", MIB)
