@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from wattbook.api.shapes import json_response
 from wattbook.core import errors
 from wattbook.core.errors import Problem, WattbookError
 
@@ -82,7 +82,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_surprise)
 
 
-def answer(status: int, detail: str, faults: list[Problem], **more: object) -> JSONResponse:
+def answer(status: int, detail: str, faults: list[Problem], **more: object) -> Response:
     """A problem document."""
     document = {
         "type": "about:blank",
@@ -105,15 +105,15 @@ def answer(status: int, detail: str, faults: list[Problem], **more: object) -> J
         **more,
     }
     headers = {"Retry-After": "5"} if status == UNAVAILABLE else None
-    return JSONResponse(document, status, headers, MEDIA_TYPE)
+    return json_response(document, status, headers, MEDIA_TYPE)
 
 
-async def _of_domain(_: Request, error: Exception) -> JSONResponse:
+async def _of_domain(_: Request, error: Exception) -> Response:
     assert isinstance(error, WattbookError)
     return answer(STATUS[type(error)], str(error), list(error.problems))
 
 
-async def _of_request(_: Request, error: Exception) -> JSONResponse:
+async def _of_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
         Problem(
@@ -128,7 +128,7 @@ async def _of_request(_: Request, error: Exception) -> JSONResponse:
     return answer(400 if broken else 422, named, faults)
 
 
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = f"{request.method} {request.url.path}: {error.detail}"
     response = answer(error.status_code, detail, [])
@@ -136,6 +136,6 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _of_surprise(request: Request, error: Exception) -> JSONResponse:
+async def _of_surprise(request: Request, error: Exception) -> Response:
     log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     return answer(500, "an error of wattbook itself; it is in the log", [])

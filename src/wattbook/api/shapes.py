@@ -13,10 +13,15 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 _JSON_OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
 
 
-def json_response(document: dict[str, Any], status: int = 200, **headers: str) -> Response:
+def json_response(
+    document: dict[str, Any],
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    media_type: str = "application/json",
+) -> Response:
     """A JSON document; times end in `Z`, numbers that are not finite are null."""
     content = orjson.dumps(document, option=_JSON_OPTIONS)
-    return Response(content, status, headers, "application/json")
+    return Response(content, status, headers, media_type)
 
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ QUARTER: Final = timedelta(minutes=15)
 QUARTER_S: Final = 900
 QUARTER_US: Final = QUARTER_S * US_PER_SECOND
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2200
 MAX_ROWS: Final = 400_000
 """So many buckets can be asked for at once: eleven years of quarter-hours."""
 
@@ -53,12 +55,15 @@ class Period:
         Raises
         ------
         InvalidPeriodError
-            An end without offset, or one that is not after the start.
+            An end without offset or of another age, or one that is not after the start.
         """
         for name in ("start", "end"):
-            if getattr(self, name).tzinfo is None:
+            instant: datetime = getattr(self, name)
+            if instant.tzinfo is None:
                 raise invalid(name, f"{name} needs an offset, as in 2026-01-01T00:00:00Z")
-            object.__setattr__(self, name, getattr(self, name).astimezone(UTC))
+            if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+                raise invalid(name, f"{name} is not within {FIRST_YEAR} and {LAST_YEAR}")
+            object.__setattr__(self, name, instant.astimezone(UTC))
         if self.end <= self.start:
             raise invalid("end", "end must be after start")
 

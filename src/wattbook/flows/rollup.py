@@ -23,6 +23,9 @@ log = structlog.get_logger()
 METERS_AT_ONCE: Final = 20
 """So many meters are recomputed together: enough to fill the columns, little enough for memory."""
 
+CHUNKS_AT_ONCE: Final = 2
+"""While one is read or written, another is computed."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -57,20 +60,27 @@ async def catch_up(
             for zone in waiting.partition_by("timezone", maintain_order=True)
             for chunk in zone.iter_slices(METERS_AT_ONCE)
         ]
-        written = done = 0
-        for chunk in chunks:
+        turns = asyncio.Semaphore(CHUNKS_AT_ONCE)
+        done = 0
+
+        async def one(chunk: pl.DataFrame) -> int:
+            nonlocal done
             mine = dirty.spans.join(chunk.select("meter_id"), on="meter_id", how="semi")
-            written += await _roll_up(
-                chunk,
-                Dirty(mine, dirty.mark),
-                readings=readings,
-                rollups=rollups,
-                now=clock.now(),
-            )
+            async with turns:
+                written = await _roll_up(
+                    chunk,
+                    Dirty(mine, dirty.mark),
+                    readings=readings,
+                    rollups=rollups,
+                    now=clock.now(),
+                )
             done += chunk.height
             if progress is not None:
                 progress(done, waiting.height)
-    return Rolled(waiting.height, written)
+            return written
+
+        written = await asyncio.gather(*(one(chunk) for chunk in chunks))
+    return Rolled(waiting.height, sum(written))
 
 
 PATIENCE: Final = 15
@@ -161,12 +171,16 @@ async def _roll_up(
         for grain in (Grain.HOUR, Grain.WEEK, Grain.MONTH)
     ]
 
-    fresh = _within(rollup.quarters(rows, meters), spans)
-    events = rollup.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
-    figures = _every_grain(fresh, quarters, old_days, meters, hulls)
-    changed = rollup.stamped(figures, now, pl.concat([quarters, old_days, *coarse]))
+    def compute() -> tuple[pl.DataFrame, pl.DataFrame]:
+        fresh = _within(rollup.quarters(rows, meters), spans)
+        events = rollup.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
+        figures = _every_grain(fresh, quarters, old_days, meters, hulls)
+        changed = rollup.stamped(figures, now, pl.concat([quarters, old_days, *coarse]))
+        return changed, _within(events, spans, "at_utc")
 
-    await rollups.write(changed, _within(events, spans, "at_utc"), spans, dirty)
+    changed, events = await asyncio.to_thread(compute)
+
+    await rollups.write(changed, events, spans, dirty)
     return changed.height
 
 

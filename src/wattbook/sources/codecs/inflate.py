@@ -7,7 +7,7 @@ from typing import Final
 
 import zstandard
 
-from wattbook.core.errors import Problem, TooLargeError, UndecodableError
+from wattbook.core.errors import Problem, TooLargeError, UndecodableError, UnknownFormatError
 
 CHUNK: Final = 65_536
 GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
@@ -38,7 +38,7 @@ def inflate(chunks: bytes | Iterable[bytes], encoding: str, limit: int) -> bytes
     if encoding == "zstd":
         return _unzstd(b"".join(chunks), limit)
     detail = f"Content-Encoding: want {', '.join(ENCODINGS)}, have {encoding[:80]}"
-    raise UndecodableError(detail, [Problem("bad_encoding", detail, field="Content-Encoding")])
+    raise UnknownFormatError(detail, [Problem("bad_encoding", detail, field="Content-Encoding")])
 
 
 class _Limited(BytesIO):

@@ -1,0 +1,100 @@
+"""The commands of docs/operating.md work as they stand there."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from wattbook.cli.commands import app
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+REAL = PAGE.split("## Bringing in real files", 1)[1]
+DATA = ROOT.parent / "shared" / "data"
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SITES = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RECEIPT = re.compile(r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (?:`(\w+)`)?")
+COUNTS = ("received", "accepted", "duplicates", "corrected", "rejected")
+LIMIT_S = 180
+
+
+def commands(text: str) -> list[list[str]]:
+    """The arguments of each wattbook command in the shell blocks."""
+    found = []
+    for block in SHELL.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line)
+            if "wattbook" in words:
+                found.append(words[words.index("wattbook") + 1 :])
+    return found
+
+
+def receipts() -> dict[str, tuple[dict[str, int], str]]:
+    """Counts and reason by file, as the table says."""
+    rows = [hit.groups() for line in REAL.splitlines() if (hit := RECEIPT.match(line))]
+    return {
+        name: (dict(zip(COUNTS, map(int, counts), strict=True)), reason or "")
+        for name, *counts, reason in rows
+    }
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("wattbook"), *arguments],
+        cwd=folder / "here",
+        env={**os.environ, "DATA_DIR": str(folder / "data")},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def test_every_command_in_the_tables_exists() -> None:
+    named = set(re.findall(r"`wattbook ([a-z]+)", PAGE))
+    known = set(getattr(get_command(app), "commands", {}))
+    assert named <= known
+    assert known <= named
+
+
+def test_there_are_six_files_with_their_receipts() -> None:
+    files = [Path(words[1]).name for words in commands(REAL) if words[0] == "ingest"]
+    assert files == list(receipts())
+    assert len(files) == 6
+
+
+@pytest.mark.parametrize(("name", "told"), receipts().items(), ids=list(receipts()))
+def test_the_receipts_of_the_page_add_up(name: str, told: tuple[dict[str, int], str]) -> None:
+    counts, reason = told
+    assert counts["received"] == sum(counts[each] for each in COUNTS[1:])
+    assert bool(counts["rejected"]) == bool(reason)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not beside this checkout")
+def test_the_commands_bring_in_the_files_with_these_receipts(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (tmp_path / "shared").symlink_to(DATA.parent)
+    (sites,) = SITES.findall(REAL)
+    (here / "sites.json").write_text(sites, encoding="utf-8")
+    told = receipts()
+    for arguments in commands(REAL):
+        if arguments[0] != "ingest":
+            assert run(arguments, tmp_path).returncode == 0
+            continue
+        counts, reason = told[Path(arguments[1]).name]
+        done = run([*arguments, "--json"], tmp_path)
+        assert done.returncode == (1 if counts["rejected"] else 0), done.stderr
+        document = json.loads(done.stdout)
+        (file,) = document["files"]
+        assert {name: file[name] for name in COUNTS} == counts
+        assert file["reasons"] == ({reason: counts["rejected"]} if reason else {})
+        again = json.loads(run([*arguments, "--json"], tmp_path).stdout)["total"]
+        assert again["duplicates"] == counts["accepted"]
+        assert again["accepted"] == again["corrected"] == 0
