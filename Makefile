@@ -36,7 +36,7 @@ check: $(VENV)/.dev ## lint, format, types, layers, spelling
 	@$(BIN)/codespell
 
 fast: $(VENV)/.dev ## run the tests that need no server, browser or training (ARGS go to pytest)
-	@$(BIN)/pytest -n 2 -m "not services and not browser and not slow" $(ARGS)
+	@$(BIN)/pytest -n 2 -m "not services and not browser and not slow and not process" $(ARGS)
 
 lock: $(VENV)/.uv ## renew requirements*.txt after a change (ARGS=--upgrade: newest of everything)
 	@$(COMPILE) $(ARGS) --output-file requirements.txt

@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from service import Load, fire, machine, readings, register, request, running
 
 METERS, ROWS, CONNECTIONS = 100, 10_000, 4
 
 
-def body(frame, form: str) -> tuple[bytes, str]:
+def body(frame: pl.DataFrame, form: str) -> tuple[bytes, str]:
     if form == "ndjson":
         text = frame.with_columns(frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
         return text.write_ndjson().encode(), "application/x-ndjson"
@@ -39,9 +40,7 @@ def bulk(form: str, bodies: int) -> str:
             frames = [
                 readings(n, meters=METERS, rows=ROWS, interval_s=60) for n in range(bodies + 8)
             ]
-            requests = [
-                request("/ingest/telemetry", *body(frame, form)) for frame in frames
-            ]
+            requests = [request("/ingest/telemetry", *body(frame, form)) for frame in frames]
             fire(service.port, requests[:8], CONNECTIONS)
             before = service.cpu_s()
             load = fire(service.port, requests[8:], CONNECTIONS)

@@ -27,7 +27,7 @@ class Service:
     pid: int
 
     def call(self, method: str, path: str, body: object = None) -> dict:
-        request = urllib.request.Request(  # noqa: S310  our own service
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v1{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
@@ -112,7 +112,9 @@ def register(service: Service, count: int, *, interval_s: int = 60, kind: str = 
         )
 
 
-def readings(number: int, *, meters: int, rows: int, interval_s: int, seed: int = 1) -> pl.DataFrame:
+def readings(
+    number: int, *, meters: int, rows: int, interval_s: int, seed: int = 1
+) -> pl.DataFrame:
     """One body's rows: all meters, consecutive instants, the next body follows on."""
     rng = np.random.default_rng(seed + number)
     each = rows // meters
@@ -169,14 +171,12 @@ async def _one_connection(port: int, requests: Iterator[bytes], load: Load) -> N
 
 
 def fire(port: int, requests: Sequence[bytes], connections: int) -> Load:
-    """Send all requests over so many connections, each one after the other; in order of the list."""
+    """Send all requests, in their order, over so many connections."""
     load = Load()
     pending = iter(requests)
 
     async def all_of_them() -> None:
-        await asyncio.gather(
-            *(_one_connection(port, pending, load) for _ in range(connections))
-        )
+        await asyncio.gather(*(_one_connection(port, pending, load) for _ in range(connections)))
 
     begin = time.perf_counter()
     asyncio.run(all_of_them())

@@ -9,7 +9,12 @@ import polars as pl
 
 from wattbook.core import frames, ingest, rollup
 
-METER = {"meter_id": "mine.main", "site_id": "mine", "operator": "me", "zone": "US-TEX-ERCO"}
+METER: dict[str, object] = {
+    "meter_id": "mine.main",
+    "site_id": "mine",
+    "operator": "me",
+    "zone": "US-TEX-ERCO",
+}
 METER |= {"timezone": "America/Chicago", "kind": "power", "role": "main"}
 METER |= {"expected_interval_s": 300, "max_hold_s": 900, "capacity_kw": 5_000.0}
 

@@ -25,37 +25,21 @@ def address(line: str) -> str:
     return found[0]
 
 
-def test_it_serves_and_tells_others_that_the_files_are_taken(start):
+def test_it_serves_and_tells_others_what_is_taken(start):
     process, line = start("serve", "--port", "0")
-
-    with urllib.request.urlopen(f"{address(line)}/docs") as answer:  # noqa: S310  our own
-        assert answer.status == 200
-    second = beside("rollup")
-
-    assert second.returncode == 5
-    assert str(process.pid) in second.stderr
-    assert len(second.stderr.splitlines()) == 1
-
-
-def test_a_second_service_is_told_which_port_is_taken(start):
-    _, line = start("serve", "--port", "0")
     port = address(line).rpartition(":")[2]
 
-    second = beside("--data-dir", "elsewhere", "serve", "--port", port)
+    with urllib.request.urlopen(f"{address(line)}/docs") as answer:
+        assert answer.status == 200
+    command = beside("rollup")
+    same_files = beside("serve", "--port", "0")
+    same_port = beside("--data-dir", "elsewhere", "serve", "--port", port)
 
-    assert second.returncode == 5
-    assert port in second.stderr
-    assert len(second.stderr.splitlines()) == 1
-
-
-def test_a_second_service_on_the_same_files_is_told_in_one_line(start):
-    process, _ = start("serve", "--port", "0")
-
-    second = beside("serve", "--port", "0")
-
-    assert second.returncode == 5
-    assert str(process.pid) in second.stderr
-    assert len(second.stderr.splitlines()) == 1
+    for second, named in ((command, process.pid), (same_files, process.pid), (same_port, port)):
+        assert second.returncode == 5
+        assert str(named) in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+        assert second.stdout == ""
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -7,7 +7,11 @@ import pytest
 from wattbook.core import errors
 from wattbook.core.errors import InputError, Problem, WattbookError
 
-EVERY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind is not Problem]
+EVERY = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, WattbookError)
+]
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)

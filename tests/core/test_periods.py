@@ -174,8 +174,23 @@ def test_a_civil_bucket_is_made_of_hours_where_its_day_begins_with_one(
 
 
 @pytest.mark.parametrize("grain", list(Grain))
-def test_the_very_last_bucket_that_a_clock_can_name_is_no_crash(grain: Grain) -> None:
-    period = Period(at("9999-12-30T00:00Z"), at("9999-12-30T01:00Z"))
+@pytest.mark.parametrize("start", ["0001-01-01T00:00Z", "1900-01-01T00:00Z", "9999-12-30T00:00Z"])
+def test_the_ends_of_the_calendar_are_answered_or_refused_but_never_a_crash(
+    grain: Grain, start: str
+) -> None:
+    begin = datetime.fromisoformat(start)
+
+    try:
+        rows = periods.buckets(Period(begin, begin + HOUR), grain, "Europe/Oslo")
+    except InvalidPeriodError as refusal:
+        assert refusal.problems  # noqa: PT017  either answer will do, as long as it is one
+    else:
+        assert rows["start_utc"][0] <= begin < rows["end_utc"][0]
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00+05:00", "9999-12-31T22:00-05:00"])
+def test_an_instant_that_utc_cannot_name_is_refused(start: str) -> None:
+    begin = datetime.fromisoformat(start)
 
     with pytest.raises(InvalidPeriodError):
-        periods.buckets(period, grain, "Europe/Oslo")
+        Period(begin, begin + HOUR)

@@ -139,9 +139,7 @@ async def test_every_request_gets_the_answer_below_it(tmp_path: Path) -> None:
             )
             clock.at += timedelta(minutes=1)
             if what := difference(told, answer, story):
-                wrong.append(
-                    f"docs/api.md:{told.line}: {what}: {answer.status_code} {answer.text}"
-                )
+                wrong.append(f"docs/api.md:{told.line}: {what}: {answer.status_code} {answer.text}")
             story.keep(answer)
     assert not wrong, "\n".join(wrong)
 

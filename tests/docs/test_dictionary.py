@@ -1,9 +1,10 @@
-"""The dictionary page is made from the code: `UPDATE_DOCS=1 pytest tests/docs/test_dictionary.py`."""
+"""The dictionary page is what the code says; run with `UPDATE_DOCS=1`, this file makes it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -28,7 +29,7 @@ The unit, the zone and the end of an interval are in the name: `energy_kwh`, `po
 In answers over HTTP the suffix `_utc` is dropped, because every time there ends in `Z`.
 """
 REASONS: dict[Reason, str] = {
-    Reason.BAD_ROW: "the row cannot be read as an object, or a field is of a type that cannot be meant",
+    Reason.BAD_ROW: "the row cannot be read, or a field is of a type that cannot be meant",
     Reason.UNKNOWN_SITE: "`site_id` is not registered",
     Reason.UNKNOWN_METER: (
         "`meter_id` is not registered, or the site has no single main meter, or neither is named"
@@ -44,7 +45,7 @@ REASONS: dict[Reason, str] = {
     Reason.NEGATIVE_ENERGY: (
         "energy, power, register or hash rate below zero; for a zone: load or intensity"
     ),
-    Reason.ABOVE_CAPACITY: "more power, or energy in the interval, than the site's `capacity_kw` allows",
+    Reason.ABOVE_CAPACITY: "more power, or energy in the interval, than `capacity_kw` allows",
     Reason.BAD_UNIT: "a unit that the column cannot be given in",
     Reason.BAD_QUALITY: "`quality` is none of the words below",
     Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
@@ -134,13 +135,12 @@ def frame_section(contract: Contract) -> str:
     rows = (
         (f"`{name}`", dtype_of(column), column.meaning) for name, column in contract.columns.items()
     )
-    return (
-        f"### {contract.name}\n\n{contract.meaning[0].upper()}{contract.meaning[1:]}. Key: {key}.\n\n"
-        + table(("Column", "Type", "Meaning"), rows)
-    )
+    meaning = f"{contract.meaning[0].upper()}{contract.meaning[1:]}"
+    head = f"### {contract.name}\n\n{meaning}. Key: {key}.\n\n"
+    return head + table(("Column", "Type", "Meaning"), rows)
 
 
-def words(title: str, meanings: dict[StrEnum, str] | dict[str, str]) -> str:
+def words(title: str, meanings: Mapping[Any, str]) -> str:
     rows = ((f"`{word}`", meaning) for word, meaning in meanings.items())
     return f"### {title}\n\n" + table(("Word", "Meaning"), rows)
 
@@ -150,22 +150,24 @@ def settings_section() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.default in ("", None) else f"`{field.default}`"
         rows.append((f"`{name.upper()}`", default, field.description or ""))
-    head = (
-        "## Settings\n\nEnvironment variables, or lines of a file `.env` where the service starts. A value"
-        " that is wrong\nstops the start and is named. `wattbook config` shows what is in force.\n\n"
-    )
+    head = """## Settings
+
+Environment variables, or lines of a file `.env` where the service starts. A value that is wrong
+stops the start and is named. `wattbook config` shows what is in force.
+
+"""
     return head + table(("Name", "Default", "Meaning"), rows)
 
 
 def page() -> str:
     closed = [
-        words("Reasons of rejects", {**REASONS}),
-        words("Register events", {**EVENTS}),
-        words("Grains", {**GRAINS}),
-        words("Kinds of meter", {**KINDS}),
-        words("Roles of a meter", {**ROLES}),
-        words("Status of a site", {**STATUSES}),
-        words("Kinds of supply", {**SUPPLIES}),
+        words("Reasons of rejects", REASONS),
+        words("Register events", EVENTS),
+        words("Grains", GRAINS),
+        words("Kinds of meter", KINDS),
+        words("Roles of a meter", ROLES),
+        words("Status of a site", STATUSES),
+        words("Kinds of supply", SUPPLIES),
         words("Quality of a reading, from best to worst", QUALITIES),
         words("Technologies", TECHNOLOGIES),
     ]

@@ -21,7 +21,8 @@ def test_the_examples_of_a_page_are_true(page: Path) -> None:
     """The blocks of one page share their names, from top to bottom."""
     text = page.read_text(encoding="utf-8")
     names: dict[str, object] = {}
-    parser, said = doctest.DocTestParser(), []
+    said: list[str] = []
+    parser = doctest.DocTestParser()
     for block in BLOCK.finditer(text):
         line = text.count("\n", 0, block.start()) + 1
         test = parser.get_doctest(block[1], names, page.name, str(page), line)

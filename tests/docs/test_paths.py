@@ -21,7 +21,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SOME_FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
-ENDINGS = (".py", ".md", ".csv", ".sql", ".toml", ".txt", ".ini", ".yaml", ".mako", ".parquet")
+ENDINGS = (".py", ".md", ".csv", ".sql", ".toml", ".txt", ".ini", ".yaml", ".mako")
 LAYERS = tuple(
     entry.stem
     for entry in PACKAGE.iterdir()
@@ -41,7 +41,7 @@ def is_path(text: str) -> bool:
     """Whether a text can only be meant as a place in the repository."""
     if not SOME_FILE.fullmatch(text) or text.startswith("application/"):  # a media type
         return False
-    return ("/" in text and text.split("/")[0] in FOLDERS) or text.endswith(ENDINGS)
+    return ("/" in text and text.split("/", maxsplit=1)[0] in FOLDERS) or text.endswith(ENDINGS)
 
 
 def exists(text: str, page: Path) -> bool:

@@ -109,6 +109,7 @@ def test_every_command_named_exists() -> None:
     assert named <= commands
 
 
+@pytest.mark.process
 def test_the_command_of_the_first_screen_prints_what_is_shown(demo: tuple[Path, str]) -> None:
     shown = list(lines())
     at = next(index for index, line in enumerate(shown) if line.startswith("$ "))
@@ -148,6 +149,7 @@ def picture(text: str) -> str:
     return "\n".join(line.rstrip() for line in made.split("\n"))
 
 
+@pytest.mark.process
 def test_the_picture_shows_what_the_demo_prints(demo: tuple[Path, str]) -> None:
     fresh = picture(demo[1])
     if os.environ.get("UPDATE_DOCS"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -11,14 +12,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+
+def limited_to(largest_file: int | None) -> Callable[[], None] | None:
+    """Makes writing beyond so many bytes of a file fail, as on a full disk."""
+    if largest_file is None:
+        return None
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
 
 class Service:
     """A running `wattbook serve`."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, largest_file: int | None = None, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -29,7 +38,11 @@ class Service:
         self.log = data_dir.parent / f"serve-{self.port}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "wattbook", "serve"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "wattbook", "serve"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=limited_to(largest_file),  # noqa: PLW1509  no threads are running yet
             )
         self._wait()
 
@@ -51,7 +64,7 @@ class Service:
         body: object = None,
         media_type: str = "application/json",
         **headers: str,
-    ) -> tuple[int, dict]:
+    ) -> tuple[int, Any]:
         """Status and document of one request; bytes are sent as they are."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -110,8 +123,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts services over one data folder; all are stopped in the end."""
     started: list[Service] = []
 
-    def one(**settings: str) -> Service:
-        started.append(Service(tmp_path / "data", **settings))
+    def one(*, largest_file: int | None = None, **settings: str) -> Service:
+        started.append(Service(tmp_path / "data", largest_file=largest_file, **settings))
         return started[-1]
 
     yield one

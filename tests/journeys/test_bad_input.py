@@ -5,12 +5,13 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-
 from tests.journeys.conftest import Service
 
+pytestmark = pytest.mark.process
 GOOD = {"site_id": "a", "timestamp": "2026-01-01T00:00:00Z", "power_kw": 100}
 
 
@@ -30,7 +31,7 @@ def _still_answering(service: Service) -> Iterator[None]:
     assert status == 200
 
 
-def telemetry(service: Service, *rows: dict) -> tuple[int, dict]:
+def telemetry(service: Service, *rows: dict[str, object]) -> tuple[int, dict[str, Any]]:
     return service.call("POST", "/ingest/telemetry", list(rows))
 
 
@@ -64,7 +65,7 @@ def telemetry(service: Service, *rows: dict) -> tuple[int, dict]:
     ],
 )
 def test_a_bad_row_is_refused_with_its_reason_and_the_good_one_beside_it_is_kept(
-    service: Service, change: dict, reason: str
+    service: Service, change: dict[str, object], reason: str
 ) -> None:
     status, receipt = telemetry(service, GOOD | change, GOOD | {"power_kw": 7})
 
@@ -242,7 +243,7 @@ def test_strange_ids_in_a_path_are_unknown(service: Service, site_id: str) -> No
     [
         ("start=2026-01-01T00:00:00&end=2026-01-02T00:00:00Z", "start"),
         ("start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", "end"),
-        ("start=0001-01-01T00:00:00Z&end=9999-12-31T00:00:00Z&grain=quarter", "end"),
+        ("start=1950-01-01T00:00:00Z&end=2150-12-31T00:00:00Z&grain=quarter", "end"),
         ("start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z&grain=fortnight", "grain"),
         ("start=2026-01-01T00:00:00Z", "end"),
         ("start=9999-12-31T00:00:00Z&end=9999-12-31T23:00:00Z&grain=month", "start"),

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 
 import pytest
-
 from tests.journeys.conftest import Service
 
+pytestmark = pytest.mark.process
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Start = Callable[..., Service]
 
@@ -24,7 +24,8 @@ def energy_readings(service: Service, worker: int) -> int:
     query = "start=2026-01-01T00:00:00Z&end=2026-12-31T00:00:00Z&grain=month"
     status, document = service.call("GET", f"/metrics/site/s{worker}?{query}")
     assert status == 200, document
-    return document["total"]["readings"]
+    count: int = document["total"]["readings"]
+    return count
 
 
 @pytest.mark.parametrize("kind", ["batches", "singles"])
@@ -72,6 +73,23 @@ def test_after_kill_9_every_acknowledged_reading_is_there_once(start: Start, kin
         assert status == 200
         assert receipt["duplicates"] == acknowledged[worker]
         assert energy_readings(again, worker) == stored
+
+
+def test_on_a_full_disk_the_service_says_so_and_what_it_acknowledged_stays(start: Start) -> None:
+    full = start(largest_file=3 << 20)
+    full.register("s0")
+    acknowledged, status = 0, 200
+    while status == 200 and acknowledged < 400_000:
+        rows = [row(0, acknowledged + number) for number in range(2_000)]
+        status, document = full.call("POST", "/ingest/telemetry", rows)
+        acknowledged += 2_000 if status == 200 else 0
+
+    assert status == 503, document
+    assert "the store failed" in document["detail"]
+    assert full.process.poll() is None
+    full.kill()
+
+    assert energy_readings(start(), 0) == acknowledged > 0
 
 
 def test_a_service_that_is_stopped_ends_cleanly_and_starts_again(start: Start) -> None:

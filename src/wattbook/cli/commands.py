@@ -316,7 +316,7 @@ def add_site(
     operator: Annotated[str | None, typer.Option(help="Who runs it.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
     zone: Annotated[str | None, typer.Option(help="Grid zone, as US-TEX-ERCO.")] = None,
-    capacity_kw: Annotated[float | None, typer.Option(help="Most that it draws [kW].")] = None,
+    capacity_kw: Annotated[float | None, typer.Option(help="Most that it draws, in kW.")] = None,
     telemetry: Annotated[
         KindName | None, typer.Option(help="How its main meter, ID.main, tells energy.")
     ] = None,
@@ -324,7 +324,7 @@ def add_site(
         int | None, typer.Option(metavar="SECONDS", help="Between its readings; 900 if left out.")
     ] = None,
     register_size_kwh: Annotated[
-        float | None, typer.Option(help="Where its register returns to 0 [kWh].")
+        float | None, typer.Option(help="Where its register returns to 0, in kWh.")
     ] = None,
     latitude: Annotated[float | None, typer.Option(help="Degrees north.")] = None,
     longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,

@@ -78,10 +78,11 @@ def check(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     FrameMismatchError
         With one problem for each column that is absent or of another type.
     """
+    have = frame.schema
     problems = [
-        Problem("bad_column", f"want {dtype}, have {frame.schema.get(name, 'nothing')}", field=name)
+        Problem("bad_column", f"want {dtype}, have {have.get(name, 'nothing')}", field=name)
         for name, dtype in contract.schema.items()
-        if frame.schema.get(name) != dtype
+        if have.get(name) != dtype
     ]
     if problems:
         wrong = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)

@@ -97,8 +97,7 @@ def sort_out(
     rows = _name_meters(raw, meters)
     slot = _place(rows["meter_id"], meters["meter_id"])
     rows = rows.with_columns(
-        meters[name].gather(slot)
-        for name in ("kind", "role", "expected_interval_s", "capacity_kw")
+        meters[name].gather(slot) for name in ("kind", "role", "expected_interval_s", "capacity_kw")
     ).with_columns(
         slot=slot,
         ts_utc=_instant(rows["timestamp"]),

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import cost, frames, periods, rollup
-from wattbook.core.entities import MeterRole
+from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import rollup as rolling
@@ -74,7 +74,8 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
-    events = await rollups.events(meters["meter_id"].to_list(), whole)
+    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
+    events = await rollups.events(registers, whole) if registers else frames.EVENTS.empty()
     prices = await grid.read([zone], whole, as_of=as_of)
 
     main_ids = mains["meter_id"].to_list()
@@ -219,6 +220,9 @@ def _with_cost(
     rows: pl.DataFrame, fine: pl.DataFrame, prices: pl.DataFrame, zone: str
 ) -> tuple[pl.DataFrame, dict[str, object]]:
     """Rows with `cost`, and the cost of all, from quarters or hours at the price of their hour."""
+    if prices.is_empty():
+        unknown = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _COST.items()]
+        return rows.with_columns(unknown), dict.fromkeys(_COST)
     energy = fine.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
     priced = cost.priced(energy, prices).sort("start_utc")
     owned = priced.join_asof(rows.select("start_utc", bucket="start_utc"), on="start_utc")
@@ -232,4 +236,4 @@ def _with_cost(
     return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), money
 
 
-_COST: Final = ("cost", "currency", "cost_energy_share")
+_COST: Final = {"cost": pl.Float64, "currency": pl.String, "cost_energy_share": pl.Float64}

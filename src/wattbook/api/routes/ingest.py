@@ -96,9 +96,7 @@ async def _decoded(
 ) -> Decoded:
     media_type = request.headers.get("content-type", "application/json")
     most = runtime.settings.body_limit_rows
-    decoded = await runtime.turnstile.run(
-        lambda: decode(body, media_type, contract, max_rows=most)
-    )
+    decoded = await runtime.turnstile.run(lambda: decode(body, media_type, contract, max_rows=most))
     if decoded.frame.is_empty():
         raise InputError("the body has no rows", [Problem("no_rows", "no rows", field="body")])
     return decoded

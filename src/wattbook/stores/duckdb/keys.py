@@ -1,10 +1,25 @@
 """Small whole numbers that stand for long ids within the file."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Ids in the order of their numbers: the number of an id is its place."""
+
+    names: pl.Series
+    places: dict[str, int]
+    enum: pl.Enum
+
+    @classmethod
+    def of(cls, names: pl.Series) -> "Known":
+        """These ids, prepared for looking up."""
+        return cls(names, {name: place for place, name in enumerate(names)}, pl.Enum(names))
 
 
 class Keys:
@@ -15,47 +30,41 @@ class Keys:
         self.name: Final = name
         self.number: Final = table.removesuffix("s")
         self._engine = engine
-        self.known = self._load()
+        self._known = self._load()
 
-    def _load(self) -> pl.DataFrame:
+    def _load(self) -> Known:
         found = self._engine.on_cursor(
-            lambda con: fetch(con, f"select {self.name}, {self.number} from {self.table}")
+            lambda con: fetch(con, f"select {self.name} from {self.table} order by {self.number}")
         )
-        return found.sort(self.number).cast({self.name: pl.String, self.number: pl.Int32})
+        return Known.of(found[self.name].cast(pl.String))
 
     def add(self, con: Connection, names: pl.Series) -> None:
         """Number the ids that are new; part of the caller's transaction."""
-        fresh = names.unique(maintain_order=True).to_frame(self.name)
-        fresh = fresh.join(self.known, on=self.name, how="anti", maintain_order="left")
-        if fresh.is_empty():
+        fresh = [
+            name for name in names.unique(maintain_order=True) if name not in self._known.places
+        ]
+        if not fresh:
             return
-        first = self.known.height
-        rows = fresh.with_row_index(self.number, offset=first).select(
-            pl.col(self.number).cast(pl.Int32), self.name
-        )
-        insert(con, self.table, rows)
-        self.known = pl.concat([self.known, rows.select(self.name, self.number)])
+        series = pl.Series(self.name, fresh, dtype=pl.String)
+        numbered = series.to_frame().with_row_index(self.number, offset=len(self._known.names))
+        insert(con, self.table, numbered.with_columns(pl.col(self.number).cast(pl.Int32)))
+        self._known = Known.of(pl.concat([self._known.names, series]))
 
     def reload(self) -> None:
         """Forget what a failed transaction added."""
-        self.known = self._load()
+        self._known = self._load()
 
     def of(self, names: list[str]) -> list[int]:
         """Numbers of those ids that occur in the file."""
-        wanted = self.known.filter(pl.col(self.name).is_in(names))
-        return wanted[self.number].to_list()
-
-    @property
-    def _enum(self) -> pl.Enum:
-        """The ids as a type: the number of an id is its place."""
-        return pl.Enum(self.known[self.name])
+        places = self._known.places
+        return [places[name] for name in names if name in places]
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the ids in place of their numbers."""
-        ids = pl.lit(self.known[self.name]).gather(pl.col(self.number))
+        ids = pl.lit(self._known.names).gather(pl.col(self.number))
         return frame.with_columns(ids.alias(self.name)).drop(self.number)
 
     def numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """`frame` with the numbers beside the ids."""
-        place = pl.col(self.name).cast(self._enum, strict=False).to_physical()
+        """`frame` with the numbers beside the ids; null where an id has none."""
+        place = pl.col(self.name).cast(self._known.enum, strict=False).to_physical()
         return frame.with_columns(place.cast(pl.Int32).alias(self.number))

@@ -9,7 +9,6 @@ from wattbook.ports.rollups import Dirty
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 
-
 DAY_US: Final = 86_400 * US_PER_SECOND
 MANY_DAYS: Final = 2**32
 

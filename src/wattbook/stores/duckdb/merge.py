@@ -152,7 +152,7 @@ class Merger:
         np.maximum.at(self._heads, numbers, instants.to_numpy())
 
 
-RECEIPT: Final = {
+RECEIPT: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "batch_id": pl.String,
     "source": pl.String,
     "sha256": pl.String,

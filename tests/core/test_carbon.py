@@ -1,0 +1,336 @@
+"""Emissions by the mix of the hour, or by the next rung of the ladder, which is named."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattbook.core import carbon, factors, frames
+
+T = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+PER_KWH = {"wind": 10.0, "gas": 500.0, "coal": 800.0}
+
+
+def factor_rows(
+    technologies: dict[str, float], averages: dict[str, tuple[date, float]] | None = None
+) -> pl.DataFrame:
+    rows = [
+        ("ipcc2014", "*", technology, date(1990, 1, 1), value)
+        for technology, value in technologies.items()
+    ] + [
+        ("published", zone, "mix", since, value)
+        for zone, (since, value) in (averages or {}).items()
+    ]
+    names = ("factor_set", "zone", "technology", "valid_from", "g_per_kwh")
+    return pl.DataFrame(rows, schema=names, orient="row").select(
+        pl.col(name).cast(dtype) if name in names else pl.lit(
+            {"scope": "lifecycle", "source": "a table", "licence": "free"}.get(name), dtype=dtype
+        ).alias(name)
+        for name, dtype in frames.FACTORS.schema.items()
+    )
+
+
+TABLE = factor_rows(PER_KWH)
+TECHNOLOGIES = factors.of_technologies(TABLE, "ipcc2014")
+
+
+def grid(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """Conditions of consecutive hours from `T` unless the row says otherwise."""
+    plain = [
+        {"zone": "Z", "start_utc": T + index * HOUR, "interval_s": 3600} | row
+        for index, row in enumerate(rows)
+    ]
+    nulls = dict.fromkeys(frames.GRID.columns)
+    return pl.DataFrame([nulls | row for row in plain], schema=frames.GRID.schema)
+
+
+def hours(energy_kwh: Sequence[float | None], zone: str = "Z") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "zone": [zone] * len(energy_kwh),
+            "start_utc": [T + index * HOUR for index in range(len(energy_kwh))],
+            "energy_kwh": energy_kwh,
+        },
+        schema={"zone": pl.String, "start_utc": frames.UTC, "energy_kwh": pl.Float64},
+    )
+
+
+def mix(rows: Sequence[dict[str, object]]) -> list[tuple[datetime, float]]:
+    found = carbon.mix_intensity(grid(rows), TECHNOLOGIES)
+    return found.select("start_utc", "g_per_kwh").rows()
+
+
+def test_the_intensity_is_the_mean_of_the_factors_weighted_by_generation() -> None:
+    rows = [{"gen_wind_mw": 300.0, "gen_gas_mw": 100.0}]
+
+    assert mix(rows) == [(T, 132.5)]  # (300 × 10 + 100 × 500) / 400
+
+
+def test_quarters_are_added_to_their_hour() -> None:
+    wind, gas = {"gen_wind_mw": 400.0, "gen_gas_mw": 0.0}, {"gen_wind_mw": 0.0, "gen_gas_mw": 400.0}
+    rows = [
+        row | {"start_utc": T + index * HOUR / 4, "interval_s": 900}
+        for index, row in enumerate([wind, wind, wind, gas])
+    ]
+
+    assert mix(rows) == [(T, 132.5)]  # 300 MWh of wind and 100 of gas, as above
+
+
+def test_an_hour_that_is_known_in_part_is_unknown() -> None:
+    rows = [
+        {"gen_wind_mw": 400.0, "start_utc": T + index * HOUR / 4, "interval_s": 900}
+        for index in range(3)
+    ]
+
+    assert mix(rows) == []
+
+
+def test_an_interval_longer_than_an_hour_says_nothing_of_its_hours() -> None:
+    assert mix([{"gen_wind_mw": 400.0, "interval_s": 7200}]) == []
+
+
+def test_a_technology_that_is_missing_for_once_makes_the_hour_unknown() -> None:
+    rows = [
+        {"gen_wind_mw": 300.0, "gen_gas_mw": 100.0},
+        {"gen_wind_mw": 300.0},  # gas is not zero, it is not known
+    ]
+
+    assert mix(rows) == [(T, 132.5)]
+
+
+def test_a_technology_that_a_zone_never_reports_is_one_it_does_not_have() -> None:
+    rows = [{"gen_wind_mw": 300.0}, {"gen_wind_mw": 100.0}]
+
+    assert mix(rows) == [(T, 10.0), (T + HOUR, 10.0)]
+
+
+def test_a_technology_without_factor_makes_the_hour_unknown_when_it_generates() -> None:
+    rows = [
+        {"gen_wind_mw": 300.0, "gen_unknown_mw": 1.0},
+        {"gen_wind_mw": 300.0, "gen_unknown_mw": 0.0},
+    ]
+
+    assert mix(rows) == [(T + HOUR, 10.0)]
+
+
+def test_an_hour_in_which_nothing_is_generated_has_no_intensity() -> None:
+    assert mix([{"gen_wind_mw": 0.0, "gen_gas_mw": 0.0}]) == []
+
+
+def test_a_battery_that_discharges_generates_nothing() -> None:
+    rows = [{"gen_wind_mw": 300.0, "gen_gas_mw": 100.0, "gen_battery_mw": 1000.0}]
+
+    assert mix(rows) == [(T, 132.5)]
+
+
+def test_a_battery_that_is_missing_takes_nothing_away() -> None:
+    rows = [
+        {"gen_wind_mw": 300.0, "gen_battery_mw": 5.0},
+        {"gen_wind_mw": 300.0},
+    ]
+
+    assert mix(rows) == [(T, 10.0), (T + HOUR, 10.0)]
+
+
+def test_negative_generation_counts_as_none() -> None:
+    rows = [{"gen_wind_mw": 300.0, "gen_gas_mw": -50.0}]
+
+    assert mix(rows) == [(T, 10.0)]
+
+
+def test_the_factor_in_force_in_the_hour_is_used() -> None:
+    since = date(2026, 1, 2)
+    dated = pl.concat(
+        [
+            TECHNOLOGIES,
+            TECHNOLOGIES.filter(technology="coal").with_columns(
+                valid_from=pl.lit(since), g_per_kwh=pl.lit(900.0)
+            ),
+        ]
+    )
+    rows = grid([{"gen_coal_mw": 1.0}, {"gen_coal_mw": 1.0, "start_utc": T + 24 * HOUR}])
+
+    assert carbon.mix_intensity(rows, dated)["g_per_kwh"].to_list() == [800.0, 900.0]
+
+
+def test_each_zone_has_a_mix_of_its_own() -> None:
+    rows = [
+        {"gen_wind_mw": 1.0, "start_utc": T},
+        {"gen_coal_mw": 1.0, "start_utc": T, "zone": "Y"},
+    ]
+
+    found = carbon.mix_intensity(grid(rows), TECHNOLOGIES)
+
+    assert found.rows() == [("Y", T, 800.0), ("Z", T, 10.0)]
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {f"gen_{name}_mw": st.integers(0, 10_000).map(float) for name in PER_KWH}
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_an_intensity_lies_between_those_of_the_technologies(
+    rows: list[dict[str, object]],
+) -> None:
+    for _, value in mix(rows):
+        assert 10.0 <= value <= 800.0
+
+
+LADDER = factor_rows(
+    PER_KWH,
+    {
+        "US-TEX": (date(2020, 1, 1), 350.0),
+        "CA-ON": (date(2030, 1, 1), 30.0),
+        "FR": (date(2020, 1, 1), 56.0),
+        "WORLD": (date(2019, 1, 1), 475.0),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("zone", "known", "value", "fallback"),
+    [
+        ("US-TEX-ERCO", {"gen_wind_mw": 1.0, "carbon_g_per_kwh": 99.0}, 10.0, "none"),
+        ("US-TEX-ERCO", {"gen_unknown_mw": 1.0, "carbon_g_per_kwh": 99.0}, 99.0, "reported"),
+        ("US-TEX-ERCO", {"price_per_mwh": 1.0}, 350.0, "region"),
+        ("US-TEX", {"load_mw": 1.0}, 350.0, "zone"),
+        ("CA-ON", {"load_mw": 1.0}, 30.0, "zone_later"),
+        ("FR", {"load_mw": 1.0}, 56.0, "country"),
+        ("XK", {"load_mw": 1.0}, 475.0, "world"),
+    ],
+)
+def test_the_first_rung_that_has_a_factor_is_used_and_named(
+    zone: str, known: dict[str, object], value: float, fallback: str
+) -> None:
+    conditions = grid([known | {"zone": zone}])
+
+    found = carbon.intensity(hours([1.0], zone), conditions, LADDER, "ipcc2014")
+
+    assert found.select("g_per_kwh", "fallback").rows() == [(value, fallback)]
+    assert found["source"].null_count() == 0
+
+
+def test_without_any_rung_the_factor_is_unknown() -> None:
+    found = carbon.intensity(hours([1.0]), grid([]), TABLE, "ipcc2014")
+
+    assert found.select("g_per_kwh", "source", "fallback").rows() == [(None, None, "unknown")]
+
+
+def test_quarters_of_one_hour_ask_for_one_factor() -> None:
+    quarters = hours([1.0, 1.0]).with_columns(start_utc=pl.Series([T, T + HOUR / 4]))
+
+    found = carbon.intensity(quarters, grid([]), LADDER, "ipcc2014")
+
+    assert found["start_utc"].to_list() == [T]
+
+
+def test_no_hours_ask_for_no_factor() -> None:
+    found = carbon.intensity(hours([]), grid([]), LADDER, "ipcc2014")
+
+    assert found.is_empty()
+    assert found.columns == ["zone", "start_utc", "g_per_kwh", "source", "fallback"]
+
+
+def intensities(values: Sequence[float | None], fallback: Sequence[str]) -> pl.DataFrame:
+    return hours(values).select(
+        "zone",
+        "start_utc",
+        g_per_kwh="energy_kwh",
+        source=pl.Series([f"table of {name}" for name in fallback]),
+        fallback=pl.Series(fallback),
+    )
+
+
+def test_emissions_are_energy_times_the_factor_of_the_hour() -> None:
+    result = carbon.footprint(hours([10.0, 10.0]), intensities([400.0, 200.0], ["none", "none"]))
+
+    assert result["emitted_kg"].to_list() == [4.0, 2.0]  # 10 kWh × 400 g, then × 200 g
+
+
+def test_an_unknown_factor_or_energy_is_an_unknown_emission_not_a_clean_one() -> None:
+    result = carbon.footprint(
+        hours([10.0, None, 10.0]), intensities([None, 200.0], ["unknown", "none"])
+    )
+
+    assert result["emitted_kg"].to_list() == [None, None, None]
+
+
+@given(st.floats(0.0, 1e6), st.floats(0.0, 1000.0))
+def test_twice_the_energy_emits_twice_as_much(energy_kwh: float, g_per_kwh: float) -> None:
+    result = carbon.footprint(
+        hours([energy_kwh, 2 * energy_kwh]), intensities([g_per_kwh] * 2, ["none"] * 2)
+    )
+
+    once, twice = result["emitted_kg"]
+    assert twice == 2 * once  # exact: doubling changes no digit
+
+
+def test_a_sum_divides_by_the_energy_whose_factor_is_known() -> None:
+    rows = carbon.footprint(
+        hours([10.0, 30.0, 60.0]), intensities([400.0, 200.0, None], ["none", "none", "unknown"])
+    ).with_columns(every=pl.lit("all"))
+
+    (row,) = carbon.summed(rows, "every").rows(named=True)
+
+    assert row["energy_kwh"] == 100.0
+    assert row["emitted_kg"] == 10.0  # 4 + 6
+    assert row["intensity_g_per_kwh"] == 250.0  # 10 000 g / 40 kWh; the 60 kWh are not counted
+    assert row["fallback"] == "mixed"
+
+
+def test_a_sum_of_unknown_emissions_is_unknown() -> None:
+    rows = carbon.footprint(hours([10.0]), intensities([None], ["unknown"]))
+
+    (row,) = carbon.summed(rows, "zone").rows(named=True)
+
+    assert (row["emitted_kg"], row["intensity_g_per_kwh"]) == (None, None)
+    assert (row["energy_kwh"], row["fallback"]) == (10.0, "unknown")
+
+
+def test_a_rung_that_served_no_energy_is_not_named() -> None:
+    rows = carbon.footprint(hours([10.0, None]), intensities([400.0, 1.0], ["none", "world"]))
+
+    (row,) = carbon.summed(rows, "zone").rows(named=True)
+
+    assert row["fallback"] == "none"
+
+
+def test_the_factors_used_are_listed_with_their_share_of_the_energy() -> None:
+    rows = carbon.footprint(
+        hours([10.0, 60.0, 30.0]), intensities([400.0, 200.0, None], ["none", "world", "unknown"])
+    )
+
+    assert carbon.shares(rows).rows(named=True) == [
+        {"source": "table of world", "fallback": "world", "energy_share": 0.6, "g_per_kwh": 200.0},
+        {"source": "table of unknown", "fallback": "unknown", "energy_share": 0.3, "g_per_kwh": None},
+        {"source": "table of none", "fallback": "none", "energy_share": 0.1, "g_per_kwh": 400.0},
+    ]
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=20), st.data())
+def test_the_shares_add_up_to_one(energy_kwh: list[float], data: st.DataObject) -> None:
+    rungs = data.draw(
+        st.lists(
+            st.sampled_from(["none", "world", "zone"]),
+            min_size=len(energy_kwh),
+            max_size=len(energy_kwh),
+        )
+    )
+
+    rows = carbon.footprint(hours(energy_kwh), intensities([1.0] * len(rungs), rungs))
+
+    assert carbon.shares(rows)["energy_share"].sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_shares_of_no_energy_are_none() -> None:
+    rows = carbon.footprint(hours([]), intensities([], []).cast({"source": pl.String, "fallback": pl.String}))
+
+    assert carbon.shares(rows).is_empty()
