@@ -41,6 +41,37 @@ class Runtime:
     factors: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """A store, and the version of its schema before and after; null before it existed."""
+
+    store: str
+    before: str | None
+    after: str | None
+
+
+async def migrate(settings: Settings) -> list[Migrated]:
+    """Bring the stores to the newest schema while no other process holds them."""
+    engine = await asyncio.to_thread(_open_file, settings)
+    try:
+        before, after = engine.migrated
+        registry = await asyncio.to_thread(upgrade, settings.registry_url)
+    finally:
+        await asyncio.to_thread(engine.close)
+    return [
+        Migrated(str(settings.readings_path), str(before) if before else None, str(after)),
+        Migrated(settings.registry_url, registry.before, registry.after),
+    ]
+
+
+def _open_file(settings: Settings) -> Engine:
+    return Engine(
+        settings.readings_path,
+        memory_limit=settings.duckdb_memory_limit,
+        threads=settings.duckdb_threads,
+    )
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Runtime]:
     """The embedded stores in `DATA_DIR`, migrated and open until the block ends.
@@ -51,12 +82,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
         Another process holds the files, or they were written by a newer version.
     """
     clock = clock or SystemClock()
-    engine = await asyncio.to_thread(
-        Engine,
-        settings.readings_path,
-        memory_limit=settings.duckdb_memory_limit,
-        threads=settings.duckdb_threads,
-    )
+    engine = await asyncio.to_thread(_open_file, settings)
     try:
         await asyncio.to_thread(upgrade, settings.registry_url)
         sql = create_engine(settings.registry_url)

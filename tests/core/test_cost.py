@@ -125,9 +125,9 @@ def test_no_energy_costs_nothing_and_breaks_nothing() -> None:
     assert cost.summed(priced, ["zone"]).is_empty()
 
 
-def test_an_interval_longer_than_an_hour_prices_every_hour_it_holds() -> None:
+def test_an_interval_longer_than_an_hour_prices_only_the_hour_it_begins_in() -> None:
     two_hours = grid([50.0], interval_s=7200)
 
     priced = cost.priced(energy([100.0, 100.0]), cost.hourly_prices(two_hours))
 
-    assert priced["cost"].to_list() == [5.0, 5.0]
+    assert priced["cost"].to_list() == [5.0, None]

@@ -1,6 +1,5 @@
 """Sites as JSON, the same that `POST /api/v1/sites` takes."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
@@ -12,7 +11,6 @@ from wattbook.core.errors import InvalidEntityError, Problem
 from wattbook.flows.sites import Draft
 
 PARTS: Final = {"meters": Meter, "supplies": Supply, "fleet": FleetItem}
-POSITIVE: Final = ("capacity_kw", "expected_interval_s", "register_size_kwh", "max_hold_s")
 DRAFT: Final = TypeAdapter(Draft)
 
 
@@ -40,7 +38,6 @@ def draft(body: object, where: str = "") -> Draft:
         made = DRAFT.validate_python(whole)
     except ValidationError as error:
         raise _invalid(problems + [_problem(fault, where) for fault in error.errors()]) from error
-    problems += _sizes(made, where)
     if problems:
         raise _invalid(problems)
     return made
@@ -52,18 +49,6 @@ def _strangers(body: Mapping[str, object], kind: type, where: str) -> list[Probl
         Problem("unknown_field", "there is no such field", field=f"{where}{name}")
         for name in body
         if name not in known
-    ]
-
-
-def _sizes(made: Draft, where: str) -> list[Problem]:
-    meters = ((f"{where}meters[{at}].", meter) for at, meter in enumerate(made.meters))
-    places = [(where, made), *meters]
-    return [
-        Problem("bad_number", f"{value} is not above zero", field=place + name)
-        for place, part in places
-        for name in POSITIVE
-        if (value := getattr(part, name, None)) is not None
-        and not (value > 0 and math.isfinite(value))
     ]
 
 

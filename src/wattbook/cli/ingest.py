@@ -214,12 +214,18 @@ async def _chunks(
 
 def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
     for chunk in read(path, mapping, form.contract):
-        yield Chunk(_grid_starts(chunk.frame, form), chunk.bytes_read) if form.grid else chunk
+        yield Chunk(_with_length(chunk.frame, form), chunk.bytes_read) if form.grid else chunk
 
 
 async def _taken_in(raw: pl.DataFrame, origin: Origin, form: Form, runtime: Runtime) -> Receipt:
     if form.grid:
-        written = await flow.take_in_grid(raw, origin, grid=runtime.grid, clock=runtime.clock)
+        written = await flow.take_in_grid(
+            raw,
+            origin,
+            label=IntervalLabel(form.label),
+            grid=runtime.grid,
+            clock=runtime.clock,
+        )
     else:
         written = await flow.take_in(
             raw,
@@ -235,9 +241,11 @@ async def _taken_in(raw: pl.DataFrame, origin: Origin, form: Form, runtime: Runt
 async def _judged(raw: pl.DataFrame, form: Form, runtime: Runtime) -> pl.DataFrame:
     """The rows that would be refused."""
     now: datetime = runtime.clock.now()
+    label = IntervalLabel(form.label)
     if form.grid:
-        return (await asyncio.to_thread(ingest.sort_out_grid, raw, now=now)).rejects
-    meters, label = await runtime.registry.meters(), IntervalLabel(form.label)
+        sorted_ = await asyncio.to_thread(ingest.sort_out_grid, raw, now=now, label=label)
+        return sorted_.rejects
+    meters = await runtime.registry.meters()
     sorted_ = await asyncio.to_thread(ingest.sort_out, raw, meters=meters, now=now, label=label)
     return sorted_.rejects
 
@@ -255,21 +263,11 @@ async def _label_span(form: Form, runtime: Runtime) -> timedelta | None:
     return timedelta(seconds=lengths.item()) if lengths.len() == 1 else None
 
 
-def _grid_starts(raw: pl.DataFrame, form: Form) -> pl.DataFrame:
-    """Zone conditions with their interval's length and start, where the file says otherwise."""
+def _with_length(raw: pl.DataFrame, form: Form) -> pl.DataFrame:
+    """Zone conditions with the length of their interval, where the file leaves it out."""
     if form.interval_s is not None and "interval_s" not in raw.columns:
         raw = raw.with_columns(interval_s=pl.lit(form.interval_s, dtype=pl.Int64))
-    if form.label != str(IntervalLabel.END) or "start" not in raw.columns:
-        return raw
-    length = pl.lit(SECONDS_PER_HOUR)
-    if "interval_s" in raw.columns:
-        length = pl.col("interval_s").fill_null(SECONDS_PER_HOUR)
-    span = pl.duration(seconds=length)
-    if isinstance(raw.schema["start"], pl.Datetime):
-        return raw.with_columns(pl.col("start") - span)
-    at = pl.col("start").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
-    moved = (at - span).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
-    return raw.with_columns(start=pl.coalesce(moved, "start"))
+    return raw
 
 
 def _receipt(tallies: Sequence[Tally], form: Form, *, as_json: bool) -> None:

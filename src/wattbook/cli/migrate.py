@@ -2,29 +2,20 @@
 
 import asyncio
 
-from wattbook import settings
-from wattbook.cli import door, show
-from wattbook.stores.sql.migrate import Upgrade, upgrade
+from wattbook import settings, wiring
+from wattbook.cli import show
+from wattbook.wiring import Migrated
 
 
 def run() -> None:
-    """Migrate the registry and the readings, and say from what to what."""
-    config = settings.load()
-    fresh = not config.readings_path.exists()
-    done = upgrade(config.registry_url)
-    asyncio.run(_open())
-    show.say(f"registry  {config.data_dir / 'registry.sqlite'}: {_said(done)}")
-    show.say(f"readings  {config.readings_path}: {'created' if fresh else 'up to date'}")
+    """Migrate readings and registry, and say from what to what."""
+    for done in asyncio.run(wiring.migrate(settings.load())):
+        show.say(f"{done.store}: {_said(done)}")
 
 
-async def _open() -> None:
-    async with door.opened():
-        pass  # opening migrates
-
-
-def _said(done: Upgrade) -> str:
+def _said(done: Migrated) -> str:
     if done.before is None:
-        return f"created at revision {done.after}"
+        return f"created at schema {done.after}"
     if done.before == done.after:
-        return f"up to date at revision {done.after}"
-    return f"from revision {done.before} to {done.after}"
+        return f"up to date at schema {done.after}"
+    return f"from schema {done.before} to {done.after}"

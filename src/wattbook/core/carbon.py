@@ -66,13 +66,17 @@ def mix_intensity(grid: pl.DataFrame, technologies: pl.DataFrame) -> pl.DataFram
         .sort("hour")
         .join_asof(
             technologies.with_columns(
-                from_utc=pl.col("valid_from").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+                from_utc=factors.midnight("valid_from"), to_utc=factors.midnight("valid_to")
             ).sort("from_utc"),
             left_on="hour",
             right_on="from_utc",
             by="technology",
             check_sortedness=False,  # both sides are sorted above
         )
+    )
+    run_out = (pl.col("hour") >= pl.col("to_utc")).fill_null(value=False)
+    by_technology = by_technology.with_columns(
+        g_per_kwh=pl.when(~run_out).then("g_per_kwh"),
     )
     return (
         by_technology.sort("zone", "hour", "technology")
@@ -217,7 +221,10 @@ def shares(hours: pl.DataFrame) -> pl.DataFrame:
     whole = used["energy_kwh"].sum()
     return (
         used.group_by("source", "fallback")
-        .agg(energy_kwh=energy.sum(), emitted_kg=pl.col("emitted_kg").sum())
+        .agg(
+            energy_kwh=energy.sum(),
+            emitted_kg=pl.when(pl.col("emitted_kg").count() > 0).then(pl.col("emitted_kg").sum()),
+        )
         .select(
             "source",
             "fallback",

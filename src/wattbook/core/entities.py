@@ -1,5 +1,6 @@
 """Operators, sites and what stands on them."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from wattbook.core.errors import InvalidEntityError, Problem
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_ABOVE_ZERO: Final = 5e-324
 HOLD_INTERVALS: Final = 3
 """A power reading is believed for so many expected intervals unless its meter says otherwise."""
 
@@ -167,6 +169,7 @@ def problems_with(site: Site) -> list[Problem]:
         wrong("zone", "bad_id", f"{site.zone!r} is no zone: want {ZONE.pattern}")
     if not known_timezone(site.timezone):
         wrong("timezone", "bad_timezone", f"{site.timezone!r} is not an IANA time zone")
+    _judge_numbers(site, wrong)
     _judge_meters(site.meters, slug, wrong)
     for index, supply in enumerate(site.supplies):
         if supply.valid_to is not None and supply.valid_to <= supply.valid_from:
@@ -175,6 +178,35 @@ def problems_with(site: Site) -> list[Problem]:
         if item.valid_to is not None and item.valid_to <= item.valid_from:
             wrong(f"fleet[{index}].valid_to", "bad_period", "ends before it begins")
     return found
+
+
+def _judge_numbers(site: Site, wrong: Callable[[str, str, str], None]) -> None:
+    """Sizes are above zero, shares and places within their bounds, and all of them finite."""
+    bounds: list[tuple[str, float | None, float, float]] = [
+        ("capacity_kw", site.capacity_kw, _ABOVE_ZERO, math.inf),
+        ("latitude", site.latitude, -90, 90),
+        ("longitude", site.longitude, -180, 180),
+    ]
+    for index, meter in enumerate(site.meters):
+        bounds += [
+            (f"meters[{index}].{name}", getattr(meter, name), _ABOVE_ZERO, math.inf)
+            for name in ("expected_interval_s", "max_hold_s", "register_size_kwh")
+        ]
+    for index, supply in enumerate(site.supplies):
+        bounds += [
+            (f"supplies[{index}].share", supply.share, 0, 1),
+            (f"supplies[{index}].capacity_kw", supply.capacity_kw, 0, math.inf),
+            (f"supplies[{index}].g_per_kwh", supply.g_per_kwh, 0, math.inf),
+        ]
+    for index, item in enumerate(site.fleet):
+        bounds += [
+            (f"fleet[{index}].{name}", getattr(item, name), 0, math.inf)
+            for name in ("count", "hashrate_th", "power_w")
+        ]
+    for where, value, low, high in bounds:
+        if value is not None and not (low <= value <= high and math.isfinite(value)):
+            said = "above 0" if low == _ABOVE_ZERO else f"from {low:g} to {high:g}"
+            wrong(where, "bad_number", f"{value} is not {said}")
 
 
 def _judge_meters(

@@ -67,11 +67,17 @@ def rung(zone: str, holder: str) -> str:
     return "country" if "-" not in holder else "region"
 
 
+def midnight(day: str) -> pl.Expr:
+    """The UTC instant at which the day in this column begins."""
+    return pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
 def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFrame:
     """The published average that stands in for a zone's own mix at each instant.
 
     The nearest of `ancestors` that has any figure is used: the one in force, or, where all of them
-    are younger than the instant, the oldest; the rung then ends in `_later`.
+    are younger than the instant, the oldest, and the rung ends in `_later`; or, where the last has
+    run out, that one, and the rung ends in `_earlier`.
 
     Returns
     -------
@@ -91,7 +97,8 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
     dated = rows.select(
         "g_per_kwh",
         "source",
-        from_utc=pl.col("valid_from").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        from_utc=midnight("valid_from"),
+        to_utc=midnight("valid_to"),
     )
     name = rung(zone, holder)
     first = dated.row(0, named=True)
@@ -105,6 +112,8 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
             source=pl.col("source").fill_null(first["source"]),
             fallback=pl.when(pl.col("g_per_kwh").is_null())
             .then(pl.lit(f"{name}_later"))
+            .when(pl.col("start_utc") >= pl.col("to_utc"))
+            .then(pl.lit(f"{name}_earlier"))
             .otherwise(pl.lit(name)),
         )
     )

@@ -116,10 +116,13 @@ def sort_out(
     return Sorted(kept, _rejects([bad, again], sent))
 
 
-def sort_out_grid(raw: pl.DataFrame, *, now: datetime) -> Sorted:
+def sort_out_grid(
+    raw: pl.DataFrame, *, now: datetime, label: IntervalLabel = IntervalLabel.START
+) -> Sorted:
     """Split raw zone conditions into rows of `frames.GRID` (and `row`) and rejects.
 
-    Generation, load and prices may be negative: storage charges, markets pay to consume.
+    Generation and prices may be negative: storage charges, markets pay to consume. With `label`
+    `end`, stamps move back by the row's `interval_s`.
     """
     raw = _complete(raw, frames.RAW_GRID)
     rows = raw.with_columns(
@@ -128,6 +131,10 @@ def sort_out_grid(raw: pl.DataFrame, *, now: datetime) -> Sorted:
         known_utc=pl.lit(now, dtype=frames.UTC),
         revision=pl.lit(0, dtype=pl.UInt16),
     )
+    if label is IntervalLabel.END:
+        length = pl.duration(seconds=pl.col("interval_s"))
+        rows = rows.with_columns(start_utc=pl.col("start_utc") - length)
+
     good, bad = _judge(rows, GRID_CHECKS)
     good, again = _first_of_each(good, ["zone", "start_utc"], pl.col("zone").hash())
     kept = good.select("row", *frames.GRID.columns)
@@ -223,7 +230,7 @@ def _instant(sent: pl.Series) -> pl.Series:
         return read
     others = [
         pl.col("t").str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-        for form in TIMESTAMP_FORMATS
+        for form in ("%+", *TIMESTAMP_FORMATS)
     ]
     frame = pl.DataFrame({"t": sent.str.strip_chars(), "read": read})
     return frame.select(pl.coalesce("read", *others)).to_series()

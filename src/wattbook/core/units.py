@@ -20,20 +20,21 @@ FAHRENHEIT_PER_CELSIUS: Final = 1.8
 SUM_STEP: Final = 2.0**-36
 """Parts of a sum are multiples of this (for energy 0.015 µWh), so that they add up in any order."""
 
-TO_BASE: Final[dict[str, dict[str, float]]] = {
-    "power_kw": {"W": 1 / W_PER_KW, "kW": 1.0, "MW": float(KW_PER_MW), "GW": 1e6},
+TO_BASE: Final[dict[str, dict[str, tuple[int, int]]]] = {
+    "power_kw": {"kW": (1, 1), "W": (1, W_PER_KW), "MW": (KW_PER_MW, 1), "GW": (1_000_000, 1)},
     "energy_kwh": {
-        "Wh": 1 / W_PER_KW,
-        "kWh": 1.0,
-        "MWh": float(KWH_PER_MWH),
-        "GWh": 1e6,
-        "J": 1 / JOULES_PER_KWH,
-        "kJ": 1000 / JOULES_PER_KWH,
-        "MJ": 1e6 / JOULES_PER_KWH,
+        "kWh": (1, 1),
+        "Wh": (1, W_PER_KW),
+        "MWh": (KWH_PER_MWH, 1),
+        "GWh": (1_000_000, 1),
+        "J": (1, JOULES_PER_KWH),
+        "kJ": (1, 3_600),
+        "MJ": (5, 18),
     },
-    "hashrate_th": {"GH/s": 1e-3, "TH/s": 1.0, "PH/s": 1e3, "EH/s": 1e6},
-    "temperature_c": {"C": 1.0},
+    "hashrate_th": {"TH/s": (1, 1), "GH/s": (1, 1_000), "PH/s": (1_000, 1), "EH/s": (1_000_000, 1)},
+    "temperature_c": {"C": (1, 1)},
 }
+"""Units that a column may be given in, its own first, as numerator and denominator."""
 TO_BASE["register_kwh"] = TO_BASE["energy_kwh"]
 
 
@@ -45,8 +46,7 @@ def on_step(value: pl.Expr) -> pl.Expr:
 def units_of(column: str) -> tuple[str, ...]:
     """Units in which `column` may be given, its own first."""
     extra = ("F",) if column == "temperature_c" else ()
-    own = sorted(TO_BASE.get(column, {}), key=lambda unit: TO_BASE[column][unit] != 1.0)
-    return (*own, *extra)
+    return (*TO_BASE.get(column, {}), *extra)
 
 
 def to_base(column: str, unit: str) -> pl.Expr:
@@ -67,5 +67,5 @@ def to_base(column: str, unit: str) -> pl.Expr:
         raise InputError(f"unknown unit {unit!r}: {detail}", [problem])
     if unit == "F":
         return (value - FAHRENHEIT_ZERO) / FAHRENHEIT_PER_CELSIUS
-    factor = TO_BASE[column][unit]
-    return value * factor if factor >= 1 else value / (1 / factor)
+    times, over = TO_BASE[column][unit]
+    return value * times / over

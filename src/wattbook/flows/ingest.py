@@ -75,12 +75,13 @@ async def take_in_grid(
     raw: pl.DataFrame,
     origin: Origin,
     *,
+    label: IntervalLabel = IntervalLabel.START,
     atomic: bool = False,
     grid: GridStore,
     clock: Clock,
 ) -> Written:
     """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk."""
-    sorted_ = ingest.sort_out_grid(raw, now=clock.now())
+    sorted_ = ingest.sort_out_grid(raw, now=clock.now(), label=label)
     if atomic and sorted_.rejects.height:
         sorted_ = ingest.refuse_all(sorted_)
     return await grid.write(_batch(raw, sorted_, origin, clock))

@@ -165,12 +165,14 @@ async def grid(
     caller: CallerDep,
     *,
     atomic: AtomicQuery = False,
+    interval_label: LabelQuery = IntervalLabel.START,
 ) -> Response:
     """Take in conditions of grid zones: load, generation by technology, price, intensity."""
     decoded = await _decoded(request, body, frames.RAW_GRID, runtime)
     written = await flow.take_in_grid(
         decoded.frame,
         Origin.of(f"http:{caller.name}", body),
+        label=interval_label,
         atomic=atomic,
         grid=runtime.grid,
         clock=runtime.clock,

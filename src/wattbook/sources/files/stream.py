@@ -81,23 +81,31 @@ class Source:
 def records(pieces: Iterator[bytes], size: int, *, quotes: bool) -> Iterator[bytes]:
     """The text in parts of about `size` bytes, each ending with a whole record.
 
-    With `quotes`, a newline between two quotation marks does not end one.
+    With `quotes`, a newline between two quotation marks does not end one. Where the pieces end with
+    an error, the whole records before it come first.
     """
     held: list[bytes] = []
     length = 0
-    for piece in pieces:
+    broken: UndecodableError | None = None
+    while True:
+        try:
+            piece = next(pieces, b"")
+        except UndecodableError as error:
+            piece, broken = b"", error
         held.append(piece)
         length += len(piece)
-        if length < size:
+        if piece and length < size:
             continue
         text = b"".join(held)
-        end = _last_end(text, quotes=quotes)
+        end = len(text) if not piece and broken is None else _last_end(text, quotes=quotes)
         if end:
             yield text[:end]
+        if broken is not None:
+            raise broken
+        if not piece:
+            return
         held = [text[end:]]
         length = len(held[0])
-    if length:
-        yield b"".join(held)
 
 
 def _last_end(text: bytes, *, quotes: bool) -> int:

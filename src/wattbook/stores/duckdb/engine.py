@@ -46,7 +46,8 @@ class Engine:
     def __init__(self, path: Path | None, *, memory_limit: str, threads: int) -> None:
         self.path = path
         self._root = _connect(path, memory_limit=memory_limit, threads=threads)
-        self._migrate()
+        self.migrated = self._migrate()
+        """Schema before and after."""
         self._queue: SimpleQueue[AnyWork | None] = SimpleQueue()
         self._written = False
         self._thread = threading.Thread(target=self._write_loop, name="duckdb-writer", daemon=True)
@@ -150,7 +151,7 @@ class Engine:
             except duckdb.TransactionException:  # a reader holds an old snapshot: next time
                 self._written = True
 
-    def _migrate(self) -> None:
+    def _migrate(self) -> tuple[int, int]:
         con = self._root
         con.execute("create table if not exists schema_version (version integer not null)")
         (have,) = con.execute("select coalesce(max(version), 0) from schema_version").fetchall()[0]
@@ -164,6 +165,7 @@ class Engine:
             con.execute(script)
             con.execute("insert into schema_version values (?)", [version])
             con.commit()
+        return have, len(steps)
 
 
 def _connect(path: Path | None, *, memory_limit: str, threads: int) -> Connection:

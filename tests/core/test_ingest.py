@@ -1,0 +1,417 @@
+"""Every row that was sent is kept or refused, and a refusal says why."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattbook.core import frames, ingest
+from wattbook.core.errors import FrameMismatchError
+from wattbook.core.ingest import IntervalLabel, Reason, Sorted
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+T = "2026-03-01T10:00:00Z"
+AT_T = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+def meters(*rows: dict[str, object]) -> pl.DataFrame:
+    plain = {
+        "operator": "alder",
+        "zone": "NO1",
+        "timezone": "Europe/Oslo",
+        "kind": "power",
+        "role": "main",
+        "expected_interval_s": 900,
+        "max_hold_s": 2700,
+        "register_size_kwh": None,
+        "capacity_kw": 100.0,
+    }
+    return pl.DataFrame([plain | row for row in rows], schema=frames.METERS.schema)
+
+
+METERS = meters(
+    {"meter_id": "p", "site_id": "s"},
+    {"meter_id": "i", "site_id": "s", "kind": "interval", "role": "sub"},
+    {"meter_id": "r", "site_id": "s", "kind": "register", "role": "sub"},
+    {"meter_id": "g", "site_id": "s", "role": "generation"},
+)
+
+
+def sort_out(*rows: dict[str, object], known: pl.DataFrame = METERS, **options) -> Sorted:
+    raw = pl.DataFrame(
+        [dict.fromkeys(frames.RAW_READINGS.columns) | row for row in rows],
+        schema=frames.RAW_READINGS.schema,
+    ).drop("row")
+    return ingest.sort_out(raw, meters=known, now=NOW, **options)
+
+
+def reason(row: dict[str, object]) -> str | None:
+    plain: dict[str, object] = {"meter_id": "p", "timestamp": T, "power_kw": 50.0}
+    rejects = sort_out(plain | row).rejects
+    return rejects["reason"].item() if rejects.height else None
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({}, None),
+        ({"reason": "bad_row", "detail": "no JSON", "raw": "{"}, Reason.BAD_ROW),
+        ({"reason": "not_a_number", "detail": "power_kw: 'n/a'"}, Reason.NOT_A_NUMBER),
+        ({"reason": "bad_unit", "detail": "power_kw: 'hp'"}, Reason.BAD_UNIT),
+        ({"meter_id": None, "site_id": "nowhere"}, Reason.UNKNOWN_SITE),
+        ({"meter_id": "nobody"}, Reason.UNKNOWN_METER),
+        ({"meter_id": None}, Reason.UNKNOWN_METER),
+        ({"timestamp": None}, Reason.BAD_TIMESTAMP),
+        ({"timestamp": "yesterday"}, Reason.BAD_TIMESTAMP),
+        ({"timestamp": "2026-03-01T10:00:00"}, Reason.BAD_TIMESTAMP),  # whose ten o'clock?
+        ({"timestamp": "2026-02-30T10:00:00Z"}, Reason.BAD_TIMESTAMP),
+        ({"timestamp": "2026-03-01T12:05:00Z"}, None),  # five minutes ahead of the clock
+        ({"timestamp": "2026-03-01T12:05:00.000001Z"}, Reason.FUTURE_TIMESTAMP),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, Reason.FUTURE_TIMESTAMP),
+        ({"timestamp": "1990-01-01T00:00:00Z"}, None),
+        ({"timestamp": "1989-12-31T23:59:59Z"}, Reason.TOO_OLD),
+        ({"timestamp": "1900-01-01T00:00:00Z"}, Reason.TOO_OLD),
+        ({"power_kw": float("nan")}, Reason.NOT_FINITE),
+        ({"temperature_c": float("inf")}, Reason.NOT_FINITE),
+        ({"hashrate_th": float("-inf")}, Reason.NOT_FINITE),
+        ({"power_kw": None}, Reason.NO_VALUE),
+        ({"power_kw": None, "energy_kwh": 5.0}, Reason.NO_VALUE),  # a power meter tells power
+        ({"meter_id": "i"}, Reason.NO_VALUE),
+        ({"meter_id": "r"}, Reason.NO_VALUE),
+        ({"power_kw": -0.001}, Reason.NEGATIVE_ENERGY),
+        ({"meter_id": "i", "energy_kwh": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"meter_id": "r", "register_kwh": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"hashrate_th": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"temperature_c": -40.0}, None),
+        ({"power_kw": 0.0}, None),
+        ({"power_kw": 100.0}, None),  # the capacity
+        ({"power_kw": 100.1}, Reason.ABOVE_CAPACITY),
+        ({"meter_id": "i", "energy_kwh": 25.0}, None),  # 100 kW for a quarter of an hour
+        ({"meter_id": "i", "energy_kwh": 25.1}, Reason.ABOVE_CAPACITY),
+        ({"meter_id": "g", "power_kw": 500.0}, None),  # what a site makes is not what it draws
+        ({"meter_id": "r", "register_kwh": 1e9}, None),  # a register's state is no flow
+        ({"quality": "estimated"}, None),
+        ({"quality": "guessed"}, Reason.BAD_QUALITY),
+    ],
+)
+def test_a_row_is_refused_for_the_first_reason_that_holds(
+    row: dict[str, object], why: Reason | None
+) -> None:
+    assert reason(row) == why
+
+
+GRID_ROW = {"zone": "NO1", "start": T, "load_mw": 100.0}
+
+
+def grid_reason(row: dict[str, object]) -> str | None:
+    plain: dict[str, object] = dict.fromkeys(frames.RAW_GRID.columns) | GRID_ROW | row
+    raw = pl.DataFrame([plain], schema=frames.RAW_GRID.schema).drop("row")
+    rejects = ingest.sort_out_grid(raw, now=NOW).rejects
+    return rejects["reason"].item() if rejects.height else None
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({}, None),
+        ({"zone": None}, Reason.BAD_ZONE),
+        ({"zone": "a b"}, Reason.BAD_ZONE),
+        ({"zone": "NO1\n"}, Reason.BAD_ZONE),
+        ({"start": "2026-03-01"}, Reason.BAD_TIMESTAMP),
+        ({"start": "2026-03-09T12:00:00Z"}, None),  # eight days ahead: prices of the days to come
+        ({"start": "2026-03-09T12:00:01Z"}, Reason.FUTURE_TIMESTAMP),
+        ({"start": "1980-01-01T00:00:00Z"}, Reason.TOO_OLD),
+        ({"interval_s": 0}, Reason.BAD_INTERVAL),
+        ({"interval_s": -900}, Reason.BAD_INTERVAL),
+        ({"interval_s": 86_401}, Reason.BAD_INTERVAL),
+        ({"gen_wind_mw": float("nan")}, Reason.NOT_FINITE),
+        ({"load_mw": None}, Reason.NO_VALUE),
+        ({"currency": "euro"}, Reason.BAD_CURRENCY),
+        ({"load_mw": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"carbon_g_per_kwh": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"price_per_mwh": -30.0}, None),
+        ({"gen_battery_mw": -50.0}, None),  # it charges
+        ({"marginal_g_per_kwh": -1.0}, None),
+    ],
+)
+def test_a_grid_row_is_refused_for_the_first_reason_that_holds(
+    row: dict[str, object], why: Reason | None
+) -> None:
+    assert grid_reason(row) == why
+
+
+def test_every_reason_on_the_list_is_earned_by_an_example_here() -> None:
+    marks = [
+        mark
+        for test in (
+            test_a_row_is_refused_for_the_first_reason_that_holds,
+            test_a_grid_row_is_refused_for_the_first_reason_that_holds,
+        )
+        for mark in test.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
+    ]
+    shown = {why for mark in marks for _, why in mark.args[1]}
+
+    assert shown - {None} == set(Reason) - {Reason.DUPLICATE_IN_BATCH, Reason.BATCH_REFUSED}
+
+
+def test_what_is_kept_knows_when_it_was_learned_and_is_measured_unless_it_says_otherwise() -> None:
+    result = sort_out({"meter_id": "p", "timestamp": T, "power_kw": 50.0})
+
+    (row,) = result.kept.rows(named=True)
+    assert result.kept.columns == ["row", *frames.READINGS.columns]
+    assert (row["ts_utc"], row["power_kw"], row["quality"]) == (AT_T, 50.0, "measured")
+    assert (row["known_utc"], row["revision"]) == (NOW, 0)
+    frames.check(result.kept, frames.READINGS)
+
+
+def test_the_first_of_two_rows_with_one_key_is_kept_and_the_other_names_it() -> None:
+    result = sort_out(
+        {"meter_id": "p", "timestamp": T, "power_kw": 1.0},
+        {"meter_id": "g", "timestamp": T, "power_kw": 2.0},
+        {"meter_id": "p", "timestamp": "2026-03-01T11:00:00+01:00", "power_kw": 3.0},
+    )
+
+    assert result.kept["power_kw"].to_list() == [1.0, 2.0]
+    assert result.rejects.select("row", "reason", "detail").rows() == [
+        (2, "duplicate_in_batch", "row 0 has the same meter_id and ts_utc")
+    ]
+
+
+def test_a_refused_row_does_not_make_a_duplicate_of_the_good_one_after_it() -> None:
+    result = sort_out(
+        {"meter_id": "p", "timestamp": T, "power_kw": -1.0},
+        {"meter_id": "p", "timestamp": T, "power_kw": 1.0},
+    )
+
+    assert result.kept["power_kw"].to_list() == [1.0]
+    assert result.rejects["reason"].to_list() == ["negative_energy"]
+
+
+def test_a_site_means_its_main_meter() -> None:
+    result = sort_out({"site_id": "s", "timestamp": T, "power_kw": 1.0})
+
+    assert result.kept["meter_id"].to_list() == ["p"]
+
+
+def test_of_several_main_meters_the_one_named_main_is_meant() -> None:
+    two = meters({"meter_id": "a", "site_id": "s"}, {"meter_id": "s.main", "site_id": "s"})
+
+    result = sort_out({"site_id": "s", "timestamp": T, "power_kw": 1.0}, known=two)
+
+    assert result.kept["meter_id"].to_list() == ["s.main"]
+
+
+def test_a_site_with_several_main_meters_does_not_say_which_is_meant() -> None:
+    two = meters({"meter_id": "a", "site_id": "s"}, {"meter_id": "b", "site_id": "s"})
+
+    rejects = sort_out({"site_id": "s", "timestamp": T, "power_kw": 1.0}, known=two).rejects
+
+    assert rejects["reason"].to_list() == ["unknown_meter"]
+    assert rejects["detail"].to_list() == ["site_id: s has no single main meter; name the meter"]
+
+
+def test_a_row_that_names_its_meter_needs_no_site() -> None:
+    result = sort_out(
+        {"site_id": "nowhere", "meter_id": "p", "timestamp": T, "power_kw": 1.0},
+    )
+
+    assert result.kept["meter_id"].to_list() == ["p"]
+
+
+def test_where_no_meter_is_registered_every_row_is_of_an_unknown_one() -> None:
+    result = sort_out(
+        {"meter_id": "p", "timestamp": T, "power_kw": 1.0},
+        {"site_id": "s", "timestamp": T, "power_kw": 1.0},
+        known=frames.METERS.empty(),
+    )
+
+    assert result.rejects["reason"].to_list() == ["unknown_meter", "unknown_site"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-01T10:00:00Z",
+        "2026-03-01T10:00:00z",
+        "2026-03-01T10:00:00+00:00",
+        "2026-03-01T10:00:00.000000Z",
+        "2026-03-01T11:00:00+01:00",
+        "2026-03-01T11:00:00+0100",
+        "2026-03-01T15:30:00+05:30",
+        "2026-03-01 10:00:00+00:00",
+        "2026-03-01T10:00Z",
+        "2026-03-01T10:00+00:00",
+        "2026-03-01 04:00-06:00",
+        " 2026-03-01T10:00Z ",
+        " 2026-03-01T10:00:00Z ",
+    ],
+)
+def test_an_instant_may_be_written_in_any_offset_and_with_or_without_seconds(text: str) -> None:
+    kept = sort_out({"meter_id": "p", "timestamp": text, "power_kw": 1.0}).kept
+
+    assert kept["ts_utc"].to_list() == [AT_T]
+
+
+def test_good_stamps_do_not_depend_on_the_company_they_are_in() -> None:
+    texts = ["2026-03-01T10:00:00.123456Z", "2026-03-01T10:00Z", "rubbish", "2026-03-01T09:00:00Z"]
+
+    kept = sort_out(
+        *({"meter_id": "p", "timestamp": text, "power_kw": 1.0} for text in texts)
+    ).kept
+
+    assert kept["ts_utc"].to_list() == [
+        AT_T + timedelta(microseconds=123_456),
+        AT_T,
+        AT_T - timedelta(hours=1),
+    ]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_column_of_instants_is_taken_in_any_zone_and_precision(unit) -> None:
+    stamps = pl.Series("timestamp", [AT_T], dtype=pl.Datetime("us", "UTC"))
+    raw = pl.DataFrame({"meter_id": ["p"], "power_kw": [1.0]}).with_columns(
+        stamps.dt.cast_time_unit(unit).dt.convert_time_zone("Asia/Kolkata")
+    )
+
+    kept = ingest.sort_out(raw, meters=METERS, now=NOW).kept
+
+    assert kept["ts_utc"].to_list() == [AT_T]
+    assert kept.schema["ts_utc"] == frames.UTC
+
+
+def test_a_source_that_stamps_the_end_of_the_interval_is_moved_to_its_start() -> None:
+    kept = sort_out(
+        {"meter_id": "i", "timestamp": "2026-03-01T10:15:00Z", "energy_kwh": 5.0},
+        label=IntervalLabel.END,
+    ).kept
+
+    assert kept["ts_utc"].to_list() == [AT_T]  # 10:15 less 900 s
+
+
+def test_columns_of_the_wrong_type_are_all_named_at_once() -> None:
+    raw = pl.DataFrame({"meter_id": [1], "timestamp": [AT_T.replace(tzinfo=None)], "power_kw": ["1"]})
+
+    with pytest.raises(FrameMismatchError) as caught:
+        ingest.sort_out(raw, meters=METERS, now=NOW)
+
+    assert [problem.field for problem in caught.value.problems] == [
+        "meter_id",
+        "timestamp",
+        "power_kw",
+    ]
+
+
+def test_whole_numbers_are_numbers_and_what_is_not_asked_for_is_left_aside() -> None:
+    raw = pl.DataFrame({"meter_id": ["p"], "timestamp": [T], "power_kw": [50], "colour": ["red"]})
+
+    assert ingest.sort_out(raw, meters=METERS, now=NOW).kept["power_kw"].to_list() == [50.0]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "⚡🔌", "../../etc/passwd", "'; DROP TABLE readings; --", ""])
+def test_an_id_nobody_has_is_refused_and_kept_as_evidence_whatever_it_looks_like(
+    name: str,
+) -> None:
+    rejects = sort_out({"meter_id": name, "timestamp": T, "power_kw": 1.0}).rejects
+
+    (row,) = rejects.rows(named=True)
+    assert row["reason"] == "unknown_meter"
+    assert "\x00" not in row["raw"] + row["detail"]  # no database keeps a NUL in a text
+    assert json.loads(row["raw"])["meter_id"] == name
+
+
+def test_a_reject_shows_the_row_as_it_was_sent() -> None:
+    (row,) = sort_out({"site_id": "s", "timestamp": T, "power_kw": -1.0}).rejects.rows(named=True)
+
+    assert row["detail"] == "power_kw is -1.0, below zero"
+    assert json.loads(row["raw"])["site_id"] == "s"
+    assert json.loads(row["raw"])["power_kw"] == -1.0
+
+
+def test_a_detail_names_every_column_that_is_wrong() -> None:
+    wrong = {"power_kw": float("nan"), "temperature_c": float("inf")}
+
+    (row,) = sort_out({"meter_id": "p", "timestamp": T} | wrong).rejects.rows(named=True)
+
+    assert row["detail"] == "power_kw is NaN; temperature_c is inf"
+
+
+def test_an_atomic_batch_with_one_bad_row_keeps_none_and_says_which_were_good() -> None:
+    result = ingest.refuse_all(
+        sort_out(
+            {"meter_id": "p", "timestamp": T, "power_kw": 1.0},
+            {"meter_id": "p", "timestamp": T, "power_kw": -1.0},
+            {"meter_id": "g", "timestamp": T, "power_kw": 1.0},
+        )
+    )
+
+    assert result.kept.is_empty()
+    assert result.rejects.select("row", "reason").rows() == [
+        (0, "batch_refused"),
+        (1, "negative_energy"),
+        (2, "batch_refused"),
+    ]
+    assert json.loads(result.rejects["raw"][0])["power_kw"] == 1.0
+    frames.check(result.rejects, frames.REJECTS)
+
+
+def test_a_batch_without_rows_keeps_and_refuses_none() -> None:
+    result = sort_out()
+
+    assert result.kept.is_empty()
+    assert result.rejects.is_empty()
+    frames.check(result.rejects, frames.REJECTS)
+
+
+def test_rows_of_two_meters_or_a_microsecond_apart_are_no_duplicates() -> None:
+    many = meters(*({"meter_id": f"m{index}", "site_id": f"s{index}"} for index in range(3)))
+    later = "2026-03-01T10:00:00.000001Z"
+
+    result = sort_out(
+        *(
+            {"meter_id": name, "timestamp": stamp, "power_kw": 1.0}
+            for name in ("m0", "m1", "m2")
+            for stamp in (T, later)
+        ),
+        known=many,
+    )
+
+    assert result.kept.height == 6
+
+
+texts = st.one_of(
+    st.sampled_from([T, "2026-03-01T10:00Z", "2026-03-02T10:00:00Z", "1980-01-01T00:00:00Z"]),
+    st.text(max_size=30),
+    st.none(),
+)
+rows = st.fixed_dictionaries(
+    {
+        "meter_id": st.sampled_from(["p", "i", "r", "g", None]) | st.text(max_size=5),
+        "site_id": st.sampled_from(["s", None]) | st.text(max_size=5),
+        "timestamp": texts,
+        "power_kw": st.none() | st.floats(),
+        "energy_kwh": st.none() | st.floats(),
+        "register_kwh": st.none() | st.floats(),
+        "quality": st.sampled_from(["measured", "estimated", None]) | st.text(max_size=5),
+        "reason": st.sampled_from([None, None, "bad_row"]),
+    }
+)
+
+
+@given(st.lists(rows, max_size=20))
+def test_every_row_is_either_kept_or_refused_with_a_reason_of_the_list(
+    sent: Sequence[dict[str, object]],
+) -> None:
+    result = sort_out(*sent)
+
+    kept, refused = result.kept["row"].to_list(), result.rejects["row"].to_list()
+    assert sorted(kept + refused) == list(range(len(sent)))
+    assert set(result.rejects["reason"]) <= set(Reason)
+    assert not result.kept.select("meter_id", "ts_utc").is_duplicated().any()
+    numbers = result.kept.select(frames.READING_VALUES)
+    assert numbers.select(pl.all().is_finite().fill_null(value=True).all()).row(0) == (True,) * 5
+    frames.check(result.kept, frames.READINGS)
+    frames.check(result.rejects, frames.REJECTS)

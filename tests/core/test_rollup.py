@@ -1,0 +1,627 @@
+"""From readings to energy per bucket: each kind of meter, every grain, and what never changes."""
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from wattbook.core import frames, periods, rollup
+from wattbook.core.periods import Grain, Period
+
+T = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+COLUMN = {"power": "power_kw", "interval": "energy_kwh", "register": "register_kwh"}
+
+
+def meter(kind: str, **changes: object) -> pl.DataFrame:
+    plain = {
+        "meter_id": "m",
+        "site_id": "s",
+        "operator": "alder",
+        "zone": "NO1",
+        "timezone": "Europe/Oslo",
+        "kind": kind,
+        "role": "main",
+        "expected_interval_s": 900,
+        "max_hold_s": 2700,
+        "register_size_kwh": None,
+        "capacity_kw": None,
+    }
+    return pl.DataFrame([plain | changes], schema=frames.METERS.schema)
+
+
+def readings(
+    kind: str, values: Mapping[int, float], meter_id: str = "m", **others: object
+) -> pl.DataFrame:
+    """Readings so many minutes after `T`; `others` are the same in every row."""
+    plain: dict[str, object] = {"quality": "measured", "known_utc": T, "revision": 0}
+    rows = [
+        dict.fromkeys(frames.READINGS.columns)
+        | plain
+        | others
+        | {"meter_id": meter_id, "ts_utc": T + minute * MINUTE, COLUMN[kind]: value}
+        for minute, value in values.items()
+    ]
+    return pl.DataFrame(rows, schema=frames.READINGS.schema)
+
+
+def quarters(kind: str, values: Mapping[int, float], **changes: object) -> pl.DataFrame:
+    return rollup.quarters(readings(kind, values), meter(kind, **changes))
+
+
+def by_quarter(rows: pl.DataFrame, column: str) -> dict[int, object]:
+    """Values by the minutes after `T` at which their quarters start."""
+    minutes = (rows["start_utc"] - T).dt.total_minutes()
+    return dict(zip(minutes.to_list(), rows[column].to_list(), strict=True))
+
+
+# --- interval meters ---------------------------------------------------------------------------
+
+
+def test_the_energy_of_an_interval_is_that_of_its_quarter() -> None:
+    rows = quarters("interval", {0: 25.0, 15: 50.0})
+
+    assert by_quarter(rows, "energy_kwh") == {0: 25.0, 15: 50.0}
+    assert by_quarter(rows, "power_kw_mean") == {0: 100.0, 15: 200.0}  # 25 kWh in 0.25 h
+    assert by_quarter(rows, "coverage") == {0: 1.0, 15: 1.0}
+
+
+def test_an_interval_is_split_over_quarters_by_time() -> None:
+    rows = quarters("interval", {5: 30.0})  # 00:05 to 00:20
+
+    assert by_quarter(rows, "energy_kwh") == {0: 20.0, 15: 10.0}  # 10 of 15 min, then 5
+    assert by_quarter(rows, "covered_s") == {0: 600.0, 15: 300.0}
+    assert by_quarter(rows, "readings") == {0: 1, 15: 0}
+
+
+def test_an_hourly_interval_fills_four_quarters() -> None:
+    rows = quarters("interval", {0: 100.0}, expected_interval_s=3600)
+
+    assert by_quarter(rows, "energy_kwh") == {0: 25.0, 15: 25.0, 30: 25.0, 45: 25.0}
+    assert by_quarter(rows, "power_kw_max") == {0: 100.0, 15: 100.0, 30: 100.0, 45: 100.0}
+
+
+def test_three_parts_of_an_interval_add_up_to_it_exactly() -> None:
+    rows = quarters("interval", {10: 1.0}, expected_interval_s=1800)  # 5 + 15 + 10 min
+
+    assert sum(rows["energy_kwh"]) == 1.0
+
+
+def test_an_interval_that_the_next_one_cuts_short_keeps_its_energy() -> None:
+    rows = quarters("interval", {0: 25.0, 10: 25.0})  # the second begins five minutes early
+
+    # 25 + 5/15 × 25, and 10/15 × 25
+    assert rows["energy_kwh"].to_list() == pytest.approx([33.333333, 16.666667], abs=1e-6)
+    assert by_quarter(rows, "covered_s") == {0: 900.0, 15: 600.0}
+
+
+def test_a_missing_interval_is_a_gap() -> None:
+    rows = quarters("interval", {0: 25.0, 30: 25.0})
+
+    assert by_quarter(rows, "energy_kwh") == {0: 25.0, 30: 25.0}  # 00:15 has no row at all
+
+
+# --- power meters ------------------------------------------------------------------------------
+
+
+def test_power_is_held_until_the_next_reading() -> None:
+    rows = quarters("power", {0: 100.0, 5: 400.0, 15: 0.0, 30: 0.0}, max_hold_s=900)
+
+    assert by_quarter(rows, "energy_kwh")[0] == 75.0  # 100 × 5/60 + 400 × 10/60
+    assert by_quarter(rows, "power_kw_mean")[0] == 300.0
+    assert by_quarter(rows, "power_kw_min")[0] == 100.0
+    assert by_quarter(rows, "power_kw_max")[0] == 400.0
+    assert by_quarter(rows, "power_kw_max_at")[0] == T + 5 * MINUTE
+    assert by_quarter(rows, "energy_kwh")[15] == 0.0  # measured, and nothing drawn
+
+
+def test_power_is_held_no_longer_than_the_meter_allows() -> None:
+    rows = quarters("power", {0: 100.0, 120: 100.0}, max_hold_s=1800)
+
+    # held to 00:30; from there to 02:00 nothing is known, so there is no row and no zero
+    assert by_quarter(rows, "energy_kwh") == {0: 25.0, 15: 25.0, 120: 25.0, 135: 25.0}
+
+
+def test_a_gap_lowers_coverage_and_is_neither_consumption_nor_zero() -> None:
+    rows = quarters("power", {0: 60.0}, max_hold_s=300)
+    hour = rollup.coarsen(rows, meter("power"), Grain.HOUR).row(0, named=True)
+
+    assert hour["energy_kwh"] == 5.0  # 60 kW for 5 min
+    assert hour["power_kw_mean"] == 60.0  # over the time that is covered
+    assert (hour["covered_s"], hour["bucket_s"]) == (300.0, 3600)
+    assert hour["coverage"] == pytest.approx(1 / 12)
+
+
+def test_a_bucket_of_which_nothing_is_known_is_null_with_coverage_0() -> None:
+    rows = quarters("power", {0: 60.0}, max_hold_s=300)
+    buckets = periods.buckets(Period(T, T + 2 * HOUR), Grain.HOUR)
+
+    total = rollup.total(stamped(rollup.coarsen(rows, meter("power"), Grain.HOUR)), buckets, 1)
+
+    silent = total.row(1, named=True)
+    assert silent["energy_kwh"] is None
+    assert silent["power_kw_mean"] is None
+    assert (silent["coverage"], silent["readings"], silent["quality"]) == (0.0, 0, None)
+
+
+# --- registers ---------------------------------------------------------------------------------
+
+
+def events(values: Mapping[int, float], **changes: object) -> list[tuple[int, str]]:
+    found = rollup.register_events(readings("register", values), meter("register", **changes))
+    minutes = (found["at_utc"] - T).dt.total_minutes()
+    return list(zip(minutes.to_list(), found["kind"].to_list(), strict=True))
+
+
+def test_a_register_tells_energy_by_its_differences() -> None:
+    rows = quarters("register", {0: 1000.0, 15: 1025.0, 30: 1075.0})
+
+    assert by_quarter(rows, "energy_kwh") == {0: 25.0, 15: 50.0, 30: None}
+    assert by_quarter(rows, "readings") == {0: 1, 15: 1, 30: 1}
+    assert events({0: 1000.0, 15: 1025.0, 30: 1075.0}) == []
+
+
+def test_a_difference_is_spread_over_the_time_between_the_stamps() -> None:
+    rows = quarters("register", {10: 100.0, 40: 160.0})  # 2 kWh a minute
+
+    assert by_quarter(rows, "energy_kwh") == {0: 10.0, 15: 30.0, 30: 20.0}
+    assert by_quarter(rows, "quality") == {0: "measured", 15: "measured", 30: "measured"}
+
+
+def test_across_a_span_longer_than_max_hold_the_distribution_is_estimated() -> None:
+    rows = quarters("register", {0: 100.0, 60: 180.0}, max_hold_s=2700)
+
+    assert by_quarter(rows, "energy_kwh") == {0: 20.0, 15: 20.0, 30: 20.0, 45: 20.0, 60: None}
+    assert set(rows["quality"].drop_nulls()) == {"estimated"}
+    assert by_quarter(quarters("register", {0: 100.0, 45: 160.0}), "quality")[0] == "measured"
+
+
+def test_a_register_that_returns_to_0_is_counted_through_its_size() -> None:
+    values = {0: 980.0, 15: 10.0}
+
+    rows = quarters("register", values, register_size_kwh=1000.0)
+
+    assert by_quarter(rows, "energy_kwh")[0] == 30.0  # 1000 − 980 + 10
+    assert events(values, register_size_kwh=1000.0) == [(15, "rollover")]
+
+
+def test_a_register_set_back_leaves_a_gap() -> None:
+    values = {0: 400.0, 15: 100.0, 30: 125.0}
+
+    rows = quarters("register", values, register_size_kwh=1000.0)  # 700 kWh is no roll-over
+
+    assert by_quarter(rows, "energy_kwh") == {0: None, 15: 25.0, 30: None}
+    assert by_quarter(rows, "coverage") == {0: 0.0, 15: 1.0, 30: 0.0}
+    assert events(values, register_size_kwh=1000.0) == [(15, "reset")]
+
+
+def test_a_register_without_size_cannot_roll_over() -> None:
+    assert events({0: 980.0, 15: 10.0}) == [(15, "reset")]
+
+
+def test_whether_a_register_rolled_over_is_judged_by_the_capacity_where_it_is_known() -> None:
+    # 30 kWh in a quarter of an hour are 120 kW
+    values = {0: 980.0, 15: 10.0}
+
+    assert events(values, register_size_kwh=1000.0, capacity_kw=100.0) == [(15, "rollover")]
+    assert events(values, register_size_kwh=1000.0, capacity_kw=50.0) == [(15, "reset")]
+
+
+def test_a_reading_that_dips_between_higher_ones_is_refused() -> None:
+    values = {0: 100.0, 15: 90.0, 30: 150.0}
+
+    rows = quarters("register", values)
+
+    assert by_quarter(rows, "energy_kwh") == {0: 25.0, 15: 25.0, 30: None}  # 50 kWh over 30 min
+    assert events(values) == [(15, "retrograde")]
+
+
+def test_a_rise_beyond_what_the_site_can_draw_leaves_a_gap() -> None:
+    values = {0: 100.0, 15: 400.0, 30: 410.0}  # 1200 kW where 100 can be drawn
+
+    rows = quarters("register", values, capacity_kw=100.0)
+
+    assert by_quarter(rows, "energy_kwh") == {0: None, 15: 10.0, 30: None}
+    assert events(values, capacity_kw=100.0) == [(15, "implausible")]
+
+
+def test_a_rise_a_little_above_the_capacity_is_jitter_of_the_stamps() -> None:
+    assert events({0: 100.0, 15: 150.0}, capacity_kw=100.0) == []  # 200 kW: twice, no more
+
+
+def test_a_single_reading_of_a_register_is_no_energy() -> None:
+    rows = quarters("register", {0: 100.0})
+
+    assert by_quarter(rows, "energy_kwh") == {0: None}
+    assert by_quarter(rows, "coverage") == {0: 0.0}
+
+
+def test_other_meters_have_no_register_events() -> None:
+    falling = readings("power", {0: 100.0, 15: 1.0})
+
+    assert rollup.register_events(falling, meter("power")).is_empty()
+
+
+# --- statistics --------------------------------------------------------------------------------
+
+
+def test_means_are_weighted_by_the_time_they_stand_for() -> None:
+    five = readings("power", {0: 100.0}, hashrate_th=30.0, temperature_c=10.0)
+    ten = readings("power", {5: 100.0}, hashrate_th=60.0, temperature_c=40.0)
+
+    row = rollup.quarters(pl.concat([five, ten]), meter("power", max_hold_s=600)).row(0, named=True)
+
+    assert row["hashrate_th_mean"] == pytest.approx(50.0)  # (5 × 30 + 10 × 60) / 15
+    assert row["temperature_c_mean"] == pytest.approx(30.0)  # (5 × 10 + 10 × 40) / 15
+    assert row["efficiency_j_per_th"] == pytest.approx(2000.0)  # 100 000 W / 50 TH/s
+
+
+def test_without_hash_rate_there_is_no_efficiency() -> None:
+    for rate in (None, 0.0):
+        rows = rollup.quarters(readings("power", {0: 100.0}, hashrate_th=rate), meter("power"))
+        assert rows["efficiency_j_per_th"].null_count() == rows.height
+
+
+def test_the_worst_quality_of_the_parts_is_that_of_the_whole() -> None:
+    good = readings("power", {0: 1.0, 5: 1.0})
+    bad = readings("power", {10: 1.0}, quality="substituted")
+    fair = readings("power", {15: 1.0}, quality="estimated")
+
+    rows = rollup.quarters(pl.concat([good, bad, fair]), meter("power", max_hold_s=300))
+
+    assert rows["quality"].to_list() == ["substituted", "estimated"]
+    day = rollup.coarsen(rows, meter("power"), Grain.DAY)
+    assert day["quality"].to_list() == ["substituted"]
+
+
+def test_a_day_expects_as_many_readings_as_fit_into_it() -> None:
+    short_day = datetime(2026, 3, 28, 23, tzinfo=UTC)  # 29 March in Oslo has 23 hours
+    rows = quarters("power", {int((short_day - T) / MINUTE): 1.0}, expected_interval_s=300)
+
+    day = rollup.coarsen(rows, meter("power", expected_interval_s=300), Grain.DAY)
+
+    assert day.select("start_utc", "bucket_s", "expected").row(0) == (short_day, 82_800, 276)
+
+
+def test_readings_of_meters_that_are_not_known_are_left_out() -> None:
+    rows = rollup.quarters(readings("power", {0: 1.0}, meter_id="other"), meter("power"))
+
+    assert rows.is_empty()
+
+
+@pytest.mark.parametrize("kind", ["interval", "register", "power"])
+def test_no_readings_give_no_rows_of_the_same_columns(kind: str) -> None:
+    rows = quarters(kind, {})
+
+    assert rows.is_empty()
+    assert dict(rows.schema) == {name: frames.ROLLUPS.schema[name] for name in rollup.FIGURES}
+    assert rollup.every_grain(rows, meter(kind)).is_empty()
+
+
+# --- sums of meters ----------------------------------------------------------------------------
+
+
+def stamped(rows: pl.DataFrame) -> pl.DataFrame:
+    return rollup.stamped(rows, T)
+
+
+def two_meters(one: Mapping[int, float], other: Mapping[int, float]) -> pl.DataFrame:
+    both = pl.concat([readings("interval", one, "a"), readings("interval", other, "b")])
+    known = pl.concat([meter("interval", meter_id="a"), meter("interval", meter_id="b")])
+    return stamped(rollup.quarters(both, known))
+
+
+def test_a_total_is_the_sum_of_its_meters_and_a_silent_one_shows() -> None:
+    rows = two_meters({0: 10.0, 15: 10.0}, {0: 30.0})
+    buckets = periods.buckets(Period(T, T + 45 * MINUTE), Grain.QUARTER)
+
+    total = rollup.total(rows, buckets, 2)
+
+    assert total["energy_kwh"].to_list() == [40.0, 10.0, None]
+    assert total["coverage"].to_list() == [1.0, 0.5, 0.0]  # of 2 × 900 s
+    assert total["meters"].to_list() == [2, 1, 0]
+    assert total["readings"].to_list() == [2, 1, 0]
+
+
+def test_a_meter_that_never_spoke_lowers_the_coverage_of_the_total() -> None:
+    rows = two_meters({0: 10.0}, {})
+    buckets = periods.buckets(Period(T, T + 15 * MINUTE), Grain.QUARTER)
+
+    assert rollup.total(rows, buckets, 4)["coverage"].to_list() == [0.25]
+
+
+def test_the_peak_of_several_meters_is_that_of_their_sum_not_the_sum_of_their_peaks() -> None:
+    rows = two_meters({0: 100.0, 15: 10.0}, {0: 10.0, 15: 90.0})
+    hour = periods.buckets(Period(T, T + HOUR), Grain.HOUR)
+    every = rollup.total(rows, periods.buckets(Period(T, T + HOUR), Grain.QUARTER), 2)
+
+    (peak,) = rollup.coincident_peak(every, hour).rows(named=True)
+
+    # 110 kWh, then 100 kWh in a quarter: 440 kW, not 400 + 360
+    assert peak == {"start_utc": T, "power_kw_max": 440.0, "power_kw_max_at": T}
+
+
+def test_the_peak_of_each_bucket_is_its_own() -> None:
+    rows = two_meters({0: 10.0, 60: 30.0, 75: 20.0}, {0: 10.0, 60: 10.0, 75: 10.0})
+    span = Period(T, T + 3 * HOUR)
+    every = rollup.total(rows, periods.buckets(span, Grain.QUARTER), 2)
+
+    peaks = rollup.coincident_peak(every, periods.buckets(span, Grain.HOUR))
+
+    assert peaks["power_kw_max"].to_list() == [80.0, 160.0, None]  # 20 and 40 kWh × 4
+    assert peaks["power_kw_max_at"].to_list()[:2] == [T, T + HOUR]
+
+
+def test_the_whole_is_the_sum_of_its_buckets_over_all_of_the_time() -> None:
+    rows = two_meters({0: 10.0, 15: 30.0}, {0: 20.0, 15: 40.0})
+    span = Period(T, T + HOUR)
+    total = rollup.total(rows, periods.buckets(span, Grain.QUARTER), 2)
+
+    whole = rollup.whole(total, span, 2)
+
+    assert whole["energy_kwh"] == 100.0
+    assert whole["coverage"] == 0.5  # two of four quarters
+    assert whole["power_kw_mean"] == 200.0  # 100 kWh in the half hour that is covered
+    assert (whole["power_kw_max"], whole["power_kw_max_at"]) == (280.0, T + 15 * MINUTE)  # 70 × 4
+    assert (whole["readings"], whole["quality"]) == (4, "measured")
+
+
+def test_the_whole_of_nothing_is_unknown_with_coverage_0() -> None:
+    span = Period(T, T + HOUR)
+    nothing = rollup.total(two_meters({}, {}), periods.buckets(span, Grain.QUARTER), 2)
+
+    whole = rollup.whole(nothing, span, 2)
+
+    assert whole["energy_kwh"] is None
+    assert whole["power_kw_mean"] is None
+    assert whole["hashrate_th_mean"] is None
+    assert (whole["coverage"], whole["readings"]) == (0.0, 0)
+
+
+def test_what_did_not_change_is_not_written_again_and_what_did_gets_a_revision_more() -> None:
+    old = rollup.stamped(quarters("interval", {0: 25.0, 15: 50.0}), T)
+    new = quarters("interval", {0: 25.0, 15: 51.0, 30: 1.0})
+
+    changed = rollup.stamped(new, T + HOUR, old)
+
+    assert changed.select("energy_kwh", "revision", "computed_utc").rows() == [
+        (51.0, 1, T + HOUR),
+        (1.0, 0, T + HOUR),
+    ]
+    frames.check(changed, frames.ROLLUPS)
+
+
+# --- civil days --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnight", "count"),
+    [
+        ("Europe/Oslo", "2026-03-29T00:00+01:00", 92),
+        ("Europe/Oslo", "2026-10-25T00:00+02:00", 100),
+        ("America/Chicago", "2026-03-08T00:00-06:00", 92),
+        ("America/Chicago", "2026-11-01T00:00-05:00", 100),
+        ("Australia/Lord_Howe", "2026-10-04T00:00+10:30", 94),
+        ("Australia/Lord_Howe", "2026-04-05T00:00+11:00", 98),
+        ("Asia/Kolkata", "2026-03-29T00:00+05:30", 96),
+    ],
+)
+def test_a_civil_day_is_the_sum_of_its_quarters_whether_92_or_100(
+    zone: str, midnight: str, count: int
+) -> None:
+    start = datetime.fromisoformat(midnight).astimezone(UTC)
+    first = int((start - T) / MINUTE)
+    values = {first + 15 * index: 1.0 for index in range(-4, count + 4)}  # an hour to each side
+
+    rows = quarters("interval", values, timezone=zone)
+    days = rollup.coarsen(rows, meter("interval", timezone=zone), Grain.DAY)
+
+    (day,) = days.filter(start_utc=start).rows(named=True)
+    assert day["energy_kwh"] == float(count)  # 1 kWh a quarter
+    assert (day["bucket_s"], day["expected"], day["readings"]) == (count * 900, count, count)
+    assert day["coverage"] == 1.0
+    assert days["energy_kwh"].to_list() == [4.0, float(count), 4.0]
+
+
+def test_a_day_in_kolkata_begins_at_half_past_six_in_the_evening_in_utc() -> None:
+    evening = 18 * 60 + 15  # 18:15Z, a quarter before midnight there
+    rows = quarters("interval", {evening: 1.0, evening + 15: 2.0}, timezone="Asia/Kolkata")
+
+    days = rollup.coarsen(rows, meter("interval", timezone="Asia/Kolkata"), Grain.DAY)
+
+    assert days.select("start_utc", "energy_kwh").rows() == [
+        (datetime(2026, 3, 1, 18, 30, tzinfo=UTC), 1.0),
+        (datetime(2026, 3, 2, 18, 30, tzinfo=UTC), 2.0),
+    ]
+
+
+def test_meters_in_different_time_zones_have_different_days() -> None:
+    known = pl.concat(
+        [
+            meter("interval", meter_id="a", timezone="Europe/Oslo"),
+            meter("interval", meter_id="b", timezone="America/Chicago"),
+        ]
+    )
+    both = pl.concat([readings("interval", {0: 1.0}, name) for name in ("a", "b")])
+
+    days = rollup.coarsen(rollup.quarters(both, known), known, Grain.DAY)
+
+    assert days.select("meter_id", "start_utc").rows() == [
+        ("a", T - HOUR),
+        ("b", T - 18 * HOUR),  # midnight of 1 March in Chicago is 06:00Z
+    ]
+
+
+# --- properties --------------------------------------------------------------------------------
+
+ZONES = ["Europe/Oslo", "America/Chicago", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
+MANY_DAYS = st.integers(-40 * 24 * 4, 40 * 24 * 4).map(lambda quarter: 15 * quarter)
+CLOSE = st.integers(0, 180)
+
+
+@st.composite
+def histories(draw: st.DrawFn, largest: float = 999.0) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Readings of a meter of any kind, and the meter."""
+    kind = draw(st.sampled_from(["interval", "register", "power"]))
+    stamps = draw(st.sampled_from([MANY_DAYS, CLOSE]))
+    values = draw(st.dictionaries(stamps, st.floats(0, largest), min_size=1, max_size=25))
+    known = meter(
+        kind,
+        timezone=draw(st.sampled_from(ZONES)),
+        expected_interval_s=draw(st.sampled_from([60, 300, 900, 3600])),
+        max_hold_s=draw(st.sampled_from([60, 2700, 10_000])),
+        register_size_kwh=1000.0 if kind == "register" else None,
+        capacity_kw=draw(st.sampled_from([None, 100.0])),
+    )
+    rates = draw(st.lists(st.floats(0, 1e6), min_size=len(values), max_size=len(values)))
+    rows = readings(kind, values).with_columns(
+        hashrate_th=pl.Series(rates, dtype=pl.Float64),
+        temperature_c=pl.Series(rates, dtype=pl.Float64) / 7 - 10,
+    )
+    return rows, known
+
+
+@given(histories(), st.randoms())
+def test_the_same_readings_give_the_same_bits_in_any_order(
+    history: tuple[pl.DataFrame, pl.DataFrame], chance: random.Random
+) -> None:
+    rows, known = history
+    mixed = rows[chance.sample(range(rows.height), rows.height)]
+
+    assert_frame_equal(
+        rollup.every_grain(rollup.quarters(mixed, known), known),
+        rollup.every_grain(rollup.quarters(rows, known), known),
+        check_exact=True,
+    )
+
+
+@given(histories())
+def test_a_meter_s_figures_do_not_depend_on_the_meters_rolled_up_beside_it(
+    history: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    rows, known = history
+    other = rows.with_columns(meter_id=pl.lit("a"))
+    both = pl.concat([known.with_columns(meter_id=pl.lit("a")), known])
+
+    together = rollup.quarters(pl.concat([rows, other]), both)
+
+    assert_frame_equal(
+        together.filter(meter_id="m"), rollup.quarters(rows, known), check_exact=True
+    )
+
+
+def sums(every: pl.DataFrame) -> list[float]:
+    found = every.group_by("grain").agg(pl.col("energy_kwh").sum())
+    return [found.filter(grain=str(grain))["energy_kwh"].item() for grain in Grain]
+
+
+@given(histories())
+def test_quarters_hours_days_weeks_and_months_have_exactly_the_same_sum(
+    history: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    rows, known = history  # at most 25 readings of 1000 kWh: below 2**17
+
+    first, *others = sums(rollup.every_grain(rollup.quarters(rows, known), known))
+
+    assert others == [first] * 4
+
+
+@given(histories(largest=1e9))
+def test_above_131_gwh_the_sums_agree_to_twelve_digits(
+    history: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    rows, known = history
+
+    first, *others = sums(rollup.every_grain(rollup.quarters(rows, known), known))
+
+    assert all(math.isclose(each, first, rel_tol=1e-12, abs_tol=1e-9) for each in others)
+
+
+@given(histories())
+def test_what_holds_of_every_row(history: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    rows, known = history
+
+    every = rollup.every_grain(rollup.quarters(rows, known), known)
+
+    figures = every.rows(named=True)
+    assert all(0 <= row["coverage"] <= 1 for row in figures)
+    assert all((row["energy_kwh"] is None) == (row["covered_s"] == 0) for row in figures)
+    assert all(row["energy_kwh"] is None or row["energy_kwh"] >= 0 for row in figures)
+    assert not every.select(frames.ROLLUPS.key).is_duplicated().any()
+    floats = every.select(pl.col(pl.Float64).is_nan().any()).row(0)
+    assert not any(floats)
+    for grain in Grain:
+        assert every.filter(grain=str(grain))["readings"].sum() == rows.height
+
+
+@given(
+    st.lists(st.floats(0, 1000), min_size=2, max_size=60),
+    st.lists(st.integers(1, 50), min_size=60, max_size=60),
+    st.sampled_from(ZONES),
+)
+def test_where_all_is_covered_the_energy_is_the_register_s_difference(
+    rises: Sequence[float], gaps: Sequence[int], zone: str
+) -> None:
+    minute, state, values = 0, 500.0, {}
+    for rise, gap in zip(rises, gaps, strict=False):
+        values[minute] = state
+        minute, state = minute + gap, state + rise
+    values[minute] = state
+
+    rows = quarters("register", values, timezone=zone)
+
+    difference = state - 500.0
+    covered = rows["covered_s"].sum()
+    assert covered == pytest.approx(minute * 60.0, rel=1e-12)
+    for grain in Grain:
+        coarse = rollup.coarsen(rows, meter("register", timezone=zone), grain)
+        assert coarse["energy_kwh"].sum() == pytest.approx(difference, rel=1e-9, abs=1e-9)
+
+
+@given(st.dictionaries(CLOSE, st.floats(0, 1000), min_size=1, max_size=20))
+def test_twice_the_power_is_twice_the_energy(values: Mapping[int, float]) -> None:
+    once = quarters("power", values)
+    twice = quarters("power", {minute: 2 * value for minute, value in values.items()})
+
+    for one, two in zip(once["energy_kwh"], twice["energy_kwh"], strict=True):
+        assert two == pytest.approx(2 * one, abs=1e-9)  # but for the step of the sums
+    assert twice["covered_s"].to_list() == once["covered_s"].to_list()
+
+
+# --- what has to be rolled up again ------------------------------------------------------------
+
+
+def test_a_changed_reading_touches_the_quarters_it_reaches() -> None:
+    at = T + 20 * MINUTE
+    dirty = pl.DataFrame(
+        {"meter_id": ["m"], "from_utc": [at], "to_utc": [at]},
+        schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
+    )
+
+    (span,) = rollup.touched(dirty, meter("power", max_hold_s=1800)).rows(named=True)
+
+    # from the quarter of 00:20 to the end of that in which 00:50 lies
+    assert (span["from_utc"], span["to_utc"]) == (T + 15 * MINUTE, T + 60 * MINUTE)
+    assert (span["kind"], span["pad_s"]) == ("power", 1800)
+
+
+def test_spans_that_meet_are_merged_and_others_stay_apart() -> None:
+    stamps = [T, T + 30 * MINUTE, T + 24 * HOUR]
+    dirty = pl.DataFrame(
+        {"meter_id": ["m"] * 3, "from_utc": stamps, "to_utc": stamps},
+        schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
+    )
+
+    spans = rollup.touched(dirty, meter("power", max_hold_s=900))
+
+    assert spans.select("from_utc", "to_utc").rows() == [
+        (T, T + 60 * MINUTE),
+        (T + 24 * HOUR, T + 24 * HOUR + 30 * MINUTE),
+    ]
