@@ -166,6 +166,7 @@ class FactorShare(BaseModel):
     """One origin of factors, and how much of the energy it was used for."""
 
     source: str | None
+    scope: str | None = Field(description="`lifecycle` or `direct`; null if its zone does not say")
     fallback: str
     energy_share: float
     g_per_kwh: float | None

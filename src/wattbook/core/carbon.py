@@ -124,7 +124,8 @@ def intensity(
     Returns
     -------
     polars.DataFrame
-        `zone`, `start_utc`, `g_per_kwh` [gCO2e/kWh], `source`, `fallback`.
+        `zone`, `start_utc`, `g_per_kwh` [gCO2e/kWh], `source`, `scope` (`lifecycle` or `direct`;
+        null where a zone published it without saying), `fallback`.
     """
     technologies = factors.of_technologies(table, factor_set)
     own = mix_intensity(grid, technologies).rename({"g_per_kwh": "mix"})
@@ -139,6 +140,7 @@ def intensity(
         return rows.with_columns(
             g_per_kwh=pl.lit(None, dtype=pl.Float64),
             source=pl.lit(None, dtype=pl.String),
+            scope=pl.lit(None, dtype=pl.String),
             fallback=pl.lit(None, dtype=pl.String),
         )
     published = pl.concat(yearly)
@@ -155,6 +157,10 @@ def intensity(
             .when(pl.col("said").is_not_null())
             .then(pl.lit("published hourly intensity of the zone, as ingested"))
             .otherwise("source"),
+            scope=pl.when(pl.col("mix").is_not_null())
+            .then(pl.lit(factors.LIFECYCLE))
+            .when(pl.col("said").is_null())
+            .then("scope"),
             fallback=pl.when(pl.col("mix").is_not_null())
             .then(pl.lit(NONE))
             .when(pl.col("said").is_not_null())
@@ -215,18 +221,19 @@ def summed(hours: pl.DataFrame, by: str) -> pl.DataFrame:
 
 
 def shares(hours: pl.DataFrame) -> pl.DataFrame:
-    """Which factors were used for how much of the energy: `source`, `fallback`, `energy_share`."""
+    """Which factors were used for how much of the energy: their origin, rung and share."""
     energy = pl.col("energy_kwh")
     used = hours.drop_nulls("energy_kwh")
     whole = used["energy_kwh"].sum()
     return (
-        used.group_by("source", "fallback")
+        used.group_by("source", "scope", "fallback")
         .agg(
             energy_kwh=energy.sum(),
             emitted_kg=pl.when(pl.col("emitted_kg").count() > 0).then(pl.col("emitted_kg").sum()),
         )
         .select(
             "source",
+            "scope",
             "fallback",
             energy_share=energy / whole if whole else pl.lit(None, dtype=pl.Float64),
             g_per_kwh=pl.when(energy > 0).then(pl.col("emitted_kg") * G_PER_KG / energy),

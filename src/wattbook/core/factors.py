@@ -10,6 +10,7 @@ from wattbook.core.errors import InputError, Problem
 ANY_ZONE: Final = "*"
 WORLD: Final = "WORLD"
 MIX: Final = "mix"
+LIFECYCLE: Final = "lifecycle"
 PUBLISHED: Final = "published"
 DEFAULT_SET: Final = "ipcc2014"
 
@@ -36,7 +37,7 @@ def of_technologies(table: pl.DataFrame, factor_set: str) -> pl.DataFrame:
     chosen = table.filter(
         pl.col("factor_set") == factor_set,
         pl.col("technology").is_in(frames.TECHNOLOGIES),
-        scope="lifecycle",
+        scope=LIFECYCLE,
         zone=ANY_ZONE,
     )
     return chosen.select("technology", "valid_from", "valid_to", "g_per_kwh", "source").sort(
@@ -82,7 +83,8 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
     Returns
     -------
     polars.DataFrame
-        `start_utc`, `g_per_kwh` [gCO2e/kWh], `source`, `fallback`; one row per instant, in order.
+        `start_utc`, `g_per_kwh` [gCO2e/kWh], `source`, `scope`, `fallback`; one row per instant, in
+        order.
     """
     averages = table.filter(factor_set=PUBLISHED, technology=MIX)
     have = averages["zone"].unique().to_list()
@@ -91,12 +93,17 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
     if holder is None:
         nothing = pl.lit(None, dtype=pl.String)
         return wanted.select(
-            "start_utc", g_per_kwh=pl.lit(None, dtype=pl.Float64), source=nothing, fallback=nothing
+            "start_utc",
+            g_per_kwh=pl.lit(None, dtype=pl.Float64),
+            source=nothing,
+            scope=nothing,
+            fallback=nothing,
         )
     rows = averages.filter(zone=holder).sort("valid_from")
     dated = rows.select(
         "g_per_kwh",
         "source",
+        "scope",
         from_utc=midnight("valid_from"),
         to_utc=midnight("valid_to"),
     )
@@ -110,6 +117,7 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
             "start_utc",
             g_per_kwh=pl.col("g_per_kwh").fill_null(first["g_per_kwh"]),
             source=pl.col("source").fill_null(first["source"]),
+            scope=pl.col("scope").fill_null(first["scope"]),
             fallback=pl.when(pl.col("g_per_kwh").is_null())
             .then(pl.lit(f"{name}_later"))
             .when(pl.col("start_utc") >= pl.col("to_utc"))

@@ -15,7 +15,14 @@ import polars as pl
 from wattbook.core import frames, periods
 from wattbook.core.entities import MeterKind
 from wattbook.core.periods import QUARTER_S, QUARTER_US, Grain, Period
-from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND, W_PER_KW, on_step
+from wattbook.core.units import (
+    MEAN_STEP,
+    SECONDS_PER_HOUR,
+    US_PER_SECOND,
+    W_PER_KW,
+    energy_step_kwh,
+    on_step,
+)
 
 US_PER_HOUR: Final = SECONDS_PER_HOUR * US_PER_SECOND
 IMPLAUSIBLE: Final = 2
@@ -57,18 +64,17 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     Notes
     -----
     The same readings give the same bits, in whatever order or batches they came: the parts of
-    every sum are multiples of `units.SUM_STEP`.
+    every sum are multiples of `units.energy_step_kwh`, a power of two.
     """
     rows = _ordered(readings, meters)
     pieces = _pieces(_segments(rows))
     covered = pl.col("end") - pl.col("begin")
-    weight = covered / QUARTER_US
     sums = (
         pieces.with_columns(
             covered=covered,
             key=pl.col("slot") * _SLOT + pl.col("quarter"),
-            **_weighted("hashrate_th", "hash", weight),
-            **_weighted("temperature_c", "warm", weight),
+            **_weighted("hashrate_th", "hash", covered),
+            **_weighted("temperature_c", "warm", covered),
         )
         .with_columns(pl.col("key").set_sorted())
         .group_by("key", maintain_order=True)
@@ -78,8 +84,8 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
             power_kw_min=pl.col("power_kw").min(),
             power_kw_max=pl.col("power_kw").max(),
             power_kw_max_at=pl.col("begin").get(pl.col("power_kw").arg_max()),
-            hashrate_th_mean=pl.col("hash_sum").sum() / pl.col("hash_weight").sum(),
-            temperature_c_mean=pl.col("warm_sum").sum() / pl.col("warm_weight").sum(),
+            hashrate_th_mean=_weighted_mean("hash"),
+            temperature_c_mean=_weighted_mean("warm"),
             rank=pl.col("rank").max(),
         )
     )
@@ -110,7 +116,7 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
     about = meters.select("meter_id", "timezone").with_row_index("slot")
     rows = finer.join(about, on="meter_id", maintain_order="left")
     spans = _spans(rows.select("timezone", finer_utc="start_utc").unique(), grain)
-    weight = pl.col("covered_s") / QUARTER_S
+    covered = (pl.col("covered_s") * US_PER_SECOND).round().cast(pl.Int64)
     summed = (
         rows.drop("bucket_s")
         .rename({"start_utc": "finer_utc"})
@@ -119,8 +125,9 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
             key=pl.col("slot").cast(pl.Int64) * _SLOT
             + pl.col("start_utc").to_physical() // QUARTER_US,
             rank=_rank(),
-            **_weighted("hashrate_th_mean", "hash", weight),
-            **_weighted("temperature_c_mean", "warm", weight),
+            covered=covered,
+            **_weighted("hashrate_th_mean", "hash", covered),
+            **_weighted("temperature_c_mean", "warm", covered),
         )
         .sort("key", "finer_utc")
         .group_by("key", maintain_order=True)
@@ -129,10 +136,10 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
             power_kw_min=pl.col("power_kw_min").min(),
             power_kw_max=pl.col("power_kw_max").max(),
             power_kw_max_at=pl.col("power_kw_max_at").get(pl.col("power_kw_max").arg_max()),
-            hashrate_th_mean=pl.col("hash_sum").sum() / pl.col("hash_weight").sum(),
-            temperature_c_mean=pl.col("warm_sum").sum() / pl.col("warm_weight").sum(),
+            hashrate_th_mean=_weighted_mean("hash"),
+            temperature_c_mean=_weighted_mean("warm"),
             readings=pl.col("readings").sum(),
-            covered_s=pl.col("covered_s").sum(),
+            covered_s=pl.col("covered").sum() / US_PER_SECOND,
             rank=pl.col("rank").max(),
             slot=pl.col("slot").first(),
             start_utc=pl.col("start_utc").first(),
@@ -245,7 +252,8 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
     -------
     polars.DataFrame
         `start_utc`, the figures, `coverage` [0-1], `meters` (how many had energy). Of several
-        meters, `power_kw_max` is the highest of their summed means, see `coincident_peak`.
+        meters, `power_kw_max` is that of the one meter, or null: the peak of a sum is not the sum
+        of the peaks, see `coincident_peak`.
     """
     weight = pl.col("covered_s")
     single = meter_count == 1
@@ -295,19 +303,35 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
     )
 
 
-def coincident_peak(quarter_totals: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
-    """Highest quarter-hour mean of summed meters in each bucket: `power_kw_max`, `…_max_at`."""
-    owner = quarter_totals.sort("start_utc").join_asof(
+def power(quarter_rows: pl.DataFrame) -> pl.DataFrame:
+    """Sum of the meters' mean power in each quarter: `start_utc`, `power_kw` [kW], sorted."""
+    known = quarter_rows.drop_nulls("power_kw_mean").sort("start_utc", "meter_id")
+    return known.group_by("start_utc", maintain_order=True).agg(
+        power_kw=pl.col("power_kw_mean").sum()
+    )
+
+
+def coincident_peak(quarter_power: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Highest summed quarter-hour mean in each bucket: `power_kw_max` [kW], `power_kw_max_at`.
+
+    Parameters
+    ----------
+    quarter_power
+        From `power`.
+    buckets
+        `start_utc` and `end_utc`.
+    """
+    owner = quarter_power.sort("start_utc").join_asof(
         buckets.select(bucket="start_utc", end_utc="end_utc").sort("bucket"),
         left_on="start_utc",
         right_on="bucket",
     )
     return (
-        owner.filter(pl.col("start_utc") < pl.col("end_utc_right"))
+        owner.filter(pl.col("start_utc") < pl.col("end_utc"))
         .group_by("bucket", maintain_order=True)
         .agg(
-            power_kw_max=pl.col("power_kw_mean").max(),
-            power_kw_max_at=pl.col("start_utc").get(pl.col("power_kw_mean").arg_max()),
+            power_kw_max=pl.col("power_kw").max(),
+            power_kw_max_at=pl.col("start_utc").get(pl.col("power_kw").arg_max()),
         )
         .rename({"bucket": "start_utc"})
     )
@@ -352,6 +376,7 @@ _SEGMENT: Final = (
     "hashrate_th",
     "temperature_c",
     "rank",
+    "resolution_kwh",
 )
 
 
@@ -371,13 +396,17 @@ def _quality(rank: pl.Expr) -> pl.Expr:
     return pl.lit(_QUALITIES).gather(rank.cast(pl.UInt32))
 
 
-def _weighted(column: str, name: str, weight: pl.Expr) -> dict[str, pl.Expr]:
-    """The parts of a weighted mean of `column` over the time for which it is known."""
+def _weighted(column: str, name: str, covered_us: pl.Expr) -> dict[str, pl.Expr]:
+    """The parts of a mean of `column` over the time for which it is known, exact in their sums."""
     value = pl.col(column)
     return {
-        f"{name}_sum": on_step(value * weight),
-        f"{name}_weight": pl.when(value.is_not_null()).then(weight),
+        f"{name}_sum": on_step(value * (covered_us / QUARTER_US), MEAN_STEP),
+        f"{name}_us": pl.when(value.is_not_null()).then(covered_us),
     }
+
+
+def _weighted_mean(name: str) -> pl.Expr:
+    return pl.col(f"{name}_sum").sum() * QUARTER_US / pl.col(f"{name}_us").sum()
 
 
 def _sum(column: str) -> pl.Expr:
@@ -394,7 +423,13 @@ def _efficiency(power_kw: str) -> pl.Expr:
 def _ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself."""
     about = meters.select(
-        "meter_id", "kind", "expected_interval_s", "max_hold_s", "register_size_kwh", "capacity_kw"
+        "meter_id",
+        "kind",
+        "expected_interval_s",
+        "max_hold_s",
+        "register_size_kwh",
+        "capacity_kw",
+        resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
     ).with_row_index("slot")
     return (
         readings.select("meter_id", *frames.READING_VALUES, ts=_us("ts_utc"), rank=_rank())
@@ -458,7 +493,7 @@ def _register_steps(rows: pl.DataFrame) -> pl.DataFrame:
     size = pl.col("register_size_kwh")
     most = (pl.col("capacity_kw") * hours * IMPLAUSIBLE).fill_null(size / IMPLAUSIBLE)
     rise = pl.col("next_register") - pl.col("register_kwh")
-    wrapped = (rise < 0) & (rise + size <= most)
+    wrapped = (rise < 0) & (rise + size).is_between(0, most)
     return (
         rows.with_columns(
             event=pl.when(wrapped)
@@ -500,11 +535,12 @@ def _pieces(segments: pl.DataFrame) -> pl.DataFrame:
         )
     )
     length = pl.col("to") - pl.col("from_")
+    energy, step = pl.col("energy_kwh"), pl.col("resolution_kwh")
     cut = cut.with_columns(
-        energy_kwh=on_step(pl.col("energy_kwh") * ((pl.col("end") - pl.col("from_")) / length))
-        - on_step(pl.col("energy_kwh") * ((pl.col("begin") - pl.col("from_")) / length))
+        energy_kwh=on_step(energy * ((pl.col("end") - pl.col("from_")) / length), step)
+        - on_step(energy * ((pl.col("begin") - pl.col("from_")) / length), step)
     )
-    whole_ones = segments.filter(inside).with_columns(energy_kwh=on_step(pl.col("energy_kwh")))
+    whole_ones = segments.filter(inside).with_columns(energy_kwh=on_step(energy, step))
     columns = (*_SEGMENT, "quarter")
     return pl.concat([whole_ones.select(columns), cut.select(columns)]).sort("slot", "begin")
 

@@ -17,8 +17,13 @@ GRAMS_PER_POUND: Final = 453.59237
 FAHRENHEIT_ZERO: Final = 32.0
 FAHRENHEIT_PER_CELSIUS: Final = 1.8
 
-SUM_STEP: Final = 2.0**-36
-"""Parts of a sum are multiples of this (for energy 0.015 µWh), so that they add up in any order."""
+MANTISSA_BITS: Final = 53
+CAPACITY_HOURS: Final = 2**14
+"""So many hours (22 months) at its capacity is the energy up to which a meter's sums are exact."""
+UNKNOWN_CAPACITY_STEP_KWH: Final = 2.0**-30
+LARGEST_STEP_KWH: Final = 2.0**-20
+MEAN_STEP: Final = 2.0**-20
+"""Parts of means are multiples of this, so that they add up in any order."""
 
 TO_BASE: Final[dict[str, dict[str, tuple[int, int]]]] = {
     "power_kw": {"kW": (1, 1), "W": (1, W_PER_KW), "MW": (KW_PER_MW, 1), "GW": (1_000_000, 1)},
@@ -38,9 +43,23 @@ TO_BASE: Final[dict[str, dict[str, tuple[int, int]]]] = {
 TO_BASE["register_kwh"] = TO_BASE["energy_kwh"]
 
 
-def on_step(value: pl.Expr) -> pl.Expr:
-    """`value` at the nearest multiple of `SUM_STEP`: such numbers below 2**17 add without error."""
-    return (value / SUM_STEP).round() * SUM_STEP
+def energy_step_kwh(capacity_kw: pl.Expr) -> pl.Expr:
+    """Energies of a meter are multiples of this power of two, so that they add without error.
+
+    It is chosen by the site's capacity: for 25 MW it is 2**-24 kWh (0.06 mWh), and all sums up to
+    22 months at full load are exact; for 10 kW it is 2**-35 kWh. It is never above 2**-20 kWh.
+
+    >>> pl.DataFrame({"c": [25_000.0]}).select(energy_step_kwh(pl.col("c"))).item() == 2.0**-24
+    True
+    """
+    bits = (capacity_kw * CAPACITY_HOURS).log(2).ceil() - MANTISSA_BITS
+    step = pl.lit(2.0).pow(bits).fill_null(UNKNOWN_CAPACITY_STEP_KWH)
+    return pl.min_horizontal(step, LARGEST_STEP_KWH)
+
+
+def on_step(value: pl.Expr, step: pl.Expr | float) -> pl.Expr:
+    """`value` at the nearest multiple of `step`."""
+    return (value / step).round() * step
 
 
 def units_of(column: str) -> tuple[str, ...]:

@@ -52,9 +52,8 @@ async def account(
     buckets = periods.buckets(period, grain, entity.timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    found = await rolling.figures(
+    figures = await rolling.view(
         mains,
-        {parts},
         whole,
         as_of=as_of,
         registry=registry,
@@ -62,14 +61,14 @@ async def account(
         rollups=rollups,
         clock=clock,
     )
+    energy = await figures.read(mains["meter_id"].to_list(), parts, whole)
     months = Period(
         periods.floor(whole.start, Grain.MONTH), periods.buckets(whole, Grain.MONTH)["end_utc"][-1]
     )
     conditions = await grid.read(mains["zone"].unique().to_list(), months, as_of=as_of)
 
     drawn = (
-        found[parts]
-        .join(mains.select("meter_id", "zone"), on="meter_id")
+        energy.join(mains.select("meter_id", "zone"), on="meter_id")
         .drop_nulls("energy_kwh")
         .group_by("zone", "start_utc")
         .agg(pl.col("energy_kwh").sum())

@@ -77,13 +77,18 @@ async def take_in_grid(
     *,
     label: IntervalLabel = IntervalLabel.START,
     atomic: bool = False,
+    turnstile: Turnstile | None = None,
     grid: GridStore,
     clock: Clock,
 ) -> Written:
     """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk."""
-    sorted_ = ingest.sort_out_grid(raw, now=clock.now(), label=label)
-    if atomic and sorted_.rejects.height:
-        sorted_ = ingest.refuse_all(sorted_)
+    now = clock.now()
+
+    def judge() -> Sorted:
+        sorted_ = ingest.sort_out_grid(raw, now=now, label=label)
+        return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
+
+    sorted_ = judge() if turnstile is None else await turnstile.run(judge)
     return await grid.write(_batch(raw, sorted_, origin, clock))
 
 

@@ -63,10 +63,8 @@ async def of_site(
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     mains = meters.filter(role=str(MeterRole.MAIN))
     parts = periods.parts_of(grain, buckets)
-    wanted = {grain, parts} | ({Grain.QUARTER} if mains.height > 1 else set())
-    found = await rolling.figures(
+    figures = await rolling.view(
         meters,
-        wanted,
         whole,
         as_of=as_of,
         registry=registry,
@@ -74,26 +72,24 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
-    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
-    events = await rollups.events(registers, whole) if registers else frames.EVENTS.empty()
-    prices = await grid.read([zone], whole, as_of=as_of)
-
     main_ids = mains["meter_id"].to_list()
-    rows = rollup.total(_of(found[grain], main_ids), buckets, mains.height)
-    if mains.height > 1:
-        quarters = periods.buckets(whole, Grain.QUARTER)
-        every = rollup.total(_of(found[Grain.QUARTER], main_ids), quarters, mains.height)
-        peaks = rollup.coincident_peak(every, buckets)
-        rows = rows.update(peaks, on="start_utc", how="left")
+    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
+    found = await figures.read(meters["meter_id"].to_list(), grain, whole)
+    fine = found if parts is grain else await figures.read(main_ids, parts, whole)
+    quarter_power = await figures.power(main_ids, whole) if mains.height > 1 else None
+    events = await figures.events(registers, whole) if registers else frames.EVENTS.empty()
+    prices = cost.hourly_prices(await grid.read([zone], whole, as_of=as_of))
+
+    rows = _summed(_of(found, main_ids), buckets, mains.height, quarter_power)
     total = rollup.whole(rows, whole, mains.height)
-    rows, money = _with_cost(rows, _of(found[parts], main_ids), cost.hourly_prices(prices), zone)
+    rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
     return Series(
         grain=grain,
         timezone=timezone,
         period=whole,
         rows=rows,
         total=total | money,
-        meters=_beside(found[grain], meters, whole),
+        meters=_beside(found, meters, whole),
         events=events,
     )
 
@@ -104,6 +100,7 @@ async def aggregate(
     *,
     by: str = "none",
     timezone: str = "UTC",
+    as_of: datetime | None = None,
     registry: Registry,
     readings: ReadingStore,
     rollups: RollupStore,
@@ -115,47 +112,56 @@ async def aggregate(
     buckets = periods.buckets(period, grain, timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    found = await rolling.figures(
+    figures = await rolling.view(
         mains,
-        {parts},
         whole,
-        as_of=None,
+        as_of=as_of,
         registry=registry,
         readings=readings,
         rollups=rollups,
         clock=clock,
     )
+    groups: list[tuple[str | None, pl.DataFrame]] = [(None, mains)]
+    if by != "none":
+        split = mains.sort(by).group_by(by, maintain_order=True)
+        groups += [(str(name), members) for (name,), members in split]
+    ids = [members["meter_id"].to_list() for _, members in groups]
+    found = await figures.read(ids[0], parts, whole)
+    peaks = [await figures.power(each, whole) for each in ids]
 
-    rows = _in_zone(found[parts], mains, grain, timezone) if grain.civil else found[parts]
-    groups = (
-        [(None, mains)]
-        if by == "none"
-        else [
-            (str(name), members)
-            for (name,), members in mains.sort(by).group_by(by, maintain_order=True)
-        ]
-    )
+    rows = _in_zone(found, mains, grain, timezone) if grain.civil else found
     series, totals = [], []
-    for name, members in groups:
-        ids = members["meter_id"].to_list()
-        summed = rollup.total(_of(rows, ids), buckets, len(ids))
+    for (name, members), each, peak in zip(groups, ids, peaks, strict=True):
+        summed = _summed(_of(rows, each), buckets, len(each), peak)
         series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
         totals.append(
             {"group": name, "sites": members["site_id"].n_unique()}
-            | rollup.whole(summed, whole, len(ids))
+            | rollup.whole(summed, whole, len(each))
         )
-    every = rollup.total(rows, buckets, mains.height)
     return Network(
         Series(
             grain=grain,
             timezone=timezone,
             period=whole,
-            rows=pl.concat(series) if series else every.clear(),
-            total=rollup.whole(every, whole, mains.height),
+            rows=pl.concat(series[1:] or series),
+            total=totals[0],
             meters=mains,
             events=frames.EVENTS.empty(),
         ),
-        totals,
+        totals[1:] or totals,
+    )
+
+
+def _summed(
+    rows: pl.DataFrame, buckets: pl.DataFrame, count: int, quarter_power: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The rows of several meters added up, with the peak of their sum."""
+    summed = rollup.total(rows, buckets, count)
+    if count == 1 or quarter_power is None:
+        return summed
+    peaks = rollup.coincident_peak(quarter_power, buckets)
+    return summed.drop("power_kw_max", "power_kw_max_at").join(
+        peaks, on="start_utc", how="left", maintain_order="left"
     )
 
 

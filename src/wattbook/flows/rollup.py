@@ -16,7 +16,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import Dirty, RollupStore
+from wattbook.ports.rollups import Dirty, Rollups, RollupStore
 
 log = structlog.get_logger()
 
@@ -124,9 +124,31 @@ AS_OF_MARGIN: Final = timedelta(days=40)
 """For a past state, registers are read so far beyond the period to know its ends."""
 
 
-async def figures(
+class Past:
+    """Rollups of some meters as they would have been at a past instant, in memory."""
+
+    def __init__(self, readings: pl.DataFrame, meters: pl.DataFrame, as_of: datetime) -> None:
+        quarters = rollup.quarters(readings, meters)
+        self._rows = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
+        self._events = rollup.register_events(readings, meters)
+
+    async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
+        """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
+        mine = pl.col("meter_id").is_in(meter_ids)
+        return self._rows.filter(mine, _in(period), grain=str(grain)).sort(*frames.ROLLUPS.key)
+
+    async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`core.rollup.power` of the quarters in the period."""
+        return rollup.power(await self.read(meter_ids, Grain.QUARTER, period))
+
+    async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`frames.EVENTS` of the meters in the period, sorted by key."""
+        inside = pl.col("at_utc").is_between(period.start, period.end, closed="left")
+        return self._events.filter(pl.col("meter_id").is_in(meter_ids), inside)
+
+
+async def view(
     meters: pl.DataFrame,
-    grains: set[Grain],
     period: Period,
     *,
     as_of: datetime | None,
@@ -134,17 +156,15 @@ async def figures(
     readings: ReadingStore,
     rollups: RollupStore,
     clock: Clock,
-) -> dict[Grain, pl.DataFrame]:
-    """`frames.ROLLUPS` of the meters by grain: as they are now, or as they would have been then."""
+) -> Rollups:
+    """Rollups of the meters to read from: as they are now, or as they would have been then."""
     ids = meters["meter_id"].to_list()
     if as_of is None:
         await catch_up(ids, registry=registry, readings=readings, rollups=rollups, clock=clock)
-        return {grain: await rollups.read(ids, grain, period) for grain in grains}
+        return rollups
     around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
     known = await readings.read(ids, around, as_of=as_of)
-    quarters = rollup.quarters(known, meters)
-    every = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
-    return {grain: every.filter(_in(period), grain=str(grain)) for grain in grains}
+    return await asyncio.to_thread(Past, known, meters, as_of)
 
 
 async def _roll_up(
@@ -171,22 +191,26 @@ async def _roll_up(
         for grain in (Grain.HOUR, Grain.WEEK, Grain.MONTH)
     ]
 
-    def compute() -> tuple[pl.DataFrame, pl.DataFrame]:
-        fresh = _within(rollup.quarters(rows, meters), spans)
+    def compute() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        inside, outside = _split(quarters, spans)
+        fresh, _ = _split(rollup.quarters(rows, meters), spans)
+        figures = _every_grain(fresh, outside, old_days, meters, hulls)
+        recomputed = [inside, old_days.filter(_in(hulls[Grain.DAY])), *coarse]
+        old = pl.concat(recomputed)
+        gone = old.join(figures, on=list(frames.ROLLUPS.key), how="anti")
         events = rollup.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
-        figures = _every_grain(fresh, quarters, old_days, meters, hulls)
-        changed = rollup.stamped(figures, now, pl.concat([quarters, old_days, *coarse]))
-        return changed, _within(events, spans, "at_utc")
+        events, _ = _split(events, spans, "at_utc")
+        return rollup.stamped(figures, now, old), gone.select(frames.ROLLUPS.key), events
 
-    changed, events = await asyncio.to_thread(compute)
+    changed, gone, events = await asyncio.to_thread(compute)
 
-    await rollups.write(changed, events, spans, dirty)
+    await rollups.write(changed, gone, events, spans, dirty)
     return changed.height
 
 
 def _every_grain(
     fresh: pl.DataFrame,
-    old_quarters: pl.DataFrame,
+    other_quarters: pl.DataFrame,
     old_days: pl.DataFrame,
     meters: pl.DataFrame,
     hulls: dict[Grain, Period],
@@ -196,9 +220,10 @@ def _every_grain(
     def coarsened(finer: pl.DataFrame, grain: Grain) -> pl.DataFrame:
         return rollup.coarsen(finer.filter(_in(hulls[grain])), meters, grain)
 
-    quarters = _replaced(old_quarters, fresh)
+    quarters = pl.concat([other_quarters.select(rollup.FIGURES), fresh])
     new_days = coarsened(quarters, Grain.DAY)
-    days = _replaced(old_days, new_days)
+    other_days = old_days.filter(~_in(hulls[Grain.DAY])).select(rollup.FIGURES)
+    days = pl.concat([other_days, new_days])
     return pl.concat(
         [
             new_days,
@@ -214,24 +239,21 @@ def _in(period: Period) -> pl.Expr:
     return pl.col("start_utc").is_between(period.start, period.end, closed="left")
 
 
-def _replaced(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    if old.is_empty():
-        return new
-    kept = old.join(new, on=list(frames.ROLLUPS.key), how="anti", maintain_order="left")
-    return pl.concat([kept.select(rollup.FIGURES), new])
-
-
-def _within(rows: pl.DataFrame, spans: pl.DataFrame, at: str = "start_utc") -> pl.DataFrame:
-    """Rows of a meter that lie in one of its spans."""
-    owner = spans.select("meter_id", "from_utc", "to_utc").sort("meter_id", "from_utc")
+def _split(
+    rows: pl.DataFrame, spans: pl.DataFrame, at: str = "start_utc"
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of a meter that lie in one of its spans, and the others."""
+    owner = spans.select("meter_id", span_from="from_utc", span_to="to_utc")
     found = rows.sort("meter_id", at).join_asof(
-        owner,
+        owner.sort("meter_id", "span_from"),
         left_on=at,
-        right_on="from_utc",
+        right_on="span_from",
         by="meter_id",
-        check_sortedness=False,  # both sides are sorted in the two lines above
+        check_sortedness=False,  # both sides are sorted in the lines above
     )
-    return found.filter(pl.col(at) < pl.col("to_utc")).drop("from_utc", "to_utc", strict=False)
+    inside = (pl.col(at) < pl.col("span_to")).fill_null(value=False)
+    own = found.with_columns(inside=inside).drop("span_from", "span_to", strict=False)
+    return own.filter("inside").drop("inside"), own.filter(~pl.col("inside")).drop("inside")
 
 
 def _hull(spans: pl.DataFrame, grain: Grain, timezone: str) -> Period:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import polars as pl
 
+from wattbook.core import rollup
 from wattbook.core.periods import Grain, Period
 
 
@@ -19,8 +20,24 @@ class Dirty:
     """What was marked up to here is settled when the rollups are written."""
 
 
-class RollupStore(Protocol):
-    """Keeps rollups; one is identified by its meter, grain and start."""
+class Rollups(Protocol):
+    """Rollups that can be read; one is identified by its meter, grain and start."""
+
+    async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
+        """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
+        ...
+
+    async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`core.rollup.power` of the quarters in the period, computed wherever is fastest."""
+        return rollup.power(await self.read(meter_ids, Grain.QUARTER, period))
+
+    async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`frames.EVENTS` of the meters in the period, sorted by key."""
+        ...
+
+
+class RollupStore(Rollups, Protocol):
+    """Keeps rollups."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Only one recomputation at a time, so that an older figure never replaces a newer one."""
@@ -39,13 +56,14 @@ class RollupStore(Protocol):
         ...
 
     async def write(
-        self, rollups: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, dirty: Dirty
+        self,
+        rollups: pl.DataFrame,
+        gone: pl.DataFrame,
+        events: pl.DataFrame,
+        spans: pl.DataFrame,
+        dirty: Dirty,
     ) -> None:
-        """Replace rollups by key and the events within `spans`, and settle `dirty`, at once."""
-        ...
-
-    async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
-        """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
+        """Replace rollups by key, drop the keys `gone`, replace events within `spans`, settle."""
         ...
 
     async def page(
@@ -57,8 +75,4 @@ class RollupStore(Protocol):
         limit: int,
     ) -> pl.DataFrame:
         """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
-        ...
-
-    async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`frames.EVENTS` of the meters in the period, sorted by key."""
         ...

@@ -174,6 +174,7 @@ async def grid(
         Origin.of(f"http:{caller.name}", body),
         label=interval_label,
         atomic=atomic,
+        turnstile=runtime.turnstile,
         grid=runtime.grid,
         clock=runtime.clock,
     )

@@ -75,6 +75,7 @@ async def aggregate(
         str, Query(pattern="^(none|zone|operator)$", description="split of the total")
     ] = "none",
     timezone: Annotated[str, Query(description="IANA time zone of days, weeks and months")] = "UTC",
+    as_of: AsOfQuery = None,
 ) -> Response:
     """Totals of the network: all main meters, or those of each zone or operator."""
     groups = await flow.aggregate(
@@ -82,6 +83,7 @@ async def aggregate(
         grain,
         by=by,
         timezone=timezone,
+        as_of=as_of,
         registry=runtime.registry,
         readings=runtime.readings,
         rollups=runtime.rollups,

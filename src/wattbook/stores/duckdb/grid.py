@@ -73,7 +73,9 @@ class DuckGrid:
     def _fresh_merger(self) -> Merger:
         heads = self._engine.on_cursor(
             lambda con: fetch(
-                con, "select zone_key, max(start_utc) as start_utc from grid group by zone_key"
+                con,
+                "select zone_key, max(start_utc) as start_utc, max(known_utc) as known_utc"
+                " from grid group by zone_key",
             )
         )
         return Merger(TABLE, self._keys, heads)

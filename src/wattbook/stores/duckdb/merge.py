@@ -44,6 +44,7 @@ class Merger:
         self.keys = keys
         self._heads = np.full(1024, np.iinfo(np.int64).min, dtype=np.int64)
         self._raise_heads(heads[table.number].to_numpy(), heads[table.instant].to_physical())
+        self._latest = heads["known_utc"].max()
 
     def merge(
         self, con: Connection, batches: Sequence[Batch], rows: Sequence[pl.DataFrame]
@@ -52,6 +53,7 @@ class Merger:
 
         `rows` are the batches' kept rows in the columns of the table.
         """
+        rows = [self._in_turn(frame) for frame in rows]
         if len(rows) > 1 and not self._disjoint(pl.concat(rows)):
             pairs = [
                 self.merge(con, [batch], [frame])
@@ -68,6 +70,20 @@ class Merger:
         ]
         _keep_receipts(con, written)
         return written, changed
+
+    def _in_turn(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that are not known before those already written.
+
+        Batches are committed in the order in which they reach the writer, not in that in which they
+        came in; as-of reads need the two to agree.
+        """
+        known = rows["known_utc"].max()
+        if known is None:
+            return rows
+        if self._latest is not None and known < self._latest:  # type: ignore[operator]  # times
+            return rows.with_columns(known_utc=pl.lit(self._latest, dtype=pl.Datetime("us")))
+        self._latest = known
+        return rows
 
     def _disjoint(self, every: pl.DataFrame) -> bool:
         number, instant = pl.col(self.table.number), pl.col(self.table.instant).to_physical()
@@ -135,12 +151,11 @@ class Merger:
         until = corrected.select("at", superseded_utc="known_utc")
         old = stored.join(until, on="at").select(*table.columns, "superseded_utc")
         insert(con, table.revisions, old)
-        con.register("gone", old.select(table.number, table.instant).to_arrow())
+        gone = old.select(table.number, table.instant).to_arrow()  # noqa: F841  found by its name
         con.execute(
             f"delete from {table.name} t using gone g"
             f" where t.{table.number} = g.{table.number} and t.{table.instant} = g.{table.instant}"
         )
-        con.unregister("gone")
 
     def _grow(self, size: int) -> None:
         more = np.full(max(size, self._heads.size * 2) - self._heads.size, np.iinfo(np.int64).min)

@@ -112,7 +112,9 @@ class DuckReadings:
     def _fresh_merger(self) -> Merger:
         heads = self._engine.on_cursor(
             lambda con: fetch(
-                con, "select meter_key, max(ts_utc) as ts_utc from readings group by meter_key"
+                con,
+                "select meter_key, max(ts_utc) as ts_utc, max(known_utc) as known_utc"
+                " from readings group by meter_key",
             )
         )
         return Merger(TABLE, self._keys, heads)

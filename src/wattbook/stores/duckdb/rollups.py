@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
@@ -15,6 +16,7 @@ from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 
 GRAINS: Final = tuple(str(grain) for grain in Grain)
+GRAIN: Final = pl.Enum(GRAINS)
 QUALITY: Final = pl.Enum(frames.QUALITIES)
 STORED: Final = (
     "meter_key",
@@ -34,6 +36,17 @@ STORED: Final = (
     "computed_utc",
     "revision",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one recomputation changes."""
+
+    rollups: pl.DataFrame
+    gone: pl.DataFrame
+    events: pl.DataFrame
+    spans: pl.DataFrame
+    dirty: Dirty
 
 
 class DuckRollups:
@@ -64,10 +77,16 @@ class DuckRollups:
         await self._engine.write(self._mark, meter_ids, 0)
 
     async def write(
-        self, rollups: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, dirty: Dirty
+        self,
+        rollups: pl.DataFrame,
+        gone: pl.DataFrame,
+        events: pl.DataFrame,
+        spans: pl.DataFrame,
+        dirty: Dirty,
     ) -> None:
-        """Replace rollups by key and the events within `spans`, and settle `dirty`, at once."""
-        await self._engine.write(self._write, (rollups, events, spans, dirty), rollups.height)
+        """Replace rollups by key, drop the keys `gone`, replace events within `spans`, settle."""
+        change = Change(rollups, gone, events, spans, dirty)
+        await self._engine.write(self._write, change, rollups.height)
 
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
         """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
@@ -75,6 +94,18 @@ class DuckRollups:
         values = [GRAINS.index(grain), *_plain(period)]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return self._domain(found).sort(*frames.ROLLUPS.key)
+
+    async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """Sum of the meters' mean power in each quarter of the period: `start_utc`, `power_kw`."""
+        sql = (
+            "select start_utc, sum(energy_kwh * 3600 / covered_s) as power_kw from rollups"
+            f" where meter_key in ({listed(self._keys.of(meter_ids))}) and grain = ?"
+            " and start_utc >= ? and start_utc < ? and covered_s > 0"
+            " group by start_utc order by start_utc"
+        )
+        values = [GRAINS.index(Grain.QUARTER), *_plain(period)]
+        found = await self._engine.read(lambda con: fetch(con, sql, values))
+        return found.with_columns(pl.col("start_utc").dt.replace_time_zone("UTC"))
 
     async def page(
         self,
@@ -113,26 +144,31 @@ class DuckRollups:
         numbers = listed(self._keys.of(meter_ids))
         return f"select * from rollups where meter_key in ({numbers}) and grain = ?"
 
-    def _write(
-        self,
-        con: Connection,
-        items: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Dirty]],
-    ) -> list[None]:
-        for rollups, events, spans, dirty in items:
-            rows = self._own(rollups)
-            again = rows.filter(pl.col("revision") > 0)
-            if again.height:
-                con.register("again", again.select("meter_key", "grain", "start_utc").to_arrow())
-                con.execute(
-                    "delete from rollups r using again a where r.meter_key = a.meter_key"
-                    " and r.grain = a.grain and r.start_utc = a.start_utc"
-                )
-                con.unregister("again")
-            if rows.height:
-                insert(con, "rollups", rows)
-            self._replace_events(con, events, spans)
-            self._marks.settle(con, dirty)
-        return [None] * len(items)
+    def _write(self, con: Connection, changes: list["Change"]) -> list[None]:
+        for change in changes:
+            again = change.rollups.filter(pl.col("revision") > 0).select(frames.ROLLUPS.key)
+            self._delete(con, pl.concat([again, change.gone]))
+            if change.rollups.height:
+                insert(con, "rollups", self._own(change.rollups))
+            self._replace_events(con, change.events, change.spans)
+            self._marks.settle(con, change.dirty)
+        return [None] * len(changes)
+
+    def _delete(self, con: Connection, keys: pl.DataFrame) -> None:
+        if keys.is_empty():
+            return
+        rows = self._keys.numbered(keys).select(
+            "meter_key",
+            pl.col("start_utc").dt.replace_time_zone(None),
+            grain=pl.col("grain").cast(GRAIN).to_physical(),
+        )
+        first, last = rows["start_utc"].min(), rows["start_utc"].max()
+        gone = rows.to_arrow()  # noqa: F841  found by its name
+        con.execute(
+            "delete from rollups r using gone g where r.meter_key = g.meter_key"
+            " and r.grain = g.grain and r.start_utc = g.start_utc and r.start_utc between ? and ?",
+            [first, last],
+        )
 
     def _replace_events(self, con: Connection, events: pl.DataFrame, spans: pl.DataFrame) -> None:
         if spans.is_empty():
@@ -140,12 +176,11 @@ class DuckRollups:
         own = self._keys.numbered(spans).select(
             "meter_key", pl.col("from_utc", "to_utc").dt.replace_time_zone(None)
         )
-        con.register("spans", own.to_arrow())
+        spans = own.to_arrow()
         con.execute(
             "delete from register_events e using spans s where e.meter_key = s.meter_key"
             " and e.at_utc >= s.from_utc and e.at_utc < s.to_utc"
         )
-        con.unregister("spans")
         if events.height:
             rows = self._keys.numbered(events).with_columns(
                 pl.col("at_utc").dt.replace_time_zone(None)
@@ -166,9 +201,7 @@ class DuckRollups:
         return [None] * len(items)
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
-        grain = pl.col("grain").replace_strict(
-            {name: index for index, name in enumerate(GRAINS)}, return_dtype=pl.UInt8
-        )
+        grain = pl.col("grain").cast(GRAIN).to_physical()
         return (
             self._keys.numbered(rollups)
             .with_columns(

@@ -1,0 +1,516 @@
+"""What every store of readings does; implementations join in conftest.py."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from wattbook.core import frames, rollup
+from wattbook.core.errors import UnavailableError, UnknownEntityError
+from wattbook.core.periods import Period
+from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, ReadingStore, Written
+from wattbook.stores.duckdb.engine import Engine
+
+T = datetime(2026, 3, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+EVER = Period(datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+NUMBERS = count()
+Key = tuple[str, int]
+"""A meter, and minutes after `T`."""
+
+
+@pytest.fixture
+def store(stores) -> ReadingStore:
+    return stores.readings
+
+
+def batch(
+    rows: Mapping[Key, float],
+    *,
+    known: datetime = T,
+    column: str = "power_kw",
+    rejects: Sequence[str] = (),
+    **others: object,
+) -> Batch:
+    """One value for each key; `others` are the same in every row."""
+    kept = pl.DataFrame(
+        [
+            dict.fromkeys(frames.READINGS.columns)
+            | {"row": row, "meter_id": meter, "ts_utc": T + minute * MINUTE, column: value}
+            | {"quality": "measured", "known_utc": known, "revision": 0}
+            | others
+            for row, ((meter, minute), value) in enumerate(rows.items())
+        ],
+        schema={"row": pl.UInt32, **frames.READINGS.schema},
+    )
+    refused = pl.DataFrame(
+        [(len(rows) + row, why, f"it is {why}", "{}") for row, why in enumerate(rejects)],
+        schema=frames.REJECTS.schema,
+        orient="row",
+    )
+    return Batch(
+        batch_id=f"b-{next(NUMBERS)}",
+        source="test",
+        sha256="0" * 64,
+        received_utc=known,
+        received=len(rows) + len(rejects),
+        kept=kept,
+        rejects=refused,
+    )
+
+
+def counts(written: Written) -> tuple[int, int, int, int]:
+    receipt = written.receipt
+    return receipt.accepted, receipt.duplicates, receipt.corrected, receipt.rejected
+
+
+async def power(store: ReadingStore, *meters: str, **options) -> list[float]:
+    return (await store.read(list(meters), **options))["power_kw"].to_list()
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+async def test_new_readings_are_accepted_and_come_back_as_they_went_in(store) -> None:
+    sent = batch({("b", 0): 1.0, ("a", 15): 2.5, ("a", 0): 0.0}, temperature_c=-40.0)
+
+    written = await store.write(sent)
+
+    assert counts(written) == (3, 0, 0, 0)
+    assert written.outcomes.to_list() == [ACCEPTED] * 3
+    back = await store.read(["a", "b"])
+    assert_frame_equal(back, sent.kept.drop("row").sort("meter_id", "ts_utc"), check_exact=True)
+    assert_frame_equal(back, frames.check(back, frames.READINGS))
+
+
+async def test_the_same_values_again_are_duplicates_and_change_nothing(store) -> None:
+    rows = {("a", 0): 1.0, ("a", 15): 2.0}
+    await store.write(batch(rows))
+
+    again = await store.write(batch(rows, known=T + HOUR))
+
+    assert counts(again) == (0, 2, 0, 0)
+    assert again.outcomes.to_list() == [DUPLICATE] * 2
+    back = await store.read(["a"])
+    assert back["known_utc"].to_list() == [T, T]
+    assert back["revision"].to_list() == [0, 0]
+
+
+async def test_other_values_are_a_correction_and_the_old_ones_are_kept_beside(store) -> None:
+    await store.write(batch({("a", 0): 1.0, ("a", 15): 2.0}))
+
+    written = await store.write(batch({("a", 15): 3.0, ("a", 30): 4.0}, known=T + HOUR))
+
+    assert counts(written) == (1, 0, 1, 0)
+    assert written.outcomes.to_list() == [CORRECTED, ACCEPTED]
+    back = await store.read(["a"])
+    assert back["power_kw"].to_list() == [1.0, 3.0, 4.0]
+    assert back["revision"].to_list() == [0, 1, 0]
+    (old,) = (await store.revisions("a", EVER)).rows(named=True)
+    assert (old["power_kw"], old["revision"]) == (2.0, 0)
+    assert (old["known_utc"], old["superseded_utc"]) == (T, T + HOUR)
+
+
+async def test_every_revision_is_kept_in_order(store) -> None:
+    for hour in range(4):
+        await store.write(batch({("a", 0): float(hour)}, known=T + hour * HOUR))
+
+    old = await store.revisions("a", EVER)
+
+    assert old.columns == [*frames.READINGS.columns, "superseded_utc"]
+    assert old["power_kw"].to_list() == [0.0, 1.0, 2.0]
+    assert old["revision"].to_list() == [0, 1, 2]
+    assert (await store.read(["a"]))["revision"].to_list() == [3]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"power_kw": None},
+        {"energy_kwh": 0.0},
+        {"register_kwh": 1.0},
+        {"hashrate_th": 1.0},
+        {"temperature_c": 1.0},
+        {"quality": "estimated"},
+    ],
+)
+async def test_a_difference_in_any_value_is_a_correction_be_it_only_known_and_unknown(
+    store, change: dict[str, object]
+) -> None:
+    await store.write(batch({("a", 0): 1.0}))
+
+    written = await store.write(batch({("a", 0): 1.0}, **change))
+
+    assert counts(written) == (0, 0, 1, 0)
+
+
+async def test_going_back_to_an_earlier_value_is_a_correction_too(store) -> None:
+    for value in (1.0, 2.0, 1.0):
+        written = await store.write(batch({("a", 0): value}))
+
+    assert counts(written) == (0, 0, 1, 0)
+    assert (await store.read(["a"]))["revision"].to_list() == [2]
+
+
+async def test_a_late_reading_between_others_is_new(store) -> None:
+    await store.write(batch({("a", 0): 1.0, ("a", 30): 3.0}))
+
+    assert counts(await store.write(batch({("a", 15): 2.0}))) == (1, 0, 0, 0)
+    assert await power(store, "a") == [1.0, 2.0, 3.0]
+
+
+async def test_a_batch_without_rows_has_a_receipt(store) -> None:
+    empty = batch({})
+
+    written = await store.write(empty)
+
+    assert counts(written) == (0, 0, 0, 0)
+    assert (await store.receipt(empty.batch_id)).received == 0
+
+
+async def test_the_receipt_of_a_batch_can_be_read_with_its_rejects(store) -> None:
+    sent = batch({("a", 0): 1.0}, rejects=["bad_row", "no_value"], known=T + MINUTE / 7)
+
+    written = await store.write(sent)
+    receipt = await store.receipt(sent.batch_id)
+
+    assert (receipt.received, receipt.accepted, receipt.rejected) == (3, 1, 2)
+    assert (receipt.source, receipt.sha256, receipt.received_utc) == (
+        "test",
+        "0" * 64,
+        sent.received_utc,
+    )
+    assert_frame_equal(receipt.rejects, sent.rejects)
+    assert_frame_equal(frames.check(receipt.rejects, frames.REJECTS), written.receipt.rejects)
+
+
+@pytest.mark.parametrize("name", ["", "b-nothing", "'; DROP TABLE receipts; --", "⚡"])
+async def test_a_batch_that_never_came_is_unknown(store, name: str) -> None:
+    with pytest.raises(UnknownEntityError):
+        await store.receipt(name)
+
+
+# --- properties of writing ---------------------------------------------------------------------
+
+MINE = ("a", "b", "⚡")
+keys = st.tuples(st.sampled_from(MINE), st.integers(0, 6))
+values = st.integers(0, 3).map(float)
+batches = st.lists(st.dictionaries(keys, values, max_size=8), min_size=1, max_size=8)
+
+
+def own(rows: Mapping[Key, float], number: int) -> dict[Key, float]:
+    """The same rows with ids that no other example has."""
+    return {(f"{meter}.{number}", minute): value for (meter, minute), value in rows.items()}
+
+
+@settings(max_examples=40)
+@given(sent=batches, again=st.lists(st.integers(0, 7), max_size=3), refused=st.integers(0, 2))
+async def test_accepted_duplicates_corrected_and_rejected_are_all_that_was_received(
+    shared, sent: list[dict[Key, float]], again: list[int], refused: int
+) -> None:
+    store: ReadingStore = shared.readings
+    number = next(NUMBERS)
+    sent = [own(rows, number) for rows in sent]
+    mine = [f"{meter}.{number}" for meter in MINE]
+    believed: dict[Key, float] = {}
+    revisions = 0
+
+    for rows in [*sent, *(sent[index % len(sent)] for index in again)]:
+        written = await store.write(batch(rows, rejects=["bad_row"] * refused))
+
+        new = sum(key not in believed for key in rows)
+        same = sum(believed.get(key) == value for key, value in rows.items())
+        assert counts(written) == (new, same, len(rows) - new - same, refused)
+        assert sum(counts(written)) == written.receipt.received
+        assert written.rows.to_list() == list(range(len(rows)))
+        believed |= rows
+        revisions += len(rows) - new - same
+
+    back = await store.read(mine)
+    old = [await store.revisions(meter, EVER) for meter in mine]
+    found = {
+        (meter, int((at - T) / MINUTE)): value
+        for meter, at, value in back.select("meter_id", "ts_utc", "power_kw").rows()
+    }
+    assert found == believed
+    assert back["revision"].sum() == sum(rows.height for rows in old) == revisions
+
+
+@settings(max_examples=40)
+@given(
+    rows=st.dictionaries(keys, values, min_size=1),
+    cuts=st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=8), max_size=6),
+)
+async def test_any_split_and_repetition_of_batches_gives_the_same_rows(
+    shared, rows: dict[Key, float], cuts: list[list[int]]
+) -> None:
+    store: ReadingStore = shared.readings
+    rows = own(rows, next(NUMBERS))
+    names = list(rows)
+    parts = [{names[at % len(names)]: rows[names[at % len(names)]] for at in cut} for cut in cuts]
+
+    for part in [*parts, rows]:
+        await store.write(batch(part))
+
+    whole = batch(rows).kept.drop("row").sort("meter_id", "ts_utc")
+    back = await store.read(whole["meter_id"].unique().to_list())
+    assert_frame_equal(back, whole, check_exact=True)
+
+
+async def test_of_many_writers_at_once_each_reading_is_accepted_from_exactly_one(store) -> None:
+    chance = random.Random(1)
+    all_keys = [(meter, minute) for meter in "abcde" for minute in range(40)]
+    sent = [dict.fromkeys(chance.sample(all_keys, 60), 1.0) for _ in range(40)]
+
+    written = await asyncio.gather(*(store.write(batch(rows)) for rows in sent))
+
+    seen = {key for rows in sent for key in rows}
+    total = [sum(each) for each in zip(*map(counts, written), strict=True)]
+    assert total == [len(seen), 40 * 60 - len(seen), 0, 0]
+    back = await store.read(list("abcde"))
+    assert back.height == len(seen)
+    assert not back.select("meter_id", "ts_utc").is_duplicated().any()
+
+
+async def test_of_many_writers_who_disagree_one_is_believed_and_the_others_are_kept(store) -> None:
+    sent = [batch({("a", 0): float(value), ("a", 1): 7.0}) for value in range(30)]
+
+    written = await asyncio.gather(*(store.write(each) for each in sent))
+
+    total = [sum(each) for each in zip(*map(counts, written), strict=True)]
+    assert total == [2, 29, 29, 0]  # minute 1 is the same in all, minute 0 in none
+    last, old = await store.read(["a"]), await store.revisions("a", EVER)
+    assert sorted([*old["power_kw"], last["power_kw"][0]]) == [float(value) for value in range(30)]
+    assert last["revision"].to_list() == [29, 0]
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+async def test_a_period_holds_its_start_and_not_its_end_to_the_microsecond(store) -> None:
+    tick = timedelta(microseconds=1)
+    stamps = [T - tick, T, T + HOUR - tick, T + HOUR]
+    rows = batch({("a", index): float(index) for index in range(4)})
+    kept = rows.kept.with_columns(ts_utc=pl.Series(stamps, dtype=frames.UTC))
+    await store.write(Batch(**{name: getattr(rows, name) for name in _FIELDS} | {"kept": kept}))
+
+    assert await power(store, "a", period=Period(T, T + HOUR)) == [1.0, 2.0]
+    assert (await store.read(["a"]))["ts_utc"].to_list() == stamps
+
+
+_FIELDS = ("batch_id", "source", "sha256", "received_utc", "received", "rejects")
+
+
+@pytest.mark.parametrize(
+    "year", [datetime(1990, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999_999, UTC)]
+)
+async def test_the_oldest_and_the_latest_stamp_come_back(store, year: datetime) -> None:
+    rows = batch({("a", 0): 1.0})
+    kept = rows.kept.with_columns(ts_utc=pl.lit(year, dtype=frames.UTC))
+    await store.write(Batch(**{name: getattr(rows, name) for name in _FIELDS} | {"kept": kept}))
+
+    assert (await store.read(["a"], EVER))["ts_utc"].to_list() == [year]
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, 5e-324, 1.7976931348623157e308, 0.1, 123_456_789.123_456_79]
+)
+async def test_a_value_comes_back_to_the_last_bit(store, value: float) -> None:
+    await store.write(batch({("a", 0): value}))
+
+    assert await power(store, "a") == [value]
+
+
+NAMES = ["⚡🔌", "Zürich", "秩父", "a\tb", "a'b", 'a"b', "a%b", "x" * 500, "A", "a", " a"]
+
+
+async def test_ids_are_kept_apart_whatever_they_look_like(store) -> None:
+    await store.write(batch({(name, 0): float(at) for at, name in enumerate(NAMES)}))
+
+    for at, name in enumerate(NAMES):
+        assert await power(store, name) == [float(at)]
+    every = await store.read(NAMES)
+    assert every["meter_id"].to_list() == sorted(NAMES)
+
+
+async def test_only_the_meters_asked_for_are_read_and_unknown_ones_have_no_readings(store) -> None:
+    await store.write(batch({("a", 0): 1.0, ("b", 0): 2.0}))
+
+    assert await power(store, "b", "nobody") == [2.0]
+    for nobody in ([], ["nobody"]):
+        nothing = await store.read(nobody)
+        assert_frame_equal(nothing, frames.READINGS.empty())
+
+
+async def test_a_past_state_is_read_as_it_was_believed_then(store) -> None:
+    await store.write(batch({("a", 0): 1.0}, known=T))
+    await store.write(batch({("a", 0): 2.0, ("a", 15): 5.0}, known=T + HOUR))
+    await store.write(batch({("a", 0): 3.0}, known=T + 2 * HOUR))
+
+    tick = timedelta(microseconds=1)
+    assert await power(store, "a", as_of=T - tick) == []
+    assert await power(store, "a", as_of=T) == [1.0]
+    assert await power(store, "a", as_of=T + HOUR - tick) == [1.0]
+    assert await power(store, "a", as_of=T + HOUR) == [2.0, 5.0]
+    assert await power(store, "a", as_of=T + 9 * HOUR) == [3.0, 5.0]
+    past = await store.read(["a"], Period(T, T + HOUR), as_of=T + HOUR)
+    assert frames.check(past, frames.READINGS)["revision"].to_list() == [1, 0]
+
+
+# --- what decides the figures of a span --------------------------------------------------------
+
+
+def meter(kind: str, meter_id: str) -> pl.DataFrame:
+    about = {
+        "meter_id": meter_id,
+        "site_id": "s",
+        "operator": "alder",
+        "zone": "NO1",
+        "timezone": "UTC",
+        "kind": kind,
+        "role": "main",
+        "expected_interval_s": 900,
+        "max_hold_s": 2700,
+        "register_size_kwh": 1000.0 if kind == "register" else None,
+        "capacity_kw": None,
+    }
+    return pl.DataFrame([about], schema=frames.METERS.schema)
+
+
+def spans(kind: str, *minutes: tuple[int, int], meter_id: str = "a") -> pl.DataFrame:
+    return pl.DataFrame(
+        [(meter_id, kind, 2700, T + begin * MINUTE, T + end * MINUTE) for begin, end in minutes],
+        schema={
+            "meter_id": pl.String,
+            "kind": pl.String,
+            "pad_s": pl.Int64,
+            "from_utc": frames.UTC,
+            "to_utc": frames.UTC,
+        },
+        orient="row",
+    )
+
+
+COLUMN = {"power": "power_kw", "interval": "energy_kwh", "register": "register_kwh"}
+
+
+async def test_a_register_s_span_reaches_to_the_readings_beside_it(store) -> None:
+    week = 7 * 24 * 60
+    stamps = [0, 15, 30, 45, week, 2 * week, 2 * week + 15, 2 * week + 30]
+    await store.write(batch({("a", at): float(at) for at in stamps}, column="register_kwh"))
+
+    wide, rows = await store.around(spans("register", (week, week + 15)))
+
+    (span,) = wide.rows(named=True)
+    assert span["from_utc"] <= T + 45 * MINUTE  # the rise to the reading of week 1 begins there
+    assert span["to_utc"] > T + 2 * week * MINUTE
+    assert set(rows["ts_utc"]) >= {T + at * MINUTE for at in (30, 45, week, 2 * week)}
+    assert_frame_equal(rows, frames.check(rows, frames.READINGS).sort("meter_id", "ts_utc"))
+
+
+minutes = st.one_of(
+    st.integers(0, 300),  # stamps that jitter
+    st.integers(0, 20).map(lambda day: day * 1440),
+)
+
+
+@pytest.mark.parametrize("kind", ["power", "interval", "register"])
+@settings(max_examples=40)
+@given(
+    values=st.dictionaries(minutes, st.integers(0, 999).map(float), min_size=1, max_size=25),
+    starts=st.lists(st.integers(0, 20) | st.integers(0, 1900), min_size=1, max_size=3, unique=True),
+)
+@example(values={189: 598.0, 196: 346.0}, starts=[11])
+async def test_the_readings_around_a_span_decide_its_quarters(
+    shared, kind: str, values: dict[int, float], starts: list[int]
+) -> None:
+    name = f"around.{next(NUMBERS)}"
+    asked = spans(kind, *((at * 15, at * 15 + 15) for at in sorted(starts)), meter_id=name)
+    rows = {(name, minute): value for minute, value in values.items()}
+    await shared.readings.write(batch(rows, column=COLUMN[kind]))
+
+    wide, near = await shared.readings.around(asked)
+
+    every = await shared.readings.read([name])
+    known = meter(kind, name)
+    for begin_utc, end_utc in wide.select("from_utc", "to_utc").rows():
+        inside = pl.col("start_utc").is_between(begin_utc, end_utc, closed="left")
+        # to 12 digits here; to the last bit in flows/test_rollup.py
+        assert_frame_equal(
+            rollup.quarters(near, known).filter(inside),
+            rollup.quarters(every, known).filter(inside),
+            rel_tol=1e-12,
+            abs_tol=0.0,
+        )
+
+
+async def test_around_nothing_there_are_no_readings(store) -> None:
+    wide, rows = await store.around(spans("power", (0, 15)))
+
+    assert wide.is_empty()
+    assert_frame_equal(rows, frames.READINGS.empty())
+
+
+# --- opening again -----------------------------------------------------------------------------
+
+
+async def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(reopen) -> None:
+    sent = batch({("⚡", 0): 1.0, ("b", 0): 2.0}, rejects=["bad_row"])
+    async with reopen() as stores:
+        await stores.readings.write(sent)
+        await stores.readings.write(batch({("b", 0): 3.0}, known=T + HOUR))
+        before = await stores.readings.read(["⚡", "b"])
+
+    async with reopen() as stores:
+        assert_frame_equal(await stores.readings.read(["⚡", "b"]), before)
+        assert (await stores.readings.revisions("b", EVER))["power_kw"].to_list() == [2.0]
+        assert (await stores.readings.receipt(sent.batch_id)).rejected == 1
+        written = await stores.readings.write(batch({("⚡", 0): 1.0, ("b", 0): 4.0, ("c", 0): 5.0}))
+        assert counts(written) == (1, 1, 1, 0)
+        assert await power(stores.readings, "b") == [4.0]
+
+
+async def test_a_second_process_is_told_who_holds_the_file(tmp_path) -> None:
+    path = tmp_path / "readings.duckdb"
+    program = (
+        "import sys; from pathlib import Path; from wattbook.stores.duckdb.engine import Engine\n"
+        "Engine(Path(sys.argv[1]), memory_limit='256MB', threads=1)\n"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+
+        with pytest.raises(UnavailableError) as caught:
+            Engine(path, memory_limit="256MB", threads=1)
+
+        other.communicate()
+    assert str(path) in str(caught.value)
+    assert f"process {other.pid}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_second_engine_in_the_same_process_is_refused_too(tmp_path) -> None:
+    path = tmp_path / "readings.duckdb"
+    first = Engine(path, memory_limit="256MB", threads=1)
+    try:
+        with pytest.raises(UnavailableError, match=r"readings\.duckdb"):
+            Engine(path, memory_limit="256MB", threads=1).close()
+    finally:
+        first.close()

@@ -1,0 +1,378 @@
+"""What every store of rollups does; implementations join in conftest.py."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from wattbook.core import frames, rollup
+from wattbook.core.periods import Grain, Period
+from wattbook.ports.readings import Batch
+from wattbook.ports.rollups import Dirty
+
+T = datetime(2026, 3, 2, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = Period(T, T + 24 * HOUR)
+EVER = Period(datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+NUMBERS = count()
+NOTHING = Dirty(
+    pl.DataFrame(schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC}), 0
+)
+
+
+def meters(*names: str) -> pl.DataFrame:
+    about = {
+        "site_id": "s",
+        "operator": "alder",
+        "zone": "NO1",
+        "timezone": "UTC",
+        "kind": "power",
+        "role": "main",
+        "expected_interval_s": 900,
+        "max_hold_s": 900,
+        "register_size_kwh": None,
+        "capacity_kw": None,
+    }
+    return pl.DataFrame([{"meter_id": name} | about for name in names], schema=frames.METERS.schema)
+
+
+def readings(values: Mapping[int, float], meter_id: str = "a") -> pl.DataFrame:
+    """Power so many minutes after `T`."""
+    return pl.DataFrame(
+        [
+            dict.fromkeys(frames.READINGS.columns)
+            | {"meter_id": meter_id, "ts_utc": T + minute * MINUTE, "power_kw": value}
+            | {"hashrate_th": 100.0, "quality": "measured", "known_utc": T, "revision": 0}
+            for minute, value in values.items()
+        ],
+        schema=frames.READINGS.schema,
+    )
+
+
+def figures(values: Mapping[int, float], meter_id: str = "a") -> pl.DataFrame:
+    """Rollups of all grains, as they are first written."""
+    known = meters(meter_id)
+    every = rollup.every_grain(rollup.quarters(readings(values, meter_id), known), known)
+    return rollup.stamped(every, T)
+
+
+async def keep(
+    stores,
+    rows: pl.DataFrame | None = None,
+    *,
+    gone: pl.DataFrame | None = None,
+    events: pl.DataFrame | None = None,
+    spans: pl.DataFrame | None = None,
+    dirty: Dirty = NOTHING,
+) -> None:
+    await stores.rollups.write(
+        frames.ROLLUPS.empty() if rows is None else rows,
+        frames.ROLLUPS.empty().select(frames.ROLLUPS.key) if gone is None else gone,
+        frames.EVENTS.empty() if events is None else events,
+        NOTHING.spans if spans is None else spans,
+        dirty,
+    )
+
+
+async def take_in(stores, values: Mapping[int, float], meter_id: str = "a") -> None:
+    kept = readings(values, meter_id)
+    await stores.readings.write(
+        Batch(
+            batch_id=f"b-{next(NUMBERS)}",
+            source="test",
+            sha256="0" * 64,
+            received_utc=T,
+            received=kept.height,
+            kept=kept.with_row_index("row"),
+            rejects=frames.REJECTS.empty(),
+        )
+    )
+
+
+@pytest.fixture
+async def known(stores):
+    """Stores that have met the meters `a`, `b` and `⚡`, with nothing out of date."""
+    for name in ("a", "b", "⚡"):
+        await take_in(stores, {0: 1.0}, name)
+    await keep(stores, dirty=await stores.rollups.dirty())
+    return stores
+
+
+# --- figures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grain", list(Grain))
+async def test_rollups_come_back_as_they_went_in_to_the_last_bit(known, grain: Grain) -> None:
+    rows = figures({0: 100.0, 7: 33.3, 15: 0.1})
+    await keep(known, rows)
+
+    back = await known.rollups.read(["a"], grain, EVER)
+
+    assert_frame_equal(back, rows.filter(grain=str(grain)).sort("start_utc"), check_exact=True)
+    assert_frame_equal(back, frames.check(back, frames.ROLLUPS))
+
+
+async def test_a_bucket_of_which_nothing_is_known_stays_unknown(known) -> None:
+    unknown = figures({0: 1.0}).filter(grain="quarter").with_columns(
+        pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in frames.ROLLUPS.schema.items()
+        if name
+        in (
+            *("energy_kwh", "power_kw_mean", "power_kw_min", "power_kw_max", "power_kw_max_at"),
+            *("hashrate_th_mean", "efficiency_j_per_th", "quality"),
+        )
+    )
+    unknown = unknown.with_columns(covered_s=pl.lit(0.0), coverage=pl.lit(0.0))
+    await keep(known, unknown)
+
+    assert_frame_equal(await known.rollups.read(["a"], Grain.QUARTER, EVER), unknown)
+
+
+async def test_rollups_that_start_in_the_period_are_read_sorted_by_meter_and_start(known) -> None:
+    for name in ("⚡", "b", "a"):
+        await keep(known, figures({0: 1.0, 15: 2.0, 30: 3.0}, name))
+
+    span = Period(T + 15 * MINUTE, T + 30 * MINUTE)
+    back = await known.rollups.read(["⚡", "a", "nobody"], Grain.QUARTER, span)
+
+    assert back.select("meter_id", "start_utc").rows() == [
+        ("a", T + 15 * MINUTE),
+        ("⚡", T + 15 * MINUTE),
+    ]
+
+
+async def test_of_nobody_there_are_no_rollups(known) -> None:
+    for nobody in ([], ["nobody"]):
+        back = await known.rollups.read(nobody, Grain.HOUR, EVER)
+        assert_frame_equal(back, frames.ROLLUPS.empty())
+
+
+async def test_a_newer_figure_replaces_the_one_before(known) -> None:
+    old = figures({0: 1.0, 15: 2.0})
+    await keep(known, old)
+    new = figures({0: 1.0, 15: 3.0}).select(rollup.FIGURES)
+
+    await keep(known, rollup.stamped(new, T + HOUR, old))
+
+    back = await known.rollups.read(["a"], Grain.QUARTER, EVER)
+    assert back["power_kw_mean"].to_list() == [1.0, 3.0]
+    assert back["revision"].to_list() == [0, 1]
+    assert back["computed_utc"].to_list() == [T, T + HOUR]
+    hour = await known.rollups.read(["a"], Grain.HOUR, EVER)
+    assert hour["energy_kwh"].to_list() == [1.0]  # (1 + 3) kW × 0.25 h
+
+
+async def test_a_figure_that_no_longer_is_can_be_dropped(known) -> None:
+    rows = figures({0: 1.0, 15: 2.0})
+    await keep(known, rows)
+
+    gone = rows.filter(grain="quarter", start_utc=T).select(frames.ROLLUPS.key)
+    await keep(known, gone=gone)
+
+    back = await known.rollups.read(["a"], Grain.QUARTER, EVER)
+    assert back["start_utc"].to_list() == [T + 15 * MINUTE]
+    assert (await known.rollups.read(["a"], Grain.HOUR, EVER)).height == 1
+
+
+async def test_summed_power_is_what_the_core_would_give(known) -> None:
+    await keep(known, figures({0: 1.0, 15: 0.1, 45: 7.0}))
+    await keep(known, figures({0: 2.0, 15: 0.2, 30: 5.0}, "b"))
+    span = Period(T, T + 45 * MINUTE)
+
+    summed = await known.rollups.power(["a", "b"], span)
+
+    expected = rollup.power(await known.rollups.read(["a", "b"], Grain.QUARTER, span))
+    assert_frame_equal(summed, expected, rel_tol=1e-12, abs_tol=0.0)
+    assert summed["power_kw"].to_list() == pytest.approx([3.0, 0.3, 5.0])
+
+
+async def test_of_silent_meters_there_is_no_power(known) -> None:
+    assert (await known.rollups.power(["a"], DAY)).rows() == []
+    assert (await known.rollups.power([], DAY)).rows() == []
+
+
+# --- pages -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+async def test_pages_hold_every_row_once_in_the_order_of_the_keys(known, limit: int) -> None:
+    names = ["⚡", "b", "a"]
+    for name in names:
+        await keep(known, figures({0: 1.0, 15: 2.0, 30: 3.0}, name))
+    span = Period(T, T + 45 * MINUTE)
+
+    pages, after = [], None
+    while True:
+        page = await known.rollups.page(names, Grain.QUARTER, span, after, limit)
+        if page.is_empty():
+            break
+        assert page.height <= limit
+        pages.append(page)
+        meter_id, start_utc = page.select("meter_id", "start_utc").row(-1)
+        after = (meter_id, start_utc.isoformat())
+
+    every = await known.rollups.read(names, Grain.QUARTER, span)
+    assert_frame_equal(pl.concat(pages), every, check_exact=True)
+
+
+async def test_a_page_after_the_last_key_is_empty(known) -> None:
+    await keep(known, figures({0: 1.0}))
+
+    page = await known.rollups.page(["a"], Grain.QUARTER, EVER, ("a", T.isoformat()), 10)
+
+    assert page.is_empty()
+    frames.check(page, frames.ROLLUPS)
+
+
+# --- events ------------------------------------------------------------------------------------
+
+
+def events(*minutes: int, meter_id: str = "a", kind: str = "reset") -> pl.DataFrame:
+    return pl.DataFrame(
+        [(meter_id, T + minute * MINUTE, kind, "from 2 to 1 kWh") for minute in minutes],
+        schema=frames.EVENTS.schema,
+        orient="row",
+    )
+
+
+def span(begin: int, end: int, meter_id: str = "a") -> pl.DataFrame:
+    return pl.DataFrame(
+        [(meter_id, T + begin * MINUTE, T + end * MINUTE)],
+        schema=NOTHING.spans.schema,
+        orient="row",
+    )
+
+
+async def test_events_come_back_sorted_and_within_the_period(known) -> None:
+    await keep(known, events=events(60, 0, 30), spans=span(0, 75))
+
+    back = await known.rollups.events(["a", "nobody"], Period(T, T + HOUR))
+
+    assert_frame_equal(back, events(0, 30))
+    assert (await known.rollups.events(["b"], EVER)).is_empty()
+
+
+async def test_events_within_the_spans_are_replaced_and_others_are_left(known) -> None:
+    await keep(known, events=events(0, 30, 60), spans=span(0, 75))
+    await keep(known, events=events(30, meter_id="b"), spans=span(0, 75, "b"))
+
+    await keep(known, events=events(45), spans=span(15, 60))
+
+    assert_frame_equal(await known.rollups.events(["a"], EVER), events(0, 45, 60))
+    assert_frame_equal(await known.rollups.events(["b"], EVER), events(30, meter_id="b"))
+
+
+# --- what is out of date -----------------------------------------------------------------------
+
+
+async def dirty(stores, names: Sequence[str] | None = None) -> list[tuple[str, datetime, datetime]]:
+    found = await stores.rollups.dirty(None if names is None else list(names))
+    return found.spans.select("meter_id", "from_utc", "to_utc").sort(pl.all()).rows()
+
+
+async def test_what_was_written_is_out_of_date_from_its_first_to_its_last_stamp(known) -> None:
+    await take_in(known, {15: 2.0, 45: 3.0})
+
+    assert await dirty(known) == [("a", T + 15 * MINUTE, T + 45 * MINUTE)]
+
+
+async def test_a_correction_makes_out_of_date_and_a_duplicate_does_not(known) -> None:
+    await take_in(known, {0: 1.0})
+    assert await dirty(known) == []
+
+    await take_in(known, {0: 2.0})
+    assert await dirty(known) == [("a", T, T)]
+
+
+async def test_what_is_out_of_date_can_be_asked_of_some_meters(known) -> None:
+    await take_in(known, {15: 1.0})
+    await take_in(known, {30: 1.0}, "⚡")
+
+    assert await dirty(known, ["⚡", "b"]) == [("⚡", T + 30 * MINUTE, T + 30 * MINUTE)]
+    assert await dirty(known, []) == []
+
+
+async def test_writing_the_figures_settles_what_they_answer(known) -> None:
+    await take_in(known, {15: 1.0})
+    await take_in(known, {15: 1.0}, "b")
+
+    await keep(known, figures({0: 1.0, 15: 1.0}), dirty=await known.rollups.dirty(["a"]))
+
+    assert [name for name, *_ in await dirty(known)] == ["b"]
+
+
+async def test_what_was_marked_after_the_look_is_not_settled(known) -> None:
+    await take_in(known, {15: 1.0})
+    seen = await known.rollups.dirty()
+    await take_in(known, {15: 2.0})
+
+    await keep(known, dirty=seen)
+
+    assert await dirty(known) == [("a", T + 15 * MINUTE, T + 15 * MINUTE)]
+    await keep(known, dirty=await known.rollups.dirty())
+    assert await dirty(known) == []
+
+
+async def test_the_latest_mark_grows_with_every_change_and_with_nothing_else(known) -> None:
+    first = await known.rollups.latest_mark()
+    await take_in(known, {0: 1.0})  # a duplicate
+    assert await known.rollups.latest_mark() == first
+
+    await take_in(known, {0: 2.0})
+    assert await known.rollups.latest_mark() > first
+
+
+async def test_marking_a_meter_drops_its_figures_and_makes_all_of_it_out_of_date(known) -> None:
+    await take_in(known, {2880: 1.0})  # two days on
+    await keep(
+        known,
+        figures({0: 1.0}),
+        events=events(0),
+        spans=span(0, 15),
+        dirty=await known.rollups.dirty(),
+    )
+    await keep(known, figures({0: 1.0}, "b"))
+
+    await known.rollups.mark(["a", "nobody"])
+
+    assert await dirty(known) == [("a", T, T + 2880 * MINUTE)]
+    for grain in Grain:
+        assert (await known.rollups.read(["a"], grain, EVER)).is_empty()
+    assert (await known.rollups.events(["a"], EVER)).is_empty()
+    assert (await known.rollups.read(["b"], Grain.HOUR, EVER)).height == 1
+
+
+async def test_only_one_recomputation_has_the_turn(known) -> None:
+    order: list[str] = []
+
+    async def recompute(name: str) -> None:
+        async with known.rollups.turn():
+            order.append(f"{name} begins")
+            await asyncio.sleep(0)
+            order.append(f"{name} ends")
+
+    await asyncio.gather(recompute("one"), recompute("two"))
+
+    assert [step.split()[1] for step in order] == ["begins", "ends"] * 2
+
+
+async def test_figures_and_marks_are_there_when_the_store_is_opened_again(reopen) -> None:
+    async with reopen() as stores:
+        await take_in(stores, {0: 1.0})
+        seen = await stores.rollups.dirty()
+        await keep(stores, figures({0: 1.0}), events=events(0), spans=span(0, 15), dirty=seen)
+        await take_in(stores, {15: 2.0})
+        latest = await stores.rollups.latest_mark()
+
+    async with reopen() as stores:
+        back = await stores.rollups.read(["a"], Grain.QUARTER, EVER)
+        assert_frame_equal(back, figures({0: 1.0}).filter(grain="quarter"))
+        assert_frame_equal(await stores.rollups.events(["a"], EVER), events(0))
+        assert await dirty(stores) == [("a", T + 15 * MINUTE, T + 15 * MINUTE)]
+        await take_in(stores, {30: 2.0})
+        assert await stores.rollups.latest_mark() > latest
