@@ -67,12 +67,40 @@ def test_a_pound_is_the_international_one() -> None:
 
 
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=100), st.randoms())
-def test_values_on_step_add_up_to_the_same_bits_in_any_order(
+def test_values_on_a_step_add_up_to_the_same_bits_in_any_order(
     values: list[float], chance: random.Random
 ) -> None:
-    on_step = pl.Series("x", values).to_frame().select(units.on_step(pl.col("x"))).to_series()
-    parts = on_step.to_list()
+    step = 2.0**-30
+    frame = pl.Series("x", values).to_frame()
+    parts = frame.select(units.on_step(pl.col("x"), step)).to_series().to_list()
     mixed = chance.sample(parts, len(parts))
 
-    assert sum(parts) == sum(mixed)  # at most 100 × 1000, below 2**17
-    assert all(abs(one - two) <= units.SUM_STEP / 2 for one, two in zip(parts, values, strict=True))
+    assert sum(parts) == sum(mixed)  # at most 100 × 1000, below 2**(53 − 30)
+    assert all(abs(one - two) <= step / 2 for one, two in zip(parts, values, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("capacity_kw", "exponent"),
+    [
+        (10.0, -35),  # 10 × 2**14 is below 2**18, and 18 − 53 = −35
+        (25_000.0, -24),  # 25 000 × 2**14 is below 2**29
+        (None, -30),
+        (1e9, -20),  # never coarser than a milliwatt-hour
+    ],
+)
+def test_the_step_of_a_meter_s_energies_is_chosen_by_the_capacity_of_its_site(
+    capacity_kw: float | None, exponent: int
+) -> None:
+    frame = pl.DataFrame({"c": [capacity_kw]}, schema={"c": pl.Float64})
+
+    assert frame.select(units.energy_step_kwh(pl.col("c"))).item() == 2.0**exponent
+
+
+@given(st.floats(1.0, 500_000.0))
+def test_22_months_at_capacity_are_a_whole_number_of_steps_that_a_float_can_hold(
+    capacity_kw: float,
+) -> None:
+    frame = pl.DataFrame({"c": [capacity_kw]})
+    step = float(frame.select(units.energy_step_kwh(pl.col("c"))).item())
+
+    assert capacity_kw * units.CAPACITY_HOURS / step <= 2.0**53

@@ -1,7 +1,7 @@
 """Rollups in the store are those that the core would compute from all readings at once."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -27,6 +27,7 @@ T = datetime(2026, 3, 1, tzinfo=UTC)  # a Sunday: ISO week 9 ends here, and Febr
 MINUTE = timedelta(minutes=1)
 EVER = Period(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 NUMBERS = count()
+KINDS = st.sampled_from(["power", "interval", "register"])
 COLUMN = {"power": "power_kw", "interval": "energy_kwh", "register": "register_kwh"}
 
 
@@ -78,20 +79,20 @@ class Stores:
         return pl.concat(every).select(rollup.FIGURES).sort(*frames.ROLLUPS.key)
 
 
-@contextmanager
-def opened() -> Iterator[Stores]:
+@pytest.fixture(scope="module")
+def stores() -> Iterator[Stores]:
+    """Stores for many tests, each of which brings meters of its own."""
     engine = Engine(None, memory_limit="256MB", threads=2)
-    try:
-        keys = Keys(engine, "meter_keys", "meter_id")
-        marks = Marks(engine, keys)
-        yield Stores(DuckReadings(engine, keys, marks), DuckRollups(engine, keys, marks))
-    finally:
-        engine.close()
+    keys = Keys(engine, "meter_keys", "meter_id")
+    marks = Marks(engine, keys)
+    yield Stores(DuckReadings(engine, keys, marks), DuckRollups(engine, keys, marks))
+    engine.close()
 
 
 def meter(kind: str, **changes: object) -> pl.DataFrame:
+    """A meter that nobody has met before."""
     plain = {
-        "meter_id": "m",
+        "meter_id": f"m-{next(NUMBERS)}",
         "site_id": "s",
         "operator": "alder",
         "zone": "NO-NO1",
@@ -106,23 +107,17 @@ def meter(kind: str, **changes: object) -> pl.DataFrame:
     return pl.DataFrame([plain | changes], schema=frames.METERS.schema)
 
 
-def readings(kind: str, rows: Sequence[tuple[int, float]], meter_id: str = "m") -> pl.DataFrame:
-    """Readings so many minutes after `T`."""
-    values = {
-        "meter_id": [meter_id] * len(rows),
-        "ts_utc": [T + minute * MINUTE for minute, _ in rows],
-        COLUMN[kind]: [value for _, value in rows],
-        "hashrate_th": [100.0 + value / 3 for _, value in rows],
-        "temperature_c": [value / 7 - 5 for _, value in rows],
-        "quality": ["measured"] * len(rows),
-        "known_utc": [T] * len(rows),
-        "revision": [0] * len(rows),
-    }
-    schema = frames.READINGS.schema
-    nulls = {name: [None] * len(rows) for name in schema if name not in values}
-    return pl.DataFrame(values | nulls, schema_overrides=schema).select(
-        pl.col(name).cast(dtype) for name, dtype in schema.items()
-    )
+def readings(known: pl.DataFrame, values: Mapping[int, float]) -> pl.DataFrame:
+    """Readings of a meter so many minutes after `T`."""
+    about = known.row(0, named=True)
+    rows = [
+        dict.fromkeys(frames.READINGS.columns)
+        | {"meter_id": about["meter_id"], "ts_utc": T + minute * MINUTE}
+        | {COLUMN[about["kind"]]: value, "hashrate_th": 100 + value / 3}
+        | {"temperature_c": value / 7 - 5, "quality": "measured", "known_utc": T, "revision": 0}
+        for minute, value in values.items()
+    ]
+    return pl.DataFrame(rows, schema=frames.READINGS.schema)
 
 
 async def expected(stores: Stores, meters: pl.DataFrame) -> pl.DataFrame:
@@ -132,61 +127,245 @@ async def expected(stores: Stores, meters: pl.DataFrame) -> pl.DataFrame:
 
 
 async def assert_as_from_scratch(stores: Stores, meters: pl.DataFrame) -> None:
+    """The rollups and events in the store are those of all readings, to the last bit."""
     await stores.catch_up(meters)
     ids = meters["meter_id"].to_list()
-    assert_frame_equal(
-        await stores.figures(ids), await expected(stores, meters), check_exact=True
-    )
+    assert_frame_equal(await stores.figures(ids), await expected(stores, meters), check_exact=True)
     rows = await stores.readings.read(ids)
     assert_frame_equal(
         await stores.rollups.events(ids, EVER), rollup.register_events(rows, meters)
     )
+    assert await stores.catch_up(meters) == 0
+
+
+# --- the property on which every figure rests --------------------------------------------------
+
+ZONES = ["Europe/Oslo", "America/Chicago", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
+STAMPS = [
+    st.integers(-3 * 96, 3 * 96).map(lambda quarter: quarter * 15),
+    st.integers(-40, 200),
+    st.integers(-40 * 24, 40 * 24).map(lambda hour: hour * 60 + 7),
+]
+VALUES = st.integers(0, 999).map(float) | st.floats(0, 999)
 
 
 @st.composite
-def histories(draw: st.DrawFn, kind: str) -> tuple[pl.DataFrame, list[list[tuple[int, float]]]]:
-    """A meter and the batches in which its readings come."""
-    minutes = draw(
-        st.one_of(
-            st.just(st.integers(-3 * 96, 3 * 96).map(lambda quarter: quarter * 15)),
-            st.just(st.integers(-40, 200)),
-            st.just(st.integers(-40 * 24, 40 * 24).map(lambda hour: hour * 60 + 7)),
-        )
-    )
-    values = st.integers(0, 999).map(float) | st.floats(0, 999, width=32)
+def histories(draw: st.DrawFn, kind: str) -> tuple[pl.DataFrame, list[dict[int, float]]]:
+    """A meter, and the batches in which its readings come, some of them twice."""
+    minutes = draw(st.sampled_from(STAMPS))
     batches = draw(
-        st.lists(
-            st.lists(st.tuples(minutes, values), min_size=1, max_size=8, unique_by=lambda r: r[0]),
-            min_size=1,
-            max_size=5,
-        )
+        st.lists(st.dictionaries(minutes, VALUES, min_size=1, max_size=8), min_size=1, max_size=4)
     )
-    again = draw(st.lists(st.sampled_from(batches), max_size=2))
     known = meter(
         kind,
-        timezone=draw(
-            st.sampled_from(
-                ["Europe/Oslo", "America/Chicago", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
-            )
-        ),
+        timezone=draw(st.sampled_from(ZONES)),
         expected_interval_s=draw(st.sampled_from([60, 900, 3600])),
         max_hold_s=draw(st.sampled_from([180, 2700, 10_800])),
         capacity_kw=draw(st.sampled_from([None, 400.0])),
     )
+    again = draw(st.lists(st.sampled_from(batches), max_size=1))
     return known, draw(st.permutations(batches + again))
 
 
-@pytest.mark.parametrize("kind", ["power", "interval", "register"])
-@settings(max_examples=60)
-@given(data=st.data())
-async def test_rolled_up_bit_by_bit_is_rolled_up_at_once(kind, data):
-    known, batches = data.draw(histories(kind))
-    rests = data.draw(st.lists(st.booleans(), min_size=len(batches), max_size=len(batches)))
+@settings(max_examples=40)
+@given(
+    first=KINDS.flatmap(histories),
+    second=st.none() | KINDS.flatmap(histories),
+    chance=st.randoms(use_true_random=False),
+)
+async def test_rolled_up_bit_by_bit_is_rolled_up_at_once(stores, first, second, chance) -> None:
+    both = [first] if second is None else [first, second]
+    meters = pl.concat([known for known, _ in both])
+    steps = [(known, batch) for known, batches in both for batch in batches]
+    chance.shuffle(steps)
 
-    with opened() as stores:
-        for batch, rest in zip(batches, rests, strict=True):
-            await stores.write(readings(kind, batch))
-            if rest:
-                await stores.catch_up(known)
+    for known, batch in steps:
+        await stores.write(readings(known, batch))
+        if chance.random() < 0.5:
+            ids = chance.choice([meters, known])["meter_id"].to_list()
+            await stores.catch_up(meters, ids)
 
-        await assert_as_from_scratch(stores, known)
+    await assert_as_from_scratch(stores, meters)
+
+
+# --- the same, in examples that were once wrong ------------------------------------------------
+
+DAY = 24 * 60
+
+
+async def one_after_the_other(
+    stores: Stores, known: pl.DataFrame, *batches: Mapping[int, float]
+) -> None:
+    for batch in batches:
+        await stores.write(readings(known, batch))
+        await stores.catch_up(known)
+    await assert_as_from_scratch(stores, known)
+
+
+async def test_a_week_that_holds_the_turn_of_a_month_keeps_all_of_its_days(stores) -> None:
+    known = meter("power", timezone="America/Chicago")
+
+    # Thursday 26 February, then Tuesday 3 March: two weeks and two months, each with a part
+    await one_after_the_other(stores, known, {-3 * DAY: 100.0}, {2 * DAY: 50.0}, {-DAY: 10.0})
+
+
+async def test_a_month_s_last_week_is_not_lost_to_the_next_month(stores) -> None:
+    known = meter("power")
+
+    await one_after_the_other(stores, known, {30 * DAY: 100.0, 34 * DAY: 50.0}, {20 * DAY: 10.0})
+
+
+async def test_an_hour_that_holds_midnight_is_the_sum_of_two_days_quarters(stores) -> None:
+    known = meter("power", timezone="Asia/Kolkata", max_hold_s=900)
+    before_midnight = 18 * 60  # 18:00Z is half past eleven at night
+
+    await one_after_the_other(stores, known, {before_midnight: 100.0}, {before_midnight + 30: 50.0})
+
+
+async def test_means_have_the_same_bits_whether_one_quarter_is_rolled_up_or_many(stores) -> None:
+    known = meter("power", expected_interval_s=60, max_hold_s=180)
+
+    await one_after_the_other(stores, known, {0: 0.0}, {3 * DAY: 0.0})
+
+
+async def test_a_late_interval_leaves_the_cut_of_those_after_it_as_it_was(stores) -> None:
+    known = meter("interval")
+
+    # the interval of minute 189 is cut at 196; a reading an hour before changes nothing of that
+    await one_after_the_other(stores, known, {189: 598.0, 196: 346.0}, {127: 834.0})
+
+
+async def test_quarters_between_two_readings_of_a_register_are_forgotten_with_their_rise(
+    stores,
+) -> None:
+    known = meter("register", register_size_kwh=None)
+
+    # 100 kWh from minute 0 to 60; then minute 30 says 250, and 250 to 200 is a reset
+    await one_after_the_other(stores, known, {0: 100.0, 60: 200.0}, {30: 250.0})
+
+
+async def test_days_of_a_register_are_forgotten_when_its_rise_turns_out_to_be_a_reset(
+    stores,
+) -> None:
+    known = meter("register", register_size_kwh=None)
+
+    await one_after_the_other(stores, known, {0: 100.0, 60 * DAY: 200.0}, {20 * DAY: 900.0})
+
+
+async def test_a_late_reading_of_a_register_is_rolled_over_into_its_place(stores) -> None:
+    known = meter("register")
+
+    # 980 to 30 is 50 kWh through 1000; the late 10 splits it into 30 and 20
+    await one_after_the_other(stores, known, {0: 980.0, 30: 30.0, 45: 40.0}, {15: 10.0})
+
+    quarters = (await stores.figures(known["meter_id"].to_list())).filter(grain="quarter")
+    assert quarters["energy_kwh"].to_list() == [30.0, 20.0, 10.0, None]
+    found = await stores.rollups.events(known["meter_id"].to_list(), EVER)
+    assert found.select("at_utc", "kind").rows() == [(T + 15 * MINUTE, "rollover")]
+
+
+async def test_a_correction_that_makes_a_dip_takes_the_dip_out(stores) -> None:
+    known = meter("register")
+
+    await one_after_the_other(
+        stores, known, {0: 100.0, 15: 110.0, 30: 120.0, 45: 130.0}, {15: 90.0}, {15: 105.0}
+    )
+
+
+async def test_late_readings_on_two_days_of_a_sparse_register(stores) -> None:
+    known = meter("register", register_size_kwh=None)
+
+    await one_after_the_other(
+        stores, known, {0: 10.0, 9 * DAY: 90.0}, {3 * DAY: 20.0, 6 * DAY: 80.0}
+    )
+
+
+# --- what catching up does ---------------------------------------------------------------------
+
+
+async def test_nothing_new_is_nothing_to_do(stores) -> None:
+    known = meter("power")
+    await stores.write(readings(known, {0: 100.0}))
+    assert await stores.catch_up(known) > 0
+
+    await stores.write(readings(known, {0: 100.0}))
+
+    assert await stores.catch_up(known) == 0
+
+
+async def test_only_what_changed_is_written_again(stores) -> None:
+    known = meter("power", max_hold_s=900, expected_interval_s=900)
+    await stores.write(readings(known, {minute: 100.0 for minute in range(0, DAY, 15)}))
+    await stores.catch_up(known)
+
+    await stores.write(readings(known, {60: 200.0}))
+    written = await stores.catch_up(known)
+
+    assert written == 5  # one quarter, and the hour, day, week and month that hold it
+    figures = await stores.figures(known["meter_id"].to_list())
+    day = figures.filter(grain="day", start_utc=T - timedelta(hours=1))
+    assert day["energy_kwh"].item() == 92 * 25.0 + 25.0  # 23 h of 100 kW there, 100 kW × 0.25 h more
+
+
+async def test_only_the_meters_asked_for_are_brought_up_to_date(stores) -> None:
+    one, other = meter("power"), meter("power")
+    both = pl.concat([one, other])
+    for known in (one, other):
+        await stores.write(readings(known, {0: 100.0}))
+
+    await stores.catch_up(both, one["meter_id"].to_list())
+
+    assert (await stores.figures(one["meter_id"].to_list())).height > 0
+    assert (await stores.figures(other["meter_id"].to_list())).height == 0
+    await assert_as_from_scratch(stores, both)
+
+
+async def test_many_meters_in_several_time_zones_are_rolled_up_together(stores) -> None:
+    meters = pl.concat([meter("power", timezone=ZONES[at % 5]) for at in range(45)])
+    for at, known in enumerate(meters.iter_slices(1)):
+        await stores.write(readings(known, {at * 60: 100.0, at * 60 + DAY: 50.0}))
+
+    await assert_as_from_scratch(stores, meters)
+
+
+async def test_progress_is_told_until_all_meters_are_done(stores) -> None:
+    meters = pl.concat([meter("power") for _ in range(45)])
+    for known in meters.iter_slices(1):
+        await stores.write(readings(known, {0: 100.0}))
+    told: list[tuple[int, int]] = []
+    registry: Any = Meters(meters)
+
+    rolled = await rolling.catch_up(
+        meters["meter_id"].to_list(),
+        registry=registry,
+        readings=stores.readings,
+        rollups=stores.rollups,
+        clock=Stopped(),
+        progress=lambda done, of: told.append((done, of)),
+    )
+
+    assert sorted(told)[-1] == (45, 45)
+    assert rolled.meters == 45
+
+
+async def test_readings_that_arrive_while_rolling_up_are_rolled_up_the_next_time(stores) -> None:
+    known = meter("power")
+    await stores.write(readings(known, {0: 1.0}))
+
+    await asyncio.gather(
+        *(stores.catch_up(known) for _ in range(5)),
+        *(stores.write(readings(known, {15 * at: float(at)})) for at in range(1, 20)),
+    )
+
+    await assert_as_from_scratch(stores, known)
+
+
+async def test_readings_of_a_meter_that_is_not_registered_wait_until_it_is(stores) -> None:
+    known = meter("power")
+    await stores.write(readings(known, {0: 1.0}))
+    ids = known["meter_id"].to_list()
+    await stores.catch_up(known.clear(), ids)
+    assert (await stores.figures(ids)).is_empty()
+
+    await assert_as_from_scratch(stores, known)
+    assert (await stores.figures(ids)).height > 0

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
 
 from wattbook import __version__, logs
 from wattbook.api import problems
@@ -42,7 +43,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await keeping_up
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="wattbook",
         version=__version__,
         description=ABOUT,
