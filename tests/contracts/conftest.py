@@ -1,4 +1,4 @@
-"""Every implementation of the ports that keep time series; a new one joins by a line in `OPENERS`."""
+"""Every implementation of the ports that keep time series; one joins by a line in `OPENERS`."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import polars as pl
 import pytest
@@ -22,7 +23,8 @@ NUMBERS = count()
 
 @pytest.fixture
 def store(stores) -> GridStore:
-    return stores.grid
+    grid: GridStore = stores.grid
+    return grid
 
 
 def batch(
@@ -90,7 +92,7 @@ async def test_the_same_again_is_a_duplicate_and_another_value_a_correction(stor
     "change",
     [{"gen_gas_mw": 0.0}, {"price_per_mwh": 1.0}, {"currency": "EUR"}, {"interval_s": 900}],
 )
-async def test_a_difference_in_any_value_is_a_correction(store, change: dict[str, object]) -> None:
+async def test_a_difference_in_any_value_is_a_correction(store, change: dict[str, Any]) -> None:
     await store.write(batch({("NO1", 0): 1.0}))
 
     assert counts(await store.write(batch({("NO1", 0): 1.0}, **change))) == (0, 0, 1)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import polars as pl
 import pytest
@@ -31,7 +32,8 @@ Key = tuple[str, int]
 
 @pytest.fixture
 def store(stores) -> ReadingStore:
-    return stores.readings
+    readings: ReadingStore = stores.readings
+    return readings
 
 
 def batch(
@@ -145,7 +147,7 @@ async def test_every_revision_is_kept_in_order(store) -> None:
     ],
 )
 async def test_a_difference_in_any_value_is_a_correction_be_it_only_known_and_unknown(
-    store, change: dict[str, object]
+    store, change: dict[str, Any]
 ) -> None:
     await store.write(batch({("a", 0): 1.0}))
 
@@ -213,7 +215,7 @@ def own(rows: Mapping[Key, float], number: int) -> dict[Key, float]:
     return {(f"{meter}.{number}", minute): value for (meter, minute), value in rows.items()}
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(sent=batches, again=st.lists(st.integers(0, 7), max_size=3), refused=st.integers(0, 2))
 async def test_accepted_duplicates_corrected_and_rejected_are_all_that_was_received(
     shared, sent: list[dict[Key, float]], again: list[int], refused: int
@@ -246,7 +248,7 @@ async def test_accepted_duplicates_corrected_and_rejected_are_all_that_was_recei
     assert back["revision"].sum() == sum(rows.height for rows in old) == revisions
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     rows=st.dictionaries(keys, values, min_size=1),
     cuts=st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=8), max_size=6),
@@ -425,7 +427,7 @@ minutes = st.one_of(
 
 
 @pytest.mark.parametrize("kind", ["power", "interval", "register"])
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     values=st.dictionaries(minutes, st.integers(0, 999).map(float), min_size=1, max_size=25),
     starts=st.lists(st.integers(0, 20) | st.integers(0, 1900), min_size=1, max_size=3, unique=True),
@@ -480,7 +482,7 @@ async def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(reo
         assert await power(stores.readings, "b") == [4.0]
 
 
-async def test_a_second_process_is_told_who_holds_the_file(tmp_path) -> None:
+def test_a_second_process_is_told_who_holds_the_file(tmp_path) -> None:
     path = tmp_path / "readings.duckdb"
     program = (
         "import sys; from pathlib import Path; from wattbook.stores.duckdb.engine import Engine\n"
@@ -506,7 +508,7 @@ async def test_a_second_process_is_told_who_holds_the_file(tmp_path) -> None:
     assert "\n" not in str(caught.value)
 
 
-async def test_a_second_engine_in_the_same_process_is_refused_too(tmp_path) -> None:
+def test_a_second_engine_in_the_same_process_is_refused_too(tmp_path) -> None:
     path = tmp_path / "readings.duckdb"
     first = Engine(path, memory_limit="256MB", threads=1)
     try:

@@ -118,13 +118,17 @@ async def test_rollups_come_back_as_they_went_in_to_the_last_bit(known, grain: G
 
 
 async def test_a_bucket_of_which_nothing_is_known_stays_unknown(known) -> None:
-    unknown = figures({0: 1.0}).filter(grain="quarter").with_columns(
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in frames.ROLLUPS.schema.items()
-        if name
-        in (
-            *("energy_kwh", "power_kw_mean", "power_kw_min", "power_kw_max", "power_kw_max_at"),
-            *("hashrate_th_mean", "efficiency_j_per_th", "quality"),
+    unknown = (
+        figures({0: 1.0})
+        .filter(grain="quarter")
+        .with_columns(
+            pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in frames.ROLLUPS.schema.items()
+            if name
+            in (
+                *("energy_kwh", "power_kw_mean", "power_kw_min", "power_kw_max", "power_kw_max_at"),
+                *("hashrate_th_mean", "efficiency_j_per_th", "quality"),
+            )
         )
     )
     unknown = unknown.with_columns(covered_s=pl.lit(0.0), coverage=pl.lit(0.0))
@@ -271,7 +275,7 @@ async def test_events_within_the_spans_are_replaced_and_others_are_left(known) -
 
 
 async def dirty(stores, names: Sequence[str] | None = None) -> list[tuple[str, datetime, datetime]]:
-    found = await stores.rollups.dirty(None if names is None else list(names))
+    found: Dirty = await stores.rollups.dirty(None if names is None else list(names))
     return found.spans.select("meter_id", "from_utc", "to_utc").sort(pl.all()).rows()
 
 

@@ -1,6 +1,6 @@
 """Emissions by the mix of the hour, or by the next rung of the ladder, which is named."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -27,7 +27,9 @@ def factor_rows(
     ]
     names = ("factor_set", "zone", "technology", "valid_from", "g_per_kwh")
     return pl.DataFrame(rows, schema=names, orient="row").select(
-        pl.col(name).cast(dtype) if name in names else pl.lit(
+        pl.col(name).cast(dtype)
+        if name in names
+        else pl.lit(
             {"scope": "lifecycle", "source": "a table", "licence": "free"}.get(name), dtype=dtype
         ).alias(name)
         for name, dtype in frames.FACTORS.schema.items()
@@ -38,10 +40,10 @@ TABLE = factor_rows(PER_KWH)
 TECHNOLOGIES = factors.of_technologies(TABLE, "ipcc2014")
 
 
-def grid(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+def grid(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """Conditions of consecutive hours from `T` unless the row says otherwise."""
     plain = [
-        {"zone": "Z", "start_utc": T + index * HOUR, "interval_s": 3600} | row
+        {"zone": "Z", "start_utc": T + index * HOUR, "interval_s": 3600, **row}
         for index, row in enumerate(rows)
     ]
     nulls = dict.fromkeys(frames.GRID.columns)
@@ -59,7 +61,7 @@ def hours(energy_kwh: Sequence[float | None], zone: str = "Z") -> pl.DataFrame:
     )
 
 
-def mix(rows: Sequence[dict[str, object]]) -> list[tuple[datetime, float]]:
+def mix(rows: Sequence[Mapping[str, object]]) -> list[tuple[datetime, float]]:
     found = carbon.mix_intensity(grid(rows), TECHNOLOGIES)
     return found.select("start_utc", "g_per_kwh").rows()
 
@@ -178,7 +180,7 @@ def test_each_zone_has_a_mix_of_its_own() -> None:
     )
 )
 def test_an_intensity_lies_between_those_of_the_technologies(
-    rows: list[dict[str, object]],
+    rows: list[dict[str, float]],
 ) -> None:
     for _, value in mix(rows):
         assert 10.0 <= value <= 800.0
@@ -216,6 +218,8 @@ def test_the_first_rung_that_has_a_factor_is_used_and_named(
 
     assert found.select("g_per_kwh", "fallback").rows() == [(value, fallback)]
     assert found["source"].null_count() == 0
+    # a zone does not say which scope its figure has
+    assert found["scope"].to_list() == [None if fallback == "reported" else "lifecycle"]
 
 
 def test_without_any_rung_the_factor_is_unknown() -> None:
@@ -236,7 +240,7 @@ def test_no_hours_ask_for_no_factor() -> None:
     found = carbon.intensity(hours([]), grid([]), LADDER, "ipcc2014")
 
     assert found.is_empty()
-    assert found.columns == ["zone", "start_utc", "g_per_kwh", "source", "fallback"]
+    assert found.columns == ["zone", "start_utc", "g_per_kwh", "source", "scope", "fallback"]
 
 
 def intensities(values: Sequence[float | None], fallback: Sequence[str]) -> pl.DataFrame:
@@ -244,8 +248,9 @@ def intensities(values: Sequence[float | None], fallback: Sequence[str]) -> pl.D
         "zone",
         "start_utc",
         g_per_kwh="energy_kwh",
-        source=pl.Series([f"table of {name}" for name in fallback]),
-        fallback=pl.Series(fallback),
+        source=pl.Series([f"table of {name}" for name in fallback], dtype=pl.String),
+        scope=pl.lit("lifecycle"),
+        fallback=pl.Series(fallback, dtype=pl.String),
     )
 
 
@@ -263,7 +268,7 @@ def test_an_unknown_factor_or_energy_is_an_unknown_emission_not_a_clean_one() ->
     assert result["emitted_kg"].to_list() == [None, None, None]
 
 
-@given(st.floats(0.0, 1e6), st.floats(0.0, 1000.0))
+@given(st.floats(0.001, 1e6), st.floats(0.001, 1000.0))
 def test_twice_the_energy_emits_twice_as_much(energy_kwh: float, g_per_kwh: float) -> None:
     result = carbon.footprint(
         hours([energy_kwh, 2 * energy_kwh]), intensities([g_per_kwh] * 2, ["none"] * 2)
@@ -308,10 +313,11 @@ def test_the_factors_used_are_listed_with_their_share_of_the_energy() -> None:
         hours([10.0, 60.0, 30.0]), intensities([400.0, 200.0, None], ["none", "world", "unknown"])
     )
 
-    assert carbon.shares(rows).rows(named=True) == [
-        {"source": "table of world", "fallback": "world", "energy_share": 0.6, "g_per_kwh": 200.0},
-        {"source": "table of unknown", "fallback": "unknown", "energy_share": 0.3, "g_per_kwh": None},
-        {"source": "table of none", "fallback": "none", "energy_share": 0.1, "g_per_kwh": 400.0},
+    used = carbon.shares(rows).select("source", "fallback", "energy_share", "g_per_kwh")
+    assert used.rows() == [
+        ("table of world", "world", 0.6, 200.0),
+        ("table of unknown", "unknown", 0.3, None),
+        ("table of none", "none", 0.1, 400.0),
     ]
 
 
@@ -331,6 +337,6 @@ def test_the_shares_add_up_to_one(energy_kwh: list[float], data: st.DataObject) 
 
 
 def test_shares_of_no_energy_are_none() -> None:
-    rows = carbon.footprint(hours([]), intensities([], []).cast({"source": pl.String, "fallback": pl.String}))
+    rows = carbon.footprint(hours([]), intensities([], []))
 
     assert carbon.shares(rows).is_empty()

@@ -70,9 +70,7 @@ def test_an_hour_with_prices_in_two_currencies_has_none() -> None:
 
 
 def test_a_quarter_costs_what_its_hour_costs() -> None:
-    priced = cost.priced(
-        energy([100.0] * 5, minutes=15), cost.hourly_prices(grid([50.0, 80.0]))
-    )
+    priced = cost.priced(energy([100.0] * 5, minutes=15), cost.hourly_prices(grid([50.0, 80.0])))
 
     assert priced["cost"].to_list() == [5.0, 5.0, 5.0, 5.0, 8.0]
 

@@ -101,7 +101,11 @@ def test_the_figure_in_force_at_the_instant_is_used() -> None:
 
     assert found["g_per_kwh"].to_list() == [30.0, 20.0, 30.0]
     assert found["fallback"].to_list() == ["country"] * 3
-    assert found["source"].to_list() == ["source of NO 2020", "source of NO 2023", "source of NO 2020"]
+    assert found["source"].to_list() == [
+        "source of NO 2020",
+        "source of NO 2023",
+        "source of NO 2020",
+    ]
 
 
 def test_before_the_first_figure_the_oldest_is_used_and_called_later() -> None:

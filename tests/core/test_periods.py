@@ -83,7 +83,9 @@ def test_an_instant_lies_in_the_bucket_that_began_last(grain: Grain, start: str)
     assert periods.floor(at("2026-04-01T21:59:59Z"), grain, "Europe/Oslo") == at(start)
 
 
-def test_a_bucket_that_holds_the_start_is_whole_and_one_that_begins_at_the_end_is_left_out() -> None:
+def test_a_bucket_that_holds_the_start_is_whole_and_one_that_begins_at_the_end_is_left_out() -> (
+    None
+):
     hours = periods.buckets(Period(at("2026-01-01T00:30Z"), at("2026-01-01T02:00Z")), Grain.HOUR)
 
     assert hours.rows() == [
@@ -93,7 +95,9 @@ def test_a_bucket_that_holds_the_start_is_whole_and_one_that_begins_at_the_end_i
 
 
 @pytest.mark.parametrize("grain", list(Grain))
-@pytest.mark.parametrize("zone", ["Europe/Oslo", "America/Chicago", "Australia/Lord_Howe", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Oslo", "America/Chicago", "Australia/Lord_Howe", "Asia/Kolkata"]
+)
 def test_buckets_follow_each_other_without_gap_through_a_year(grain: Grain, zone: str) -> None:
     year = Period(at("2026-01-10T05:00Z"), at("2027-01-10T05:00Z"))
 

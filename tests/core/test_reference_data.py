@@ -48,7 +48,7 @@ def test_the_plant_s_units_less_its_auxiliaries_are_its_net_power_in_every_quart
         [
             dict.fromkeys(frames.METERS.columns)
             | {key: value for key, value in meter.items() if key != "id"}
-            | {name: site[name] for name in ("operator", "zone", "timezone", "capacity_kw")}  # type: ignore[literal-required]
+            | {name: site[name] for name in ("operator", "zone", "timezone", "capacity_kw")}
             | {"meter_id": meter["id"], "site_id": site["id"], "max_hold_s": 2700}
             for meter in site["meters"]
         ],

@@ -103,6 +103,6 @@ def test_the_data_path_names_the_stations_of_the_path() -> None:
 
 def test_the_check_sees_what_is_gone() -> None:
     assert found("core.ingest.sort_out")
-    assert found("units.SUM_STEP")
+    assert found("units.MEAN_STEP")
     assert not found("core.ingest.nothing_like_it")
     assert not exists("core/nothing_like_it.py", ROOT / "README.md")

@@ -10,7 +10,7 @@ import polars as pl
 
 from wattbook.core.entities import known_timezone
 from wattbook.core.errors import InvalidPeriodError, Problem
-from wattbook.core.units import US_PER_SECOND
+from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
 
 QUARTER: Final = timedelta(minutes=15)
 QUARTER_S: Final = 900
@@ -114,10 +114,29 @@ def midnight_utc(midnight: pl.Expr, timezone: str) -> pl.Expr:
 
 
 def floor(instant: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
-    """Start of the bucket in which `instant` lies."""
-    frame = pl.DataFrame({"t": [instant]}, schema={"t": pl.Datetime("us", "UTC")})
-    start: datetime = frame.select(bucket_start(pl.col("t"), grain, timezone)).item()
-    return start.astimezone(UTC)
+    """Start of the bucket in which `instant` lies.
+
+    >>> floor(datetime(2026, 7, 1, 12, tzinfo=UTC), Grain.MONTH, "Asia/Kolkata").isoformat()
+    '2026-06-30T18:30:00+00:00'
+    """
+    if not grain.civil:
+        seconds = QUARTER_S if grain is Grain.QUARTER else SECONDS_PER_HOUR
+        return instant - (instant - EPOCH) % timedelta(seconds=seconds)
+    local = instant.astimezone(zone(timezone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if grain is Grain.WEEK:
+        midnight -= timedelta(days=midnight.weekday())
+    elif grain is Grain.MONTH:
+        midnight = midnight.replace(day=1)
+    return midnight.astimezone(UTC)
+
+
+def after(start: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
+    """Start of the bucket that follows the one beginning at `start`."""
+    if not grain.civil:
+        return start + (QUARTER if grain is Grain.QUARTER else timedelta(hours=1))
+    within = {Grain.DAY: 36, Grain.WEEK: 7 * 24 + 12, Grain.MONTH: 31 * 24 + 12}[grain]
+    return floor(start + timedelta(hours=within), grain, timezone)
 
 
 def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> pl.DataFrame:

@@ -113,23 +113,31 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
     `finer` holds quarters, or days where weeks and months are wanted. Returns the columns
     `FIGURES`, sorted by key. `power_kw_min|max` are those of the finer rows.
     """
-    about = meters.select("meter_id", "timezone").with_row_index("slot")
-    rows = finer.join(about, on="meter_id", maintain_order="left")
-    spans = _spans(rows.select("timezone", finer_utc="start_utc").unique(), grain)
+    slot = finer["meter_id"].cast(pl.Enum(meters["meter_id"])).to_physical()
+    rows = finer.with_columns(slot=slot)
+    timezones = meters["timezone"].unique(maintain_order=True).to_list() if grain.civil else ["UTC"]
+    if len(timezones) == 1:
+        return _finish(_coarsened(rows, grain, timezones[0]), meters, grain)
+    zone_of = meters["timezone"].gather(slot)
+    parts = [_coarsened(rows.filter(zone_of == zone), grain, zone) for zone in timezones]
+    return _finish(pl.concat(parts).sort("slot", "start_utc"), meters, grain)
+
+
+def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
+    """Rows of meters in one time zone, summed by meter and bucket."""
     covered = (pl.col("covered_s") * US_PER_SECOND).round().cast(pl.Int64)
-    summed = (
-        rows.drop("bucket_s")
-        .rename({"start_utc": "finer_utc"})
-        .join(spans, on=["timezone", "finer_utc"], maintain_order="left")
-        .with_columns(
-            key=pl.col("slot").cast(pl.Int64) * _SLOT
-            + pl.col("start_utc").to_physical() // QUARTER_US,
+    start = periods.bucket_start(pl.col("start_utc"), grain, timezone)
+    key = pl.col("slot").cast(pl.Int64) * _SLOT + start.to_physical() // QUARTER_US
+    return (
+        rows.with_columns(
+            key=key,
+            bucket_utc=start,
             rank=_rank(),
             covered=covered,
             **_weighted("hashrate_th_mean", "hash", covered),
             **_weighted("temperature_c_mean", "warm", covered),
         )
-        .sort("key", "finer_utc")
+        .sort("key", "start_utc")
         .group_by("key", maintain_order=True)
         .agg(
             energy_kwh=_sum("energy_kwh"),
@@ -142,11 +150,10 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
             covered_s=pl.col("covered").sum() / US_PER_SECOND,
             rank=pl.col("rank").max(),
             slot=pl.col("slot").first(),
-            start_utc=pl.col("start_utc").first(),
-            bucket_s=pl.col("bucket_s").first(),
+            start_utc=pl.col("bucket_utc").first(),
         )
+        .with_columns(bucket_s=_length_s(grain, timezone))
     )
-    return _finish(summed, meters, grain)
 
 
 def every_grain(quarter_rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
@@ -171,6 +178,8 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     *implausible* rise, beyond `IMPLAUSIBLE` times the capacity, leaves a gap.
     """
     registers = meters.filter(kind=str(MeterKind.REGISTER))
+    if registers.is_empty():
+        return frames.EVENTS.empty()
     rows = _ordered(readings, registers)
     name = pl.lit(registers["meter_id"]).gather(pl.col("slot"))
     dips = rows.filter(_dips()).select(
@@ -462,7 +471,10 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.col("power_kw") * (pl.col("end") - pl.col("begin")) / US_PER_HOUR)
         .otherwise("energy_kwh")
     )
-    steps = _register_steps(rows.filter(kind=str(MeterKind.REGISTER)))
+    registers = rows.filter(kind=str(MeterKind.REGISTER))
+    if registers.is_empty():
+        return held.select(_SEGMENT)
+    steps = _register_steps(registers)
     span = pl.col("next_ts") - pl.col("ts")
     spread = (span > pl.col("max_hold_s") * US_PER_SECOND).cast(pl.UInt8) * _ESTIMATED
     counted = steps.filter(pl.col("step_kwh").is_not_null()).with_columns(
@@ -558,21 +570,6 @@ def _finish(rows: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataFr
         quality=_quality(pl.col("rank")),
     )
     return with_ratios(named).select(FIGURES)
-
-
-def _spans(finer: pl.DataFrame, grain: Grain) -> pl.DataFrame:
-    """For each finer bucket and time zone, the bucket in which it lies and that bucket's length."""
-    nothing = finer.clear().with_columns(
-        start_utc=pl.col("finer_utc"), bucket_s=pl.lit(0, dtype=pl.Int64)
-    )
-    parts = [nothing]
-    for (timezone,), group in finer.group_by("timezone"):
-        start = periods.bucket_start(pl.col("finer_utc"), grain, str(timezone))
-        with_start = group.with_columns(start_utc=start)
-        lengths = with_start.select("start_utc").unique()
-        lengths = lengths.with_columns(bucket_s=_length_s(grain, str(timezone)))
-        parts.append(with_start.join(lengths, on="start_utc").select(parts[0].columns))
-    return pl.concat(parts)
 
 
 def _length_s(grain: Grain, timezone: str) -> pl.Expr:

@@ -99,14 +99,16 @@ async def keep_up(
 
     While readings stream in the processor is theirs: rolling up then would only be done again.
     """
-    settled = seen = 0
-    looks = 0
+    settled = seen = looks = 0
     while True:
         await asyncio.sleep(pause_s)
         latest = await rollups.latest_mark()
-        looks = looks + 1 if latest != seen else PATIENCE
-        seen = latest
-        if latest == settled or looks < PATIENCE:
+        quiet, seen = latest == seen, latest
+        if latest == settled:
+            looks = 0
+            continue
+        looks += 1
+        if not quiet and looks < PATIENCE:
             continue
         looks = 0
         try:
@@ -261,8 +263,8 @@ def _hull(spans: pl.DataFrame, grain: Grain, timezone: str) -> Period:
     first, last = spans["from_utc"].min(), spans["to_utc"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    latest = periods.buckets(Period(last - periods.QUARTER, last), grain, timezone)
-    return Period(periods.floor(first, grain, timezone), latest["end_utc"][-1])
+    latest = periods.floor(last - periods.QUARTER, grain, timezone)
+    return Period(periods.floor(first, grain, timezone), periods.after(latest, grain, timezone))
 
 
 def _both(one: Period, other: Period) -> Period:

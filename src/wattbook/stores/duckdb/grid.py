@@ -42,8 +42,11 @@ class DuckGrid:
         self, zones: list[str], period: Period, *, as_of: datetime | None = None
     ) -> pl.DataFrame:
         """`frames.GRID` of the zones with starts in the period, sorted by key."""
+        numbers = self._keys.of(zones)
+        if not numbers:
+            return frames.GRID.empty()
         columns = ", ".join(TABLE.columns)
-        where = f"zone_key in ({listed(self._keys.of(zones))}) and start_utc >= ? and start_utc < ?"
+        where = f"zone_key in ({listed(numbers)}) and start_utc >= ? and start_utc < ?"
         span: list[Any] = [period.start.replace(tzinfo=None), period.end.replace(tzinfo=None)]
         sql, values = f"select {columns} from grid where {where}", span
         if as_of is not None:

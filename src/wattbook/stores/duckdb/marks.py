@@ -19,10 +19,12 @@ class Marks:
     def __init__(self, engine: Engine, keys: Keys) -> None:
         self._engine = engine
         self._keys = keys
-        highest = engine.on_cursor(
-            lambda con: fetch(con, "select coalesce(max(mark), 0) as mark from dirty")
+        marked = engine.on_cursor(
+            lambda con: fetch(con, "select meter_key, max(mark) from dirty group by meter_key")
         )
-        self.last: int = highest.item()
+        self._latest: dict[int, int] = dict(marked.iter_rows())
+        """The newest mark of each meter that has one: reads look here before they ask the file."""
+        self.last = max(self._latest.values(), default=0)
 
     def add(self, con: Connection, changed: pl.DataFrame) -> None:
         """Mark what changed, by meter and day; part of the transaction that changed it."""
@@ -44,6 +46,19 @@ class Marks:
         )
         mark = pl.lit(self.last, dtype=pl.Int64).alias("mark")
         insert(con, "dirty", spans.select(mark, "meter_key", "from_utc", "to_utc"))
+        self._latest |= dict.fromkeys(spans["meter_key"].unique().to_list(), self.last)
+
+    def any(self, meter_ids: list[str] | None) -> bool:
+        """Whether one of these meters, or any at all, may be dirty."""
+        if meter_ids is None or not self._latest:
+            return bool(self._latest)
+        return not self._latest.keys().isdisjoint(self._keys.of(meter_ids))
+
+    def forget(self, dirty: Dirty) -> None:
+        """Note that `dirty` is settled on disk, so that a read need not ask for it any more."""
+        for number in self._keys.of(dirty.spans["meter_id"].unique().to_list()):
+            if self._latest.get(number, 0) <= dirty.mark:
+                self._latest.pop(number, None)
 
     def read(self, con: Connection, meter_ids: list[str] | None) -> Dirty:
         """What is dirty on the snapshot of this connection."""

@@ -38,6 +38,11 @@ STORED: Final = (
 )
 
 
+NOTHING: Final = Dirty(
+    pl.DataFrame(schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC}), 0
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one recomputation changes."""
@@ -70,6 +75,8 @@ class DuckRollups:
 
     async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
         """What is out of date, of these meters or of all."""
+        if not self._marks.any(meter_ids):
+            return NOTHING
         return await self._engine.read(lambda con: self._marks.read(con, meter_ids))
 
     async def mark(self, meter_ids: list[str]) -> None:
@@ -87,6 +94,7 @@ class DuckRollups:
         """Replace rollups by key, drop the keys `gone`, replace events within `spans`, settle."""
         change = Change(rollups, gone, events, spans, dirty)
         await self._engine.write(self._write, change, rollups.height)
+        self._marks.forget(dirty)
 
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
         """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""

@@ -1,0 +1,89 @@
+"""A small world: the embedded stores in memory, a registry, and a clock that can be set."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import RollupStore
+from wattbook.stores.duckdb.engine import Engine
+from wattbook.stores.duckdb.grid import DuckGrid
+from wattbook.stores.duckdb.keys import Keys
+from wattbook.stores.duckdb.marks import Marks
+from wattbook.stores.duckdb.readings import DuckReadings
+from wattbook.stores.duckdb.rollups import DuckRollups
+from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.migrate import upgrade_on
+from wattbook.stores.sql.registry import SqlRegistry
+
+
+@dataclass(slots=True)
+class SetClock:
+    """Tells the time that it was set to."""
+
+    at: datetime = datetime(2026, 6, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything that a flow may touch."""
+
+    registry: Registry
+    readings: ReadingStore
+    rollups: RollupStore
+    grid: GridStore
+    clock: SetClock = field(default_factory=SetClock)
+
+    async def add(
+        self,
+        site_id: str,
+        *meters: Meter,
+        operator: str = "alder",
+        zone: str = "NO1",
+        timezone: str = "Europe/Oslo",
+        capacity_kw: float | None = 1000.0,
+    ) -> Site:
+        """Register a site; without meters it gets a main one that tells energy by the hour."""
+        main = Meter(
+            id=f"{site_id}.main",
+            site_id=site_id,
+            kind=MeterKind.INTERVAL,
+            expected_interval_s=3600,
+        )
+        site = Site(
+            id=site_id,
+            name=site_id,
+            operator=operator,
+            timezone=timezone,
+            zone=zone,
+            capacity_kw=capacity_kw,
+            created_utc=self.clock.now(),
+            updated_utc=self.clock.now(),
+            meters=meters or (main,),
+        )
+        return await self.registry.add(site)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    sql = create_engine("sqlite://")
+    await upgrade_on(sql)
+    engine = Engine(None, memory_limit="256MB", threads=2)
+    keys = Keys(engine, "meter_keys", "meter_id")
+    marks = Marks(engine, keys)
+    yield World(
+        registry=SqlRegistry(sql),
+        readings=DuckReadings(engine, keys, marks),
+        rollups=DuckRollups(engine, keys, marks),
+        grid=DuckGrid(engine, Keys(engine, "zone_keys", "zone")),
+    )
+    engine.close()
+    await sql.dispose()
