@@ -165,7 +165,7 @@ def histories(draw: st.DrawFn, kind: str) -> tuple[pl.DataFrame, list[dict[int, 
     return known, draw(st.permutations(batches + again))
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(
     first=KINDS.flatmap(histories),
     second=st.none() | KINDS.flatmap(histories),

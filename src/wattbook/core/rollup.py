@@ -123,10 +123,22 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
     return _finish(pl.concat(parts).sort("slot", "start_utc"), meters, grain)
 
 
+def _bucket_of(starts: pl.Series, grain: Grain, timezone: str) -> pl.Series:
+    """The bucket of each start. Civil time is worked out once for each quarter, not for each row."""
+    quarter = starts.to_physical() // QUARTER_US
+    first, last = quarter.min(), quarter.max()
+    if first is None or not grain.civil:
+        return starts.to_frame("t").select(periods.bucket_start(pl.col("t"), grain)).to_series()
+    span = pl.int_range(first, last + 1)  # type: ignore[operator,arg-type]  # whole numbers
+    every = pl.select(us=span * QUARTER_US)
+    calendar = every.select(periods.bucket_start(_utc(pl.col("us")), grain, timezone))
+    return calendar.to_series().gather(quarter - first)
+
+
 def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
     """Rows of meters in one time zone, summed by meter and bucket."""
     covered = (pl.col("covered_s") * US_PER_SECOND).round().cast(pl.Int64)
-    start = periods.bucket_start(pl.col("start_utc"), grain, timezone)
+    start = _bucket_of(rows["start_utc"], grain, timezone)
     key = pl.col("slot").cast(pl.Int64) * _SLOT + start.to_physical() // QUARTER_US
     return (
         rows.with_columns(
@@ -431,21 +443,25 @@ def _efficiency(power_kw: str) -> pl.Expr:
 
 def _ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself."""
-    about = meters.select(
-        "meter_id",
-        "kind",
-        "expected_interval_s",
-        "max_hold_s",
-        "register_size_kwh",
-        "capacity_kw",
-        resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
-    ).with_row_index("slot")
+    about = meters.with_columns(resolution_kwh=energy_step_kwh(pl.col("capacity_kw")))
+    slot = readings["meter_id"].cast(pl.Enum(meters["meter_id"]), strict=False).to_physical()
     return (
-        readings.select("meter_id", *frames.READING_VALUES, ts=_us("ts_utc"), rank=_rank())
-        .join(about.with_columns(pl.col("slot").cast(pl.Int64)), on="meter_id")
-        .drop("meter_id")
+        readings.select(*frames.READING_VALUES, ts=_us("ts_utc"), rank=_rank(), slot=slot)
+        .drop_nulls("slot")
+        .with_columns(pl.lit(about[name]).gather(pl.col("slot")).alias(name) for name in _ABOUT)
+        .with_columns(pl.col("slot").cast(pl.Int64))
         .sort("slot", "ts")
     )
+
+
+_ABOUT: Final = (
+    "kind",
+    "expected_interval_s",
+    "max_hold_s",
+    "register_size_kwh",
+    "capacity_kw",
+    "resolution_kwh",
+)
 
 
 def _beside(column: str, step: int) -> pl.Expr:

@@ -244,14 +244,14 @@ def _in(period: Period) -> pl.Expr:
 def _split(
     rows: pl.DataFrame, spans: pl.DataFrame, at: str = "start_utc"
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of a meter that lie in one of its spans, and the others."""
+    """Rows of a meter (each meter's in the order of time) in one of its spans, and the others."""
     owner = spans.select("meter_id", span_from="from_utc", span_to="to_utc")
-    found = rows.sort("meter_id", at).join_asof(
+    found = rows.join_asof(
         owner.sort("meter_id", "span_from"),
         left_on=at,
         right_on="span_from",
         by="meter_id",
-        check_sortedness=False,  # both sides are sorted in the lines above
+        check_sortedness=False,  # within each meter both sides are in the order of time
     )
     inside = (pl.col(at) < pl.col("span_to")).fill_null(value=False)
     own = found.with_columns(inside=inside).drop("span_from", "span_to", strict=False)

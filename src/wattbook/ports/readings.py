@@ -80,7 +80,7 @@ class ReadingStore(Protocol):
         """Readings that decide the quarters of `spans` (`meter_id`, `from_utc`, `to_utc`, `kind`).
 
         For registers each span is first widened to the readings beside it. Returns the spans as
-        widened and the readings in and next to them.
+        widened and the readings in and next to them, in any order.
         """
         ...
 

@@ -62,7 +62,7 @@ class DuckReadings:
             known = _plain(as_of)
             values = [*values, known, *values, known, known]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
-        return self._domain(found)
+        return self._domain(found).sort(*frames.READINGS.key)
 
     async def around(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Readings that decide the quarters of `spans`, and the spans, widened for registers."""
@@ -134,7 +134,7 @@ class DuckReadings:
         rows = self._keys.named(found).with_columns(
             _utc("ts_utc"), _utc("known_utc"), quality=_quality()
         )
-        return frames.check(rows, frames.READINGS).sort(*frames.READINGS.key)
+        return frames.check(rows, frames.READINGS)
 
     def _around(self, con: Connection, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         own = self._keys.numbered(spans).drop_nulls("meter_key").with_row_index("span")
