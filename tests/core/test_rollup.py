@@ -527,6 +527,17 @@ def test_a_meter_s_figures_do_not_depend_on_the_meters_rolled_up_beside_it(
     )
 
 
+@pytest.mark.parametrize("held_s", [3, 353, 481, 706])
+def test_a_quarter_has_the_same_bits_alone_and_in_company(held_s: int) -> None:
+    # 3 s of 900 s: divided is 0.0033333333333333335, times the reciprocal …3333333
+    about = {"max_hold_s": held_s, "expected_interval_s": 60}
+
+    alone = quarters("power", {0: 70.0}, **about)
+    in_company = quarters("power", {0: 70.0, 60: 70.0}, **about)
+
+    assert_frame_equal(alone, in_company.head(1), check_exact=True)
+
+
 def sums(every: pl.DataFrame) -> list[float]:
     found = every.group_by("grain").agg(pl.col("energy_kwh").sum())
     return [found.filter(grain=str(grain))["energy_kwh"].item() for grain in Grain]

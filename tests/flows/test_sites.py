@@ -93,7 +93,9 @@ async def settled(stores: Stores) -> RollupStore:
     await readings.write(batch)
     dirty = await rollups.dirty()
     assert await marked(rollups) == [MAIN]
-    await rollups.write(frames.ROLLUPS.empty(), frames.EVENTS.empty(), dirty.spans, dirty)
+    nothing = frames.ROLLUPS.empty()
+    gone = nothing.select(frames.ROLLUPS.key)
+    await rollups.write(nothing, gone, frames.EVENTS.empty(), dirty.spans, dirty)
     assert await marked(rollups) == []
     return rollups
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.journeys.conftest import Service
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -7,7 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core.errors import TooLargeError, UndecodableError
+from wattbook.core.errors import TooLargeError, UndecodableError, UnknownFormatError
 from wattbook.sources.codecs import inflate
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -65,5 +65,5 @@ def test_a_body_of_another_format_is_undecodable(encoding):
 
 
 def test_an_unknown_encoding_is_answered_with_the_known_ones():
-    with pytest.raises(UndecodableError, match="identity, gzip, zstd, have br"):
+    with pytest.raises(UnknownFormatError, match="identity, gzip, zstd, have br"):
         inflate(b"", "br", MIB)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core.errors import TooLargeError, UndecodableError
+from wattbook.core.errors import TooLargeError, UndecodableError, UnknownFormatError
 from wattbook.core.frames import RAW_GRID, RAW_READINGS
 from wattbook.sources.codecs import decode, decode_json, decode_ndjson
 
@@ -225,7 +225,7 @@ def test_too_many_rows_are_refused(media_type):
 
 
 def test_an_unknown_media_type_is_answered_with_the_known_ones():
-    with pytest.raises(UndecodableError, match="application/x-ndjson"):
+    with pytest.raises(UnknownFormatError, match="application/x-ndjson"):
         decode(b"", "image/png", RAW_READINGS, max_rows=1)
     kind = "Application/JSON; charset=utf-8"
     assert decode(b"[]", kind, RAW_READINGS, max_rows=1).frame.height == 0

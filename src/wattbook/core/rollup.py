@@ -22,6 +22,7 @@ from wattbook.core.units import (
     W_PER_KW,
     energy_step_kwh,
     on_step,
+    over,
 )
 
 US_PER_HOUR: Final = SECONDS_PER_HOUR * US_PER_SECOND
@@ -68,7 +69,7 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """
     rows = _ordered(readings, meters)
     pieces = _pieces(_segments(rows))
-    covered = pl.col("end") - pl.col("begin")
+    covered = (pl.min_horizontal("end", "until") - pl.col("begin")).clip(0)
     sums = (
         pieces.with_columns(
             covered=covered,
@@ -101,7 +102,7 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         start_utc=_utc(start),
         power_kw_max_at=_utc(pl.col("power_kw_max_at")),
         readings=pl.col("readings").fill_null(0).cast(pl.Int64),
-        covered_s=pl.col("covered").fill_null(0) / US_PER_SECOND,
+        covered_s=over(pl.col("covered").fill_null(0), US_PER_SECOND),
         bucket_s=pl.lit(QUARTER_S, dtype=pl.Int64),
     )
     return _finish(whole_rows, meters, Grain.QUARTER)
@@ -124,12 +125,12 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
 
 
 def _bucket_of(starts: pl.Series, grain: Grain, timezone: str) -> pl.Series:
-    """The bucket of each start. Civil time is worked out once for each quarter, not for each row."""
+    """The bucket of each start; civil time is worked out once a quarter, not once a row."""
     quarter = starts.to_physical() // QUARTER_US
     first, last = quarter.min(), quarter.max()
     if first is None or not grain.civil:
         return starts.to_frame("t").select(periods.bucket_start(pl.col("t"), grain)).to_series()
-    span = pl.int_range(first, last + 1)  # type: ignore[operator,arg-type]  # whole numbers
+    span = pl.int_range(first, last + 1)  # type: ignore[operator,arg-type]
     every = pl.select(us=span * QUARTER_US)
     calendar = every.select(periods.bucket_start(_utc(pl.col("us")), grain, timezone))
     return calendar.to_series().gather(quarter - first)
@@ -159,7 +160,7 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             hashrate_th_mean=_weighted_mean("hash"),
             temperature_c_mean=_weighted_mean("warm"),
             readings=pl.col("readings").sum(),
-            covered_s=pl.col("covered").sum() / US_PER_SECOND,
+            covered_s=over(pl.col("covered").sum(), US_PER_SECOND),
             rank=pl.col("rank").max(),
             slot=pl.col("slot").first(),
             start_utc=pl.col("bucket_utc").first(),
@@ -392,6 +393,7 @@ _SEGMENT: Final = (
     "slot",
     "begin",
     "end",
+    "until",
     "energy_kwh",
     "power_kw",
     "hashrate_th",
@@ -421,13 +423,13 @@ def _weighted(column: str, name: str, covered_us: pl.Expr) -> dict[str, pl.Expr]
     """The parts of a mean of `column` over the time for which it is known, exact in their sums."""
     value = pl.col(column)
     return {
-        f"{name}_sum": on_step(value * (covered_us / QUARTER_US), MEAN_STEP),
+        f"{name}_sum": on_step(value * over(covered_us, QUARTER_US), MEAN_STEP),
         f"{name}_us": pl.when(value.is_not_null()).then(covered_us),
     }
 
 
 def _weighted_mean(name: str) -> pl.Expr:
-    return pl.col(f"{name}_sum").sum() * QUARTER_US / pl.col(f"{name}_us").sum()
+    return over(pl.col(f"{name}_sum").sum() * QUARTER_US, pl.col(f"{name}_us").sum())
 
 
 def _sum(column: str) -> pl.Expr:
@@ -438,7 +440,7 @@ def _sum(column: str) -> pl.Expr:
 
 def _efficiency(power_kw: str) -> pl.Expr:
     rate = pl.col("hashrate_th_mean")
-    return pl.when(rate > 0).then(pl.col(power_kw) * W_PER_KW / rate)
+    return pl.when(rate > 0).then(over(pl.col(power_kw) * W_PER_KW, rate))
 
 
 def _ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
@@ -471,20 +473,26 @@ def _beside(column: str, step: int) -> pl.Expr:
 
 
 def _segments(rows: pl.DataFrame) -> pl.DataFrame:
-    """Spans [begin, end) in µs with their energy and power, of all meters."""
+    """Spans [begin, end) in µs with their energy and power, of all meters.
+
+    The energy of an interval belongs to its whole length, even where the next one begins early;
+    what is covered ends there, at `until`, so that no time is counted twice.
+    """
     after = _beside("ts", -1)
     held = rows.filter(pl.col("kind") != str(MeterKind.REGISTER)).with_columns(
         is_power=pl.col("kind") == str(MeterKind.POWER)
     )
     believed = pl.when("is_power").then("max_hold_s").otherwise("expected_interval_s")
-    hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
+    hours = over(pl.col("expected_interval_s"), SECONDS_PER_HOUR)
+    length = pl.col("ts") + believed * US_PER_SECOND
     held = held.with_columns(
         begin="ts",
-        end=pl.min_horizontal(after, pl.col("ts") + believed * US_PER_SECOND),
-        power_kw=pl.when("is_power").then("power_kw").otherwise(pl.col("energy_kwh") / hours),
+        until=pl.min_horizontal(after, length),
+        end=pl.when("is_power").then(pl.min_horizontal(after, length)).otherwise(length),
+        power_kw=pl.when("is_power").then("power_kw").otherwise(over(pl.col("energy_kwh"), hours)),
     ).with_columns(
         energy_kwh=pl.when("is_power")
-        .then(pl.col("power_kw") * (pl.col("end") - pl.col("begin")) / US_PER_HOUR)
+        .then(over(pl.col("power_kw") * (pl.col("end") - pl.col("begin")), US_PER_HOUR))
         .otherwise("energy_kwh")
     )
     registers = rows.filter(kind=str(MeterKind.REGISTER))
@@ -495,9 +503,10 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     spread = (span > pl.col("max_hold_s") * US_PER_SECOND).cast(pl.UInt8) * _ESTIMATED
     counted = steps.filter(pl.col("step_kwh").is_not_null()).with_columns(
         begin="ts",
+        until="next_ts",
         end="next_ts",
         energy_kwh="step_kwh",
-        power_kw=pl.col("step_kwh") * US_PER_HOUR / span,
+        power_kw=over(pl.col("step_kwh") * US_PER_HOUR, span),
         rank=pl.max_horizontal("rank", "next_rank", spread),
     )
     return pl.concat([held.select(_SEGMENT), counted.select(_SEGMENT)])
@@ -517,7 +526,7 @@ def _register_steps(rows: pl.DataFrame) -> pl.DataFrame:
         next_rank=_beside("rank", -1),
     )
     rows = rows.filter(pl.col("next_ts").is_not_null())
-    hours = (pl.col("next_ts") - pl.col("ts")) / US_PER_HOUR
+    hours = over(pl.col("next_ts") - pl.col("ts"), US_PER_HOUR)
     size = pl.col("register_size_kwh")
     most = (pl.col("capacity_kw") * hours * IMPLAUSIBLE).fill_null(size / IMPLAUSIBLE)
     rise = pl.col("next_register") - pl.col("register_kwh")
@@ -565,8 +574,8 @@ def _pieces(segments: pl.DataFrame) -> pl.DataFrame:
     length = pl.col("to") - pl.col("from_")
     energy, step = pl.col("energy_kwh"), pl.col("resolution_kwh")
     cut = cut.with_columns(
-        energy_kwh=on_step(energy * ((pl.col("end") - pl.col("from_")) / length), step)
-        - on_step(energy * ((pl.col("begin") - pl.col("from_")) / length), step)
+        energy_kwh=on_step(energy * over(pl.col("end") - pl.col("from_"), length), step)
+        - on_step(energy * over(pl.col("begin") - pl.col("from_"), length), step)
     )
     whole_ones = segments.filter(inside).with_columns(energy_kwh=on_step(energy, step))
     columns = (*_SEGMENT, "quarter")
@@ -599,10 +608,10 @@ def _length_s(grain: Grain, timezone: str) -> pl.Expr:
 
 def with_ratios(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` with what follows from the other figures: mean power, coverage, efficiency."""
-    hours = pl.col("covered_s") / SECONDS_PER_HOUR
+    hours = over(pl.col("covered_s"), SECONDS_PER_HOUR)
     return rows.with_columns(
-        power_kw_mean=pl.when(hours > 0).then(pl.col("energy_kwh") / hours),
-        coverage=pl.col("covered_s") / pl.col("bucket_s"),
+        power_kw_mean=pl.when(hours > 0).then(over(pl.col("energy_kwh"), hours)),
+        coverage=over(pl.col("covered_s"), pl.col("bucket_s")),
     ).with_columns(efficiency_j_per_th=_efficiency("power_kw_mean"))
 
 

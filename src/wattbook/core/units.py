@@ -62,6 +62,15 @@ def on_step(value: pl.Expr, step: pl.Expr | float) -> pl.Expr:
     return (value / step).round() * step
 
 
+def over(part: pl.Expr, whole: pl.Expr | float) -> pl.Expr:
+    """`part` / `whole`, rounded once.
+
+    Polars multiplies a column by the reciprocal of a constant, which rounds twice, but divides
+    where the frame has one row: a quarter rolled up alone would have other bits than in company.
+    """
+    return part / (whole + part * 0)
+
+
 def units_of(column: str) -> tuple[str, ...]:
     """Units in which `column` may be given, its own first."""
     extra = ("F",) if column == "temperature_c" else ()

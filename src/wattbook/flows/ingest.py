@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import polars as pl
 
 from wattbook.core import frames, ingest
-from wattbook.core.ingest import IntervalLabel, Sorted
+from wattbook.core.ingest import IntervalLabel, Reason, Sorted
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import Batch, ReadingStore, Receipt, Written
@@ -153,9 +153,11 @@ class Collector:
                     if not done.done():
                         done.set_exception(error)
                 continue
-            for done, result in zip(waiters, results, strict=True):
-                if not done.done():
-                    done.set_result(result)
+            for entry, result in zip(group, results, strict=True):
+                if result.reason == Reason.DUPLICATE_IN_BATCH:
+                    self._waiting.append(entry)  # one key, named in two ways
+                elif not entry[1].done():
+                    entry[1].set_result(result)
 
     def _first_of_each_key(self) -> list["_Waiting"]:
         """Waiting rows with distinct keys; a second row for a key waits for the next group."""

@@ -160,8 +160,10 @@ def _summed(
     if count == 1 or quarter_power is None:
         return summed
     peaks = rollup.coincident_peak(quarter_power, buckets)
-    return summed.drop("power_kw_max", "power_kw_max_at").join(
-        peaks, on="start_utc", how="left", maintain_order="left"
+    return (
+        summed.drop("power_kw_max", "power_kw_max_at")
+        .join(peaks, on="start_utc", how="left", maintain_order="left")
+        .select(summed.columns)
     )
 
 

@@ -45,9 +45,14 @@ class Engine:
 
     def __init__(self, path: Path | None, *, memory_limit: str, threads: int) -> None:
         self.path = path
-        self._root = _connect(path, memory_limit=memory_limit, threads=threads)
-        self.migrated = self._migrate()
-        """Schema before and after."""
+        self._held = _hold(path)
+        try:
+            self._root = _connect(path, memory_limit=memory_limit, threads=threads)
+            self.migrated = self._migrate()
+            """Schema before and after."""
+        except BaseException:
+            _HELD.discard(self._held)
+            raise
         self._queue: SimpleQueue[AnyWork | None] = SimpleQueue()
         self._written = False
         self._thread = threading.Thread(target=self._write_loop, name="duckdb-writer", daemon=True)
@@ -84,6 +89,7 @@ class Engine:
         self._queue.put(None)
         self._thread.join()
         self._root.close()
+        _HELD.discard(self._held)
 
     def _write_loop(self) -> None:
         connection = self._root.cursor()
@@ -166,6 +172,20 @@ class Engine:
             con.execute("insert into schema_version values (?)", [version])
             con.commit()
         return have, len(steps)
+
+
+_HELD: Final[set[Path | None]] = set()
+"""Files open in this process: DuckDB itself would hand out the same one twice."""
+
+
+def _hold(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    real = path.resolve()
+    if real in _HELD:
+        raise UnavailableError(f"{path} is open in this process already")
+    _HELD.add(real)
+    return real
 
 
 def _connect(path: Path | None, *, memory_limit: str, threads: int) -> Connection:
