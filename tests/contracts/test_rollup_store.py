@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, rollup
+from wattbook.core import frames, metrics, rollup
 from wattbook.core.periods import Grain, Period
 from wattbook.ports.readings import Batch
 from wattbook.ports.rollups import Dirty
@@ -190,7 +190,7 @@ async def test_summed_power_is_what_the_core_would_give(known) -> None:
 
     summed = await known.rollups.power(["a", "b"], span)
 
-    expected = rollup.power(await known.rollups.read(["a", "b"], Grain.QUARTER, span))
+    expected = metrics.power(await known.rollups.read(["a", "b"], Grain.QUARTER, span))
     assert_frame_equal(summed, expected, rel_tol=1e-12, abs_tol=0.0)
     assert summed["power_kw"].to_list() == pytest.approx([3.0, 0.3, 5.0])
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, periods, rollup
+from wattbook.core import frames, metrics, periods, rollup, segments
 from wattbook.core.periods import Grain, Period
 
 T = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -143,7 +143,7 @@ def test_a_bucket_of_which_nothing_is_known_is_null_with_coverage_0() -> None:
     rows = quarters("power", {0: 60.0}, max_hold_s=300)
     buckets = periods.buckets(Period(T, T + 2 * HOUR), Grain.HOUR)
 
-    total = rollup.total(stamped(rollup.coarsen(rows, meter("power"), Grain.HOUR)), buckets, 1)
+    total = metrics.total(stamped(rollup.coarsen(rows, meter("power"), Grain.HOUR)), buckets, 1)
 
     silent = total.row(1, named=True)
     assert silent["energy_kwh"] is None
@@ -155,7 +155,7 @@ def test_a_bucket_of_which_nothing_is_known_is_null_with_coverage_0() -> None:
 
 
 def events(values: Mapping[int, float], **changes: object) -> list[tuple[int, str]]:
-    found = rollup.register_events(readings("register", values), meter("register", **changes))
+    found = segments.register_events(readings("register", values), meter("register", **changes))
     minutes = (found["at_utc"] - T).dt.total_minutes()
     return list(zip(minutes.to_list(), found["kind"].to_list(), strict=True))
 
@@ -255,7 +255,7 @@ def test_a_single_reading_of_a_register_is_no_energy() -> None:
 def test_other_meters_have_no_register_events() -> None:
     falling = readings("power", {0: 100.0, 15: 1.0})
 
-    assert rollup.register_events(falling, meter("power")).is_empty()
+    assert segments.register_events(falling, meter("power")).is_empty()
 
 
 # --- statistics --------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_a_total_is_the_sum_of_its_meters_and_a_silent_one_shows() -> None:
     rows = two_meters({0: 10.0, 15: 10.0}, {0: 30.0})
     buckets = periods.buckets(Period(T, T + 45 * MINUTE), Grain.QUARTER)
 
-    total = rollup.total(rows, buckets, 2)
+    total = metrics.total(rows, buckets, 2)
 
     assert total["energy_kwh"].to_list() == [40.0, 10.0, None]
     assert total["coverage"].to_list() == [1.0, 0.5, 0.0]  # of 2 × 900 s
@@ -343,14 +343,14 @@ def test_a_meter_that_never_spoke_lowers_the_coverage_of_the_total() -> None:
     rows = two_meters({0: 10.0}, {})
     buckets = periods.buckets(Period(T, T + 15 * MINUTE), Grain.QUARTER)
 
-    assert rollup.total(rows, buckets, 4)["coverage"].to_list() == [0.25]
+    assert metrics.total(rows, buckets, 4)["coverage"].to_list() == [0.25]
 
 
 def test_the_peak_of_several_meters_is_that_of_their_sum_not_the_sum_of_their_peaks() -> None:
     rows = two_meters({0: 100.0, 15: 10.0}, {0: 10.0, 15: 90.0})
     hour = periods.buckets(Period(T, T + HOUR), Grain.HOUR)
 
-    (peak,) = rollup.coincident_peak(rollup.power(rows), hour).rows(named=True)
+    (peak,) = metrics.coincident_peak(metrics.power(rows), hour).rows(named=True)
 
     # 110 kWh, then 100 kWh in a quarter: 440 kW, not 400 + 360
     assert peak == {"start_utc": T, "power_kw_max": 440.0, "power_kw_max_at": T}
@@ -360,7 +360,7 @@ def test_the_peak_of_each_bucket_is_its_own() -> None:
     rows = two_meters({0: 10.0, 60: 30.0, 75: 20.0}, {0: 10.0, 60: 10.0, 75: 10.0})
     hours = periods.buckets(Period(T, T + 3 * HOUR), Grain.HOUR)
 
-    peaks = rollup.coincident_peak(rollup.power(rows), hours)
+    peaks = metrics.coincident_peak(metrics.power(rows), hours)
 
     # 20 and 40 kWh in a quarter; the third hour has none
     assert peaks.select("power_kw_max", "power_kw_max_at").rows() == [(80.0, T), (160.0, T + HOUR)]
@@ -369,9 +369,9 @@ def test_the_peak_of_each_bucket_is_its_own() -> None:
 def test_the_whole_is_the_sum_of_its_buckets_over_all_of_the_time() -> None:
     rows = two_meters({0: 10.0, 15: 30.0}, {0: 20.0, 15: 40.0})
     span = Period(T, T + HOUR)
-    total = rollup.total(rows, periods.buckets(span, Grain.QUARTER), 2)
+    total = metrics.total(rows, periods.buckets(span, Grain.QUARTER), 2)
 
-    whole = rollup.whole(total, span, 2)
+    whole = metrics.whole(total, span, 2)
 
     assert whole["energy_kwh"] == 100.0
     assert whole["coverage"] == 0.5  # two of four quarters
@@ -382,9 +382,9 @@ def test_the_whole_is_the_sum_of_its_buckets_over_all_of_the_time() -> None:
 
 def test_the_whole_of_nothing_is_unknown_with_coverage_0() -> None:
     span = Period(T, T + HOUR)
-    nothing = rollup.total(two_meters({}, {}), periods.buckets(span, Grain.QUARTER), 2)
+    nothing = metrics.total(two_meters({}, {}), periods.buckets(span, Grain.QUARTER), 2)
 
-    whole = rollup.whole(nothing, span, 2)
+    whole = metrics.whole(nothing, span, 2)
 
     assert whole["energy_kwh"] is None
     assert whole["power_kw_mean"] is None

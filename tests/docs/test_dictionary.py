@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattbook.core import entities, frames, ingest, rollup
+from wattbook.core import entities, frames, ingest, segments
 from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
 from wattbook.core.periods import Grain
-from wattbook.core.rollup import EventKind
+from wattbook.core.segments import EventKind
 from wattbook.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "dictionary.md"
@@ -221,5 +221,5 @@ def test_numbers_in_the_meanings_are_those_of_the_code() -> None:
     assert ingest.GRID_AHEAD.days == 8
     assert ingest.EARLIEST.year == 1990
     assert ingest.MAX_INTERVAL_S == 86_400
-    assert rollup.IMPLAUSIBLE == 2
+    assert segments.IMPLAUSIBLE == 2
     assert entities.HOLD_INTERVALS == 3

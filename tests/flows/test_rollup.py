@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, rollup
+from wattbook.core import frames, rollup, segments
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import rollup as rolling
 from wattbook.ports.readings import Batch
@@ -132,7 +132,9 @@ async def assert_as_from_scratch(stores: Stores, meters: pl.DataFrame) -> None:
     ids = meters["meter_id"].to_list()
     assert_frame_equal(await stores.figures(ids), await expected(stores, meters), check_exact=True)
     rows = await stores.readings.read(ids)
-    assert_frame_equal(await stores.rollups.events(ids, EVER), rollup.register_events(rows, meters))
+    assert_frame_equal(
+        await stores.rollups.events(ids, EVER), segments.register_events(rows, meters)
+    )
     assert await stores.catch_up(meters) == 0
 
 

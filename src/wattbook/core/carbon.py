@@ -5,6 +5,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import factors, frames
+from wattbook.core.frames import known_sum
 from wattbook.core.units import G_PER_KG, SECONDS_PER_HOUR
 
 NONE: Final = "none"
@@ -202,13 +203,13 @@ def summed(hours: pl.DataFrame, by: str) -> pl.DataFrame:
     rung that was used, or `mixed`.
     """
     known = pl.col("emitted_kg").is_not_null()
-    emitted, energy = pl.col("emitted_kg"), pl.col("energy_kwh")
+    energy = pl.col("energy_kwh")
     used = pl.col("fallback").filter(energy.is_not_null())
     return (
         hours.group_by(by, maintain_order=True)
         .agg(
-            energy_kwh=pl.when(energy.count() > 0).then(energy.sum()),
-            emitted_kg=pl.when(known.any()).then(emitted.sum()),
+            energy_kwh=known_sum("energy_kwh"),
+            emitted_kg=known_sum("emitted_kg"),
             known_kwh=energy.filter(known).sum(),
             fallback=pl.when(used.n_unique() > 1).then(pl.lit("mixed")).otherwise(used.first()),
         )
@@ -229,7 +230,7 @@ def shares(hours: pl.DataFrame) -> pl.DataFrame:
         used.group_by("source", "scope", "fallback")
         .agg(
             energy_kwh=energy.sum(),
-            emitted_kg=pl.when(pl.col("emitted_kg").count() > 0).then(pl.col("emitted_kg").sum()),
+            emitted_kg=known_sum("emitted_kg"),
         )
         .select(
             "source",

@@ -259,3 +259,23 @@ CONTRACTS: Final = (
     GRID,
     FACTORS,
 )
+
+
+def rank() -> pl.Expr:
+    """How bad the `quality` of a row is, 0 for the best."""
+    return pl.col("quality").cast(_QUALITY).to_physical()
+
+
+def quality_of(rank_: pl.Expr) -> pl.Expr:
+    """The quality that has this rank."""
+    return pl.lit(_QUALITIES).gather(rank_.cast(pl.UInt32))
+
+
+def known_sum(column: str) -> pl.Expr:
+    """Sum that is null where nothing is known."""
+    value = pl.col(column)
+    return pl.when(value.count() > 0).then(value.sum())
+
+
+_QUALITY: Final = pl.Enum(QUALITIES)
+_QUALITIES: Final = pl.Series(QUALITIES)

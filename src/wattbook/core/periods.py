@@ -180,3 +180,13 @@ def parts_of(grain: Grain, buckets_: pl.DataFrame) -> Grain:
 
 def _quarters_at_least(grain: Grain) -> int:
     return {"quarter": 1, "hour": 4, "day": 92, "week": 668, "month": 2684}[grain]
+
+
+def microseconds(column: str) -> pl.Expr:
+    """Instants as whole microseconds since 1970."""
+    return pl.col(column).to_physical()
+
+
+def instant(microseconds_: pl.Expr) -> pl.Expr:
+    """Whole microseconds since 1970 as UTC instants."""
+    return microseconds_.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

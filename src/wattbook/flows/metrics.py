@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import cost, frames, periods, rollup
+from wattbook.core import metrics as figures_of
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.periods import Grain, Period
@@ -81,7 +82,7 @@ async def of_site(
     prices = cost.hourly_prices(await grid.read([zone], whole, as_of=as_of))
 
     rows = _summed(_of(found, main_ids), buckets, mains.height, quarter_power)
-    total = rollup.whole(rows, whole, mains.height)
+    total = figures_of.whole(rows, whole, mains.height)
     rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
     return Series(
         grain=grain,
@@ -136,7 +137,7 @@ async def aggregate(
         series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
         totals.append(
             {"group": name, "sites": members["site_id"].n_unique()}
-            | rollup.whole(summed, whole, len(each))
+            | figures_of.whole(summed, whole, len(each))
         )
     return Network(
         Series(
@@ -156,10 +157,10 @@ def _summed(
     rows: pl.DataFrame, buckets: pl.DataFrame, count: int, quarter_power: pl.DataFrame | None
 ) -> pl.DataFrame:
     """The rows of several meters added up, with the peak of their sum."""
-    summed = rollup.total(rows, buckets, count)
+    summed = figures_of.total(rows, buckets, count)
     if count == 1 or quarter_power is None:
         return summed
-    peaks = rollup.coincident_peak(quarter_power, buckets)
+    peaks = figures_of.coincident_peak(quarter_power, buckets)
     return (
         summed.drop("power_kw_max", "power_kw_max_at")
         .join(peaks, on="start_utc", how="left", maintain_order="left")
@@ -211,9 +212,8 @@ def _of(rows: pl.DataFrame, meter_ids: Sequence[str]) -> pl.DataFrame:
 def _beside(rows: pl.DataFrame, meters: pl.DataFrame, whole: Period) -> pl.DataFrame:
     """Energy and coverage of each meter over the period."""
     seconds = (whole.end - whole.start).total_seconds()
-    energy = pl.col("energy_kwh")
     sums = rows.group_by("meter_id").agg(
-        energy_kwh=pl.when(energy.count() > 0).then(energy.sum()),
+        energy_kwh=frames.known_sum("energy_kwh"),
         power_kw_max=pl.col("power_kw_max").max(),
         coverage=pl.col("covered_s").sum() / seconds,
     )

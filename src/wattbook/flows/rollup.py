@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 import polars as pl
 import structlog
 
-from wattbook.core import frames, periods, rollup
+from wattbook.core import frames, metrics, periods, rollup, segments
 from wattbook.core.entities import MeterKind
 from wattbook.core.errors import WattbookError
 from wattbook.core.periods import Grain, Period
@@ -132,7 +132,7 @@ class Past:
     def __init__(self, readings: pl.DataFrame, meters: pl.DataFrame, as_of: datetime) -> None:
         quarters = rollup.quarters(readings, meters)
         self._rows = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
-        self._events = rollup.register_events(readings, meters)
+        self._events = segments.register_events(readings, meters)
 
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
         """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
@@ -140,8 +140,8 @@ class Past:
         return self._rows.filter(mine, _in(period), grain=str(grain)).sort(*frames.ROLLUPS.key)
 
     async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.rollup.power` of the quarters in the period."""
-        return rollup.power(await self.read(meter_ids, Grain.QUARTER, period))
+        """`core.metrics.power` of the quarters in the period."""
+        return metrics.power(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
         """`frames.EVENTS` of the meters in the period, sorted by key."""
@@ -200,7 +200,7 @@ async def _roll_up(
         recomputed = [inside, old_days.filter(_in(hulls[Grain.DAY])), *coarse]
         old = pl.concat(recomputed)
         gone = old.join(figures, on=list(frames.ROLLUPS.key), how="anti")
-        events = rollup.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
+        events = segments.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
         events, _ = _split(events, spans, "at_utc")
         return rollup.stamped(figures, now, old), gone.select(frames.ROLLUPS.key), events
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import polars as pl
 
-from wattbook.core import rollup
+from wattbook.core import metrics
 from wattbook.core.periods import Grain, Period
 
 
@@ -28,8 +28,8 @@ class Rollups(Protocol):
         ...
 
     async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.rollup.power` of the quarters in the period, computed wherever is fastest."""
-        return rollup.power(await self.read(meter_ids, Grain.QUARTER, period))
+        """`core.metrics.power` of the quarters in the period, computed wherever is fastest."""
+        return metrics.power(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
         """`frames.EVENTS` of the meters in the period, sorted by key."""

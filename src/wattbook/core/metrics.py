@@ -1,0 +1,134 @@
+"""Figures of several meters together, and over a whole period."""
+
+import polars as pl
+
+from wattbook.core import frames
+from wattbook.core.frames import known_sum
+from wattbook.core.periods import Period
+from wattbook.core.rollup import efficiency
+
+
+def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.DataFrame:
+    """One row per bucket with the sum of several meters: gaps are nulls with coverage 0.
+
+    Parameters
+    ----------
+    rollups
+        Rows of one grain, of the meters that are to be added.
+    buckets
+        `start_utc` and `end_utc` of every bucket wanted.
+    meter_count
+        How many meters are expected to report: a silent one lowers `coverage`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `start_utc`, the figures, `coverage` [0-1], `meters` (how many had energy). Of several
+        meters, `power_kw_max` is that of the one meter, or null: the peak of a sum is not the sum
+        of the peaks, see `coincident_peak`.
+    """
+    weight = pl.col("covered_s")
+    single = meter_count == 1
+    sums = (
+        rollups.with_columns(rank=frames.rank())
+        .group_by("start_utc")
+        .agg(
+            energy_kwh=known_sum("energy_kwh"),
+            power_kw_mean=known_sum("power_kw_mean"),
+            power_kw_min=known_sum("power_kw_min"),
+            power_kw_max=known_sum("power_kw_max" if single else "power_kw_mean"),
+            power_kw_max_at=pl.col("power_kw_max_at").min(),
+            hashrate_th_mean=known_sum("hashrate_th_mean"),
+            hashed_kw=pl.col("power_kw_mean")
+            .filter(pl.col("hashrate_th_mean").is_not_null())
+            .sum(),
+            temperature_c_mean=(pl.col("temperature_c_mean") * weight).sum()
+            / weight.filter(pl.col("temperature_c_mean").is_not_null()).sum(),
+            readings=pl.col("readings").sum(),
+            covered_s=weight.sum(),
+            rank=pl.col("rank").max(),
+            meters=pl.col("energy_kwh").is_not_null().sum(),
+            revision=pl.col("revision").max(),
+            computed_utc=pl.col("computed_utc").max(),
+        )
+    )
+    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
+    rows = buckets.join(sums, on="start_utc", how="left", maintain_order="left")
+    return rows.select(
+        "start_utc",
+        "end_utc",
+        "energy_kwh",
+        "power_kw_mean",
+        "power_kw_min",
+        "power_kw_max",
+        "power_kw_max_at",
+        "hashrate_th_mean",
+        efficiency_j_per_th=efficiency("hashed_kw"),
+        temperature_c_mean=pl.col("temperature_c_mean").fill_nan(None),
+        readings=pl.col("readings").fill_null(0),
+        covered_s=weight.fill_null(0.0),
+        coverage=weight.fill_null(0.0) / (seconds * meter_count),
+        quality=frames.quality_of(pl.col("rank")),
+        meters=pl.col("meters").fill_null(0).cast(pl.Int64),
+        revision="revision",
+        computed_utc="computed_utc",
+    )
+
+
+def power(quarter_rows: pl.DataFrame) -> pl.DataFrame:
+    """Sum of the meters' mean power in each quarter: `start_utc`, `power_kw` [kW], sorted."""
+    known = quarter_rows.drop_nulls("power_kw_mean").sort("start_utc", "meter_id")
+    return known.group_by("start_utc", maintain_order=True).agg(
+        power_kw=pl.col("power_kw_mean").sum()
+    )
+
+
+def coincident_peak(quarter_power: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Highest summed quarter-hour mean in each bucket: `power_kw_max` [kW], `power_kw_max_at`.
+
+    Parameters
+    ----------
+    quarter_power
+        From `power`.
+    buckets
+        `start_utc` and `end_utc`.
+    """
+    owner = quarter_power.sort("start_utc").join_asof(
+        buckets.select(bucket="start_utc", end_utc="end_utc").sort("bucket"),
+        left_on="start_utc",
+        right_on="bucket",
+    )
+    return (
+        owner.filter(pl.col("start_utc") < pl.col("end_utc"))
+        .group_by("bucket", maintain_order=True)
+        .agg(
+            power_kw_max=pl.col("power_kw").max(),
+            power_kw_max_at=pl.col("start_utc").get(pl.col("power_kw").arg_max()),
+        )
+        .rename({"bucket": "start_utc"})
+    )
+
+
+def whole(rows: pl.DataFrame, period: Period, meter_count: int) -> dict[str, object]:
+    """One row over the whole period from the rows of `total`."""
+    weight = pl.col("covered_s")
+    seconds = (period.end - period.start).total_seconds()
+    hashed = pl.col("efficiency_j_per_th").is_not_null()
+    summed = rows.select(
+        energy_kwh=known_sum("energy_kwh"),
+        power_kw_mean=(pl.col("power_kw_mean") * weight).sum()
+        / weight.filter(pl.col("power_kw_mean").is_not_null()).sum(),
+        power_kw_min=pl.col("power_kw_min").min(),
+        power_kw_max=pl.col("power_kw_max").max(),
+        power_kw_max_at=pl.col("power_kw_max_at").get(pl.col("power_kw_max").arg_max()),
+        hashrate_th_mean=(pl.col("hashrate_th_mean") * weight).sum()
+        / weight.filter(pl.col("hashrate_th_mean").is_not_null()).sum(),
+        efficiency_j_per_th=(
+            pl.col("efficiency_j_per_th") * pl.col("hashrate_th_mean") * weight
+        ).sum()
+        / (pl.col("hashrate_th_mean") * weight).filter(hashed).sum(),
+        readings=pl.col("readings").sum(),
+        coverage=weight.sum() / (seconds * max(meter_count, 1)),
+        quality=frames.quality_of(frames.rank().max()),
+    )
+    return summed.with_columns(pl.col(pl.Float64).fill_nan(None)).row(0, named=True)
