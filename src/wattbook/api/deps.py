@@ -52,7 +52,7 @@ def too_large(limit: int) -> TooLargeError:
     )
 
 
-async def body(request: Request, runtime: RuntimeDep) -> bytes:
+async def body_of(request: Request, runtime: RuntimeDep) -> bytes:
     """The request's body, decompressed, within the limit."""
     limit = runtime.settings.body_limit
     limited(request, limit)
@@ -69,7 +69,7 @@ async def body(request: Request, runtime: RuntimeDep) -> bytes:
     return await asyncio.to_thread(inflate, whole, encoding, limit)
 
 
-BodyDep = Annotated[bytes, Depends(body)]
+BodyDep = Annotated[bytes, Depends(body_of)]
 
 
 def instant(at: datetime) -> str:

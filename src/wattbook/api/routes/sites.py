@@ -42,7 +42,7 @@ class Bounded(APIRoute):
         handle = super().get_route_handler()
 
         async def within_limit(request: Request) -> Response:
-            whole = await deps.body(request, await deps.runtime(request))
+            whole = await deps.body_of(request, await deps.runtime(request))
 
             async def replay() -> dict[str, Any]:
                 return {"type": "http.request", "body": whole, "more_body": False}
