@@ -5,6 +5,8 @@ quarter-hour is the sum of the pieces of segments in it, and every other bucket 
 quarters.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -221,6 +223,54 @@ def _weighted(column: str, name: str, covered_us: pl.Expr) -> dict[str, pl.Expr]
 
 def _weighted_mean(name: str) -> pl.Expr:
     return over(pl.col(f"{name}_sum").sum() * QUARTER_US, pl.col(f"{name}_us").sum())
+
+
+def portions(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[pl.DataFrame]]:
+    """Spans of `touched` in loads of meters of one time zone, each in parts to be done in turn.
+
+    A load has about `most` readings, as the meters' expected intervals tell; a meter that has more
+    is a load of its own, its spans cut at quarter borders into parts of about `most`.
+    """
+    length = (pl.col("to_utc") - pl.col("from_utc")).dt.total_seconds()
+    sized = spans.join(
+        meters.select("meter_id", "timezone", "expected_interval_s"),
+        on="meter_id",
+        maintain_order="left",
+    ).with_columns(size=length / pl.col("expected_interval_s"))
+    by_meter = sized.group_by("timezone", "meter_id", maintain_order=True).agg(pl.col("size").sum())
+    heavy = by_meter.filter(pl.col("size") > most)["meter_id"]
+    light = by_meter.filter(pl.col("size") <= most).with_columns(
+        load=(pl.col("size").cum_sum().over("timezone") // most)
+    )
+    own = spans.columns
+    loads = [
+        [spans.join(group.select("meter_id"), on="meter_id", how="semi", maintain_order="left")]
+        for _, group in light.group_by("timezone", "load", maintain_order=True)
+    ]
+    for meter_id in heavy:
+        parts = [
+            part
+            for span in sized.filter(meter_id=meter_id).iter_slices(1)
+            for part in _cut(span, most)
+        ]
+        loads.append([part.select(own) for part in parts])
+    return loads
+
+
+def _cut(span: pl.DataFrame, most: int) -> list[pl.DataFrame]:
+    """One span in parts of about `most` readings."""
+    quarters_in = (span["to_utc"][0] - span["from_utc"][0]) // periods.QUARTER
+    count = min(quarters_in, max(1, math.ceil(span["size"][0] / most)))
+    borders = [
+        span["from_utc"][0] + quarters_in * place // count * periods.QUARTER
+        for place in range(count + 1)
+    ]
+    return [
+        span.with_columns(
+            from_utc=pl.lit(begin, dtype=frames.UTC), to_utc=pl.lit(end, dtype=frames.UTC)
+        )
+        for begin, end in itertools.pairwise(borders)
+    ]
 
 
 def efficiency(power_kw: str) -> pl.Expr:

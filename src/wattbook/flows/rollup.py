@@ -20,10 +20,10 @@ from wattbook.ports.rollups import Dirty, Rollups, RollupStore
 
 log = structlog.get_logger()
 
-METERS_AT_ONCE: Final = 20
-"""So many meters are recomputed together: enough to fill the columns, little enough for memory."""
+READINGS_AT_ONCE: Final = 250_000
+"""About so many readings are rolled up together: many for the columns, few for the memory."""
 
-CHUNKS_AT_ONCE: Final = 2
+LOADS_AT_ONCE: Final = 2
 """While one is read or written, another is computed."""
 
 Progress = Callable[[int, int], None]
@@ -55,32 +55,37 @@ async def catch_up(
         dirty = await rollups.dirty(meter_ids)
         meters = await registry.meters()
         waiting = meters.join(dirty.spans.select("meter_id").unique(), on="meter_id", how="semi")
-        chunks = [
-            chunk
-            for zone in waiting.partition_by("timezone", maintain_order=True)
-            for chunk in zone.iter_slices(METERS_AT_ONCE)
-        ]
-        turns = asyncio.Semaphore(CHUNKS_AT_ONCE)
+        loads = rollup.portions(rollup.touched(dirty.spans, waiting), waiting, READINGS_AT_ONCE)
+        turns = asyncio.Semaphore(LOADS_AT_ONCE)
         done = 0
 
-        async def one(chunk: pl.DataFrame) -> int:
+        async def one(load: list[pl.DataFrame]) -> int:
             nonlocal done
-            mine = dirty.spans.join(chunk.select("meter_id"), on="meter_id", how="semi")
+            mine = waiting.join(load[0].select("meter_id").unique(), on="meter_id", how="semi")
+            marks = dirty.spans.join(mine.select("meter_id"), on="meter_id", how="semi")
+            written = 0
             async with turns:
-                written = await _roll_up(
-                    chunk,
-                    Dirty(mine, dirty.mark),
-                    readings=readings,
-                    rollups=rollups,
-                    now=clock.now(),
-                )
-            done += chunk.height
+                for spans in load:
+                    settled = marks if spans is load[-1] else marks.clear()
+                    written += await _roll_up(
+                        mine,
+                        spans,
+                        Dirty(settled, dirty.mark),
+                        readings=readings,
+                        rollups=rollups,
+                        now=clock.now(),
+                    )
+            done += mine.height
             if progress is not None:
                 progress(done, waiting.height)
             return written
 
-        written = await asyncio.gather(*(one(chunk) for chunk in chunks))
-    return Rolled(waiting.height, sum(written))
+        # All of them end before the turn does, even where one fails.
+        results = await asyncio.gather(*(one(load) for load in loads), return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures:
+        raise failures[0]
+    return Rolled(waiting.height, sum(result for result in results if isinstance(result, int)))
 
 
 PATIENCE: Final = 15
@@ -171,15 +176,16 @@ async def view(
 
 async def _roll_up(
     meters: pl.DataFrame,
+    touched: pl.DataFrame,
     dirty: Dirty,
     *,
     readings: ReadingStore,
     rollups: RollupStore,
     now: datetime,
 ) -> int:
-    """Roll up meters of one time zone; the rows that changed."""
+    """Roll up spans of meters of one time zone, and settle `dirty`; how many rows changed."""
     timezone = str(meters["timezone"][0])
-    spans, rows = await readings.around(rollup.touched(dirty.spans, meters))
+    spans, rows = await readings.around(touched)
     if spans.is_empty():
         return 0
     ids = meters["meter_id"].to_list()
