@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     root_path: str = Field("", description="path under which a proxy shows the service")
     data_dir: Path = Field(Path("wattbook-data"), description="folder of the embedded stores")
     duckdb_memory_limit: str = Field(
-        "512MB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="most memory of the DuckDB store"
+        "400MB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="most memory of the DuckDB store"
     )
     duckdb_threads: Annotated[int, Field(ge=1, le=256)] = Field(
         2, description="threads of the DuckDB store"

@@ -90,7 +90,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             registry = SqlRegistry(sql)
             meter_keys = Keys(engine, "meter_keys", "meter_id")
             marks = Marks(engine, meter_keys)
-            readings = DuckReadings(engine, meter_keys, marks)
+            readings = DuckReadings(engine, meter_keys, marks, clock)
             yield Runtime(
                 settings=settings,
                 clock=clock,

@@ -183,21 +183,21 @@ async def test_a_figure_that_no_longer_is_can_be_dropped(known) -> None:
     assert (await known.rollups.read(["a"], Grain.HOUR, EVER)).height == 1
 
 
-async def test_summed_power_is_what_the_core_would_give(known) -> None:
+async def test_summed_demand_is_what_the_core_would_give(known) -> None:
     await keep(known, figures({0: 1.0, 15: 0.1, 45: 7.0}))
     await keep(known, figures({0: 2.0, 15: 0.2, 30: 5.0}, "b"))
     span = Period(T, T + 45 * MINUTE)
 
-    summed = await known.rollups.power(["a", "b"], span)
+    summed = await known.rollups.demand(["a", "b"], span)
 
-    expected = metrics.power(await known.rollups.read(["a", "b"], Grain.QUARTER, span))
-    assert_frame_equal(summed, expected, rel_tol=1e-12, abs_tol=0.0)
+    expected = metrics.demand(await known.rollups.read(["a", "b"], Grain.QUARTER, span))
+    assert_frame_equal(summed, expected, check_exact=True)
     assert summed["power_kw"].to_list() == pytest.approx([3.0, 0.3, 5.0])
 
 
 async def test_of_silent_meters_there_is_no_power(known) -> None:
-    assert (await known.rollups.power(["a"], DAY)).rows() == []
-    assert (await known.rollups.power([], DAY)).rows() == []
+    assert (await known.rollups.demand(["a"], DAY)).rows() == []
+    assert (await known.rollups.demand([], DAY)).rows() == []
 
 
 # --- pages -------------------------------------------------------------------------------------

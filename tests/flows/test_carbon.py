@@ -135,6 +135,7 @@ async def test_a_site_without_readings_has_an_account_of_unknowns(world) -> None
     found = await account(world)
 
     assert found.rows["emitted_kg"].to_list() == [None, None]
+    assert found.total.pop("coverage") == 0.0
     assert set(found.total.values()) == {None}
     assert found.factors.is_empty()
 

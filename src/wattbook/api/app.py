@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from wattbook import __version__, logs
@@ -55,6 +56,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.include_router(health.router)
     for routes in (sites, ingest, metrics, carbon):
         app.include_router(routes.router, prefix="/api/v1")
+    app.add_route("/", lambda _: RedirectResponse(f"{settings.root_path}/docs"))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
     return app
 

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
 from pydantic import AwareDatetime
 
-from wattbook.core.errors import TooLargeError
+from wattbook.core.errors import InputError, Problem, TooLargeError
 from wattbook.core.periods import Grain, Period
 from wattbook.sources.codecs.inflate import inflate
 from wattbook.wiring import Runtime
@@ -27,6 +28,24 @@ async def period(
 ) -> Period:
     """A half-open span of time."""
     return Period(start, end)
+
+
+async def strict(request: Request) -> None:
+    """Refuse parameters that mean nothing here: a misspelt `as_of` would answer something else."""
+    known = _query_names(request.scope["route"].dependant)
+    problems = [
+        Problem("unknown_parameter", f"want one of {', '.join(sorted(known))}", field=name)
+        for name in request.query_params
+        if name not in known
+    ]
+    if problems:
+        named = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+        raise InputError(f"no such parameter: {named}", problems)
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    own = {field.alias for field in dependant.query_params}
+    return own.union(*(_query_names(each) for each in dependant.dependencies))
 
 
 PeriodDep = Annotated[Period, Depends(period)]

@@ -75,6 +75,7 @@ class Span(BaseModel):
     timezone: str
     start: AwareDatetime
     end: AwareDatetime
+    as_of: AwareDatetime | None = Field(description="what was known then; null for all that is")
 
 
 class SiteMetrics(Span):
@@ -151,11 +152,13 @@ class CarbonRow(BaseModel):
     emitted_kg: float | None = Field(description="emissions [kgCO2e]; null is unknown, never zero")
     intensity_g_per_kwh: float | None = Field(description="emissions over energy [gCO2e/kWh]")
     fallback: str | None = Field(description="`none` for the hour's own mix, else the rung")
+    coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
 
 
 class CarbonTotal(BaseModel):
     """Emissions of the whole period."""
 
+    coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
     energy_kwh: float | None
     emitted_kg: float | None
     intensity_g_per_kwh: float | None

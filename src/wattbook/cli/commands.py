@@ -229,7 +229,7 @@ def metrics(
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
-    """Energy, power, hash rate and cost of a site, or of the network."""
+    """Energy, power and hash rate of a site (with its cost) or of the network."""
     from wattbook.cli import metrics as door
 
     if (site is None) != network:

@@ -95,7 +95,7 @@ READING_COLUMNS: Final[dict[str, Column]] = {
     "energy_kwh": Column(pl.Float64, "energy [kWh] of the interval that begins at `ts_utc`"),
     "register_kwh": Column(pl.Float64, "state [kWh] of the cumulative register"),
     "hashrate_th": Column(pl.Float64, "hash rate [TH/s]"),
-    "temperature_c": Column(pl.Float64, "temperature [°C] of the inlet air"),
+    "temperature_c": Column(pl.Float64, "temperature [°C] of the inlet air, or of a chip"),
 }
 
 RAW_READINGS: Final = Contract(

@@ -313,7 +313,7 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
         (
             Reason.BAD_TIMESTAMP,
             at.is_not_null(),
-            pl.format(f"{sent}: want ISO 8601 with an offset, have {{}}", shown),
+            pl.format(f"{sent}: want an ISO 8601 date and time with an offset, have {{}}", shown),
         ),
         (
             Reason.FUTURE_TIMESTAMP,
@@ -387,12 +387,14 @@ def _reading_checks() -> list[Check]:
                     ).fill_null(value=False)
                 )
             ).fill_null(value=False),
-            pl.format(
-                "power_kw {} or energy_kwh {} in {} s is above the site's capacity_kw of {}",
-                pl.col("power_kw").cast(pl.String).fill_null("null"),
-                pl.col("energy_kwh").cast(pl.String).fill_null("null"),
-                "expected_interval_s",
-                "capacity_kw",
+            pl.concat_str(
+                [
+                    pl.format("power_kw is {}", "power_kw"),
+                    pl.format("energy_kwh is {} in {} s", "energy_kwh", "expected_interval_s"),
+                    pl.format("above the site's capacity_kw of {}", "capacity_kw"),
+                ],
+                separator=", ",
+                ignore_nulls=True,
             ),
         ),
         (

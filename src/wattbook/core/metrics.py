@@ -1,11 +1,14 @@
 """Figures of several meters together, and over a whole period."""
 
+from typing import Final
+
 import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Period
 from wattbook.core.rollup import efficiency
+from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR, over
 
 
 def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.DataFrame:
@@ -36,8 +39,8 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
             energy_kwh=known_sum("energy_kwh"),
             power_kw_mean=known_sum("power_kw_mean"),
             power_kw_min=known_sum("power_kw_min"),
-            power_kw_max=known_sum("power_kw_max" if single else "power_kw_mean"),
-            power_kw_max_at=pl.col("power_kw_max_at").min(),
+            power_kw_max=pl.col("power_kw_max").first() if single else None,
+            power_kw_max_at=pl.col("power_kw_max_at").first() if single else None,
             hashrate_th_mean=known_sum("hashrate_th_mean"),
             hashed_kw=pl.col("power_kw_mean")
             .filter(pl.col("hashrate_th_mean").is_not_null())
@@ -75,25 +78,29 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
     )
 
 
-def power(quarter_rows: pl.DataFrame) -> pl.DataFrame:
-    """Sum of the meters' mean power in each quarter: `start_utc`, `power_kw` [kW], sorted."""
-    known = quarter_rows.drop_nulls("power_kw_mean").sort("start_utc", "meter_id")
+def demand(quarter_rows: pl.DataFrame) -> pl.DataFrame:
+    """Demand of several meters in each quarter-hour: `start_utc`, `power_kw` [kW], sorted.
+
+    The energy of the quarter over a quarter of an hour, as markets settle it. Energies add without
+    error, so the figure is the same whoever adds them; time that is not covered adds nothing.
+    """
+    known = quarter_rows.drop_nulls("energy_kwh").sort("start_utc", "meter_id")
     return known.group_by("start_utc", maintain_order=True).agg(
-        power_kw=pl.col("power_kw_mean").sum()
+        power_kw=pl.col("energy_kwh").sum() * QUARTERS_PER_HOUR
     )
 
 
-def coincident_peak(quarter_power: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
-    """Highest summed quarter-hour mean in each bucket: `power_kw_max` [kW], `power_kw_max_at`.
+def coincident_peak(quarter_demand: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Highest quarter-hour demand in each bucket: `power_kw_max` [kW], `power_kw_max_at`.
 
     Parameters
     ----------
     quarter_power
-        From `power`.
+        From `demand`.
     buckets
         `start_utc` and `end_utc`.
     """
-    owner = quarter_power.sort("start_utc").join_asof(
+    owner = quarter_demand.sort("start_utc").join_asof(
         buckets.select(bucket="start_utc", end_utc="end_utc").sort("bucket"),
         left_on="start_utc",
         right_on="bucket",
@@ -109,26 +116,58 @@ def coincident_peak(quarter_power: pl.DataFrame, buckets: pl.DataFrame) -> pl.Da
     )
 
 
-def whole(rows: pl.DataFrame, period: Period, meter_count: int) -> dict[str, object]:
-    """One row over the whole period from the rows of `total`."""
+def whole(
+    rows: pl.DataFrame, rollups: pl.DataFrame, period: Period, meter_count: int
+) -> dict[str, object]:
+    """One row over the whole period.
+
+    Parameters
+    ----------
+    rows
+        From `total`, with the peaks.
+    rollups
+        The rows of single meters that they are the sum of. Means are formed for each meter over
+        its own covered time and then added, so that they do not depend on the grain.
+    """
     weight = pl.col("covered_s")
-    seconds = (period.end - period.start).total_seconds()
-    hashed = pl.col("efficiency_j_per_th").is_not_null()
+    hashing = pl.col("hashrate_th_mean").is_not_null()
+    by_meter = rollups.group_by("meter_id", maintain_order=True).agg(
+        power_kw=over(
+            known_sum("energy_kwh") * SECONDS_PER_HOUR,
+            weight.filter(pl.col("energy_kwh").is_not_null()).sum(),
+        ),
+        rate_th=over(
+            (pl.col("hashrate_th_mean") * weight).sum(), weight.filter(hashing).sum()
+        ).fill_nan(None),
+    )
+    hashed_kw = pl.col("power_kw").filter(pl.col("rate_th").is_not_null()).sum()
+    means = by_meter.select(
+        power_kw_mean=known_sum("power_kw"),
+        hashrate_th_mean=known_sum("rate_th"),
+        hashed_kw=hashed_kw,
+    ).with_columns(efficiency_j_per_th=efficiency("hashed_kw"))
     summed = rows.select(
         energy_kwh=known_sum("energy_kwh"),
-        power_kw_mean=(pl.col("power_kw_mean") * weight).sum()
-        / weight.filter(pl.col("power_kw_mean").is_not_null()).sum(),
         power_kw_min=pl.col("power_kw_min").min(),
         power_kw_max=pl.col("power_kw_max").max(),
         power_kw_max_at=pl.col("power_kw_max_at").get(pl.col("power_kw_max").arg_max()),
-        hashrate_th_mean=(pl.col("hashrate_th_mean") * weight).sum()
-        / weight.filter(pl.col("hashrate_th_mean").is_not_null()).sum(),
-        efficiency_j_per_th=(
-            pl.col("efficiency_j_per_th") * pl.col("hashrate_th_mean") * weight
-        ).sum()
-        / (pl.col("hashrate_th_mean") * weight).filter(hashed).sum(),
         readings=pl.col("readings").sum(),
-        coverage=weight.sum() / (seconds * max(meter_count, 1)),
+        coverage=weight.sum() / ((period.end - period.start).total_seconds() * meter_count),
         quality=frames.quality_of(frames.rank().max()),
     )
-    return summed.with_columns(pl.col(pl.Float64).fill_nan(None)).row(0, named=True)
+    both = pl.concat([summed, means], how="horizontal")
+    return both.select(TOTALS).row(0, named=True)
+
+
+TOTALS: Final = (
+    "energy_kwh",
+    "power_kw_mean",
+    "power_kw_min",
+    "power_kw_max",
+    "power_kw_max_at",
+    "hashrate_th_mean",
+    "efficiency_j_per_th",
+    "readings",
+    "coverage",
+    "quality",
+)

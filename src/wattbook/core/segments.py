@@ -84,8 +84,13 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
 
 
 def pieces(rows: pl.DataFrame) -> pl.DataFrame:
-    """Segments of ordered readings, cut at quarter borders, with the `quarter` of each piece."""
-    return _cut(_segments(rows))
+    """Segments of ordered readings, cut at quarter borders, with the `quarter` of each piece.
+
+    A piece in which another segment begins too early counts as estimated.
+    """
+    overlapped = pl.col("end") > pl.col("until")
+    rank = pl.when(overlapped).then(pl.max_horizontal("rank", _ESTIMATED)).otherwise("rank")
+    return _cut(_segments(rows)).with_columns(rank=rank.cast(pl.UInt8))
 
 
 def ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:

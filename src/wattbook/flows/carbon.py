@@ -13,7 +13,7 @@ from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import RollupStore
+from wattbook.ports.rollups import Rollups, RollupStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ async def account(
     buckets = periods.buckets(period, grain, entity.timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    figures = await rolling.view(
+    (energy,) = await rolling.read_settled(
+        lambda figures: _energy(figures, mains, parts, whole),
         mains,
         whole,
         as_of=as_of,
@@ -61,12 +62,13 @@ async def account(
         rollups=rollups,
         clock=clock,
     )
-    energy = await figures.read(mains["meter_id"].to_list(), parts, whole)
     months = Period(
         periods.floor(whole.start, Grain.MONTH), periods.buckets(whole, Grain.MONTH)["end_utc"][-1]
     )
     conditions = await grid.read(mains["zone"].unique().to_list(), months, as_of=as_of)
 
+    seconds = (whole.end - whole.start).total_seconds()
+    covered_s: float = energy.select(pl.col("covered_s").sum()).item()
     drawn = (
         energy.join(mains.select("meter_id", "zone"), on="meter_id")
         .drop_nulls("energy_kwh")
@@ -82,10 +84,16 @@ async def account(
         timezone=entity.timezone,
         period=whole,
         factor_set=factor_set,
-        rows=_rows(hours, buckets),
-        total=_total(hours),
+        rows=_rows(hours, _covered(energy, buckets, mains.height)),
+        total=_total(hours) | {"coverage": covered_s / (seconds * mains.height)},
         factors=carbon.shares(hours),
     )
+
+
+async def _energy(
+    figures: Rollups, mains: pl.DataFrame, parts: Grain, whole: Period
+) -> tuple[pl.DataFrame]:
+    return (await figures.read(mains["meter_id"].to_list(), parts, whole),)
 
 
 def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
@@ -93,11 +101,23 @@ def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
         buckets.select("start_utc", bucket="start_utc"), on="start_utc"
     )
     summed = carbon.summed(owned, "bucket").rename({"bucket": "start_utc"})
-    return buckets.select("start_utc").join(
+    return buckets.select("start_utc", "coverage").join(
         summed.select("start_utc", "energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback"),
         on="start_utc",
         how="left",
         maintain_order="left",
+    )
+
+
+def _covered(energy: pl.DataFrame, buckets: pl.DataFrame, meters: int) -> pl.DataFrame:
+    """Buckets with the share of the meters' time for which the energy is known."""
+    owned = energy.sort("start_utc").join_asof(
+        buckets.select("start_utc", bucket="start_utc"), on="start_utc"
+    )
+    covered = owned.group_by(start_utc="bucket").agg(pl.col("covered_s").sum())
+    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
+    return buckets.join(covered, on="start_utc", how="left", maintain_order="left").with_columns(
+        coverage=pl.col("covered_s").fill_null(0.0) / (seconds * meters)
     )
 
 

@@ -24,9 +24,8 @@ class Found:
 
     @property
     def timezone(self) -> str:
-        """The one time zone of its sites; UTC where there are several."""
-        zones = self.meters["timezone"].unique().to_list()
-        return str(zones[0]) if len(zones) == 1 else "UTC"
+        """That of a site; UTC for an operator or a zone, as in network totals."""
+        return str(self.meters["timezone"][0]) if self.kind == "site" else "UTC"
 
 
 _COLUMN = {"site": "site_id", "operator": "operator", "zone": "zone"}

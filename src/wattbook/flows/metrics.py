@@ -17,7 +17,7 @@ from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import RollupStore
+from wattbook.ports.rollups import Rollups, RollupStore
 
 GROUPS: Final = ("none", "zone", "operator")
 
@@ -64,7 +64,20 @@ async def of_site(
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     mains = meters.filter(role=str(MeterRole.MAIN))
     parts = periods.parts_of(grain, buckets)
-    figures = await rolling.view(
+    main_ids = mains["meter_id"].to_list()
+    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
+
+    async def read(figures: Rollups) -> tuple[pl.DataFrame, ...]:
+        found = await figures.read(meters["meter_id"].to_list(), grain, whole)
+        return (
+            found,
+            found if parts is grain else await figures.read(main_ids, parts, whole),
+            await figures.demand(main_ids, whole) if mains.height > 1 else found.clear(),
+            await figures.events(registers, whole) if registers else frames.EVENTS.empty(),
+        )
+
+    found, fine, quarter_demand, events = await rolling.read_settled(
+        read,
         meters,
         whole,
         as_of=as_of,
@@ -73,16 +86,11 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
-    main_ids = mains["meter_id"].to_list()
-    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
-    found = await figures.read(meters["meter_id"].to_list(), grain, whole)
-    fine = found if parts is grain else await figures.read(main_ids, parts, whole)
-    quarter_power = await figures.power(main_ids, whole) if mains.height > 1 else None
-    events = await figures.events(registers, whole) if registers else frames.EVENTS.empty()
     prices = cost.hourly_prices(await grid.read([zone], whole, as_of=as_of))
 
-    rows = _summed(_of(found, main_ids), buckets, mains.height, quarter_power)
-    total = figures_of.whole(rows, whole, mains.height)
+    own = _of(found, main_ids)
+    rows = _summed(own, buckets, mains.height, quarter_demand)
+    total = figures_of.whole(rows, own, whole, mains.height)
     rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
     return Series(
         grain=grain,
@@ -113,7 +121,18 @@ async def aggregate(
     buckets = periods.buckets(period, grain, timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    figures = await rolling.view(
+    groups: list[tuple[str | None, pl.DataFrame]] = [(None, mains)]
+    if by != "none":
+        split = mains.sort(by).group_by(by, maintain_order=True)
+        groups += [(str(name), members) for (name,), members in split]
+    ids = [members["meter_id"].to_list() for _, members in groups]
+
+    async def read(figures: Rollups) -> tuple[pl.DataFrame, ...]:
+        demands = [await figures.demand(each, whole) for each in ids]
+        return (await figures.read(ids[0], parts, whole), *demands)
+
+    found, *demands = await rolling.read_settled(
+        read,
         mains,
         whole,
         as_of=as_of,
@@ -122,22 +141,16 @@ async def aggregate(
         rollups=rollups,
         clock=clock,
     )
-    groups: list[tuple[str | None, pl.DataFrame]] = [(None, mains)]
-    if by != "none":
-        split = mains.sort(by).group_by(by, maintain_order=True)
-        groups += [(str(name), members) for (name,), members in split]
-    ids = [members["meter_id"].to_list() for _, members in groups]
-    found = await figures.read(ids[0], parts, whole)
-    peaks = [await figures.power(each, whole) for each in ids]
 
     rows = _in_zone(found, mains, grain, timezone) if grain.civil else found
     series, totals = [], []
-    for (name, members), each, peak in zip(groups, ids, peaks, strict=True):
-        summed = _summed(_of(rows, each), buckets, len(each), peak)
+    for (name, members), each, demand in zip(groups, ids, demands, strict=True):
+        own = _of(rows, each)
+        summed = _summed(own, buckets, len(each), demand)
         series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
         totals.append(
             {"group": name, "sites": members["site_id"].n_unique()}
-            | figures_of.whole(summed, whole, len(each))
+            | figures_of.whole(summed, own, whole, max(len(each), 1))
         )
     return Network(
         Series(
@@ -154,13 +167,13 @@ async def aggregate(
 
 
 def _summed(
-    rows: pl.DataFrame, buckets: pl.DataFrame, count: int, quarter_power: pl.DataFrame | None
+    rows: pl.DataFrame, buckets: pl.DataFrame, count: int, quarter_demand: pl.DataFrame
 ) -> pl.DataFrame:
     """The rows of several meters added up, with the peak of their sum."""
     summed = figures_of.total(rows, buckets, count)
-    if count == 1 or quarter_power is None:
+    if count == 1:
         return summed
-    peaks = figures_of.coincident_peak(quarter_power, buckets)
+    peaks = figures_of.coincident_peak(quarter_demand, buckets)
     return (
         summed.drop("power_kw_max", "power_kw_max_at")
         .join(peaks, on="start_utc", how="left", maintain_order="left")

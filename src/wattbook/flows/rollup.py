@@ -1,10 +1,10 @@
 """Bringing rollups up to date with the readings behind them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 import polars as pl
 import structlog
@@ -144,9 +144,9 @@ class Past:
         mine = pl.col("meter_id").is_in(meter_ids)
         return self._rows.filter(mine, _in(period), grain=str(grain)).sort(*frames.ROLLUPS.key)
 
-    async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.metrics.power` of the quarters in the period."""
-        return metrics.power(await self.read(meter_ids, Grain.QUARTER, period))
+    async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`core.metrics.demand` of the quarters in the period."""
+        return metrics.demand(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
         """`frames.EVENTS` of the meters in the period, sorted by key."""
@@ -154,7 +154,12 @@ class Past:
         return self._events.filter(pl.col("meter_id").is_in(meter_ids), inside)
 
 
-async def view(
+Found = TypeVar("Found")
+TRIES: Final = 5
+
+
+async def read_settled(
+    read: Callable[[Rollups], Awaitable[Found]],
     meters: pl.DataFrame,
     period: Period,
     *,
@@ -163,15 +168,31 @@ async def view(
     readings: ReadingStore,
     rollups: RollupStore,
     clock: Clock,
-) -> Rollups:
-    """Rollups of the meters to read from: as they are now, or as they would have been then."""
+) -> Found:
+    """What `read` finds in the rollups as they are now, or as they would have been then.
+
+    Where one of the meters changes while they are read, they are read again, so that the parts of
+    an answer belong together.
+
+    Raises
+    ------
+    InvalidPeriodError
+        `as_of` has not come yet: its answer could still change.
+    """
     ids = meters["meter_id"].to_list()
-    if as_of is None:
+    if as_of is not None:
+        if as_of > clock.now():
+            raise periods.invalid("as_of", "as_of has not come yet")
+        around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
+        known = await readings.read(ids, around, as_of=as_of)
+        return await read(await asyncio.to_thread(Past, known, meters, as_of))
+    for _ in range(TRIES):
+        before = await rollups.latest_mark(ids)
         await catch_up(ids, registry=registry, readings=readings, rollups=rollups, clock=clock)
-        return rollups
-    around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
-    known = await readings.read(ids, around, as_of=as_of)
-    return await asyncio.to_thread(Past, known, meters, as_of)
+        found = await read(rollups)
+        if await rollups.latest_mark(ids) == before:
+            break
+    return found
 
 
 async def _roll_up(

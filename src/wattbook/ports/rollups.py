@@ -27,9 +27,9 @@ class Rollups(Protocol):
         """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
         ...
 
-    async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.metrics.power` of the quarters in the period, computed wherever is fastest."""
-        return metrics.power(await self.read(meter_ids, Grain.QUARTER, period))
+    async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`core.metrics.demand` of the quarters in the period, computed wherever is fastest."""
+        return metrics.demand(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
         """`frames.EVENTS` of the meters in the period, sorted by key."""
@@ -43,8 +43,8 @@ class RollupStore(Rollups, Protocol):
         """Only one recomputation at a time, so that an older figure never replaces a newer one."""
         ...
 
-    async def latest_mark(self) -> int:
-        """A number that grows whenever something becomes dirty."""
+    async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
+        """A number that grows whenever one of these meters, or any, becomes dirty."""
         ...
 
     async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:

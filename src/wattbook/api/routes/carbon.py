@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from wattbook.api import problems
-from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep
+from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep, strict
 from wattbook.api.series import CarbonOut
 from wattbook.api.shapes import rows_of, series
 from wattbook.core import errors
@@ -13,7 +13,7 @@ from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
 from wattbook.flows import carbon as flow
 
-router = APIRouter(prefix="/analytics", tags=["analytics"])
+router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=[Depends(strict)])
 
 
 @router.get(
@@ -50,6 +50,7 @@ async def carbon(
         "factor_set": account.factor_set,
         "grain": account.grain,
         "timezone": account.timezone,
+        "as_of": as_of,
         "start": account.period.start,
         "end": account.period.end,
         "total": account.total,

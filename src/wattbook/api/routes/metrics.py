@@ -5,10 +5,10 @@ import binascii
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from wattbook.api import problems
-from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep
+from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep, strict
 from wattbook.api.series import AggregateOut, RollupPage, SiteMetrics
 from wattbook.api.shapes import rows_of, series
 from wattbook.core import errors
@@ -16,7 +16,7 @@ from wattbook.core.errors import InputError, Problem
 from wattbook.core.periods import Grain
 from wattbook.flows import metrics as flow
 
-router = APIRouter(prefix="/metrics", tags=["metrics"])
+router = APIRouter(prefix="/metrics", tags=["metrics"], dependencies=[Depends(strict)])
 
 REFUSALS = problems.responses(errors.UnknownEntityError, errors.InvalidPeriodError)
 
@@ -58,6 +58,7 @@ async def site(
     document = {
         "site_id": site_id,
         **_about(found),
+        "as_of": as_of,
         "total": _outward(found.total),
         "meters": rows_of(found.meters),
         "register_events": rows_of(found.events),
@@ -92,6 +93,7 @@ async def aggregate(
     document = {
         "by": by,
         **_about(groups.series),
+        "as_of": as_of,
         "total": _outward(groups.series.total),
         "groups": [_outward(total) for total in groups.totals],
     }

@@ -23,6 +23,8 @@ from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.rows import Decoded
 
 FILE_MAGIC: Final = b"ARROW1"
+LONGEST_TEXT: Final = 1_000
+"""No id, stamp or quality has so many bytes."""
 MAX_UNFOLDED: Final = 1 << 30
 MICROSECOND: Final = timedelta(microseconds=1)
 FIRST_US: Final = (datetime(1, 1, 2, tzinfo=UTC) - EPOCH) // MICROSECOND
@@ -50,6 +52,15 @@ def decode_parquet(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1
         It has more than `max_rows` rows.
     """
     file = _try("Parquet", lambda: pq.ParquetFile(pa.BufferReader(body), pre_buffer=False))
+    texts = [
+        field.name
+        for field in file.schema_arrow
+        if field.name in rows.fields(contract) and _is_text(field.type)
+    ]
+    file = _try(
+        "Parquet",
+        lambda: pq.ParquetFile(pa.BufferReader(body), pre_buffer=False, read_dictionary=texts),
+    )
     rows.refuse_more(file.metadata.num_rows, max_rows)
     sent = file.schema_arrow.names
     known = [name for name in sent if name in rows.fields(contract)]
@@ -94,9 +105,29 @@ def _refuse_bomb(metadata: Any, packed: int) -> None:
         raise TooLargeError(f"too large: {detail}", [Problem("too_large", detail)])
 
 
+def _is_text(kind: Any) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _refuse_long_texts(table: Any) -> None:
+    """Stop before a long text that stands once in a dictionary is written out for every row."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        for chunk in column.chunks:
+            values = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            if not _is_text(values.type) or not len(values):
+                continue
+            longest = pc.max(pc.binary_length(values)).as_py() or 0
+            if longest > LONGEST_TEXT:
+                detail = f"a text of {longest} bytes, at most {LONGEST_TEXT} are taken"
+                raise TooLargeError(f"{name}: {detail}", [Problem("too_large", detail, field=name)])
+
+
 def to_frame(table: Any, height: int) -> pl.DataFrame:
     """A PyArrow table, validated, as a frame with `row` from 0 and stamps in UTC."""
     table.validate(full=True)
+    _refuse_long_texts(table)
     for index, column in enumerate(table.schema):
         if pa.types.is_timestamp(column.type) and column.type.tz is not None:
             fits = column.type.unit != "ns"  # what is below a microsecond may go

@@ -88,8 +88,14 @@ def find_separator(line: bytes) -> str:
     return max(SEPARATORS, key=lambda separator: line.count(separator.encode()))
 
 
+MOST_COLUMNS: Final = 4_096
+
+
 def read_header(line: bytes, separator: str) -> tuple[str, ...]:
     """Names of the columns, without the blanks around them."""
+    if line.count(separator.encode()) >= MOST_COLUMNS:
+        problem = Problem("bad_header", f"more than {MOST_COLUMNS} columns", field="header")
+        raise UndecodableError(problem.detail, [problem])
     try:
         cells = next(csv.reader([line.decode("utf-8").rstrip("\r\n")], delimiter=separator))
     except (UnicodeDecodeError, csv.Error, StopIteration) as error:

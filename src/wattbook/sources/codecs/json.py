@@ -22,7 +22,7 @@ FIRST_BYTES: Final = 65_536
 INTEGER_DIGITS: Final = 400
 """Longer integers are beyond any float, and Python refuses those of 4,300 digits."""
 LARGEST_WHOLE: Final = 2.0**53
-OBJECTS_PER_ROW: Final = 8
+OBJECTS_PER_ROW: Final = 2
 NOT_TEXT: Final = {
     "timestamp": Reason.BAD_TIMESTAMP,
     "start": Reason.BAD_TIMESTAMP,
@@ -61,10 +61,15 @@ def decode_json(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) -
         It has more than `max_rows` rows.
     """
     body = body.removeprefix(BOM)
-    if len(body) > 2 * max_rows and body.count(b"{") > OBJECTS_PER_ROW * max_rows:
+    if len(body) > 2 * max_rows and _openers(body) > OBJECTS_PER_ROW * max_rows:
         rows.refuse_more(max_rows + 1, max_rows)
     frame, keys = json_rows(body, rows.fields(contract), envelopes(contract), max_rows)
     return Decoded(rows.fold_aliases(frame, contract), rows.ignored(keys, contract))
+
+
+def _openers(body: bytes) -> int:
+    """How many objects and arrays there may be: one for each row, and few besides."""
+    return body.count(b"{") + body.count(b"[")
 
 
 def envelopes(contract: Contract) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ class Marks:
         )
         self._latest: dict[int, int] = dict(marked.iter_rows())
         """The newest mark of each meter that has one: reads look here before they ask the file."""
+        self._seen = dict(self._latest)
+        """The newest mark that each meter ever had."""
         self.last = max(self._latest.values(), default=0)
 
     def add(self, con: Connection, changed: pl.DataFrame) -> None:
@@ -46,7 +48,13 @@ class Marks:
         )
         mark = pl.lit(self.last, dtype=pl.Int64).alias("mark")
         insert(con, "dirty", spans.select(mark, "meter_key", "from_utc", "to_utc"))
-        self._latest |= dict.fromkeys(spans["meter_key"].unique().to_list(), self.last)
+        marked = dict.fromkeys(spans["meter_key"].unique().to_list(), self.last)
+        self._latest |= marked
+        self._seen |= marked
+
+    def last_of(self, meter_ids: list[str]) -> int:
+        """The newest mark that one of these meters ever had."""
+        return max((self._seen.get(number, 0) for number in self._keys.of(meter_ids)), default=0)
 
     def any(self, meter_ids: list[str] | None) -> bool:
         """Whether one of these meters, or any at all, may be dirty."""

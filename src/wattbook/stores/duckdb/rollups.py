@@ -10,6 +10,7 @@ import polars as pl
 
 from wattbook.core import frames, rollup
 from wattbook.core.periods import Grain, Period
+from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.ports.rollups import Dirty
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
@@ -69,9 +70,9 @@ class DuckRollups:
         async with self._lock:
             yield
 
-    async def latest_mark(self) -> int:
-        """A number that grows whenever something becomes dirty."""
-        return self._marks.last
+    async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
+        """A number that grows whenever one of these meters, or any, becomes dirty."""
+        return self._marks.last if meter_ids is None else self._marks.last_of(meter_ids)
 
     async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
         """What is out of date, of these meters or of all."""
@@ -103,12 +104,12 @@ class DuckRollups:
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return self._domain(found).sort(*frames.ROLLUPS.key)
 
-    async def power(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """Sum of the meters' mean power in each quarter of the period: `start_utc`, `power_kw`."""
+    async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`core.metrics.demand` of the quarters in the period."""
         sql = (
-            "select start_utc, sum(energy_kwh * 3600 / covered_s) as power_kw from rollups"
+            f"select start_utc, sum(energy_kwh) * {QUARTERS_PER_HOUR} as power_kw from rollups"
             f" where meter_key in ({listed(self._keys.of(meter_ids))}) and grain = ?"
-            " and start_utc >= ? and start_utc < ? and covered_s > 0"
+            " and start_utc >= ? and start_utc < ? and energy_kwh is not null"
             " group by start_utc order by start_utc"
         )
         values = [GRAINS.index(Grain.QUARTER), *_plain(period)]
