@@ -4,12 +4,24 @@ import argparse
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from service import Load, fire, machine, readings, register, request, running
+from service import (
+    Load,
+    fire,
+    free_port,
+    machine,
+    readings,
+    register,
+    request,
+    running,
+    wait_for,
+)
 
 METERS, ROWS, CONNECTIONS = 100, 10_000, 4
 
@@ -59,6 +71,23 @@ def bulk(form: str, bodies: int) -> str:
         shutil.rmtree(folder)
 
 
+def sketch(bodies: int) -> str:
+    """The peer of `bench/sketch.py` under the same load."""
+    folder, port = Path(tempfile.mkdtemp()), free_port()
+    command = [sys.executable, str(Path(__file__).with_name("sketch.py")), str(port)]
+    with subprocess.Popen([*command, str(folder / "sketch.duckdb")]) as process:
+        try:
+            wait_for(port, process)
+            frames = [readings(n, meters=METERS, rows=ROWS, interval_s=60) for n in range(bodies)]
+            requests = [request("/ingest/telemetry", *body(frame, "ndjson")) for frame in frames]
+            load = fire(port, requests, CONNECTIONS)
+        finally:
+            process.terminate()
+            process.wait(60)
+    shutil.rmtree(folder)
+    return f"{bodies * ROWS / load.seconds / 1e6:5.2f} M/s   p50 {ms(load, 50):6.1f} ms"
+
+
 def single(count: int) -> str:
     folder = Path(tempfile.mkdtemp())
     try:
@@ -89,10 +118,12 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--bodies", type=int, default=300, help="bodies of 10,000 rows")
     options.add_argument("--singles", type=int, default=20_000)
-    options.add_argument("--only", help="one of ndjson json csv parquet arrow realtime")
+    options.add_argument("--only", help="one of sketch ndjson json csv parquet arrow realtime")
     chosen = options.parse_args()
     print(machine())
     print(f"{METERS} meters × 1 min, {ROWS} rows a body, {CONNECTIONS} connections, same cores")
+    if chosen.only in (None, "sketch", "ndjson"):
+        print(f"peer      {sketch(chosen.bodies)}   a bare sketch of the same libraries, NDJSON")
     for form, asked in ASKED.items():
         if chosen.only in (None, form):
             goal = f"asked ≥ {asked} M/s" if asked else ""

@@ -10,6 +10,8 @@ def hourly_prices(grid: pl.DataFrame) -> pl.DataFrame:
 
     Hours for which prices are missing in part, or come in two currencies, are left out.
     """
+    if grid.is_empty():
+        return grid.select("zone", "start_utc", "price_per_mwh", "currency")
     weight = pl.col("interval_s")
     return (
         grid.drop_nulls("price_per_mwh")

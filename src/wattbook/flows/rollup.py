@@ -26,6 +26,8 @@ READINGS_AT_ONCE: Final = 250_000
 LOADS_AT_ONCE: Final = 2
 """While one is read or written, another is computed."""
 
+COARSE: Final = (Grain.HOUR, Grain.WEEK, Grain.MONTH)
+
 Progress = Callable[[int, int], None]
 
 
@@ -213,12 +215,11 @@ async def _roll_up(
     hulls = {grain: _hull(spans, grain, timezone) for grain in Grain}
     parts = _both(hulls[Grain.HOUR], hulls[Grain.DAY])
     days = _both(hulls[Grain.WEEK], hulls[Grain.MONTH])
-    quarters = await rollups.read(ids, Grain.QUARTER, parts)
-    old_days = await rollups.read(ids, Grain.DAY, days)
-    coarse = [
-        await rollups.read(ids, grain, hulls[grain])
-        for grain in (Grain.HOUR, Grain.WEEK, Grain.MONTH)
-    ]
+    quarters, old_days, *coarse = await asyncio.gather(
+        rollups.read(ids, Grain.QUARTER, parts),
+        rollups.read(ids, Grain.DAY, days),
+        *(rollups.read(ids, grain, hulls[grain]) for grain in COARSE),
+    )
 
     def compute() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         inside, outside = _split(quarters, spans)

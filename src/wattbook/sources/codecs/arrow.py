@@ -118,7 +118,9 @@ def _refuse_long_texts(table: Any) -> None:
             values = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
             if not _is_text(values.type) or not len(values):
                 continue
-            longest = pc.max(pc.binary_length(values)).as_py() or 0
+            texts = pl.from_arrow(values)
+            assert isinstance(texts, pl.Series)
+            longest: int = texts.to_frame("t").select(pl.col("t").str.len_bytes().max()).item() or 0
             if longest > LONGEST_TEXT:
                 detail = f"a text of {longest} bytes, at most {LONGEST_TEXT} are taken"
                 raise TooLargeError(f"{name}: {detail}", [Problem("too_large", detail, field=name)])
