@@ -380,6 +380,21 @@ def test_the_whole_is_the_sum_of_its_buckets_over_all_of_the_time() -> None:
     assert (whole["readings"], whole["quality"]) == (4, "measured")
 
 
+def test_the_mean_power_of_several_meters_is_the_sum_of_their_own_at_every_grain() -> None:
+    rows = two_meters({0: 25.0, 15: 25.0, 30: 25.0, 45: 25.0}, {45: 50.0})
+    about = pl.concat([meter("interval", meter_id="a"), meter("interval", meter_id="b")])
+    span = Period(T, T + HOUR)
+
+    means = set()
+    for grain in (Grain.QUARTER, Grain.HOUR):
+        finer = rollup.coarsen(rows.select(rollup.FIGURES), about, grain)
+        own = rollup.stamped(finer, T)
+        total = metrics.total(own, periods.buckets(span, grain), 2)
+        means.add(metrics.whole(total, own, span, 2)["power_kw_mean"])
+
+    assert means == {300.0}  # 100 kW of the one, and 200 kW of the other while it is known
+
+
 def test_the_whole_of_nothing_is_unknown_with_coverage_0() -> None:
     span = Period(T, T + HOUR)
     silent = two_meters({}, {})

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.journeys.conftest import Service
 
@@ -224,6 +226,45 @@ def test_ten_million_rows_at_once_are_refused(service: Service, tmp_path: Path) 
     assert "rows" in document["detail"]
 
 
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_long_text_that_stands_once_in_a_dictionary_is_not_written_out(
+    service: Service, form: str
+) -> None:
+    once = pa.array(["x" * 100_000])
+    ids = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), once)
+    table = pa.table({"meter_id": ids, "power_kw": [1.0] * 20_000})
+    sink = pa.BufferOutputStream()
+    if form == "parquet":
+        pq.write_table(table, sink, compression="zstd")
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    media_type = {"parquet": "parquet", "arrow": "arrow.stream"}[form]
+    before = service.resident_mb()
+
+    status, document = service.call(
+        "POST",
+        "/ingest/telemetry",
+        sink.getvalue().to_pybytes(),
+        f"application/vnd.apache.{media_type}",
+    )
+
+    assert status == 413, document
+    assert document["errors"][0]["field"] == "meter_id"
+    assert service.resident_mb() < before + 300  # written out it would be 2 GB
+
+
+def test_a_header_of_two_million_columns_is_refused_at_once(service: Service) -> None:
+    body = gzip.compress(b"meter_id,timestamp,power_kw" + b"," * 2_000_000 + b"\n")
+
+    status, document = service.call(
+        "POST", "/ingest/telemetry", body, "text/csv", content_encoding="gzip"
+    )
+
+    assert status == 400
+    assert document["errors"][0]["reason"] == "bad_header"
+
+
 @pytest.mark.parametrize(
     "site_id", ["..%2F..%2Fetc", "%00", "%E2%9A%A1", "'%3B%20drop%20table%20sites", "A" * 500]
 )
@@ -266,6 +307,8 @@ def test_a_period_that_cannot_be_meant_names_the_field(
         "/metrics/aggregate?by=colour",
         "/metrics?cursor=%F0%9F%92%A5",
         "/metrics?limit=0",
+        "/metrics/site/a?asof=2026-01-01T00:00:00Z",
+        "/metrics/site/a?as_of=2199-01-01T00:00:00Z",
         "/analytics/carbon/a?factors=astrology",
         "/analytics/carbon/planet:mars?x=1",
     ],

@@ -30,7 +30,7 @@ def test_the_wheel_alone_answers_and_runs_the_library_example(tmp_path: Path) ->
     (wheel,) = (tmp_path / "dist").glob("wattbook-*.whl")
     run(UV, "venv", "--python", sys.executable, tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    locked = ["--requirement", ROOT / "requirements.txt", "--require-hashes"]
+    locked: list[str | Path] = ["--requirement", ROOT / "requirements.txt", "--require-hashes"]
     run(UV, "pip", "install", "--python", python, *locked, cwd=tmp_path)
     run(UV, "pip", "install", "--python", python, "--no-deps", wheel, cwd=tmp_path)
 

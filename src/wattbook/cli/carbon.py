@@ -5,7 +5,7 @@ from typing import Any, Final
 from wattbook.cli import door, show
 from wattbook.cli.metrics import TABLE
 from wattbook.cli.show import NOTHING, Column, number, percent
-from wattbook.cli.span import span
+from wattbook.cli.span import instant, span
 from wattbook.core.periods import Grain
 from wattbook.flows import carbon as flow
 from wattbook.flows import entities
@@ -24,10 +24,17 @@ RUNGS: Final = {
 }
 """What the rungs of the ladder are called in a sentence."""
 LATER: Final = "_later"
+EARLIER: Final = "_earlier"
 
 
 def account(
-    entity_id: str, begin: str, end: str | None, grain: str, factor_set: str, form: str
+    entity_id: str,
+    begin: str,
+    end: str | None,
+    grain: str,
+    factor_set: str,
+    as_of: str | None,
+    form: str,
 ) -> None:
     """Energy, emissions and factors of an entity, per bucket and in total."""
 
@@ -39,6 +46,7 @@ def account(
             Grain(grain),
             factor_set=factor_set,
             factors=runtime.factors,
+            as_of=None if as_of is None else instant(as_of, entity.timezone, "--as-of"),
             registry=runtime.registry,
             readings=runtime.readings,
             rollups=runtime.rollups,
@@ -76,6 +84,8 @@ def rung(fallback: str) -> str:
     """
     if fallback.endswith(LATER):
         return f"{fallback.removesuffix(LATER)}, of a later year"
+    if fallback.endswith(EARLIER):
+        return f"{fallback.removesuffix(EARLIER)}, run out"
     return RUNGS.get(fallback, fallback)
 
 
@@ -116,6 +126,12 @@ def _print(found: Account) -> None:
                 figures("intensity_g_per_kwh", 1),
                 "g/kWh",
                 number(total["intensity_g_per_kwh"], 1),
+            ),
+            Column(
+                "coverage",
+                [percent(value) for value in rows["coverage"].to_list()],
+                "%",
+                percent(total["coverage"]),
             ),
             Column(
                 "factor",

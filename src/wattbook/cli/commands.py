@@ -34,6 +34,10 @@ From = Annotated[
 To = Annotated[
     str | None, typer.Option("--to", metavar="WHEN", help="The first that is out; now if left out.")
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="WHEN", help="As it was known then; all that is, if left out."),
+]
 GrainOption = Annotated[GrainName, typer.Option(help="Length of a bucket.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, the document of the HTTP API.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="The rows as CSV.")]
@@ -226,6 +230,7 @@ def metrics(
     timezone: Annotated[
         str, typer.Option(metavar="ZONE", help="Time zone of the network's days.")
     ] = "UTC",
+    as_of: AsOf = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
@@ -236,9 +241,9 @@ def metrics(
         raise typer.BadParameter("name a SITE or say --network, one of the two")
     form = door.form(as_json=json, as_csv=csv)
     if site is None:
-        door.network(by, begin, end, grain, timezone, form)
+        door.network(by, begin, end, grain, timezone, as_of, form)
     else:
-        door.site(site, begin, end, grain, form)
+        door.site(site, begin, end, grain, as_of, form)
 
 
 @app.command()
@@ -250,6 +255,7 @@ def carbon(
     end: To = None,
     grain: GrainOption = "day",
     factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
+    as_of: AsOf = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
@@ -257,7 +263,7 @@ def carbon(
     from wattbook.cli import carbon as door
     from wattbook.cli.metrics import form
 
-    door.account(entity, begin, end, grain, factors, form(as_json=json, as_csv=csv))
+    door.account(entity, begin, end, grain, factors, as_of, form(as_json=json, as_csv=csv))
 
 
 @sites.callback()

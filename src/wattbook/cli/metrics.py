@@ -7,7 +7,7 @@ import polars as pl
 
 from wattbook.cli import door, show
 from wattbook.cli.show import Column, number, percent
-from wattbook.cli.span import span
+from wattbook.cli.span import instant, span
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.periods import Grain
 from wattbook.flows import entities
@@ -25,7 +25,9 @@ def form(*, as_json: bool, as_csv: bool) -> str:
     return "json" if as_json else "csv" if as_csv else TABLE
 
 
-def site(site_id: str, begin: str, end: str | None, grain: str, form: str) -> None:
+def site(
+    site_id: str, begin: str, end: str | None, grain: str, as_of: str | None, form: str
+) -> None:
     """A site's figures per bucket and in total."""
 
     async def work(runtime: Runtime) -> flow.Series:
@@ -34,6 +36,7 @@ def site(site_id: str, begin: str, end: str | None, grain: str, form: str) -> No
             site_id,
             span(begin, end, found.timezone, runtime.clock.now()),
             Grain(grain),
+            as_of=None if as_of is None else instant(as_of, found.timezone, "--as-of"),
             registry=runtime.registry,
             readings=runtime.readings,
             rollups=runtime.rollups,
@@ -63,7 +66,15 @@ def site(site_id: str, begin: str, end: str | None, grain: str, form: str) -> No
             show.say(f"the registers showed: {said} (--json lists them)")
 
 
-def network(by: str, begin: str, end: str | None, grain: str, timezone: str, form: str) -> None:
+def network(
+    by: str,
+    begin: str,
+    end: str | None,
+    grain: str,
+    timezone: str,
+    as_of: str | None,
+    form: str,
+) -> None:
     """The network's figures: per bucket, or per zone or operator."""
 
     async def work(runtime: Runtime) -> flow.Network:
@@ -72,6 +83,7 @@ def network(by: str, begin: str, end: str | None, grain: str, timezone: str, for
             Grain(grain),
             by=by,
             timezone=timezone,
+            as_of=None if as_of is None else instant(as_of, timezone, "--as-of"),
             registry=runtime.registry,
             readings=runtime.readings,
             rollups=runtime.rollups,
