@@ -8,6 +8,8 @@ import urllib.request
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 
 def beside(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(

@@ -1,6 +1,7 @@
 """The web application."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -30,6 +31,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_runtime(settings, clock) as runtime:
             app.state.runtime = runtime
+            gc.collect()
+            gc.freeze()  # what lives as long as the service need not be looked at again
             keeping_up = asyncio.create_task(
                 rollup.keep_up(
                     settings.rollup_idle_s,
