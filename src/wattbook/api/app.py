@@ -43,6 +43,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
                 )
             )
             yield
+            gc.unfreeze()
             keeping_up.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping_up
