@@ -97,7 +97,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
                 registry=registry,
                 readings=readings,
                 rollups=DuckRollups(engine, meter_keys, marks),
-                grid=DuckGrid(engine, Keys(engine, "zone_keys", "zone")),
+                grid=DuckGrid(engine, Keys(engine, "zone_keys", "zone"), clock),
                 collector=Collector(registry=registry, readings=readings, clock=clock),
                 turnstile=Turnstile(),
                 factors=reference.factors(),

@@ -19,7 +19,6 @@ from wattbook.core.periods import QUARTER_S, QUARTER_US, Grain, instant, microse
 from wattbook.core.segments import ordered, pieces
 from wattbook.core.units import MEAN_STEP, SECONDS_PER_HOUR, US_PER_SECOND, W_PER_KW, on_step, over
 
-STORED_GRAINS: Final = (Grain.QUARTER, Grain.HOUR, Grain.DAY, Grain.WEEK, Grain.MONTH)
 FIGURES: Final = tuple(
     name for name in frames.ROLLUPS.columns if name not in ("computed_utc", "revision")
 )

@@ -70,6 +70,10 @@ class Engine:
         # Once handed over, the write happens; a caller that goes away must not make it half known.
         return await asyncio.shield(asyncio.wrap_future(work.done))
 
+    async def settled(self) -> None:
+        """Wait until everything that was handed over before is on disk."""
+        await self.write(_nothing, None, 0)
+
     async def read(self, run: Callable[[Connection], Result]) -> Result:
         """Run a read on a snapshot of its own, off the event loop."""
         return await asyncio.to_thread(self.on_cursor, run)
@@ -186,6 +190,10 @@ def _hold(path: Path | None) -> Path | None:
         raise UnavailableError(f"{path} is open in this process already")
     _HELD.add(real)
     return real
+
+
+def _nothing(_: Connection, items: list[None]) -> list[None]:
+    return items
 
 
 def _connect(path: Path | None, *, memory_limit: str, threads: int) -> Connection:

@@ -7,6 +7,7 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.periods import Period
+from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
@@ -28,7 +29,8 @@ TABLE: Final = Table(
 class DuckGrid:
     """`ports.grid.GridStore` in DuckDB."""
 
-    def __init__(self, engine: Engine, keys: Keys) -> None:
+    def __init__(self, engine: Engine, keys: Keys, clock: Clock | None = None) -> None:
+        self._clock = clock
         self._engine = engine
         self._keys = keys
         self._merger = self._fresh_merger()
@@ -50,6 +52,7 @@ class DuckGrid:
         span: list[Any] = [period.start.replace(tzinfo=None), period.end.replace(tzinfo=None)]
         sql, values = f"select {columns} from grid where {where}", span
         if as_of is not None:
+            await self._engine.settled()  # what was known then is on disk after this
             known = as_of.replace(tzinfo=None)
             sql = (
                 f"{sql} and known_utc <= ? union all select {columns} from grid_revisions"
@@ -81,7 +84,7 @@ class DuckGrid:
                 " from grid group by zone_key",
             )
         )
-        return Merger(TABLE, self._keys, heads)
+        return Merger(TABLE, self._keys, heads, self._clock)
 
     def _own(self, con: Connection, kept: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.numbered(kept)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from wattbook.core.frames import REJECTS, UTC
+from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, Receipt, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
 from wattbook.stores.duckdb.keys import Keys
@@ -39,7 +40,10 @@ class Table:
 class Merger:
     """Merges batches into one table, on the writing thread."""
 
-    def __init__(self, table: Table, keys: Keys, heads: pl.DataFrame) -> None:
+    def __init__(
+        self, table: Table, keys: Keys, heads: pl.DataFrame, clock: Clock | None = None
+    ) -> None:
+        self._clock = clock
         self.table = table
         self.keys = keys
         self._heads = np.full(1024, np.iinfo(np.int64).min, dtype=np.int64)
@@ -77,6 +81,10 @@ class Merger:
         Batches are committed in the order in which they reach the writer, not in that in which they
         came in; as-of reads need the two to agree.
         """
+        if self._clock is not None:  # while a batch waited for its turn it was not known
+            rows = rows.with_columns(
+                known_utc=pl.lit(self._clock.now().replace(tzinfo=None), dtype=pl.Datetime("us"))
+            )
         known = rows["known_utc"].max()
         if known is None:
             return rows

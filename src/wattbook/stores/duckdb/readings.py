@@ -64,7 +64,7 @@ class DuckReadings:
                 f" where {where} and known_utc <= ? and superseded_utc > ?"
             )
             known = _plain(as_of)
-            await self._engine.write(_nothing, None, 0)  # what was known then is on disk after this
+            await self._engine.settled()  # what was known then is on disk after this
             values = [*values, known, *values, known, known]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return self._domain(found).sort(*frames.READINGS.key)
@@ -105,7 +105,7 @@ class DuckReadings:
 
     def _write(self, con: Connection, batches: list[Batch]) -> list[Written]:
         try:
-            rows = [self._own(con, self._stamped(batch.kept)) for batch in batches]
+            rows = [self._own(con, batch.kept) for batch in batches]
             written, changed = self._merger.merge(con, batches, rows)
             self._marks.add(con, changed)
         except BaseException:
@@ -113,12 +113,6 @@ class DuckReadings:
             self._merger = self._fresh_merger()
             raise
         return written
-
-    def _stamped(self, kept: pl.DataFrame) -> pl.DataFrame:
-        """Known from now: a batch that waited for its turn was not known while it did."""
-        if self._clock is None:
-            return kept
-        return kept.with_columns(known_utc=pl.lit(self._clock.now(), dtype=frames.UTC))
 
     def _fresh_merger(self) -> Merger:
         heads = self._engine.on_cursor(
@@ -128,7 +122,7 @@ class DuckReadings:
                 " from readings group by meter_key",
             )
         )
-        return Merger(TABLE, self._keys, heads)
+        return Merger(TABLE, self._keys, heads, self._clock)
 
     def _own(self, con: Connection, kept: pl.DataFrame) -> pl.DataFrame:
         """Rows in the columns of the table."""
@@ -244,10 +238,6 @@ def _between(con: Connection, spans: pl.DataFrame) -> pl.DataFrame:
     if spans["meter_key"].n_unique() == spans.height:
         sql = sql.replace("distinct ", "")
     return fetch(con, sql, [low, high], spans=spans.select("meter_key", "wide_from", "wide_to"))
-
-
-def _nothing(_: Connection, items: list[None]) -> list[None]:
-    return items
 
 
 def _where(numbers: Sequence[int], period: Period | None) -> tuple[str, list[Any]]:
