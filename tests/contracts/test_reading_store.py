@@ -369,6 +369,15 @@ async def test_a_past_state_is_read_as_it_was_believed_then(store) -> None:
     assert frames.check(past, frames.READINGS)["revision"].to_list() == [1, 0]
 
 
+async def test_the_extent_of_a_meter_is_its_first_and_its_last_stamp(store) -> None:
+    await store.write(batch({("b", 30): 1.0, ("a", 15): 1.0, ("a", 0): 2.0, ("a", 45): 3.0}))
+
+    found = await store.extent(["b", "a", "nobody"])
+
+    assert found.rows() == [("a", T, T + 45 * MINUTE), ("b", T + 30 * MINUTE, T + 30 * MINUTE)]
+    assert (await store.extent(["nobody"])).schema == found.schema
+
+
 # --- what decides the figures of a span --------------------------------------------------------
 
 

@@ -12,7 +12,6 @@ from polars.testing import assert_frame_equal
 from wattbook.core import frames, metrics, rollup
 from wattbook.core.periods import Grain, Period
 from wattbook.ports.readings import Batch
-from wattbook.ports.rollups import Dirty
 
 T = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -20,9 +19,7 @@ HOUR = timedelta(hours=1)
 DAY = Period(T, T + 24 * HOUR)
 EVER = Period(datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 NUMBERS = count()
-NOTHING = Dirty(
-    pl.DataFrame(schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC}), 0
-)
+NOTHING = frames.DIRTY.empty()
 
 
 def meters(*names: str) -> pl.DataFrame:
@@ -68,13 +65,13 @@ async def keep(
     gone: pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
     spans: pl.DataFrame | None = None,
-    dirty: Dirty = NOTHING,
+    dirty: pl.DataFrame = NOTHING,
 ) -> None:
     await stores.rollups.write(
         frames.ROLLUPS.empty() if rows is None else rows,
         frames.ROLLUPS.empty().select(frames.ROLLUPS.key) if gone is None else gone,
         frames.EVENTS.empty() if events is None else events,
-        NOTHING.spans if spans is None else spans,
+        NOTHING if spans is None else spans,
         dirty,
     )
 
@@ -247,7 +244,7 @@ def events(*minutes: int, meter_id: str = "a", kind: str = "reset") -> pl.DataFr
 def span(begin: int, end: int, meter_id: str = "a") -> pl.DataFrame:
     return pl.DataFrame(
         [(meter_id, T + begin * MINUTE, T + end * MINUTE)],
-        schema=NOTHING.spans.schema,
+        schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
         orient="row",
     )
 
@@ -275,8 +272,9 @@ async def test_events_within_the_spans_are_replaced_and_others_are_left(known) -
 
 
 async def dirty(stores, names: Sequence[str] | None = None) -> list[tuple[str, datetime, datetime]]:
-    found: Dirty = await stores.rollups.dirty(None if names is None else list(names))
-    return found.spans.select("meter_id", "from_utc", "to_utc").sort(pl.all()).rows()
+    found: pl.DataFrame = await stores.rollups.dirty(None if names is None else list(names))
+    frames.check(found, frames.DIRTY)
+    return found.select("meter_id", "from_utc", "to_utc").sort(pl.all()).rows()
 
 
 async def test_what_was_written_is_out_of_date_from_its_first_to_its_last_stamp(known) -> None:
@@ -342,13 +340,25 @@ async def test_marking_a_meter_drops_its_figures_and_makes_all_of_it_out_of_date
     )
     await keep(known, figures({0: 1.0}, "b"))
 
-    await known.rollups.mark(["a", "nobody"])
+    await known.rollups.mark(await known.readings.extent(["a", "nobody"]), afresh=True)
 
     assert await dirty(known) == [("a", T, T + 2880 * MINUTE)]
     for grain in Grain:
         assert (await known.rollups.read(["a"], grain, EVER)).is_empty()
     assert (await known.rollups.events(["a"], EVER)).is_empty()
     assert (await known.rollups.read(["b"], Grain.HOUR, EVER)).height == 1
+
+
+async def test_a_span_can_be_marked_and_its_figures_stay(known) -> None:
+    await keep(known, figures({0: 1.0}))
+    marked = span(30, 45, "b")
+    before = await known.rollups.latest_mark()
+
+    await known.rollups.mark(marked)
+
+    assert await dirty(known) == [("b", T + 30 * MINUTE, T + 45 * MINUTE)]
+    assert await known.rollups.latest_mark() > before
+    assert (await known.rollups.read(["a"], Grain.HOUR, EVER)).height == 1
 
 
 async def test_only_one_recomputation_has_the_turn(known) -> None:

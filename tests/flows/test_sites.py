@@ -62,6 +62,11 @@ def rollups(stores: Stores) -> RollupStore:
 
 
 @pytest.fixture
+def readings(stores: Stores) -> ReadingStore:
+    return stores[0]
+
+
+@pytest.fixture
 async def settled(stores: Stores) -> RollupStore:
     """Rollups of a store in which `pecos-1.main` has one reading and nothing is out of date."""
     readings, rollups = stores
@@ -95,13 +100,13 @@ async def settled(stores: Stores) -> RollupStore:
     assert await marked(rollups) == [MAIN]
     nothing = frames.ROLLUPS.empty()
     gone = nothing.select(frames.ROLLUPS.key)
-    await rollups.write(nothing, gone, frames.EVENTS.empty(), dirty.spans, dirty)
+    await rollups.write(nothing, gone, frames.EVENTS.empty(), dirty, dirty)
     assert await marked(rollups) == []
     return rollups
 
 
 async def marked(rollups: RollupStore) -> list[str]:
-    return (await rollups.dirty()).spans["meter_id"].unique().sort().to_list()
+    return (await rollups.dirty())["meter_id"].unique().sort().to_list()
 
 
 PECOS = Draft(
@@ -239,11 +244,13 @@ async def test_an_id_that_is_taken_is_a_conflict(registry):
         await sites.register(PECOS, registry=registry, now=NOW)
 
 
-async def test_a_change_of_words_leaves_the_rollups_alone(registry, settled):
+async def test_a_change_of_words_leaves_the_rollups_alone(registry, readings, settled):
     await sites.register(PECOS, registry=registry, now=NOW)
     changes = {"name": "Pecos One", "operator": "birch", "status": SiteStatus.SUSPENDED}
 
-    site = await sites.change("pecos-1", changes, registry=registry, rollups=settled, now=LATER)
+    site = await sites.change(
+        "pecos-1", changes, registry=registry, readings=readings, rollups=settled, now=LATER
+    )
 
     assert (site.name, site.operator, site.status) == ("Pecos One", "birch", SiteStatus.SUSPENDED)
     assert (site.created_utc, site.updated_utc) == (NOW, LATER)
@@ -251,40 +258,50 @@ async def test_a_change_of_words_leaves_the_rollups_alone(registry, settled):
 
 
 @pytest.mark.parametrize("changes", [{"timezone": "Europe/Oslo"}, {"capacity_kw": None}])
-async def test_another_time_zone_or_capacity_marks_the_rollups(registry, settled, changes):
+async def test_another_time_zone_or_capacity_marks_the_rollups(
+    registry, readings, settled, changes
+):
     await sites.register(PECOS, registry=registry, now=NOW)
 
-    await sites.change("pecos-1", changes, registry=registry, rollups=settled, now=LATER)
+    await sites.change(
+        "pecos-1", changes, registry=registry, readings=readings, rollups=settled, now=LATER
+    )
 
     assert await marked(settled) == [MAIN]
 
 
-async def test_a_change_to_what_is_there_already_is_none(registry, settled):
+async def test_a_change_to_what_is_there_already_is_none(registry, readings, settled):
     site = await sites.register(PECOS, registry=registry, now=NOW)
     same = {"timezone": "America/Chicago", "capacity_kw": 25_000.0}
 
-    again = await sites.change("pecos-1", same, registry=registry, rollups=settled, now=LATER)
+    again = await sites.change(
+        "pecos-1", same, registry=registry, readings=readings, rollups=settled, now=LATER
+    )
 
     assert again == site
     assert await marked(settled) == []
 
 
-async def test_a_change_that_cannot_be_meant_changes_nothing(registry, rollups):
+async def test_a_change_that_cannot_be_meant_changes_nothing(registry, readings, rollups):
     site = await sites.register(PECOS, registry=registry, now=NOW)
 
     for changes in ({"timezone": "Mars/Olympus"}, {"id": "other"}, {"colour": None}):
         with pytest.raises(InvalidEntityError) as caught:
-            await sites.change("pecos-1", changes, registry=registry, rollups=rollups, now=LATER)
+            await sites.change(
+                "pecos-1", changes, registry=registry, readings=readings, rollups=rollups, now=LATER
+            )
         assert [problem.field for problem in caught.value.problems] == list(changes)
 
     assert await registry.site("pecos-1") == site
 
 
-async def test_a_site_that_nobody_knows_cannot_be_changed(registry, rollups):
+async def test_a_site_that_nobody_knows_cannot_be_changed(registry, readings, rollups):
     with pytest.raises(UnknownEntityError):
-        await sites.change("x", {}, registry=registry, rollups=rollups, now=NOW)
+        await sites.change("x", {}, registry=registry, readings=readings, rollups=rollups, now=NOW)
     with pytest.raises(UnknownEntityError):
-        await sites.put_parts("x", [WIND], registry=registry, rollups=rollups, now=NOW)
+        await sites.put_parts(
+            "x", [WIND], registry=registry, readings=readings, rollups=rollups, now=NOW
+        )
 
 
 @pytest.mark.parametrize(
@@ -296,11 +313,16 @@ async def test_a_site_that_nobody_knows_cannot_be_changed(registry, rollups):
         {"max_hold_s": 60},
     ],
 )
-async def test_a_meter_that_reads_otherwise_marks_its_rollups(registry, settled, changes):
+async def test_a_meter_that_reads_otherwise_marks_its_rollups(registry, readings, settled, changes):
     await sites.register(PECOS, registry=registry, now=NOW)
 
     placed = await sites.put_parts(
-        "pecos-1", [a_meter(**changes)], registry=registry, rollups=settled, now=LATER
+        "pecos-1",
+        [a_meter(**changes)],
+        registry=registry,
+        readings=readings,
+        rollups=settled,
+        now=LATER,
     )
 
     assert not placed.added
@@ -308,7 +330,7 @@ async def test_a_meter_that_reads_otherwise_marks_its_rollups(registry, settled,
     assert await marked(settled) == [MAIN]
 
 
-async def test_other_parts_leave_the_rollups_alone(registry, settled):
+async def test_other_parts_leave_the_rollups_alone(registry, readings, settled):
     await sites.register(PECOS, registry=registry, now=NOW)
     # 2,700 s is what three intervals of 900 s came to before: the same, said aloud.
     same = a_meter(max_hold_s=2_700, role=MeterRole.GENERATION)
@@ -317,6 +339,7 @@ async def test_other_parts_leave_the_rollups_alone(registry, settled):
         "pecos-1",
         [same, a_meter("pecos-1.hall", parent=MAIN), WIND, RACKS],
         registry=registry,
+        readings=readings,
         rollups=settled,
         now=LATER,
     )
@@ -326,12 +349,17 @@ async def test_other_parts_leave_the_rollups_alone(registry, settled):
     assert await marked(settled) == []
 
 
-async def test_what_is_sent_twice_is_there_once(registry, rollups):
+async def test_what_is_sent_twice_is_there_once(registry, readings, rollups):
     await sites.register(PECOS, registry=registry, now=NOW)
 
     for added in (True, False):
         placed = await sites.put_parts(
-            "pecos-1", [WIND, RACKS], registry=registry, rollups=rollups, now=LATER
+            "pecos-1",
+            [WIND, RACKS],
+            registry=registry,
+            readings=readings,
+            rollups=rollups,
+            now=LATER,
         )
         assert placed.added is added
 
@@ -339,23 +367,30 @@ async def test_what_is_sent_twice_is_there_once(registry, rollups):
     assert [item.id[:13] for item in placed.site.fleet] == ["antminer-s21-"]
 
 
-async def test_parts_that_differ_get_ids_that_differ(registry, rollups):
+async def test_parts_that_differ_get_ids_that_differ(registry, readings, rollups):
     await sites.register(PECOS, registry=registry, now=NOW)
     next_year = replace(WIND, valid_from=NOW + timedelta(days=365))
 
     placed = await sites.put_parts(
-        "pecos-1", [WIND, next_year], registry=registry, rollups=rollups, now=LATER
+        "pecos-1",
+        [WIND, next_year],
+        registry=registry,
+        readings=readings,
+        rollups=rollups,
+        now=LATER,
     )
 
     assert [supply.valid_from for supply in placed.site.supplies] == [NOW, next_year.valid_from]
 
 
-async def test_parts_that_do_not_fit_what_is_there_are_refused(registry, rollups):
+async def test_parts_that_do_not_fit_what_is_there_are_refused(registry, readings, rollups):
     site = await sites.register(PECOS, registry=registry, now=NOW)
     lost = a_meter("pecos-1.hall", parent="pecos-1.nowhere")
 
     with pytest.raises(InvalidEntityError) as caught:
-        await sites.put_parts("pecos-1", [lost], registry=registry, rollups=rollups, now=LATER)
+        await sites.put_parts(
+            "pecos-1", [lost], registry=registry, readings=readings, rollups=rollups, now=LATER
+        )
 
     assert [problem.field for problem in caught.value.problems] == ["meters[0].parent"]
     assert await registry.site("pecos-1") == site

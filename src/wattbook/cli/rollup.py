@@ -1,7 +1,7 @@
 """Brings rollups up to date."""
 
 from wattbook.cli import door, progress, show
-from wattbook.flows import rollup
+from wattbook.flows import rollup, sites
 from wattbook.flows.rollup import Rolled
 from wattbook.wiring import Runtime
 
@@ -11,7 +11,8 @@ def run(*, everything: bool) -> None:
 
     async def work(runtime: Runtime) -> Rolled:
         if everything:
-            await runtime.rollups.mark((await runtime.registry.meters())["meter_id"].to_list())
+            every = (await runtime.registry.meters())["meter_id"].to_list()
+            await sites.mark(every, readings=runtime.readings, rollups=runtime.rollups)
         return await catch_up(runtime)
 
     rolled = door.run(work)

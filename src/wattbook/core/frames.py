@@ -182,6 +182,17 @@ ROLLUPS: Final = Contract(
         "revision": Column(pl.Int64, "0, and one more each time the figures changed"),
     },
 )
+DIRTY: Final = Contract(
+    "dirty",
+    "spans whose readings changed since they were rolled up",
+    ("meter_id", "mark", "from_utc"),
+    {
+        "meter_id": Column(pl.String, "the meter"),
+        "from_utc": Column(UTC, "first stamp that changed"),
+        "to_utc": Column(UTC, "last stamp that changed"),
+        "mark": Column(pl.Int64, "the change, numbered by the store; other meters may share it"),
+    },
+)
 EVENTS: Final = Contract(
     "register events",
     "what a register did other than count up",
@@ -254,6 +265,7 @@ CONTRACTS: Final = (
     REJECTS,
     METERS,
     ROLLUPS,
+    DIRTY,
     EVENTS,
     RAW_GRID,
     GRID,

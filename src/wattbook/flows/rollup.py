@@ -16,7 +16,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import Dirty, Rollups, RollupStore
+from wattbook.ports.rollups import Rollups, RollupStore
 
 log = structlog.get_logger()
 
@@ -50,21 +50,21 @@ async def catch_up(
 ) -> Rolled:
     """Roll up what changed, of these meters or of all: the dirty quarters and all above them."""
     first = await rollups.dirty(meter_ids)
-    if first.spans.is_empty():
+    if first.is_empty():
         return Rolled(0, 0)
 
     async with rollups.turn():
         dirty = await rollups.dirty(meter_ids)
         meters = await registry.meters()
-        waiting = meters.join(dirty.spans.select("meter_id").unique(), on="meter_id", how="semi")
-        loads = rollup.portions(rollup.touched(dirty.spans, waiting), waiting, READINGS_AT_ONCE)
+        waiting = meters.join(dirty.select("meter_id").unique(), on="meter_id", how="semi")
+        loads = rollup.portions(rollup.touched(dirty, waiting), waiting, READINGS_AT_ONCE)
         turns = asyncio.Semaphore(LOADS_AT_ONCE)
         done = 0
 
         async def one(load: list[pl.DataFrame]) -> int:
             nonlocal done
             mine = waiting.join(load[0].select("meter_id").unique(), on="meter_id", how="semi")
-            marks = dirty.spans.join(mine.select("meter_id"), on="meter_id", how="semi")
+            marks = dirty.join(mine.select("meter_id"), on="meter_id", how="semi")
             written = 0
             async with turns:
                 for spans in load:
@@ -72,7 +72,7 @@ async def catch_up(
                     written += await _roll_up(
                         mine,
                         spans,
-                        Dirty(settled, dirty.mark),
+                        settled,
                         readings=readings,
                         rollups=rollups,
                         now=clock.now(),
@@ -200,7 +200,7 @@ async def read_settled(
 async def _roll_up(
     meters: pl.DataFrame,
     touched: pl.DataFrame,
-    dirty: Dirty,
+    dirty: pl.DataFrame,
     *,
     readings: ReadingStore,
     rollups: RollupStore,

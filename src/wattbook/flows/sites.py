@@ -20,6 +20,7 @@ from wattbook.core.entities import (
     problems_with,
 )
 from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
 
@@ -83,6 +84,7 @@ async def change(
     changes: Mapping[str, object],
     *,
     registry: Registry,
+    readings: ReadingStore,
     rollups: RollupStore,
     now: datetime,
 ) -> Site:
@@ -98,9 +100,9 @@ async def change(
         return site
     # Marked on both sides of the change: should this process die between the two,
     # nothing that was computed before it survives it.
-    await _mark(rollups, stale)
+    await mark(stale, readings=readings, rollups=rollups)
     changed = await registry.change(site_id, news, now)
-    await _mark(rollups, stale)
+    await mark(stale, readings=readings, rollups=rollups)
     return changed
 
 
@@ -109,6 +111,7 @@ async def put_parts(
     parts: Sequence[Meter | Supply | FleetItem],
     *,
     registry: Registry,
+    readings: ReadingStore,
     rollups: RollupStore,
     now: datetime,
 ) -> Placement:
@@ -129,15 +132,16 @@ async def put_parts(
     before = {meter.id: _reads(meter) for meter in site.meters}
     stale = [meter.id for meter in meters if before.get(meter.id, _reads(meter)) != _reads(meter)]
 
-    await _mark(rollups, stale)
+    await mark(stale, readings=readings, rollups=rollups)
     changed = await registry.put_parts(site_id, (*meters, *supplies, *fleet), now)
-    await _mark(rollups, stale)
+    await mark(stale, readings=readings, rollups=rollups)
     return Placement(changed, added)
 
 
-async def _mark(rollups: RollupStore, meter_ids: list[str]) -> None:
+async def mark(meter_ids: list[str], *, readings: ReadingStore, rollups: RollupStore) -> None:
+    """Have all figures of these meters computed afresh."""
     if meter_ids:
-        await rollups.mark(meter_ids)
+        await rollups.mark(await readings.extent(meter_ids), afresh=True)
 
 
 def _site(draft: Draft, suffix: str, now: datetime) -> Site:

@@ -88,6 +88,10 @@ class ReadingStore(Protocol):
         """The receipt of a batch, with its rejects."""
         ...
 
+    async def extent(self, meter_ids: list[str]) -> pl.DataFrame:
+        """`meter_id`, `from_utc`, `to_utc`: first and last stamp of those that have readings."""
+        ...
+
     async def revisions(self, meter_id: str, period: Period) -> pl.DataFrame:
         """Readings that were superseded, with `superseded_utc`, sorted by key and revision."""
         ...

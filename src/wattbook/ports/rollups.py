@@ -1,23 +1,12 @@
 """What keeps rollups and knows which of them are out of date."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
 
 from wattbook.core import metrics
 from wattbook.core.periods import Grain, Period
-
-
-@dataclass(frozen=True, slots=True)
-class Dirty:
-    """Spans whose readings changed since they were rolled up, as seen at one moment."""
-
-    spans: pl.DataFrame
-    """`meter_id`, `from_utc`, `to_utc` (both included)."""
-    mark: int
-    """What was marked up to here is settled when the rollups are written."""
 
 
 class Rollups(Protocol):
@@ -47,12 +36,15 @@ class RollupStore(Rollups, Protocol):
         """A number that grows whenever one of these meters, or any, becomes dirty."""
         ...
 
-    async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
-        """What is out of date, of these meters or of all."""
+    async def dirty(self, meter_ids: list[str] | None = None) -> pl.DataFrame:
+        """`frames.DIRTY`, of these meters or of all, in any order."""
         ...
 
-    async def mark(self, meter_ids: list[str]) -> None:
-        """Mark all readings of these meters as changed, and drop their rollups."""
+    async def mark(self, spans: pl.DataFrame, *, afresh: bool = False) -> None:
+        """Mark `spans` (`meter_id`, `from_utc`, `to_utc`) as changed.
+
+        `afresh` drops all rollups and events of these meters in the same transaction.
+        """
         ...
 
     async def write(
@@ -61,9 +53,12 @@ class RollupStore(Rollups, Protocol):
         gone: pl.DataFrame,
         events: pl.DataFrame,
         spans: pl.DataFrame,
-        dirty: Dirty,
+        dirty: pl.DataFrame,
     ) -> None:
-        """Replace rollups by key, drop the keys `gone`, replace events within `spans`, settle."""
+        """Replace rollups by key, drop the keys `gone`, replace events in `spans`, settle `dirty`.
+
+        Exactly what was read as `dirty` is settled: what was marked since stays.
+        """
         ...
 
     async def page(

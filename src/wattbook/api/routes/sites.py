@@ -133,6 +133,7 @@ async def change_site(site_id: str, body: SitePatch, runtime: RuntimeDep) -> Sit
         site_id,
         body.changes(),
         registry=runtime.registry,
+        readings=runtime.readings,
         rollups=runtime.rollups,
         now=runtime.clock.now(),
     )
@@ -191,6 +192,7 @@ async def _put(
         site_id,
         [part.entity() for part in body],
         registry=runtime.registry,
+        readings=runtime.readings,
         rollups=runtime.rollups,
         now=runtime.clock.now(),
     )

@@ -4,8 +4,8 @@ from typing import Final
 
 import polars as pl
 
+from wattbook.core import frames
 from wattbook.core.units import US_PER_SECOND
-from wattbook.ports.rollups import Dirty
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 
@@ -31,21 +31,19 @@ class Marks:
     def add(self, con: Connection, changed: pl.DataFrame) -> None:
         """Mark what changed, by meter and day; part of the transaction that changed it."""
         day = pl.col("ts_utc").to_physical() // DAY_US
-        self._mark(con, changed, pl.col("meter_key").cast(pl.Int64) * MANY_DAYS + day)
-
-    def add_whole(self, con: Connection, ends: pl.DataFrame) -> None:
-        """Mark everything between the first and the last stamp of each meter."""
-        self._mark(con, ends, pl.col("meter_key"))
-
-    def _mark(self, con: Connection, rows: pl.DataFrame, by: pl.Expr) -> None:
-        if rows.is_empty():
-            return
-        self.last += 1
-        spans = rows.group_by(by.alias("span")).agg(
+        by = pl.col("meter_key").cast(pl.Int64) * MANY_DAYS + day
+        spans = changed.group_by(by.alias("span")).agg(
             pl.col("meter_key").first(),
             from_utc=pl.col("ts_utc").min(),
             to_utc=pl.col("ts_utc").max(),
         )
+        self.add_spans(con, spans)
+
+    def add_spans(self, con: Connection, spans: pl.DataFrame) -> None:
+        """Mark whole spans (`meter_key`, `from_utc`, `to_utc`)."""
+        if spans.is_empty():
+            return
+        self.last += 1
         mark = pl.lit(self.last, dtype=pl.Int64).alias("mark")
         insert(con, "dirty", spans.select(mark, "meter_key", "from_utc", "to_utc"))
         marked = dict.fromkeys(spans["meter_key"].unique().to_list(), self.last)
@@ -62,13 +60,14 @@ class Marks:
             return bool(self._latest)
         return not self._latest.keys().isdisjoint(self._keys.of(meter_ids))
 
-    def forget(self, dirty: Dirty) -> None:
+    def forget(self, dirty: pl.DataFrame) -> None:
         """Note that `dirty` is settled on disk, so that a read need not ask for it any more."""
-        for number in self._keys.of(dirty.spans["meter_id"].unique().to_list()):
-            if self._latest.get(number, 0) <= dirty.mark:
+        mark = _last(dirty)
+        for number in self._keys.of(dirty["meter_id"].unique().to_list()):
+            if self._latest.get(number, 0) <= mark:
                 self._latest.pop(number, None)
 
-    def read(self, con: Connection, meter_ids: list[str] | None) -> Dirty:
+    def read(self, con: Connection, meter_ids: list[str] | None) -> pl.DataFrame:
         """What is dirty on the snapshot of this connection."""
         where = "true"
         if meter_ids is not None:
@@ -77,13 +76,17 @@ class Marks:
         spans = self._keys.named(found).with_columns(
             pl.col("from_utc", "to_utc").dt.replace_time_zone("UTC")
         )
-        mark = found.select(pl.col("mark").max().fill_null(0)).item()
-        return Dirty(spans.select("meter_id", "from_utc", "to_utc"), mark)
+        return frames.check(spans, frames.DIRTY)
 
-    def settle(self, con: Connection, dirty: Dirty) -> None:
-        """Take away what was read as `dirty`; what was marked since stays."""
-        numbers = self._keys.of(dirty.spans["meter_id"].unique().to_list())
+    def settle(self, con: Connection, dirty: pl.DataFrame) -> None:
+        """Take away what was read as `dirty`: marks are numbered in the order of their commits."""
+        numbers = self._keys.of(dirty["meter_id"].unique().to_list())
         con.execute(
             f"delete from dirty where mark <= ? and meter_key in ({listed(numbers)})",
-            [dirty.mark],
+            [_last(dirty)],
         )
+
+
+def _last(dirty: pl.DataFrame) -> int:
+    last: int = dirty.select(pl.col("mark").max().fill_null(0)).item()
+    return last

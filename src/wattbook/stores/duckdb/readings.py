@@ -92,6 +92,16 @@ class DuckReadings:
         about = receipts.with_columns(_utc("received_utc")).row(0, named=True)
         return Receipt(**about, rejects=rejects.cast({"row": pl.UInt32}))
 
+    async def extent(self, meter_ids: list[str]) -> pl.DataFrame:
+        """First and last stamp of those meters that have readings."""
+        sql = (
+            "select meter_key, min(ts_utc) as from_utc, max(ts_utc) as to_utc from readings"
+            f" where meter_key in ({listed(self._keys.of(meter_ids))}) group by meter_key"
+        )
+        found = await self._engine.read(lambda con: fetch(con, sql))
+        named = self._keys.named(found).with_columns(_utc("from_utc"), _utc("to_utc"))
+        return named.select("meter_id", "from_utc", "to_utc").sort("meter_id")
+
     async def revisions(self, meter_id: str, period: Period) -> pl.DataFrame:
         """Readings that were superseded, with `superseded_utc`, sorted by key and revision."""
         where, values = _where(self._keys.of([meter_id]), period)

@@ -11,7 +11,6 @@ import polars as pl
 from wattbook.core import frames, rollup
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
-from wattbook.ports.rollups import Dirty
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
@@ -39,11 +38,6 @@ STORED: Final = (
 )
 
 
-NOTHING: Final = Dirty(
-    pl.DataFrame(schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC}), 0
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one recomputation changes."""
@@ -52,7 +46,7 @@ class Change:
     gone: pl.DataFrame
     events: pl.DataFrame
     spans: pl.DataFrame
-    dirty: Dirty
+    dirty: pl.DataFrame
 
 
 class DuckRollups:
@@ -74,15 +68,15 @@ class DuckRollups:
         """A number that grows whenever one of these meters, or any, becomes dirty."""
         return self._marks.last if meter_ids is None else self._marks.last_of(meter_ids)
 
-    async def dirty(self, meter_ids: list[str] | None = None) -> Dirty:
-        """What is out of date, of these meters or of all."""
+    async def dirty(self, meter_ids: list[str] | None = None) -> pl.DataFrame:
+        """`frames.DIRTY`, of these meters or of all."""
         if not self._marks.any(meter_ids):
-            return NOTHING
+            return frames.DIRTY.empty()
         return await self._engine.read(lambda con: self._marks.read(con, meter_ids))
 
-    async def mark(self, meter_ids: list[str]) -> None:
-        """Mark all readings of these meters as changed, and drop their rollups."""
-        await self._engine.write(self._mark, meter_ids, 0)
+    async def mark(self, spans: pl.DataFrame, *, afresh: bool = False) -> None:
+        """Mark `spans` as changed; `afresh` drops all rollups and events of their meters."""
+        await self._engine.write(self._mark, (spans, afresh), 0)
 
     async def write(
         self,
@@ -90,7 +84,7 @@ class DuckRollups:
         gone: pl.DataFrame,
         events: pl.DataFrame,
         spans: pl.DataFrame,
-        dirty: Dirty,
+        dirty: pl.DataFrame,
     ) -> None:
         """Replace rollups by key, drop the keys `gone`, replace events within `spans`, settle."""
         change = Change(rollups, gone, events, spans, dirty)
@@ -196,17 +190,16 @@ class DuckRollups:
             )
             insert(con, "register_events", rows.select("meter_key", "at_utc", "kind", "detail"))
 
-    def _mark(self, con: Connection, items: list[list[str]]) -> list[None]:
-        for meter_ids in items:
-            numbers = listed(self._keys.of(meter_ids))
-            con.execute(f"delete from rollups where meter_key in ({numbers})")
-            con.execute(f"delete from register_events where meter_key in ({numbers})")
-            ends = fetch(
-                con,
-                "select meter_key, unnest([min(ts_utc), max(ts_utc)]) as ts_utc from readings"
-                f" where meter_key in ({numbers}) group by meter_key",
+    def _mark(self, con: Connection, items: list[tuple[pl.DataFrame, bool]]) -> list[None]:
+        for spans, afresh in items:
+            own = self._keys.numbered(spans).select(
+                "meter_key", pl.col("from_utc", "to_utc").dt.replace_time_zone(None)
             )
-            self._marks.add_whole(con, ends)
+            if afresh:
+                numbers = listed(own["meter_key"].drop_nulls())
+                con.execute(f"delete from rollups where meter_key in ({numbers})")
+                con.execute(f"delete from register_events where meter_key in ({numbers})")
+            self._marks.add_spans(con, own.drop_nulls("meter_key"))
         return [None] * len(items)
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
