@@ -17,8 +17,9 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core import frames, rollup
 from wattbook.core.errors import UnavailableError, UnknownEntityError
+from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE
 from wattbook.core.periods import Period
-from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, ReadingStore, Written
+from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.stores.duckdb.engine import Engine
 
 T = datetime(2026, 3, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
 QUARTER: Final = timedelta(minutes=15)
 QUARTER_S: Final = 900
 QUARTER_US: Final = QUARTER_S * US_PER_SECOND
+DAY_US: Final = 86_400 * US_PER_SECOND
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200

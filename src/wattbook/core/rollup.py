@@ -15,7 +15,7 @@ import polars as pl
 
 from wattbook.core import frames, periods
 from wattbook.core.frames import known_sum
-from wattbook.core.periods import QUARTER_S, QUARTER_US, Grain, instant, microseconds
+from wattbook.core.periods import DAY_US, QUARTER_S, QUARTER_US, Grain, instant, microseconds
 from wattbook.core.segments import ordered, pieces
 from wattbook.core.units import MEAN_STEP, SECONDS_PER_HOUR, US_PER_SECOND, W_PER_KW, on_step, over
 
@@ -159,6 +159,28 @@ def every_grain(quarter_rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
             coarsen(days, meters, Grain.WEEK),
         ]
     )
+
+
+def changed(rows: pl.DataFrame, meter: str = "meter_id") -> pl.DataFrame:
+    """First and last stamp of the rows of each meter and UTC day.
+
+    Parameters
+    ----------
+    rows
+        Readings that changed: `ts_utc`, and the meter in the column `meter`.
+    meter
+        Name of that column; its values are strings or whole numbers.
+
+    Returns
+    -------
+    polars.DataFrame
+        `meter`, `from_utc`, `to_utc` (both included), in any order.
+    """
+    day = pl.col("ts_utc").to_physical() // DAY_US
+    spans = rows.group_by(meter, day.alias("day")).agg(
+        from_utc=pl.col("ts_utc").min(), to_utc=pl.col("ts_utc").max()
+    )
+    return spans.drop("day")
 
 
 def touched(dirty: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:

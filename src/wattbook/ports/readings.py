@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import numpy as np
 import polars as pl
 
+from wattbook.core import merge
 from wattbook.core.periods import Period
 
 
@@ -48,9 +50,6 @@ class Receipt:
     rejects: pl.DataFrame
 
 
-ACCEPTED, DUPLICATE, CORRECTED = 0, 1, 2
-
-
 @dataclass(frozen=True, slots=True)
 class Written:
     """A receipt, and for each row that was kept (by its number in the batch) what became of it."""
@@ -58,7 +57,25 @@ class Written:
     receipt: Receipt
     rows: pl.Series
     outcomes: pl.Series
-    """`ACCEPTED`, `DUPLICATE` or `CORRECTED`."""
+    """`merge.ACCEPTED`, `merge.DUPLICATE` or `merge.CORRECTED`."""
+
+    @classmethod
+    def of(cls, batch: Batch, outcomes: pl.Series) -> "Written":
+        """What became of the kept rows of a batch, counted."""
+        counts = np.bincount(outcomes.to_numpy(), minlength=3)
+        receipt = Receipt(
+            batch_id=batch.batch_id,
+            source=batch.source,
+            sha256=batch.sha256,
+            received_utc=batch.received_utc,
+            received=batch.received,
+            accepted=int(counts[merge.ACCEPTED]),
+            duplicates=int(counts[merge.DUPLICATE]),
+            corrected=int(counts[merge.CORRECTED]),
+            rejected=batch.rejects.height,
+            rejects=batch.rejects,
+        )
+        return cls(receipt, batch.kept["row"], outcomes)
 
 
 class ReadingStore(Protocol):

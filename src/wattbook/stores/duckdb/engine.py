@@ -2,42 +2,20 @@
 
 import asyncio
 import re
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import duckdb
 import polars as pl
 
 from wattbook.core.errors import UnavailableError
+from wattbook.stores.lane import Item, Lane, Result, Run
 
-GROUP_ROWS: Final = 200_000
-"""Batches that wait are committed together, up to so many rows."""
-IDLE_S: Final = 2.0
-"""After so much quiet the log is folded into the file, which compresses it."""
 BLOCKED: Final = re.compile(r"PID (\d+)")
 
 Connection = duckdb.DuckDBPyConnection
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class Work(Generic[Item, Result]):
-    """Something for the writing thread: `rows` of it can share a transaction with its like."""
-
-    run: Callable[[Connection, list[Item]], list[Result]]
-    item: Item
-    rows: int
-    done: "Future[Result]" = field(default_factory=Future)
-
-
-AnyWork = Work[Any, Any]
 
 
 class Engine:
@@ -53,26 +31,17 @@ class Engine:
         except BaseException:
             _HELD.discard(self._held)
             raise
-        self._queue: SimpleQueue[AnyWork | None] = SimpleQueue()
+        self._writer = self._root.cursor()
         self._written = False
-        self._thread = threading.Thread(target=self._write_loop, name="duckdb-writer", daemon=True)
-        self._thread.start()
+        self._lane = Lane("duckdb-writer", self._transact, idle=self._fold)
 
-    async def write(
-        self, run: Callable[[Connection, list[Item]], list[Result]], item: Item, rows: int
-    ) -> Result:
-        """Have the writing thread commit `item`, together with others that wait for the same `run`.
-
-        When this returns, the transaction is on disk.
-        """
-        work = Work(run, item, rows)
-        self._queue.put(work)
-        # Once handed over, the write happens; a caller that goes away must not make it half known.
-        return await asyncio.shield(asyncio.wrap_future(work.done))
+    async def write(self, run: Run[Item, Result], item: Item, rows: int) -> Result:
+        """Have the writing thread commit `item`; when this returns, it is on disk."""
+        return await self._lane.write(run, item, rows)
 
     async def settled(self) -> None:
         """Wait until everything that was handed over before is on disk."""
-        await self.write(_nothing, None, 0)
+        await self._lane.settled()
 
     async def read(self, run: Callable[[Connection], Result]) -> Result:
         """Run a read on a snapshot of its own, off the event loop."""
@@ -90,74 +59,30 @@ class Engine:
 
     def close(self) -> None:
         """Finish what waits, fold the log into the file and let go of it."""
-        self._queue.put(None)
-        self._thread.join()
+        self._lane.close()
+        self._writer.close()
         self._root.close()
         _HELD.discard(self._held)
 
-    def _write_loop(self) -> None:
-        connection = self._root.cursor()
-        held: AnyWork | None = None
-        while True:
-            try:
-                first = held or self._queue.get(timeout=IDLE_S)
-            except Empty:
-                self._fold(connection)
-                continue
-            if first is None:
-                break
-            group, held, last = self._gather(first)
-            self._commit(connection, group)
-            if last:
-                break
-        connection.close()
-
-    def _gather(self, first: AnyWork) -> tuple[list[AnyWork], AnyWork | None, bool]:
-        """What can be committed with `first`, the first that cannot, and whether to stop."""
-        group, rows = [first], first.rows
-        while rows < GROUP_ROWS:
-            try:
-                after = self._queue.get_nowait()
-            except Empty:
-                return group, None, False
-            if after is None:
-                return group, None, True
-            if after.run != first.run:
-                return group, after, False
-            group.append(after)
-            rows += after.rows
-        return group, None, False
-
-    def _commit(self, connection: Connection, group: Sequence[AnyWork]) -> None:
+    def _transact(self, run: Run[Any, Any], items: list[Any]) -> list[Any]:
+        self._writer.begin()
         try:
-            results = self._transaction(connection, group)
-        except Exception as error:  # noqa: BLE001  the writer must outlive whatever one group does
-            if len(group) > 1:
-                for work in group:
-                    self._commit(connection, [work])
-                return
-            failure = _unavailable(error) if isinstance(error, duckdb.Error) else error
-            group[0].done.set_exception(failure)
-            return
-        self._written = True
-        for work, result in zip(group, results, strict=True):
-            work.done.set_result(result)
-
-    def _transaction(self, connection: Connection, group: Sequence[AnyWork]) -> list[Any]:
-        connection.begin()
-        try:
-            results = group[0].run(connection, [work.item for work in group])
-            connection.commit()
-        except BaseException:
-            _roll_back(connection)
+            results = run(self._writer, items)
+            self._writer.commit()
+        except BaseException as error:
+            _roll_back(self._writer)
+            if isinstance(error, duckdb.Error):
+                raise _unavailable(error) from error
             raise
+        self._written = True
         return results
 
-    def _fold(self, connection: Connection) -> None:
+    def _fold(self) -> None:
+        """Fold the log into the file, which compresses it."""
         if self._written and self.path is not None:
             self._written = False
             try:
-                connection.execute("checkpoint")
+                self._writer.execute("checkpoint")
             except duckdb.TransactionException:  # a reader holds an old snapshot: next time
                 self._written = True
 
@@ -190,10 +115,6 @@ def _hold(path: Path | None) -> Path | None:
         raise UnavailableError(f"{path} is open in this process already")
     _HELD.add(real)
     return real
-
-
-def _nothing(_: Connection, items: list[None]) -> list[None]:
-    return items
 
 
 def _connect(path: Path | None, *, memory_limit: str, threads: int) -> Connection:

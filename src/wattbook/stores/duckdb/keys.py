@@ -1,25 +1,11 @@
-"""Small whole numbers that stand for long ids within the file."""
+"""The numbers that stand for ids within the file."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
+from wattbook.core import keys
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Ids in the order of their numbers: the number of an id is its place."""
-
-    names: pl.Series
-    places: dict[str, int]
-    enum: pl.Enum
-
-    @classmethod
-    def of(cls, names: pl.Series) -> "Known":
-        """These ids, prepared for looking up."""
-        return cls(names, {name: place for place, name in enumerate(names)}, pl.Enum(names))
 
 
 class Keys:
@@ -32,23 +18,18 @@ class Keys:
         self._engine = engine
         self._known = self._load()
 
-    def _load(self) -> Known:
+    def _load(self) -> keys.Keys:
         found = self._engine.on_cursor(
             lambda con: fetch(con, f"select {self.name} from {self.table} order by {self.number}")
         )
-        return Known.of(found[self.name].cast(pl.String))
+        return keys.Keys.of(found[self.name].cast(pl.String), self.number)
 
     def add(self, con: Connection, names: pl.Series) -> None:
         """Number the ids that are new; part of the caller's transaction."""
-        fresh = [
-            name for name in names.unique(maintain_order=True) if name not in self._known.places
-        ]
-        if not fresh:
-            return
-        series = pl.Series(self.name, fresh, dtype=pl.String)
-        numbered = series.to_frame().with_row_index(self.number, offset=len(self._known.names))
-        insert(con, self.table, numbered.with_columns(pl.col(self.number).cast(pl.Int32)))
-        self._known = Known.of(pl.concat([self._known.names, series]))
+        fresh = self._known.fresh(names)
+        if fresh.height:
+            insert(con, self.table, fresh)
+            self._known = self._known.extended(fresh)
 
     def reload(self) -> None:
         """Forget what a failed transaction added."""
@@ -56,15 +37,12 @@ class Keys:
 
     def of(self, names: list[str]) -> list[int]:
         """Numbers of those ids that occur in the file."""
-        places = self._known.places
-        return [places[name] for name in names if name in places]
+        return self._known.numbers(names)
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the ids in place of their numbers."""
-        ids = pl.lit(self._known.names).gather(pl.col(self.number))
-        return frame.with_columns(ids.alias(self.name)).drop(self.number)
+        return self._known.named(frame)
 
     def numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the numbers beside the ids; null where an id has none."""
-        place = pl.col(self.name).cast(self._known.enum, strict=False).to_physical()
-        return frame.with_columns(place.cast(pl.Int32).alias(self.number))
+        return self._known.numbered(frame)

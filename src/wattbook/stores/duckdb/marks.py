@@ -4,14 +4,9 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames
-from wattbook.core.units import US_PER_SECOND
+from wattbook.core import frames, rollup
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
-
-DAY_US: Final = 86_400 * US_PER_SECOND
-MANY_DAYS: Final = 2**32
-
 
 class Marks:
     """The table of dirty spans: one row for each meter and day that a transaction touched."""
@@ -30,14 +25,7 @@ class Marks:
 
     def add(self, con: Connection, changed: pl.DataFrame) -> None:
         """Mark what changed, by meter and day; part of the transaction that changed it."""
-        day = pl.col("ts_utc").to_physical() // DAY_US
-        by = pl.col("meter_key").cast(pl.Int64) * MANY_DAYS + day
-        spans = changed.group_by(by.alias("span")).agg(
-            pl.col("meter_key").first(),
-            from_utc=pl.col("ts_utc").min(),
-            to_utc=pl.col("ts_utc").max(),
-        )
-        self.add_spans(con, spans)
+        self.add_spans(con, rollup.changed(changed, "meter_key"))
 
     def add_spans(self, con: Connection, spans: pl.DataFrame) -> None:
         """Mark whole spans (`meter_key`, `from_utc`, `to_utc`)."""

@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from wattbook.core import merge
 from wattbook.core.frames import REJECTS, UTC
 from wattbook.ports.clock import Clock
-from wattbook.ports.readings import ACCEPTED, CORRECTED, DUPLICATE, Batch, Receipt, Written
+from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
 from wattbook.stores.duckdb.keys import Keys
 
 MIX: Final = 1_000_003
 Numbers = NDArray[np.integer[Any]]
-Codes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Table:
     instant: str
     values: tuple[str, ...]
     """Columns that make two rows of one key the same or different."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The columns that identify a row."""
+        return (self.number, self.instant)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -69,7 +74,7 @@ class Merger:
         outcomes, changed = self._merge_rows(con, every)
         ends = list(itertools.accumulate(frame.height for frame in rows))
         written = [
-            _written(batch, outcomes.slice(end - frame.height, frame.height))
+            Written.of(batch, outcomes.slice(end - frame.height, frame.height))
             for batch, frame, end in zip(batches, rows, ends, strict=True)
         ]
         _keep_receipts(con, written)
@@ -104,62 +109,34 @@ class Merger:
         instants = rows[table.instant].to_physical().to_numpy()
         if numbers.size and int(numbers.max()) >= self._heads.size:
             self._grow(int(numbers.max()) + 1)
-        outcomes = np.zeros(rows.height, dtype=np.uint8)
         asked = np.flatnonzero(instants <= self._heads[numbers])
-        if asked.size:
-            rows = self._compare(con, rows, asked, outcomes)
-        changed = rows if not asked.size else rows.filter(pl.Series(outcomes != DUPLICATE))
-        if changed.height:
-            insert(con, table.name, changed)
+        stored = self._stored(con, rows[asked]) if asked.size else rows.clear()
+        merged = merge.merge(rows, stored, table.key, table.values)
+        if merged.superseded.height:
+            self._supersede(con, merged.superseded)
+        if merged.current.height:
+            insert(con, table.name, merged.current)
             self._raise_heads(numbers, pl.Series(instants))
-        return pl.Series("outcome", outcomes), changed
+        return merged.outcomes, merged.current
 
-    def _compare(
-        self, con: Connection, rows: pl.DataFrame, asked: Numbers, outcomes: Codes
-    ) -> pl.DataFrame:
-        """Look up the rows that may exist; note their outcomes, and supersede what differs."""
+    def _stored(self, con: Connection, probe: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the table with keys of the probe."""
         table = self.table
-        probe = rows[asked].with_columns(at=pl.Series(asked))
         low, high = probe[table.instant].min(), probe[table.instant].max()
         first, last = probe[table.number].min(), probe[table.number].max()
-        stored = fetch(
+        return fetch(
             con,
-            f"select p.at, t.* from probe p join {table.name} t"
+            f"select t.* from probe p join {table.name} t"
             f" on t.{table.number} = p.{table.number} and t.{table.instant} = p.{table.instant}"
             f" where t.{table.instant} between ? and ? and t.{table.number} between ? and ?",
             [low, high, first, last],
-            probe=probe.select("at", table.number, table.instant),
-        )
-        if stored.is_empty():
-            return rows
-        both = probe.join(stored, on="at", suffix="_old")
-        same = pl.all_horizontal(
-            pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in table.values
-        )
-        both = both.with_columns(same=same)
-        outcomes[both.filter("same")["at"].to_numpy()] = DUPLICATE
-        corrected = both.filter(~pl.col("same"))
-        if corrected.is_empty():
-            return rows
-        outcomes[corrected["at"].to_numpy()] = CORRECTED
-        self._supersede(con, stored, corrected)
-        revised = corrected.select(
-            "at", revision_new=(pl.col("revision_old") + 1).cast(rows.schema["revision"])
-        )
-        return (
-            rows.with_row_index("at")
-            .with_columns(pl.col("at").cast(pl.Int64))
-            .join(revised, on="at", how="left", maintain_order="left")
-            .with_columns(revision=pl.coalesce("revision_new", "revision"))
-            .select(table.columns)
+            probe=probe.select(table.key),
         )
 
-    def _supersede(self, con: Connection, stored: pl.DataFrame, corrected: pl.DataFrame) -> None:
+    def _supersede(self, con: Connection, old: pl.DataFrame) -> None:
         table = self.table
-        until = corrected.select("at", superseded_utc="known_utc")
-        old = stored.join(until, on="at").select(*table.columns, "superseded_utc")
-        insert(con, table.revisions, old)
-        gone = old.select(table.number, table.instant).to_arrow()  # noqa: F841  found by its name
+        insert(con, table.revisions, old.select(*table.columns, "superseded_utc"))
+        gone = old.select(table.key).to_arrow()  # noqa: F841  found by its name
         con.execute(
             f"delete from {table.name} t using gone g"
             f" where t.{table.number} = g.{table.number} and t.{table.instant} = g.{table.instant}"
@@ -186,23 +163,6 @@ RECEIPT: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "corrected": pl.Int64,
     "rejected": pl.Int64,
 }
-
-
-def _written(batch: Batch, outcomes: pl.Series) -> Written:
-    counts = np.bincount(outcomes.to_numpy(), minlength=3)
-    receipt = Receipt(
-        batch_id=batch.batch_id,
-        source=batch.source,
-        sha256=batch.sha256,
-        received_utc=batch.received_utc,
-        received=batch.received,
-        accepted=int(counts[ACCEPTED]),
-        duplicates=int(counts[DUPLICATE]),
-        corrected=int(counts[CORRECTED]),
-        rejected=batch.rejects.height,
-        rejects=batch.rejects,
-    )
-    return Written(receipt, batch.kept["row"], outcomes)
 
 
 def _keep_receipts(con: Connection, written: Sequence[Written]) -> None:

@@ -1,0 +1,70 @@
+"""Telling new rows, repeated rows and corrections apart, by key."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+ACCEPTED: Final = 0
+DUPLICATE: Final = 1
+CORRECTED: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What becomes of rows, and what a store has to change for it."""
+
+    outcomes: pl.Series
+    """`ACCEPTED`, `DUPLICATE` or `CORRECTED`, one for each row."""
+    current: pl.DataFrame
+    """Rows that are believed from now on, their `revision` raised where they correct."""
+    superseded: pl.DataFrame
+    """Stored rows that they replace, with `superseded_utc`."""
+
+
+def merge(
+    rows: pl.DataFrame, stored: pl.DataFrame, key: tuple[str, ...], values: tuple[str, ...]
+) -> Merged:
+    """Compare rows with what is stored under their keys.
+
+    Parameters
+    ----------
+    rows
+        `key`, `values`, `known_utc` and `revision` (0); no key occurs twice.
+    stored
+        The same columns; rows with other keys are passed over.
+    key, values
+        Columns that identify a row, and those that make two rows of one key the same or different.
+
+    Notes
+    -----
+    A row is a correction when any value differs, be it only known on one side and unknown on the
+    other. It is not known before the row that it corrects.
+    """
+    if stored.is_empty():
+        accepted = pl.Series("outcome", np.full(rows.height, ACCEPTED, dtype=np.uint8))
+        nothing = stored.with_columns(superseded_utc=pl.col("known_utc"))
+        return Merged(accepted, rows, nothing)
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in values)
+    both = rows.join(stored, on=key, how="left", suffix="_old", maintain_order="left").select(
+        *rows.columns,
+        *(f"{name}_old" for name in rows.columns if name not in key),
+        outcome=pl.when(pl.col("known_utc_old").is_null())
+        .then(ACCEPTED)
+        .when(same)
+        .then(DUPLICATE)
+        .otherwise(CORRECTED)
+        .cast(pl.UInt8),
+    )
+    known = pl.max_horizontal("known_utc", "known_utc_old")
+    current = both.filter(pl.col("outcome") != DUPLICATE).with_columns(
+        known_utc=known,
+        revision=(pl.col("revision_old") + 1).fill_null(0).cast(rows.schema["revision"]),
+    )
+    superseded = both.filter(pl.col("outcome") == CORRECTED).select(
+        *key,
+        *(pl.col(f"{name}_old").alias(name) for name in rows.columns if name not in key),
+        superseded_utc=known,
+    )
+    return Merged(both["outcome"], current.select(rows.columns), superseded)
