@@ -1,8 +1,15 @@
-"""What every test shares: how hypothesis searches."""
+"""What every test shares: how hypothesis searches, and the real servers that there are."""
 
 import os
 
 from hypothesis import settings
+
+pytest_plugins = [
+    "tests.services.exercised",
+    "tests.services.postgres",
+    "tests.services.influxdb",
+    "tests.services.flux",
+]
 
 # A slow machine is no failure; in CI the same commit always sees the same examples.
 settings.register_profile("local", deadline=None)
