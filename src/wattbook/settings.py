@@ -11,6 +11,7 @@ from sqlalchemy import URL
 from wattbook.core.errors import InputError, Problem
 
 BYTES_PER_MB = 1 << 20
+POSTGRESQL = ("postgresql://", "postgres://")
 MASK = "••••••"
 
 
@@ -35,6 +36,33 @@ class Settings(BaseSettings):
     )
     duckdb_threads: Annotated[int, Field(ge=1, le=256)] = Field(
         2, description="threads of the DuckDB store"
+    )
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL of all stores, postgresql://user:password@host/name"
+    )
+    database_host: str | None = Field(None, description="host of PostgreSQL, without DATABASE_URL")
+    database_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        5432, description="port of PostgreSQL, without DATABASE_URL"
+    )
+    database_user: str = Field("wattbook", description="user of PostgreSQL, without DATABASE_URL")
+    database_password: SecretStr | None = Field(
+        None, description="password of PostgreSQL, without DATABASE_URL"
+    )
+    database_name: str = Field("wattbook", description="database, without DATABASE_URL")
+    database_statement_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        300.0, description="longest [s] that PostgreSQL may work on one statement"
+    )
+    database_retry_s: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="so long [s] a write waits for PostgreSQL to come back"
+    )
+    timescaledb_enabled: bool = Field(
+        default=False, description="keep readings and rollups in hypertables of TimescaleDB"
+    )
+    retention_readings_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="age [days] at which TimescaleDB drops readings; for ever when left out"
+    )
+    retention_rollups_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="age [days] at which TimescaleDB drops rollups; for ever when left out"
     )
     body_limit_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
         64, description="largest request body [MiB], before and after decompression"
@@ -61,9 +89,47 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        # The value may hold a password, so it is not repeated.
+        if value is not None and not value.get_secret_value().startswith(POSTGRESQL):
+            raise ValueError("no address of PostgreSQL, as in postgresql://user:password@host/name")
+        return value
+
+    @model_validator(mode="after")
+    def _retain_with_timescaledb(self) -> "Settings":
+        kept = {
+            "RETENTION_READINGS_DAYS": self.retention_readings_days,
+            "RETENTION_ROLLUPS_DAYS": self.retention_rollups_days,
+        }
+        asked = [name for name, days in kept.items() if days is not None]
+        if asked and not self.timescaledb_enabled:
+            raise ValueError(f"{asked[0]} is carried out by TimescaleDB: set TIMESCALEDB_ENABLED")
+        return self
+
+    @property
+    def postgresql_url(self) -> str | None:
+        """The address of PostgreSQL; null: everything is in `data_dir`."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        if self.database_host is None:
+            return None
+        secret = self.database_password
+        return URL.create(
+            "postgresql",
+            self.database_user,
+            None if secret is None else secret.get_secret_value(),
+            self.database_host,
+            self.database_port,
+            self.database_name,
+        ).render_as_string(hide_password=False)
+
     @property
     def registry_url(self) -> str:
         """The database of sites, for SQLAlchemy."""
+        if self.postgresql_url is not None:
+            return self.postgresql_url
         path = str(self.data_dir / "registry.sqlite")
         return URL.create("sqlite+aiosqlite", database=path).render_as_string(hide_password=False)
 
@@ -71,6 +137,13 @@ class Settings(BaseSettings):
     def readings_path(self) -> Path:
         """The file of readings, rollups and grid conditions."""
         return self.data_dir / "readings.duckdb"
+
+    def at(self, url: str) -> "Settings":
+        """The same settings, but for the store at that folder or address of PostgreSQL."""
+        if url.startswith(POSTGRESQL):
+            return self.model_copy(update={"database_url": SecretStr(url)})
+        embedded = {"database_url": None, "database_host": None, "data_dir": Path(url)}
+        return self.model_copy(update=embedded)
 
     @property
     def body_limit(self) -> int:

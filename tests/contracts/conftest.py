@@ -1,82 +1,177 @@
 """Every implementation of the ports that keep time series; one joins by a line in `OPENERS`."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.services.postgres import Postgres
 
+from wattbook.ports.archive import Archive
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.rollups import RollupStore
+from wattbook.stores.duckdb.archive import DuckArchive
 from wattbook.stores.duckdb.engine import Engine
 from wattbook.stores.duckdb.grid import DuckGrid
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
+from wattbook.stores.postgres import series, timescale
+from wattbook.stores.postgres.engine import Engine as PostgresEngine
+from wattbook.stores.postgres.timescale import Kept
+from wattbook.stores.sql.migrate import upgrade
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """One technology behind the three ports."""
+    """One technology behind the ports."""
 
     readings: ReadingStore
     rollups: RollupStore
     grid: GridStore
+    archive: Archive
 
 
 @asynccontextmanager
 async def duckdb(path: Path | None) -> AsyncIterator[Stores]:
     engine = Engine(path, memory_limit="256MB", threads=2)
     try:
-        keys = Keys(engine, "meter_keys", "meter_id")
-        marks = Marks(engine, keys)
+        meters, zones = Keys(engine, "meter_keys", "meter_id"), Keys(engine, "zone_keys", "zone")
+        marks = Marks(engine, meters)
+        readings, grid = DuckReadings(engine, meters, marks), DuckGrid(engine, zones)
         yield Stores(
-            DuckReadings(engine, keys, marks),
-            DuckRollups(engine, keys, marks),
-            DuckGrid(engine, Keys(engine, "zone_keys", "zone")),
+            readings,
+            DuckRollups(engine, meters, marks),
+            grid,
+            DuckArchive(engine, meters, zones, readings, grid),
         )
     finally:
         engine.close()
 
 
-Opener = Callable[[Path], AbstractAsyncContextManager[Stores]]
-"""Opens what is kept at a place, or begins it there."""
+@asynccontextmanager
+async def postgres(url: str) -> AsyncIterator[Stores]:
+    async with series.opened(PostgresEngine(url), stamped=False) as opened:
+        yield Stores(opened.readings, opened.rollups, opened.grid, opened.archive)
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> Iterator[str]:
+    """URL of a migrated database, from which others are copied."""
+    with postgres.fresh() as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_timescale(fresh_timescale_database) -> Iterator[str]:
+    """The same with hypertables."""
+    with fresh_timescale_database() as url:
+        upgrade(url)
+        engine = PostgresEngine(url)
+        assert timescale.prepare(engine, wanted=True, kept=Kept()) is None
+        engine.close()
+        yield url
+
+
+Begin = Callable[[], AbstractAsyncContextManager[Stores]]
+"""Opens stores."""
+Place = Callable[[], AbstractContextManager[Begin]]
+"""Finds a new place for stores; what it gives opens what is kept there at every call."""
+Opener = Callable[[pytest.FixtureRequest], Place]
+
+
+def in_folders(opener: Callable[[Path], AbstractAsyncContextManager[Stores]]) -> Opener:
+    """Stores that are kept in a folder."""
+
+    def prepare(request: pytest.FixtureRequest) -> Place:
+        factory = request.getfixturevalue("tmp_path_factory")
+
+        @contextmanager
+        def place() -> Iterator[Begin]:
+            folder = factory.mktemp("stores")
+            yield lambda: opener(folder / "store")
+
+        return place
+
+    return prepare
+
+
+def in_databases(template: str) -> Opener:
+    """Stores that are kept in a database of a server."""
+
+    def prepare(request: pytest.FixtureRequest) -> Place:
+        like = request.getfixturevalue(template)
+        server: Postgres = request.getfixturevalue("postgres")
+
+        @contextmanager
+        def place() -> Iterator[Begin]:
+            with server.fresh(like=like) as url:
+                yield lambda: postgres(url)
+
+        return place
+
+    return prepare
+
 
 OPENERS: dict[str, Opener] = {
-    "duckdb in memory": lambda _: duckdb(None),
-    "duckdb file": lambda folder: duckdb(folder / "readings.duckdb"),
+    "duckdb in memory": in_folders(lambda _: duckdb(None)),
+    "duckdb file": in_folders(duckdb),
+    "postgresql": in_databases("migrated"),
+    "timescaledb": in_databases("migrated_timescale"),
 }
-LASTING = ("duckdb file",)
+SERVED = ("postgresql", "timescaledb")
+EVERY = [
+    pytest.param(name, marks=[pytest.mark.services] if name in SERVED else []) for name in OPENERS
+]
+LASTING = [param for param in EVERY if param.values != ("duckdb in memory",)]
 """Those that still know everything when they are opened again."""
 
 
-@pytest.fixture(scope="session", params=OPENERS)
-def begin(request, tmp_path_factory) -> Callable[[], AbstractAsyncContextManager[Stores]]:
+@pytest.fixture(scope="session", params=EVERY)
+def place(request) -> Place:
+    return OPENERS[request.param](request)
+
+
+@pytest.fixture
+def begin(place) -> Begin:
     """Opens empty stores, new ones at every call."""
-    opener, numbers = OPENERS[request.param], count()
-    folder = tmp_path_factory.mktemp("stores")
-    return lambda: opener(folder / str(next(numbers)))
+
+    @asynccontextmanager
+    async def fresh() -> AsyncIterator[Stores]:
+        with place() as opened_here:
+            async with opened_here() as opened:
+                yield opened
+
+    return fresh
 
 
 @pytest.fixture
 async def stores(begin) -> AsyncIterator[Stores]:
+    """Empty stores."""
     async with begin() as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared(begin) -> AsyncIterator[Stores]:
+async def shared(place) -> AsyncIterator[Stores]:
     """Stores for many examples, each of which brings ids of its own."""
-    async with begin() as opened:
-        yield opened
+    with place() as opened_here:
+        async with opened_here() as opened:
+            yield opened
 
 
 @pytest.fixture(params=LASTING)
-def reopen(request, tmp_path) -> Callable[[], AbstractAsyncContextManager[Stores]]:
+def reopen(request) -> Iterator[Begin]:
     """Opens the same stores at every call."""
-    return lambda: OPENERS[request.param](tmp_path)
+    with OPENERS[request.param](request)() as opened_here:
+        yield opened_here

@@ -149,4 +149,5 @@ async def test_conditions_are_there_when_the_store_is_opened_again(reopen) -> No
 
     async with reopen() as stores:
         assert_frame_equal(await stores.grid.read(["NO1"], EVER), sent.kept.drop("row"))
-        assert counts(await stores.grid.write(sent)) == (0, 1, 0)
+        again = batch({("NO1", 0): 1.0}, currency="EUR")
+        assert counts(await stores.grid.write(again)) == (0, 1, 0)

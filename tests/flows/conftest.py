@@ -1,16 +1,19 @@
 """A small world: the embedded stores in memory, a registry, and a clock that can be set."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
 from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.ports.archive import Archive
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
+from wattbook.stores.duckdb.archive import DuckArchive
 from wattbook.stores.duckdb.engine import Engine
 from wattbook.stores.duckdb.grid import DuckGrid
 from wattbook.stores.duckdb.keys import Keys
@@ -40,6 +43,7 @@ class World:
     readings: ReadingStore
     rollups: RollupStore
     grid: GridStore
+    archive: Archive
     clock: SetClock = field(default_factory=SetClock)
 
     async def add(
@@ -72,18 +76,33 @@ class World:
         return await self.registry.add(site)
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
+@asynccontextmanager
+async def empty_world() -> AsyncIterator[World]:
     sql = create_engine("sqlite://")
     await upgrade_on(sql)
     engine = Engine(None, memory_limit="256MB", threads=2)
-    keys = Keys(engine, "meter_keys", "meter_id")
-    marks = Marks(engine, keys)
+    meters, zones = Keys(engine, "meter_keys", "meter_id"), Keys(engine, "zone_keys", "zone")
+    marks = Marks(engine, meters)
+    readings, grid = DuckReadings(engine, meters, marks), DuckGrid(engine, zones)
     yield World(
         registry=SqlRegistry(sql),
-        readings=DuckReadings(engine, keys, marks),
-        rollups=DuckRollups(engine, keys, marks),
-        grid=DuckGrid(engine, Keys(engine, "zone_keys", "zone")),
+        readings=readings,
+        rollups=DuckRollups(engine, meters, marks),
+        grid=grid,
+        archive=DuckArchive(engine, meters, zones, readings, grid),
     )
     engine.close()
     await sql.dispose()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with empty_world() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[World]:
+    """A second world, apart from the first."""
+    async with empty_world() as opened:
+        yield opened

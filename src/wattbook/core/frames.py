@@ -114,6 +114,9 @@ RAW_READINGS: Final = Contract(
         "raw": Column(pl.String, "the row as sent, where it cannot be read, else null"),
     },
 )
+SUPERSEDED: Final[dict[str, Column]] = {
+    "superseded_utc": Column(UTC, "when wattbook learned better"),
+}
 READINGS: Final = Contract(
     "readings",
     "one row from one meter at one instant, as it is now believed",
@@ -127,6 +130,28 @@ READINGS: Final = Contract(
         "revision": Column(pl.UInt16, "0, and one more with each correction"),
     },
 )
+READING_REVISIONS: Final = Contract(
+    "reading revisions",
+    "readings that were corrected, as they were believed before",
+    ("meter_id", "ts_utc", "revision"),
+    {**READINGS.columns, **SUPERSEDED},
+)
+RECEIPTS: Final = Contract(
+    "receipts",
+    "what became of each batch: accepted + duplicates + corrected + rejected = received",
+    ("batch_id",),
+    {
+        "batch_id": Column(pl.String, "the batch"),
+        "source": Column(pl.String, "the way by which it came"),
+        "sha256": Column(pl.String, "SHA-256 of what was sent, in hexadecimal"),
+        "received_utc": Column(UTC, "when it came in"),
+        "received": Column(pl.Int64, "rows in the batch"),
+        "accepted": Column(pl.Int64, "rows that were new"),
+        "duplicates": Column(pl.Int64, "rows that were there already"),
+        "corrected": Column(pl.Int64, "rows that replaced others"),
+        "rejected": Column(pl.Int64, "rows that were refused"),
+    },
+)
 REJECTS: Final = Contract(
     "rejects",
     "rows that were refused, kept as evidence",
@@ -136,6 +161,15 @@ REJECTS: Final = Contract(
         "reason": Column(pl.String, "one of the closed list of reasons"),
         "detail": Column(pl.String, "what exactly is wrong"),
         "raw": Column(pl.String, "the row as sent, as JSON where it could be read"),
+    },
+)
+BATCH_REJECTS: Final = Contract(
+    "rejects of batches",
+    "rejects of many batches, each with the batch that it came in",
+    ("batch_id", "row"),
+    {
+        **{name: RECEIPTS.columns[name] for name in ("batch_id", "source", "received_utc")},
+        **REJECTS.columns,
     },
 )
 METERS: Final = Contract(
@@ -225,6 +259,12 @@ GRID: Final = Contract(
         "revision": Column(pl.UInt16, "0, and one more with each correction"),
     },
 )
+GRID_REVISIONS: Final = Contract(
+    "grid revisions",
+    "zone conditions that were corrected, as they were believed before",
+    ("zone", "start_utc", "revision"),
+    {**GRID.columns, **SUPERSEDED},
+)
 RAW_GRID: Final = Contract(
     "raw grid",
     "zone conditions as they were sent",
@@ -259,17 +299,43 @@ FACTORS: Final = Contract(
         "licence": Column(pl.String, "under which licence"),
     },
 )
+CONTENTS: Final = Contract(
+    "contents",
+    "how much a store keeps of what is whose",
+    ("table", "owner", "month"),
+    {
+        "table": Column(pl.String, "the table"),
+        "owner": Column(pl.String, "the meter, the zone, or the source of the batch"),
+        "month": Column(pl.Date, "first day of the month in UTC"),
+        "rows": Column(pl.Int64, "how many rows there are"),
+    },
+)
+CHECKSUMS: Final = Contract(
+    "checksums",
+    "what tells whether two stores keep the same rows",
+    ("owner", "month"),
+    {
+        **{name: CONTENTS.columns[name] for name in ("owner", "month", "rows")},
+        "sha256": Column(pl.String, "SHA-256 over the rows, in hexadecimal"),
+    },
+)
 CONTRACTS: Final = (
     RAW_READINGS,
     READINGS,
+    READING_REVISIONS,
+    RECEIPTS,
     REJECTS,
+    BATCH_REJECTS,
     METERS,
     ROLLUPS,
     DIRTY,
     EVENTS,
     RAW_GRID,
     GRID,
+    GRID_REVISIONS,
     FACTORS,
+    CONTENTS,
+    CHECKSUMS,
 )
 
 

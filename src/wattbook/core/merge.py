@@ -6,9 +6,60 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from wattbook.core import frames
+
 ACCEPTED: Final = 0
 DUPLICATE: Final = 1
 CORRECTED: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with one current row per key, and one of the rows that were superseded."""
+
+    name: str
+    revisions: str
+    number: str
+    """Column with the number of the meter or zone."""
+    instant: str
+    """Column with the time."""
+    values: tuple[str, ...]
+    """Columns that make two rows of one key the same or different."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The columns that identify a row."""
+        return (self.number, self.instant)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        return (*self.key, *self.values, "known_utc", "revision")
+
+    def distinct(self, rows: pl.DataFrame) -> bool:
+        """Whether surely no key occurs twice in the rows."""
+        mixed = pl.col(self.instant).to_physical() * _MIX + pl.col(self.number)
+        found: int = rows.select(mixed.n_unique()).item()
+        return found == rows.height
+
+
+_MIX: Final = 1_000_003
+_OWN: Final = ("known_utc", "revision")
+
+READINGS: Final = Table(
+    "readings",
+    "reading_revisions",
+    "meter_key",
+    "ts_utc",
+    (*frames.READING_VALUES, "quality"),
+)
+GRID: Final = Table(
+    "grid",
+    "grid_revisions",
+    "zone_key",
+    "start_utc",
+    tuple(name for name in frames.GRID.columns if name not in (*frames.GRID.key, *_OWN)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +74,17 @@ class Merged:
     """Stored rows that they replace, with `superseded_utc`."""
 
 
-def merge(
-    rows: pl.DataFrame, stored: pl.DataFrame, key: tuple[str, ...], values: tuple[str, ...]
-) -> Merged:
+def merge(rows: pl.DataFrame, stored: pl.DataFrame, table: Table) -> Merged:
     """Compare rows with what is stored under their keys.
 
     Parameters
     ----------
     rows
-        `key`, `values`, `known_utc` and `revision` (0); no key occurs twice.
+        The columns of `table`, with `revision` 0; no key occurs twice.
     stored
         The same columns; rows with other keys are passed over.
-    key, values
-        Columns that identify a row, and those that make two rows of one key the same or different.
+    table
+        Which columns identify a row, and which make two rows of one key the same or different.
 
     Notes
     -----
@@ -46,7 +95,10 @@ def merge(
         accepted = pl.Series("outcome", np.full(rows.height, ACCEPTED, dtype=np.uint8))
         nothing = stored.with_columns(superseded_utc=pl.col("known_utc"))
         return Merged(accepted, rows, nothing)
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in values)
+    same = pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in table.values
+    )
+    key = table.key
     both = rows.join(stored, on=key, how="left", suffix="_old", maintain_order="left").select(
         *rows.columns,
         *(f"{name}_old" for name in rows.columns if name not in key),

@@ -7,7 +7,7 @@ quarters.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,9 @@ from wattbook.core.periods import DAY_US, QUARTER_S, QUARTER_US, Grain, instant,
 from wattbook.core.segments import ordered, pieces
 from wattbook.core.units import MEAN_STEP, SECONDS_PER_HOUR, US_PER_SECOND, W_PER_KW, on_step, over
 
+_DERIVED: Final = ("power_kw_mean", "coverage", "efficiency_j_per_th")
+_GRAINS: Final = pl.Series([str(grain) for grain in Grain])
+_GRAIN: Final = pl.Enum(_GRAINS)
 FIGURES: Final = tuple(
     name for name in frames.ROLLUPS.columns if name not in ("computed_utc", "revision")
 )
@@ -161,6 +164,31 @@ def every_grain(quarter_rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     )
 
 
+def packed(rollups: pl.DataFrame) -> pl.DataFrame:
+    """`frames.ROLLUPS` as stores keep them: words as small numbers, nothing that can be derived."""
+    return rollups.drop(*_DERIVED).with_columns(coded("grain"), quality=frames.rank())
+
+
+def unpacked(rows: pl.DataFrame) -> pl.DataFrame:
+    """What was `packed`, as `frames.ROLLUPS`; whole numbers may have come back smaller."""
+    words = rows.with_columns(
+        pl.col("readings", "expected", "bucket_s", "revision").cast(pl.Int64),
+        grain=pl.lit(_GRAINS).gather(pl.col("grain")),
+        quality=frames.quality_of(pl.col("quality")),
+    )
+    return frames.check(with_ratios(words), frames.ROLLUPS)
+
+
+def code(grain: Grain) -> int:
+    """The small number that stands for a grain."""
+    return tuple(Grain).index(grain)
+
+
+def coded(column: str) -> pl.Expr:
+    """The small numbers that stand for the grains in a column."""
+    return pl.col(column).cast(_GRAIN).to_physical()
+
+
 def changed(rows: pl.DataFrame, meter: str = "meter_id") -> pl.DataFrame:
     """First and last stamp of the rows of each meter and UTC day.
 
@@ -244,6 +272,56 @@ def _weighted(column: str, name: str, covered_us: pl.Expr) -> dict[str, pl.Expr]
 
 def _weighted_mean(name: str) -> pl.Expr:
     return over(pl.col(f"{name}_sum").sum() * QUARTER_US, pl.col(f"{name}_us").sum())
+
+
+NEIGHBOURS: Final = 3
+"""A register's dip is seen by its neighbours, so a change reaches so many readings to each side."""
+
+
+def reach(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFrame]) -> pl.DataFrame:
+    """Spans widened to all quarters that can change, and from where readings decide these.
+
+    Parameters
+    ----------
+    spans
+        What `touched` returns.
+    beside
+        Of some spans (with their number in `span`) and a count, for each span the stamps of the
+        last of so many readings that lie before and after it, fewer where there are no more:
+        `span`, `before`, `after`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `spans` with `from_utc` and `to_utc` moved outwards for registers, and `wide_from`,
+        `wide_to` (both included): readings between them decide the quarters of the span.
+    """
+    quarters = _widened(spans.with_row_index("span"), beside, NEIGHBOURS - 1).with_columns(
+        from_utc=pl.col("wide_from").dt.truncate("15m"),
+        to_utc=pl.col("wide_to").dt.offset_by("15m").dt.truncate("15m"),
+    )
+    return _widened(quarters, beside, NEIGHBOURS)
+
+
+def _widened(
+    spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFrame], count: int
+) -> pl.DataFrame:
+    pad = pl.duration(seconds=pl.col("pad_s"))
+    spans = spans.drop("wide_from", "wide_to", strict=False)
+    registers = spans.filter(kind="register")
+    if registers.is_empty():
+        return spans.with_columns(wide_from=pl.col("from_utc") - pad, wide_to=pl.col("to_utc"))
+    is_register = pl.col("kind") == "register"
+    return (
+        spans.join(beside(registers, count), on="span", how="left", maintain_order="left")
+        .with_columns(
+            wide_from=pl.when(is_register)
+            .then(pl.coalesce("before", "from_utc"))
+            .otherwise(pl.col("from_utc") - pad),
+            wide_to=pl.when(is_register).then(pl.coalesce("after", "to_utc")).otherwise("to_utc"),
+        )
+        .drop("before", "after")
+    )
 
 
 def portions(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[pl.DataFrame]]:

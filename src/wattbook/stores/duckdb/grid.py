@@ -1,29 +1,18 @@
 """Conditions of grid zones."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from wattbook.core import frames
+from wattbook.core.merge import GRID as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
-from wattbook.stores.duckdb.merge import Merger, Table
-
-TABLE: Final = Table(
-    "grid",
-    "grid_revisions",
-    "zone_key",
-    "start_utc",
-    tuple(
-        name
-        for name in frames.GRID.columns
-        if name not in (*frames.GRID.key, "known_utc", "revision")
-    ),
-)
+from wattbook.stores.duckdb.merge import Merger
 
 
 class DuckGrid:
@@ -72,9 +61,17 @@ class DuckGrid:
             written, _ = self._merger.merge(con, batches, rows)
         except BaseException:
             self._keys.reload()
-            self._merger = self._fresh_merger()
+            self.reload()
             raise
         return written
+
+    def note(self, rows: pl.DataFrame) -> None:
+        """Take note of rows that another part of the writing thread's transaction put in."""
+        self._merger.note(rows)
+
+    def reload(self) -> None:
+        """Forget what a failed transaction left behind in memory."""
+        self._merger = self._fresh_merger()
 
     def _fresh_merger(self) -> Merger:
         heads = self._engine.on_cursor(

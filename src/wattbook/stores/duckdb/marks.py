@@ -1,12 +1,11 @@
 """Which spans of which meters changed since they were rolled up."""
 
-from typing import Final
-
 import polars as pl
 
 from wattbook.core import frames, rollup
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
+
 
 class Marks:
     """The table of dirty spans: one row for each meter and day that a transaction touched."""

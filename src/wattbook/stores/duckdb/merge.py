@@ -2,51 +2,27 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from wattbook.core import merge
-from wattbook.core.frames import REJECTS, UTC
+from wattbook.core.frames import RECEIPTS, REJECTS
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
 from wattbook.stores.duckdb.keys import Keys
 
-MIX: Final = 1_000_003
 Numbers = NDArray[np.integer[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table with one current row per key, and a table of the rows that were superseded."""
-
-    name: str
-    revisions: str
-    number: str
-    instant: str
-    values: tuple[str, ...]
-    """Columns that make two rows of one key the same or different."""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The columns that identify a row."""
-        return (self.number, self.instant)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the table, in its order."""
-        return (self.number, self.instant, *self.values, "known_utc", "revision")
 
 
 class Merger:
     """Merges batches into one table, on the writing thread."""
 
     def __init__(
-        self, table: Table, keys: Keys, heads: pl.DataFrame, clock: Clock | None = None
+        self, table: merge.Table, keys: Keys, heads: pl.DataFrame, clock: Clock | None = None
     ) -> None:
         self._clock = clock
         self.table = table
@@ -63,7 +39,7 @@ class Merger:
         `rows` are the batches' kept rows in the columns of the table.
         """
         rows = [self._in_turn(frame) for frame in rows]
-        if len(rows) > 1 and not self._disjoint(pl.concat(rows)):
+        if len(rows) > 1 and not self.table.distinct(pl.concat(rows)):
             pairs = [
                 self.merge(con, [batch], [frame])
                 for batch, frame in zip(batches, rows, strict=True)
@@ -79,6 +55,15 @@ class Merger:
         ]
         _keep_receipts(con, written)
         return written, changed
+
+    def note(self, rows: pl.DataFrame) -> None:
+        """Take note of rows that came into the table by another way, on the writing thread."""
+        self._raise_heads(
+            rows[self.table.number].to_numpy(), rows[self.table.instant].to_physical()
+        )
+        known = rows["known_utc"].max()
+        if self._latest is None or (known is not None and known > self._latest):  # type: ignore[operator]  # times
+            self._latest = known
 
     def _in_turn(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows that are not known before those already written.
@@ -98,11 +83,6 @@ class Merger:
         self._latest = known
         return rows
 
-    def _disjoint(self, every: pl.DataFrame) -> bool:
-        number, instant = pl.col(self.table.number), pl.col(self.table.instant).to_physical()
-        distinct: int = every.select((instant * MIX + number).n_unique()).item()
-        return distinct == every.height
-
     def _merge_rows(self, con: Connection, rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
         table = self.table
         numbers = rows[table.number].to_numpy()
@@ -111,7 +91,7 @@ class Merger:
             self._grow(int(numbers.max()) + 1)
         asked = np.flatnonzero(instants <= self._heads[numbers])
         stored = self._stored(con, rows[asked]) if asked.size else rows.clear()
-        merged = merge.merge(rows, stored, table.key, table.values)
+        merged = merge.merge(rows, stored, table)
         if merged.superseded.height:
             self._supersede(con, merged.superseded)
         if merged.current.height:
@@ -152,23 +132,10 @@ class Merger:
         np.maximum.at(self._heads, numbers, instants.to_numpy())
 
 
-RECEIPT: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    "batch_id": pl.String,
-    "source": pl.String,
-    "sha256": pl.String,
-    "received_utc": UTC,
-    "received": pl.Int64,
-    "accepted": pl.Int64,
-    "duplicates": pl.Int64,
-    "corrected": pl.Int64,
-    "rejected": pl.Int64,
-}
-
-
 def _keep_receipts(con: Connection, written: Sequence[Written]) -> None:
     receipts = [done.receipt for done in written]
-    rows = [{name: getattr(receipt, name) for name in RECEIPT} for receipt in receipts]
-    insert(con, "receipts", pl.DataFrame(rows, schema=RECEIPT))
+    rows = [{name: getattr(receipt, name) for name in RECEIPTS.columns} for receipt in receipts]
+    insert(con, "receipts", pl.DataFrame(rows, schema=RECEIPTS.schema))
     refused = [
         receipt.rejects.select(pl.lit(receipt.batch_id).alias("batch_id"), *REJECTS.columns)
         for receipt in receipts

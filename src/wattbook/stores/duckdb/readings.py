@@ -6,27 +6,17 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames
-from wattbook.core.entities import MeterKind
+from wattbook.core import frames, rollup
 from wattbook.core.errors import UnknownEntityError
+from wattbook.core.merge import READINGS as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
-from wattbook.stores.duckdb.merge import Merger, Table
+from wattbook.stores.duckdb.merge import Merger
 
-TABLE: Final = Table(
-    "readings",
-    "reading_revisions",
-    "meter_key",
-    "ts_utc",
-    (*frames.READING_VALUES, "quality"),
-)
-QUALITY: Final = pl.Enum(frames.QUALITIES)
-NEIGHBOURS: Final = 3
-"""A register's dip is seen by its neighbours, so a change reaches so many readings to each side."""
 NEAR: Final = "interval 3 day"
 
 
@@ -108,10 +98,13 @@ class DuckReadings:
         sql = f"select * from reading_revisions where {where}"
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         rows = self._keys.named(found).with_columns(
-            _utc("ts_utc"), _utc("known_utc"), _utc("superseded_utc"), quality=_quality()
+            _utc("ts_utc"),
+            _utc("known_utc"),
+            _utc("superseded_utc"),
+            quality=frames.quality_of(pl.col("quality")),
         )
-        columns = [*frames.READINGS.columns, "superseded_utc"]
-        return rows.select(columns).sort("meter_id", "ts_utc", "revision")
+        old = frames.check(rows, frames.READING_REVISIONS)
+        return old.sort(*frames.READING_REVISIONS.key)
 
     def _write(self, con: Connection, batches: list[Batch]) -> list[Written]:
         try:
@@ -120,9 +113,17 @@ class DuckReadings:
             self._marks.add(con, changed)
         except BaseException:
             self._keys.reload()
-            self._merger = self._fresh_merger()
+            self.reload()
             raise
         return written
+
+    def note(self, rows: pl.DataFrame) -> None:
+        """Take note of rows that another part of the writing thread's transaction put in."""
+        self._merger.note(rows)
+
+    def reload(self) -> None:
+        """Forget what a failed transaction left behind in memory."""
+        self._merger = self._fresh_merger()
 
     def _fresh_merger(self) -> Merger:
         heads = self._engine.on_cursor(
@@ -140,53 +141,30 @@ class DuckReadings:
         if rows["meter_key"].null_count():
             self._keys.add(con, kept["meter_id"])
             rows = self._keys.numbered(kept)
-        quality = pl.col("quality").cast(QUALITY).to_physical()
         return rows.with_columns(
-            pl.col("ts_utc", "known_utc").dt.replace_time_zone(None), quality=quality
+            pl.col("ts_utc", "known_utc").dt.replace_time_zone(None), quality=frames.rank()
         ).select(TABLE.columns)
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.named(found).with_columns(
-            _utc("ts_utc"), _utc("known_utc"), quality=_quality()
+            _utc("ts_utc"), _utc("known_utc"), quality=frames.quality_of(pl.col("quality"))
         )
         return frames.check(rows, frames.READINGS)
 
     def _around(self, con: Connection, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        own = self._keys.numbered(spans).drop_nulls("meter_key").with_row_index("span")
-        own = own.with_columns(
-            _naive("from_utc"), _naive("to_utc"), is_register=pl.col("kind") == MeterKind.REGISTER
-        )
-        own = _widened(con, own, keep=NEIGHBOURS - 1).with_columns(
-            from_utc=pl.col("wide_from").dt.truncate("15m"),
-            to_utc=pl.col("wide_to").dt.offset_by("15m").dt.truncate("15m"),
-        )
-        own = _widened(con, own, keep=NEIGHBOURS)
-        found = _between(con, own)
-        named = self._keys.named(own).select(
-            "meter_id", _utc("from_utc"), _utc("to_utc"), "kind", "pad_s"
-        )
-        return named, self._domain(found)
+        own = self._keys.numbered(spans).drop_nulls("meter_key")
+        wide = rollup.reach(own, lambda asked, keep: _beside(con, asked, keep))
+        found = _between(con, wide.with_columns(_naive("wide_from"), _naive("wide_to")))
+        return wide.select(spans.columns), self._domain(found)
 
 
-def _widened(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
-    """Spans with `wide_from` and `wide_to`: registers reach `keep` readings on, others `pad_s`."""
-    registers = spans.filter("is_register")
-    pad = pl.duration(seconds=pl.col("pad_s"))
-    spans = spans.drop("wide_from", "wide_to", strict=False)
-    if registers.is_empty():
-        return spans.with_columns(wide_from=pl.col("from_utc") - pad, wide_to=pl.col("to_utc"))
-    before, after = (_neighbours(con, registers, keep, side) for side in ("before", "after"))
-    return (
-        spans.join(before.rename({"at": "before"}), on="span", how="left", maintain_order="left")
-        .join(after.rename({"at": "after"}), on="span", how="left", maintain_order="left")
-        .with_columns(
-            wide_from=pl.when("is_register")
-            .then(pl.coalesce("before", "from_utc"))
-            .otherwise(pl.col("from_utc") - pad),
-            wide_to=pl.when("is_register").then(pl.coalesce("after", "to_utc")).otherwise("to_utc"),
-        )
-        .drop("before", "after")
+def _beside(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
+    asked = spans.with_columns(_naive("from_utc"), _naive("to_utc"))
+    before, after = (
+        _neighbours(con, asked, keep, side).select("span", _utc("at").alias(side))
+        for side in ("before", "after")
     )
+    return before.join(after, on="span", how="full", coalesce=True)
 
 
 def _neighbours(con: Connection, spans: pl.DataFrame, keep: int, side: str) -> pl.DataFrame:
@@ -267,7 +245,3 @@ def _naive(column: str) -> pl.Expr:
 
 def _utc(column: str) -> pl.Expr:
     return pl.col(column).dt.replace_time_zone("UTC")
-
-
-def _quality() -> pl.Expr:
-    return pl.lit(pl.Series(frames.QUALITIES)).gather(pl.col("quality"))

@@ -15,9 +15,7 @@ from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, lis
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 
-GRAINS: Final = tuple(str(grain) for grain in Grain)
-GRAIN: Final = pl.Enum(GRAINS)
-QUALITY: Final = pl.Enum(frames.QUALITIES)
+TIMES: Final = ("start_utc", "power_kw_max_at", "computed_utc")
 STORED: Final = (
     "meter_key",
     "grain",
@@ -94,7 +92,7 @@ class DuckRollups:
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
         """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
         sql = self._select(meter_ids) + " and start_utc >= ? and start_utc < ?"
-        values = [GRAINS.index(grain), *_plain(period)]
+        values = [rollup.code(grain), *_plain(period)]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return self._domain(found).sort(*frames.ROLLUPS.key)
 
@@ -106,7 +104,7 @@ class DuckRollups:
             " and start_utc >= ? and start_utc < ? and energy_kwh is not null"
             " group by start_utc order by start_utc"
         )
-        values = [GRAINS.index(Grain.QUARTER), *_plain(period)]
+        values = [rollup.code(Grain.QUARTER), *_plain(period)]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return found.with_columns(pl.col("start_utc").dt.replace_time_zone("UTC"))
 
@@ -119,7 +117,7 @@ class DuckRollups:
         limit: int,
     ) -> pl.DataFrame:
         """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
-        values: list[Any] = [GRAINS.index(grain), *_plain(period)]
+        values: list[Any] = [rollup.code(grain), *_plain(period)]
         beyond = ""
         if after is not None:
             beyond = "and (meter_id, start_utc) > (?, ?::timestamp)"
@@ -161,9 +159,7 @@ class DuckRollups:
         if keys.is_empty():
             return
         rows = self._keys.numbered(keys).select(
-            "meter_key",
-            pl.col("start_utc").dt.replace_time_zone(None),
-            grain=pl.col("grain").cast(GRAIN).to_physical(),
+            "meter_key", pl.col("start_utc").dt.replace_time_zone(None), rollup.coded("grain")
         )
         first, last = rows["start_utc"].min(), rows["start_utc"].max()
         gone = rows.to_arrow()  # noqa: F841  found by its name
@@ -203,26 +199,15 @@ class DuckRollups:
         return [None] * len(items)
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
-        grain = pl.col("grain").cast(GRAIN).to_physical()
         return (
-            self._keys.numbered(rollups)
-            .with_columns(
-                pl.col("start_utc", "power_kw_max_at", "computed_utc").dt.replace_time_zone(None),
-                grain=grain,
-                quality=pl.col("quality").cast(QUALITY).to_physical(),
-            )
+            self._keys.numbered(rollup.packed(rollups))
+            .with_columns(pl.col(*TIMES).dt.replace_time_zone(None))
             .select(STORED)
         )
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
-        rows = self._keys.named(found).with_columns(
-            pl.col("start_utc", "power_kw_max_at", "computed_utc").dt.replace_time_zone("UTC"),
-            pl.col("readings", "expected", "bucket_s", "revision").cast(pl.Int64),
-            grain=pl.lit(pl.Series(GRAINS)).gather(pl.col("grain")),
-            quality=pl.lit(pl.Series(frames.QUALITIES)).gather(pl.col("quality")),
-        )
-        rows = rollup.with_ratios(rows)
-        return frames.check(rows, frames.ROLLUPS)
+        rows = self._keys.named(found).with_columns(pl.col(*TIMES).dt.replace_time_zone("UTC"))
+        return rollup.unpacked(rows)
 
 
 def _plain(period: Period) -> list[Any]:

@@ -29,6 +29,8 @@ DRIVERS: Final = {
 BUSY_MS: Final = 10_000
 """So long a writer waits for the one before it."""
 POOL_SIZE: Final = 4
+CONNECT_S: Final = 5
+COMMAND_S: Final = 300
 ALONE: Final = {"sqlite_begin": "BEGIN IMMEDIATE"}
 """Execution options of a transaction that reads first and must find the same when it writes."""
 PRAGMAS: Final = (
@@ -54,10 +56,27 @@ def create_engine(url: str) -> AsyncEngine:
     if address.get_backend_name() == "sqlite":
         return _sqlite(address)
     try:
-        return create_async_engine(address, pool_size=POOL_SIZE, pool_pre_ping=True)
+        return _postgresql(address)
     except ModuleNotFoundError as error:
         message = f"{error.name} is missing: pip install 'wattbook[postgres]'"
         raise UnavailableError(message) from error
+
+
+def _postgresql(address: URL) -> AsyncEngine:
+    import asyncpg  # noqa: PLC0415 -- an extra: embedded set-ups do without it
+
+    # asyncpg reads the address itself, as libpq does: sslmode and the like mean the same to both.
+    dsn = address.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def connect() -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=COMMAND_S)
+        except (asyncpg.PostgresError, ValueError) as error:
+            raise ConnectionError(error) from error
+
+    return create_async_engine(
+        address, async_creator=connect, pool_size=POOL_SIZE, pool_pre_ping=True
+    )
 
 
 @contextmanager
@@ -70,7 +89,7 @@ def reached(url: URL) -> Iterator[None]:
             raise
         raise UnavailableError(f"the registry at {url!r}: {error.orig}") from error
     except OSError as error:
-        raise UnavailableError(f"the registry at {url!r}: {error}") from error
+        raise UnavailableError(f"the registry at {url!r}: {error or 'no answer'}") from error
 
 
 def refused(error: Exception) -> bool:

@@ -1,0 +1,255 @@
+"""What stores keep, row by row: in which portions it moves, and how two stores are compared."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from wattbook.core import frames, periods
+from wattbook.core.frames import Contract
+from wattbook.core.periods import Grain, Period
+
+RESOLUTION: Final = timedelta(microseconds=1)
+AT_ONCE: Final = 250_000
+"""About so many rows are held at a time."""
+TEXTS_AT_ONCE: Final = 25_000
+"""The same for rejects, each of which may hold some thousand letters."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Rows of one contract, each of which has an owner and an instant."""
+
+    name: str
+    contract: Contract
+    owner: str
+    """Column with the meter, the zone, or the source of the batch."""
+    instant: str
+    """Column with the time by which the rows are in months."""
+    history: str | None = None
+    """Table of the rows that were superseded."""
+    derived: bool = False
+    """Whether the rows follow from readings."""
+    at_once: int = AT_ONCE
+
+    def of_owners(self, rows: pl.DataFrame, owners: Sequence[str]) -> pl.DataFrame:
+        """Those rows that are the owners'."""
+        return rows.filter(pl.col(self.owner).is_in(owners))
+
+
+READINGS: Final = Table("readings", frames.READINGS, "meter_id", "ts_utc", "reading_revisions")
+GRID: Final = Table("grid", frames.GRID, "zone", "start_utc", "grid_revisions")
+EVENTS: Final = Table("register_events", frames.EVENTS, "meter_id", "at_utc", derived=True)
+ROLLUPS: Final = Table("rollups", frames.ROLLUPS, "meter_id", "start_utc", derived=True)
+TABLES: Final = (
+    Table("reading_revisions", frames.READING_REVISIONS, "meter_id", "ts_utc"),
+    READINGS,
+    Table("grid_revisions", frames.GRID_REVISIONS, "zone", "start_utc"),
+    GRID,
+    Table("receipts", frames.RECEIPTS, "source", "received_utc"),
+    Table("rejects", frames.BATCH_REJECTS, "source", "received_utc", at_once=TEXTS_AT_ONCE),
+    EVENTS,
+    ROLLUPS,
+)
+"""In the order in which they move: what rests on others comes after them."""
+BY_NAME: Final = {table.name: table for table in TABLES}
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of some owners in a period: few enough to be held."""
+
+    table: Table
+    owners: tuple[str, ...]
+    period: Period
+    rows: int
+
+
+def portions(contents: pl.DataFrame, table: Table) -> list[Portion]:
+    """All rows of a table that `frames.CONTENTS` names, in portions of about `table.at_once`.
+
+    Months go together only where the same owners have rows in each of them, so that no portion
+    reaches rows that the contents do not name. One owner's month may be larger than a portion
+    should be.
+    """
+    made: list[Portion] = []
+    months = contents.filter(table=table.name).sort("month", "owner")
+    for (month,), rows in months.group_by("month", maintain_order=True):
+        assert isinstance(month, date)
+        for portion in _of_month(rows, table, span(month)):
+            if made and _go_together(made[-1], portion):
+                period = Period(made[-1].period.start, portion.period.end)
+                joined = made.pop().rows + portion.rows
+                made.append(Portion(table, portion.owners, period, joined))
+            else:
+                made.append(portion)
+    return made
+
+
+def _of_month(rows: pl.DataFrame, table: Table, period: Period) -> Iterator[Portion]:
+    owners: list[str] = []
+    held = 0
+    for owner, count in rows.select("owner", "rows").iter_rows():
+        if owners and held + count > table.at_once:
+            yield Portion(table, tuple(owners), period, held)
+            owners, held = [], 0
+        owners.append(owner)
+        held += count
+    yield Portion(table, tuple(owners), period, held)
+
+
+def _go_together(one: Portion, other: Portion) -> bool:
+    return (
+        one.period.end == other.period.start
+        and one.rows + other.rows <= one.table.at_once
+        and one.owners == other.owners
+    )
+
+
+def within(contents: pl.DataFrame, portion: Portion) -> pl.DataFrame:
+    """What `frames.CONTENTS` have of the portion's owners in the months that it touches."""
+    first, last = portion.period.start, portion.period.end - RESOLUTION
+    months = pl.col("month").is_between(first.date().replace(day=1), last.date())
+    mine = pl.col("owner").is_in(portion.owners)
+    return contents.filter(months, mine, table=portion.table.name)
+
+
+def spans(contents: pl.DataFrame) -> pl.DataFrame:
+    """`meter_id`, `from_utc`, `to_utc` of the months in which there are readings."""
+    begin = pl.col("month").cast(frames.UTC)
+    return contents.filter(table=READINGS.name).select(
+        meter_id="owner", from_utc=begin, to_utc=begin.dt.offset_by("1mo") - RESOLUTION
+    )
+
+
+def span(month: date) -> Period:
+    """The UTC month that begins on this day."""
+    start = datetime(month.year, month.month, 1, tzinfo=UTC)
+    return Period(start, periods.after(start, Grain.MONTH))
+
+
+def month(instant: pl.Expr) -> pl.Expr:
+    """First day of the UTC month in which each instant lies."""
+    return instant.dt.truncate("1mo").dt.date()
+
+
+def counted(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """`frames.CONTENTS` of these rows alone."""
+    return (
+        rows.group_by(owner=pl.col(table.owner), month=month(pl.col(table.instant)))
+        .agg(rows=pl.len().cast(pl.Int64))
+        .select(pl.lit(table.name).alias("table"), "owner", "month", "rows")
+        .sort(frames.CONTENTS.key)
+    )
+
+
+def checksums(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """SHA-256 over the rows of each owner and UTC month.
+
+    Equal rows have equal sums, whichever store they come from and in whichever order: they are
+    sorted by the key, and values are hashed, not how a store writes them down. Null is a value of
+    its own, and 0 has no sign.
+
+    Parameters
+    ----------
+    rows
+        Rows of the contract of `table`; no key occurs twice.
+
+    Returns
+    -------
+    pl.DataFrame
+        `frames.CHECKSUMS`.
+    """
+    rest = [name for name in table.contract.key if name != table.owner]
+    ordered = (
+        frames.check(rows, table.contract)
+        .with_columns(month=month(pl.col(table.instant)))
+        .sort(table.owner, "month", *rest)
+    )
+    groups = (
+        ordered.with_row_index("begin")
+        .group_by(owner=pl.col(table.owner), month=pl.col("month"))
+        .agg(pl.col("begin").min().cast(pl.Int64), rows=pl.len().cast(pl.Int64))
+        .sort("owner", "month")
+    )
+    sums = list(_digests(ordered.drop(table.owner, "month"), table, groups))
+    made = groups.with_columns(sha256=pl.Series(sums, dtype=pl.String))
+    return frames.check(made, frames.CHECKSUMS)
+
+
+def _digests(ordered: pl.DataFrame, table: Table, groups: pl.DataFrame) -> Iterator[str]:
+    """The sum of each group of neighbouring rows.
+
+    What is hashed: the names of the columns and the owner; then row by row one number that
+    tells which columns are null and one for each other column (a text's is its length); then the
+    texts, column by column.
+    """
+    opening = hashlib.sha256(f"{table.name}({','.join(table.contract.columns)})".encode())
+    numbers = _numbers(ordered)
+    texts = [_joined(ordered[name]) for name, dtype in ordered.schema.items() if dtype == pl.String]
+    for owner, begin, rows in groups.select("owner", "begin", "rows").iter_rows():
+        digest = opening.copy()
+        digest.update(f"\n{owner}\n{rows}\n".encode())
+        digest.update(numbers[begin : begin + rows].data)
+        for text, begins in texts:
+            digest.update(text[begins[begin] : begins[begin + rows]])
+        yield digest.hexdigest()
+
+
+def _numbers(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """One line of 64-bit numbers, the lowest byte first, for each row."""
+    known = np.zeros(rows.height, dtype=np.int64)
+    columns = [known]
+    for place, column in enumerate(rows):
+        known |= column.is_not_null().to_numpy().astype(np.int64) << place
+        columns.append(_whole(column))
+    return np.column_stack(columns).astype("<i8", copy=False)
+
+
+def _whole(column: pl.Series) -> NDArray[np.int64]:
+    if column.dtype == pl.String:
+        column = column.str.len_bytes()
+    if column.dtype.is_float():
+        signless = column.fill_null(0.0).to_numpy() + 0.0
+        return signless.view(np.int64)
+    return column.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
+
+
+def _joined(column: pl.Series) -> tuple[bytes, NDArray[np.int64]]:
+    """All texts in one, and where each begins; last where it ends."""
+    lengths = column.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy()
+    text: str = column.str.join("").item() or ""
+    return text.encode(), np.concatenate([[0], np.cumsum(lengths)])
+
+
+def unlike(rows: pl.DataFrame, there: pl.DataFrame, table: Table) -> list[str]:
+    """Owners whose checksum of some month is another one, or none, on the other side."""
+    here, other = checksums(rows, table), checksums(there, table)
+    both = [here.join(other, on=list(here.columns), how="anti")]
+    both.append(other.join(here, on=list(here.columns), how="anti"))
+    return pl.concat(both)["owner"].unique().sort().to_list()
+
+
+def contradictions(
+    table: Table, rows: pl.DataFrame, there: pl.DataFrame, superseded: pl.DataFrame
+) -> pl.DataFrame:
+    """Those of the rows that are `there` which are not an earlier state of `rows`.
+
+    A row is an earlier state if it is among `rows`, or among those that were `superseded`; where
+    a table keeps no history, if it stands in `rows` with a higher revision.
+    """
+    columns = list(table.contract.columns)
+    key = list(table.contract.key)
+    left = there.join(rows, on=columns, how="anti", nulls_equal=True)
+    if table.history is not None:
+        return left.join(superseded, on=columns, how="anti", nulls_equal=True)
+    if "revision" in columns and "revision" not in key:
+        later = rows.select(*key, later="revision")
+        newer = left.join(later, on=key, how="left").filter(pl.col("later") > pl.col("revision"))
+        return left.join(newer, on=key, how="anti")
+    return left

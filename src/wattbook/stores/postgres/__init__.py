@@ -1,0 +1,1 @@
+"""Readings, rollups and grid conditions in PostgreSQL, with or without TimescaleDB."""

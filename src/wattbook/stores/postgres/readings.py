@@ -1,0 +1,192 @@
+"""Readings, and which spans they changed."""
+
+from datetime import datetime
+
+import polars as pl
+
+from wattbook.core import frames, periods, rollup
+from wattbook.core.errors import UnknownEntityError
+from wattbook.core.merge import READINGS as TABLE
+from wattbook.core.periods import Period
+from wattbook.ports.readings import Abilities, Batch, Receipt, Written
+from wattbook.stores.postgres.engine import (
+    WRITES,
+    Engine,
+    Session,
+    Writer,
+    instant,
+    integers,
+    within,
+)
+from wattbook.stores.postgres.keys import Keys
+from wattbook.stores.postgres.merge import Merger, receipt_of
+from wattbook.stores.postgres.partitions import Partitions
+
+COLUMNS = ", ".join(TABLE.columns)
+
+
+class PostgresReadings:
+    """`ports.readings.ReadingStore` in PostgreSQL."""
+
+    abilities = Abilities()
+
+    def __init__(self, engine: Engine, keys: Keys, *, stamped: bool = True) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._stamped = stamped
+        self._months = Partitions(engine, TABLE.name)
+        self._merger = Merger(TABLE, stamped=stamped)
+        self._writer = Writer(engine, "postgres-readings")
+
+    def close(self) -> None:
+        """Finish what waits to be written."""
+        self._writer.close()
+
+    async def write(self, batch: Batch) -> Written:
+        """Keep a batch, on disk before this returns; marks what it changed as dirty."""
+        await self._keys.number_all(batch.kept["meter_id"])
+        await self._months.make(batch.kept["ts_utc"])
+        return await self._writer.write(self._write, batch, batch.kept.height)
+
+    async def read(
+        self, meter_ids: list[str], period: Period | None = None, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.READINGS` of the meters with stamps in the period, sorted by key."""
+        where = await self._where(meter_ids, period)
+        sql = f"select {COLUMNS} from readings where {where}"
+        if as_of is not None:
+            known = instant(as_of)
+            sql = (
+                f"{sql} and known_utc <= {known} union all"
+                f" select {COLUMNS} from reading_revisions"
+                f" where {where} and known_utc <= {known} and superseded_utc > {known}"
+            )
+            await self._engine.read(lambda session: settled(session, as_of, self._stamped))
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        return self._domain(found).sort(*frames.READINGS.key)
+
+    async def around(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Readings that decide the quarters of `spans`, and the spans, widened for registers."""
+        await self._keys.look_up(spans["meter_id"].unique().to_list())
+        return await self._engine.read(lambda session: self._around(session, spans))
+
+    async def receipt(self, batch_id: str) -> Receipt:
+        """The receipt of a batch, with its rejects."""
+        found = await self._engine.read(lambda session: receipt_of(session, batch_id))
+        if found is None:
+            raise UnknownEntityError(f"no batch {batch_id} was received")
+        return found
+
+    async def extent(self, meter_ids: list[str]) -> pl.DataFrame:
+        """First and last stamp of those meters that have readings."""
+        numbers = integers(await self._keys.look_up(meter_ids))
+        ends = ", ".join(
+            "(select ts_utc from readings r where r.meter_key = k.meter_key"
+            f" order by ts_utc {order} limit 1) as {name}"
+            for name, order in (("from_utc", "asc"), ("to_utc", "desc"))
+        )
+        sql = f"select k.meter_key, {ends} from unnest({numbers}) as k(meter_key)"
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        named = self._keys.named(found).drop_nulls("from_utc")
+        return named.select("meter_id", "from_utc", "to_utc").sort("meter_id")
+
+    async def revisions(self, meter_id: str, period: Period) -> pl.DataFrame:
+        """Readings that were superseded, with `superseded_utc`, sorted by key and revision."""
+        where = await self._where([meter_id], period)
+        sql = f"select {COLUMNS}, superseded_utc from reading_revisions where {where}"
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        rows = pl.concat([self._domain(found), found.select("superseded_utc")], how="horizontal")
+        return rows.sort("meter_id", "ts_utc", "revision")
+
+    async def _where(self, meter_ids: list[str], period: Period | None) -> str:
+        where = f"meter_key = any({integers(await self._keys.look_up(meter_ids))})"
+        return where if period is None else f"{where} and {within('ts_utc', period)}"
+
+    def _write(self, session: Session, batches: list[Batch]) -> list[Written]:
+        rows = [self._own(batch.kept) for batch in batches]
+        written, changed = self._merger.merge(
+            session, batches, rows, in_doubt=self._writer.in_doubt
+        )
+        session.copy("dirty", rollup.changed(changed, "meter_key"))
+        return written
+
+    def _own(self, kept: pl.DataFrame) -> pl.DataFrame:
+        """Rows in the columns of the table."""
+        rows = self._keys.numbered(kept)
+        return rows.with_columns(
+            quality=frames.rank().cast(pl.Int16), revision=pl.col("revision").cast(pl.Int32)
+        ).select(TABLE.columns)
+
+    def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
+        rows = self._keys.named(found).with_columns(
+            quality=frames.quality_of(pl.col("quality")),
+            revision=pl.col("revision").cast(pl.UInt16),
+        )
+        return frames.check(rows, frames.READINGS)
+
+    def _around(self, session: Session, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        own = self._keys.numbered(spans).drop_nulls("meter_key")
+        wide = rollup.reach(own, lambda asked, keep: _beside(session, asked, keep))
+        found = _between(session, wide) if wide.height else session.fetch(f"{_SELECT} where false")
+        return wide.select(spans.columns), self._domain(found)
+
+
+_SELECT = f"select {COLUMNS} from readings"
+
+
+def settled(session: Session, as_of: datetime, stamped: bool) -> None:  # noqa: FBT001
+    """Wait until all that was known at a past instant can be read.
+
+    Raises
+    ------
+    InvalidPeriodError
+        By the database's clock, which says when a row is known, the instant has not come.
+    """
+    with session.transaction():
+        session.fetch(f"select pg_advisory_xact_lock({WRITES})")
+        passed = session.fetch(f"select clock_timestamp() > {instant(as_of)} as passed")["passed"]
+    if stamped and not passed[0]:
+        raise periods.invalid("as_of", "as_of has not come yet by the clock of the database")
+
+
+def _beside(session: Session, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
+    def stamp(condition: str, order: str, furthest: str) -> str:
+        return (
+            f"(select {furthest}(ts_utc) from (select r.ts_utc from readings r"
+            f" where r.meter_key = s.meter_key and {condition}"
+            f" order by r.ts_utc {order} limit {keep}) as nearest)"
+        )
+
+    sql = (
+        f"select s.span, {stamp('r.ts_utc < s.from_utc', 'desc', 'min')} as before,"
+        f" {stamp('r.ts_utc >= s.to_utc', 'asc', 'max')} as after"
+        f" from {_spans(spans, 'from_utc', 'to_utc')}"
+    )
+    return session.fetch(sql).cast({"span": spans.schema["span"]})
+
+
+def _between(session: Session, spans: pl.DataFrame) -> pl.DataFrame:
+    columns = ", ".join(f"r.{name}" for name in TABLE.columns)
+    low, high = spans["wide_from"].min(), spans["wide_to"].max()
+    found = session.fetch(
+        f"select {columns} from {_spans(spans, 'wide_from', 'wide_to')}"
+        " join readings r on r.meter_key = s.meter_key"
+        " and r.ts_utc >= s.wide_from and r.ts_utc <= s.wide_to"
+        f" where r.ts_utc between {instant(low)} and {instant(high)}"  # type: ignore[arg-type]
+    )
+    if spans["meter_key"].n_unique() == spans.height:
+        return found
+    return found.unique(list(TABLE.key))
+
+
+def _spans(spans: pl.DataFrame, begin: str, end: str) -> str:
+    """Spans as a table of SQL."""
+
+    def stamps(column: str) -> str:
+        texts = spans[column].dt.strftime("%Y-%m-%d %H:%M:%S%.6f+00")
+        return "'{" + ",".join(f'"{text}"' for text in texts) + "}'::timestamptz[]"
+
+    return (
+        f"unnest({integers(spans['span'].to_list())}, {integers(spans['meter_key'].to_list())},"
+        f" {stamps(begin)}, {stamps(end)}) as s(span, meter_key, {begin}, {end})"
+    )

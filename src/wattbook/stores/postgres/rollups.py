@@ -1,0 +1,258 @@
+"""Rollups, what is out of date, and what registers did other than count up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import frames, rollup
+from wattbook.core.errors import UnavailableError
+from wattbook.core.periods import Grain, Period
+from wattbook.core.units import QUARTERS_PER_HOUR
+from wattbook.stores.postgres.engine import Engine, Session, Writer, instant, integers, within
+from wattbook.stores.postgres.keys import Keys
+from wattbook.stores.postgres.partitions import Partitions
+
+TURN: Final = 7_741_005
+"""Advisory lock of who rolls up."""
+STORED: Final = tuple(
+    name for name in rollup.packed(frames.ROLLUPS.empty()).columns if name != "meter_id"
+)
+KEY: Final = ("meter_key", "grain", "start_utc")
+NARROW: Final = ("readings", "expected", "bucket_s", "revision")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one recomputation changes."""
+
+    rollups: pl.DataFrame
+    gone: pl.DataFrame
+    events: pl.DataFrame
+    spans: pl.DataFrame
+    dirty: pl.DataFrame
+    epoch: int | None
+
+
+class PostgresRollups:
+    """`ports.rollups.RollupStore` in PostgreSQL."""
+
+    def __init__(self, engine: Engine, keys: Keys) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._months = Partitions(engine, "rollups")
+        self._writer = Writer(engine, "postgres-rollups")
+        self._lock = asyncio.Lock()
+        self._epoch: int | None = None
+
+    def close(self) -> None:
+        """Finish what waits to be written."""
+        self._writer.close()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Only one recomputation at a time, in all processes.
+
+        The turn is lost with the connection that holds it. Then another may take it, which raises
+        the epoch, and a write of this one is refused.
+        """
+        async with self._lock:
+            session = await asyncio.to_thread(self._engine.connect)
+            try:
+                self._epoch = await asyncio.to_thread(_take_turn, session)
+                yield
+            finally:
+                self._epoch = None
+                await asyncio.to_thread(session.close)
+
+    async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
+        """How many marks these meters, or all, ever had."""
+        where = "" if meter_ids is None else f" where {await self._mine(meter_ids)}"
+        sql = (
+            f"select ((select count(*) from dirty{where})"
+            f" + (select coalesce(sum(marks), 0) from settled{where}))::bigint as marks"
+        )
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        return int(found["marks"][0])
+
+    async def dirty(self, meter_ids: list[str] | None = None) -> pl.DataFrame:
+        """`frames.DIRTY`, of these meters or of all."""
+        where = "" if meter_ids is None else f" where {await self._mine(meter_ids)}"
+        sql = f"select meter_key, from_utc, to_utc, mark from dirty{where}"
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        if not self._keys.knows(found["meter_key"]):
+            await self._engine.read(self._keys.refresh)
+        return frames.check(self._keys.named(found), frames.DIRTY)
+
+    async def mark(self, spans: pl.DataFrame, *, afresh: bool = False) -> None:
+        """Mark `spans` as changed; `afresh` drops all rollups and events of their meters."""
+        await self._keys.number_all(spans["meter_id"])
+        await self._writer.write(self._mark, (spans, afresh), 0)
+
+    async def write(
+        self,
+        rollups: pl.DataFrame,
+        gone: pl.DataFrame,
+        events: pl.DataFrame,
+        spans: pl.DataFrame,
+        dirty: pl.DataFrame,
+    ) -> None:
+        """Replace rollups by key, drop keys `gone`, replace events in `spans`, settle `dirty`."""
+        change = Change(rollups, gone, events, spans, dirty, self._epoch)
+        await self._keys.number_all(rollups["meter_id"])
+        await self._months.make(rollups["start_utc"])
+        await self._writer.write(self._write, change, rollups.height)
+
+    async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
+        """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
+        sql = f"{_SELECT} where {await self._mine(meter_ids)} and {_of(grain, period)}"
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        return self._domain(found).sort(*frames.ROLLUPS.key)
+
+    async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`core.metrics.demand` of the quarters in the period."""
+        sql = (
+            f"select start_utc, sum(energy_kwh) * {QUARTERS_PER_HOUR} as power_kw from rollups"
+            f" where {await self._mine(meter_ids)} and {_of(Grain.QUARTER, period)}"
+            " and energy_kwh is not null group by start_utc order by start_utc"
+        )
+        return await self._engine.read(lambda session: session.fetch(sql))
+
+    async def page(
+        self,
+        meter_ids: list[str],
+        grain: Grain,
+        period: Period,
+        after: tuple[str, str] | None,
+        limit: int,
+    ) -> pl.DataFrame:
+        """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
+        names, beyond = sorted(meter_ids), ""
+        if after is not None:
+            names = [name for name in names if name >= after[0]]
+            started = datetime.fromisoformat(after[1]).replace(tzinfo=UTC)
+            at_first = await self._keys.look_up([after[0]])
+            first = f"meter_key = any({integers(at_first)})"
+            beyond = f" and not ({first} and start_utc <= {instant(started)})"
+        asked = integers(await self._keys.look_up(names))
+        sql = (
+            f"{_SELECT} join unnest({asked}) with ordinality as asked(meter_key, place)"
+            f" using (meter_key) where {_of(grain, period)}{beyond}"
+            f" order by place, start_utc limit {int(limit)}"
+        )
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        return self._domain(found)
+
+    async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
+        """`frames.EVENTS` of the meters in the period, sorted by key."""
+        sql = (
+            "select meter_key, at_utc, kind, detail from register_events"
+            f" where {await self._mine(meter_ids)} and {within('at_utc', period)}"
+        )
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        return frames.check(self._keys.named(found), frames.EVENTS).sort(*frames.EVENTS.key)
+
+    async def _mine(self, meter_ids: list[str]) -> str:
+        return f"meter_key = any({integers(await self._keys.look_up(meter_ids))})"
+
+    def _write(self, session: Session, changes: list[Change]) -> list[None]:
+        for change in changes:
+            if change.epoch is not None:
+                _hold_turn(session, change.epoch)
+            replaced = change.rollups
+            if not self._writer.in_doubt:  # else they may be there although nobody heard of it
+                replaced = replaced.filter(pl.col("revision") > 0)
+            self._delete(session, replaced.select(frames.ROLLUPS.key))
+            self._delete(session, change.gone)
+            session.copy("rollups", self._own(change.rollups))
+            self._replace_events(session, change.events, change.spans)
+            _settle(session, change.dirty)
+        return [None] * len(changes)
+
+    def _delete(self, session: Session, keys: pl.DataFrame) -> None:
+        if keys.is_empty():
+            return
+        rows = self._keys.numbered(keys).select(
+            "meter_key", rollup.coded("grain").cast(pl.Int16), "start_utc"
+        )
+        gone = session.stage("gone_rollups", "rollups", rows)
+        low, high = rows["start_utc"].min(), rows["start_utc"].max()
+        session.execute(
+            f"delete from rollups r using {gone} g where r.meter_key = g.meter_key"
+            " and r.grain = g.grain and r.start_utc = g.start_utc"
+            f" and r.start_utc between {instant(low)} and {instant(high)}"  # type: ignore[arg-type]
+        )
+
+    def _replace_events(self, session: Session, events: pl.DataFrame, spans: pl.DataFrame) -> None:
+        if spans.is_empty():
+            return
+        own = self._keys.numbered(spans).select("meter_key", "from_utc", "to_utc")
+        within_spans = session.stage("spans_of_events", "dirty", own)
+        session.execute(
+            f"delete from register_events e using {within_spans} s"
+            " where e.meter_key = s.meter_key and e.at_utc >= s.from_utc and e.at_utc < s.to_utc"
+        )
+        rows = self._keys.numbered(events)
+        session.copy("register_events", rows.select("meter_key", "at_utc", "kind", "detail"))
+
+    def _mark(self, session: Session, items: list[tuple[pl.DataFrame, bool]]) -> list[None]:
+        for spans, afresh in items:
+            own = self._keys.numbered(spans).select("meter_key", "from_utc", "to_utc")
+            if afresh:
+                numbers = integers(own["meter_key"].to_list())
+                for table in ("rollups", "register_events"):
+                    session.execute(f"delete from {table} where meter_key = any({numbers})")
+            session.copy("dirty", own)
+        return [None] * len(items)
+
+    def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
+        return (
+            self._keys.numbered(rollup.packed(rollups))
+            .with_columns(pl.col(*NARROW).cast(pl.Int32), pl.col("grain", "quality").cast(pl.Int16))
+            .select("meter_key", *STORED)
+            .sort(KEY)
+        )
+
+    def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
+        return rollup.unpacked(self._keys.named(found))
+
+
+_SELECT: Final = f"select meter_key, {', '.join(STORED)} from rollups"
+
+
+def _of(grain: Grain, period: Period) -> str:
+    return f"grain = {rollup.code(grain)} and {within('start_utc', period)}"
+
+
+def _take_turn(session: Session) -> int:
+    session.fetch(f"select pg_advisory_lock({TURN})")
+    session.execute("update turns set epoch = epoch + 1")
+    epoch: int = session.fetch("select epoch from turns")["epoch"][0]
+    return epoch
+
+
+def _hold_turn(session: Session, epoch: int) -> None:
+    """Refuse to write if another took the turn; keep it from being taken until the commit."""
+    if session.fetch("select epoch from turns for share")["epoch"][0] != epoch:
+        raise UnavailableError(
+            "the roll-up lost its connection and another process took its place; what it did not"
+            " finish is still marked"
+        )
+
+
+def _settle(session: Session, dirty: pl.DataFrame) -> None:
+    """Take away exactly these marks, and count them."""
+    if dirty.is_empty():
+        return
+    marks = session.stage("settled_marks", "dirty", dirty.select("mark"))
+    session.execute(
+        f"with gone as (delete from dirty d using {marks} s where d.mark = s.mark"
+        " returning d.meter_key)"
+        " insert into settled (meter_key, marks) select meter_key, count(*) from gone"
+        " group by meter_key"
+        " on conflict (meter_key) do update set marks = settled.marks + excluded.marks"
+    )

@@ -1,0 +1,132 @@
+"""Hypertables in place of partitions, where TimescaleDB is there."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import adbc_driver_manager as adbc
+
+from wattbook.stores.postgres.engine import TABLE_LOCKS, Engine, Session
+from wattbook.stores.postgres.partitions import is_partitioned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypertable:
+    """A table that TimescaleDB cuts into chunks by time and compresses when they are old."""
+
+    name: str
+    instant: str
+    segment: str
+    order: str
+    chunk_days: int
+    compress_days: int
+    """Age at which a chunk is compressed: by then late rows have become rare."""
+
+
+READINGS: Final = Hypertable(
+    name="readings",
+    instant="ts_utc",
+    segment="meter_key",
+    order="ts_utc",
+    chunk_days=7,
+    compress_days=14,
+)
+ROLLUPS: Final = Hypertable(
+    name="rollups",
+    instant="start_utc",
+    segment="meter_key, grain",
+    order="start_utc",
+    chunk_days=30,
+    compress_days=90,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """For how many days rows are kept; null: for ever."""
+
+    readings_days: int | None = None
+    rollups_days: int | None = None
+
+
+def prepare(engine: Engine, *, wanted: bool, kept: Kept) -> str | None:
+    """Make hypertables of `readings` and `rollups`, with their policies; harmless to repeat.
+
+    Returns what there is to say where the tables are not as they are wanted.
+    """
+    return engine.on_session(lambda session: _prepare(session, wanted=wanted, kept=kept))
+
+
+def _prepare(session: Session, *, wanted: bool, kept: Kept) -> str | None:
+    partitioned = is_partitioned(session, READINGS.name)
+    if not wanted:
+        if partitioned:
+            return None
+        return "the tables are hypertables already and stay so, whatever TIMESCALEDB_ENABLED says"
+    if lack := _lack(session):
+        return f"{lack}; readings and rollups are in plain partitions by month"
+    for table, days in ((READINGS, kept.readings_days), (ROLLUPS, kept.rollups_days)):
+        # One at a time: of two services that start together the second finds the work done.
+        with session.transaction():
+            session.execute("set local statement_timeout = 0")
+            session.fetch(f"select pg_advisory_xact_lock({TABLE_LOCKS})")
+            if is_partitioned(session, table.name):
+                _convert(session, table)
+            _set_policies(session, table, days)
+    return None
+
+
+def _lack(session: Session) -> str | None:
+    """Why there is no TimescaleDB; null where there is one."""
+    if session.fetch("select 1 as one from pg_extension where extname = 'timescaledb'").height:
+        return None
+    offered = "select 1 as one from pg_available_extensions where name = 'timescaledb'"
+    if session.fetch(offered).is_empty():
+        return "this PostgreSQL offers no TimescaleDB"
+    try:
+        session.execute("create extension timescaledb")
+    except adbc.Error as error:
+        said = str(error).splitlines()[0]
+        return f"TimescaleDB cannot be switched on ({said})"
+    return None
+
+
+def _convert(session: Session, table: Hypertable) -> None:
+    """Move all rows of a partitioned table into a hypertable of its name."""
+    name, plain = table.name, f"{table.name}_plain"
+    session.execute(f"alter table {name} rename to {plain}")
+    session.execute(f"alter index {name}_pkey rename to {plain}_pkey")
+    session.execute(f"create table {name} (like {plain})")
+    key = session.fetch(
+        "select string_agg(a.attname::text, ', ' order by k.place) as key from pg_index i,"
+        " unnest(i.indkey::int[]) with ordinality as k(number, place), pg_attribute a"
+        f" where i.indrelid = '{plain}'::regclass and i.indisprimary"
+        " and a.attrelid = i.indrelid and a.attnum = k.number"
+    )["key"][0]
+    session.execute(f"alter table {name} add constraint {name}_pkey primary key ({key})")
+    session.fetch(
+        f"select create_hypertable('{name}', by_range('{table.instant}',"
+        f" interval '{table.chunk_days} days'), create_default_indexes => false)::text as made"
+    )
+    session.execute(f"insert into {name} select * from {plain} order by {table.instant}")
+    session.execute(f"drop table {plain}")
+
+
+def _set_policies(session: Session, table: Hypertable, days: int | None) -> None:
+    name = table.name
+    found = session.fetch(
+        "select compression_enabled as compressed from timescaledb_information.hypertables"
+        f" where hypertable_schema = current_schema() and hypertable_name = '{name}'"
+    )
+    if not found["compressed"][0]:
+        session.execute(
+            f"alter table {name} set (timescaledb.compress,"
+            f" timescaledb.compress_segmentby = '{table.segment}',"
+            f" timescaledb.compress_orderby = '{table.order}')"
+        )
+    session.fetch(
+        f"select add_compression_policy('{name}', interval '{table.compress_days} days',"
+        " if_not_exists => true) as job"
+    )
+    session.fetch(f"select remove_retention_policy('{name}', if_exists => true)::text as gone")
+    if days is not None:
+        session.fetch(f"select add_retention_policy('{name}', interval '{days} days') as job")
