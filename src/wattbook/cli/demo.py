@@ -65,6 +65,11 @@ def run(*, fresh: bool) -> None:
     """Load the sample sites into the demo's folder, unless they are there, and show a table."""
     if "data_dir" not in settings.load().model_fields_set:
         os.environ["DATA_DIR"] = str(HOME)
+    if settings.load().postgresql_url is not None:
+        raise ConflictError(
+            "the demo is kept in a folder of its own and never in a database:"
+            " unset DATABASE_URL and DATABASE_HOST"
+        )
     folder = settings.load().data_dir
     if fresh:
         _empty(folder)
