@@ -12,6 +12,7 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as driver
 import polars as pl
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from wattbook.core.errors import InputError, Problem, UnavailableError
@@ -20,6 +21,8 @@ from wattbook.stores.lane import Item, Lane, Result, Run
 
 CONNECT_S: Final = 5
 READERS: Final = 4
+WAIT_S: Final = 30
+"""So long a reader waits for one of the sessions."""
 RETRY_S: Final = 10.0
 """So long a write is tried again while the server is away: a restart takes less."""
 PAUSE_S: Final = 0.2
@@ -139,7 +142,7 @@ class Engine:
             self.connect,  # type: ignore[arg-type]  # a session closes as a DBAPI connection does
             pool_size=READERS,
             max_overflow=0,
-            timeout=CONNECT_S,
+            timeout=WAIT_S,
             reset_on_return=None,
         )
 
@@ -156,19 +159,29 @@ class Engine:
 
     def on_session(self, run: Callable[[Session], Found]) -> Found:
         """What `run` finds, here and now."""
-        try:
+        with self.reached():
             try:
                 return self._once(run)
             except adbc.Error as error:
                 if not is_away(error):
                     raise
-                self._pool = self._pool.recreate()  # the others are as old
+                stale, self._pool = self._pool, self._pool.recreate()  # the others are as old
+                stale.dispose()
                 return self._once(run)
+
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Says in our words what the database could not do."""
+        try:
+            yield
         except adbc.Error as error:
             raise self.failed(error) from error
 
     def _once(self, run: Callable[[Session], Found]) -> Found:
-        held: Any = self._pool.connect()
+        try:
+            held: Any = self._pool.connect()
+        except PoolTimeoutError as error:
+            raise UnavailableError(f"{self}: all {READERS} connections are busy") from error
         try:
             found = run(held.dbapi_connection)
         except BaseException:

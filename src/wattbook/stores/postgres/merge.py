@@ -60,8 +60,8 @@ class Merger:
             ]
         else:
             fresh, parts = [], []
-            self._all_new = False
             for index in todo:
+                self._all_new = False  # a row may be that of the batch before
                 outcomes, part = self._write(session, rows[index])
                 fresh.append(Written.of(batches[index], outcomes))
                 parts.append(part)

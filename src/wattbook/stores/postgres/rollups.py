@@ -61,9 +61,11 @@ class PostgresRollups:
         the epoch, and a write of this one is refused.
         """
         async with self._lock:
-            session = await asyncio.to_thread(self._engine.connect)
+            with self._engine.reached():
+                session = await asyncio.to_thread(self._engine.connect)
             try:
-                self._epoch = await asyncio.to_thread(_take_turn, session)
+                with self._engine.reached():
+                    self._epoch = await asyncio.to_thread(_take_turn, session)
                 yield
             finally:
                 self._epoch = None
