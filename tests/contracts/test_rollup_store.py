@@ -375,6 +375,18 @@ async def test_only_one_recomputation_has_the_turn(known) -> None:
     assert [step.split()[1] for step in order] == ["begins", "ends"] * 2
 
 
+async def test_who_goes_away_while_waiting_for_the_turn_leaves_it_to_others(known) -> None:
+    async with known.rollups.turn():
+        waiting = asyncio.create_task(known.rollups.turn().__aenter__())
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    async with asyncio.timeout(5), known.rollups.turn():
+        pass
+
+
 async def test_figures_and_marks_are_there_when_the_store_is_opened_again(reopen) -> None:
     async with reopen() as stores:
         await take_in(stores, {0: 1.0})

@@ -121,6 +121,10 @@ class Session:
         except adbc.Error:  # the connection is gone, and the transaction with it
             return
 
+    def cancel(self) -> None:
+        """End the statement that another thread waits for."""
+        self._connection.adbc_cancel()
+
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()

@@ -115,7 +115,7 @@ class Merger:
             f" on t.{number} = p.{number} and t.{at} = p.{at}"
             f" where t.{at} between {instant(low)} and {instant(high)}"  # type: ignore[arg-type]
         )
-        return found.cast(rows.schema)  # type: ignore[arg-type]  # a schema is a mapping
+        return found.cast(rows.schema)
 
     def _supersede(self, session: Session, old: pl.DataFrame) -> None:
         table, (number, at) = self.table, self.table.key

@@ -63,12 +63,16 @@ class PostgresRollups:
         async with self._lock:
             with self._engine.reached():
                 session = await asyncio.to_thread(self._engine.connect)
+            taking = asyncio.ensure_future(asyncio.to_thread(_take_turn, session))
             try:
                 with self._engine.reached():
-                    self._epoch = await asyncio.to_thread(_take_turn, session)
+                    self._epoch = await asyncio.shield(taking)
                 yield
             finally:
                 self._epoch = None
+                if not taking.done():  # who waited for the turn went away
+                    session.cancel()
+                    await asyncio.wait([taking])
                 await asyncio.to_thread(session.close)
 
     async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
