@@ -7,8 +7,9 @@ from typing import Any, TextIO
 import structlog
 
 
-def configure(level: str, *, stream: TextIO = sys.stderr) -> None:
-    """Send events at `level` and above to `stream`, for people on a terminal, as JSON elsewhere."""
+def configure(level: str, *, stream: TextIO | None = None) -> None:
+    """Send events at `level` and above to stderr, for people on a terminal, as JSON elsewhere."""
+    stream = stream or sys.stderr
     look: Any = (
         structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
     )

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 from wattbook.core.errors import InputError, Problem
+from wattbook.core.naming import METER_TAG, Naming, parse_fields
 
 BYTES_PER_MB = 1 << 20
 POSTGRESQL = ("postgresql://", "postgres://")
@@ -64,6 +65,15 @@ class Settings(BaseSettings):
     retention_rollups_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="age [days] at which TimescaleDB drops rollups; for ever when left out"
     )
+    influxdb_measurement: str = Field(
+        "", description="measurement that holds readings; any when left out"
+    )
+    influxdb_meter_tag: str = Field(
+        METER_TAG, min_length=1, description="tag that names the meter; else `device_id`, `site_id`"
+    )
+    influxdb_fields: str = Field(
+        "", description="columns whose field has another name, as `power_kw=kw,hashrate_th=th`"
+    )
     body_limit_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
         64, description="largest request body [MiB], before and after decompression"
     )
@@ -97,6 +107,15 @@ class Settings(BaseSettings):
             raise ValueError("no address of PostgreSQL, as in postgresql://user:password@host/name")
         return value
 
+    @field_validator("influxdb_fields")
+    @classmethod
+    def _are_fields(cls, value: str) -> str:
+        try:
+            parse_fields(value)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return value
+
     @model_validator(mode="after")
     def _retain_with_timescaledb(self) -> "Settings":
         kept = {
@@ -124,6 +143,15 @@ class Settings(BaseSettings):
             self.database_port,
             self.database_name,
         ).render_as_string(hide_password=False)
+
+    @property
+    def naming(self) -> Naming:
+        """What InfluxDB's names mean."""
+        return Naming(
+            measurement=self.influxdb_measurement or None,
+            meter_tag=self.influxdb_meter_tag,
+            fields=parse_fields(self.influxdb_fields),
+        )
 
     @property
     def registry_url(self) -> str:

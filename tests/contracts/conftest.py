@@ -7,13 +7,15 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.services.influxdb import InfluxDB
 from tests.services.postgres import Postgres
 
+from wattbook.clients.influxdb import server as influx
 from wattbook.ports.archive import Archive
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
@@ -25,6 +27,7 @@ from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
+from wattbook.stores.influxdb import readings as influx_readings
 from wattbook.stores.postgres import series, timescale
 from wattbook.stores.postgres.engine import Engine as PostgresEngine
 from wattbook.stores.postgres.timescale import Kept
@@ -83,6 +86,16 @@ def migrated_timescale(fresh_timescale_database) -> Iterator[str]:
         yield url
 
 
+@asynccontextmanager
+async def influxdb(where: influx.Place, path: Path) -> AsyncIterator[Stores]:
+    async with (
+        duckdb(path) as beside,
+        influx.opened(where) as server,
+        influx_readings.opened(server, beside.rollups.mark, alone=True) as readings,
+    ):
+        yield replace(beside, readings=readings)
+
+
 Begin = Callable[[], AbstractAsyncContextManager[Stores]]
 """Opens stores."""
 Place = Callable[[], AbstractContextManager[Begin]]
@@ -123,13 +136,29 @@ def in_databases(template: str) -> Opener:
     return prepare
 
 
+def beside_a_bucket(request: pytest.FixtureRequest) -> Place:
+    """Readings in a bucket of InfluxDB, all else in a file beside it."""
+    server: InfluxDB = request.getfixturevalue("influxdb")
+    factory = request.getfixturevalue("tmp_path_factory")
+
+    @contextmanager
+    def place() -> Iterator[Begin]:
+        folder = factory.mktemp("stores")
+        with server.fresh() as bucket:
+            where = influx.Place(url=server.url, token=server.token, org=server.org, bucket=bucket)
+            yield lambda: influxdb(where, folder / "store")
+
+    return place
+
+
 OPENERS: dict[str, Opener] = {
     "duckdb in memory": in_folders(lambda _: duckdb(None)),
     "duckdb file": in_folders(duckdb),
     "postgresql": in_databases("migrated"),
     "timescaledb": in_databases("migrated_timescale"),
+    "influxdb": beside_a_bucket,
 }
-SERVED = ("postgresql", "timescaledb")
+SERVED = ("postgresql", "timescaledb", "influxdb")
 EVERY = [
     pytest.param(name, marks=[pytest.mark.services] if name in SERVED else []) for name in OPENERS
 ]

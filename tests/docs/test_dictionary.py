@@ -30,6 +30,9 @@ In answers over HTTP the suffix `_utc` is dropped, because every time there ends
 """
 REASONS: dict[Reason, str] = {
     Reason.BAD_ROW: "the row cannot be read, or a field is of a type that cannot be meant",
+    Reason.OTHER_MEASUREMENT: (
+        "a line of InfluxDB's protocol whose measurement is not `INFLUXDB_MEASUREMENT`"
+    ),
     Reason.UNKNOWN_SITE: "`site_id` is not registered",
     Reason.UNKNOWN_METER: (
         "`meter_id` is not registered, or the site has no single main meter, or neither is named"

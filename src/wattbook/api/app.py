@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from wattbook import __version__, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
-from wattbook.api.routes import carbon, health, ingest, metrics, sites
+from wattbook.api.routes import carbon, health, ingest, metrics, sites, write
 from wattbook.flows import rollup
 from wattbook.ports.clock import Clock
 from wattbook.settings import Settings, load
@@ -58,6 +58,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     )
     problems.install(app)
     app.include_router(health.router)
+    app.include_router(write.router)
     for routes in (sites, ingest, metrics, carbon):
         app.include_router(routes.router, prefix="/api/v1")
     app.add_route("/", lambda _: RedirectResponse(f"{settings.root_path}/docs"))

@@ -115,10 +115,9 @@ def ingest(
         typer.Argument(
             metavar="FILE",
             exists=True,
-            dir_okay=False,
             readable=True,
             show_default=False,
-            help="CSV, NDJSON, JSON or Parquet, also with .gz or .zst.",
+            help="CSV, NDJSON, JSON or Parquet, also with .gz or .zst; or what export wrote.",
         ),
     ],
     mapping: Annotated[
@@ -202,6 +201,44 @@ def ingest(
     )
     refused = door.run(files, form, atomic=atomic, rejects=rejects, as_json=json)
     if refused and not allow_rejects:
+        raise typer.Exit(1)
+
+
+@app.command()
+def copy(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="The store to read: a folder, or postgresql://user:password@host/name.",
+        ),
+    ],
+    target: Annotated[
+        str, typer.Option("--to", metavar="URL", help="The store to fill; made where it is not.")
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Only this table, as readings; may be said again. `sites` are one too.",
+        ),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Where the target has rows that the source never had, drop them."
+        ),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Move house: copy everything from one store to another, and verify it.
+
+    Run it again to finish a copy that was stopped, to bring what came in since, or to verify.
+    """
+    from wattbook.cli import copy as door
+
+    if not door.run(source, target, list(only or ()), replace=replace, as_json=json):
         raise typer.Exit(1)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
-from wattbook.sources.files import Chunk, Mapping, parse_mapping, read, size
+from wattbook.sources.files import Chunk, Mapping, parse_mapping, tree
 from wattbook.wiring import Runtime
 
 EXAMPLES: Final = 3
@@ -136,7 +135,7 @@ def run(
     files: Sequence[Path], form: Form, *, atomic: bool, rejects: Path | None, as_json: bool
 ) -> int:
     """Take in the files, roll up, print the receipt; how many rows were refused."""
-    tallies = [Tally(path.name) for path in files]
+    tallies = [Tally(_named(path)) for path in files]
     form.mapping(None)  # what cannot be meant is told before anything is opened
 
     async def work(runtime: Runtime) -> None:
@@ -157,6 +156,10 @@ def run(
     return sum(tally.counts["rejected"] for tally in tallies)
 
 
+def _named(path: Path) -> str:
+    return f"{path.resolve().name}/" if path.is_dir() else path.name
+
+
 def _created(path: Path) -> IO[str]:
     try:
         return path.open("w", encoding="utf-8", newline="")
@@ -167,40 +170,35 @@ def _created(path: Path) -> IO[str]:
 async def _file(
     path: Path, form: Form, tally: Tally, evidence: Evidence, runtime: Runtime, *, atomic: bool
 ) -> None:
-    """Take in one file; with `atomic` only if a first pass finds nothing to refuse."""
-    tally.sha256 = await asyncio.to_thread(_sha256, path)
+    """Take in a file or a folder; with `atomic` only if a first pass finds nothing to refuse."""
+    tally.sha256 = await asyncio.to_thread(tree.sha256, path)
     mapping = form.mapping(await _label_span(form, runtime))
     if atomic:
-        with progress.bar(f"judging {path.name}", size(path)) as step:
+        with progress.bar(f"judging {tally.name}", tree.size(path)) as step:
             async for chunk in _chunks(path, mapping, form, step):
                 rejects = await _judged(chunk.frame, form, runtime)
                 tally.counts["received"] += chunk.frame.height
                 tally.counts["rejected"] += rejects.height
                 tally.refuse(rejects)
-                evidence.write(path.name, rejects)
+                evidence.write(tally.name, rejects)
         if tally.counts["rejected"]:
             tally.refuse_the_rest()
             return
         tally.counts.clear()
-    origin = Origin(source=f"file:{path.name}", sha256=tally.sha256)
-    with progress.bar(path.name, size(path)) as step:
+    origin = Origin(source=f"file:{tally.name}", sha256=tally.sha256)
+    with progress.bar(tally.name, tree.size(path)) as step:
         async for chunk in _chunks(path, mapping, form, step):
             receipt = await _taken_in(chunk.frame, origin, form, runtime)
             tally.add(receipt)
-            evidence.write(path.name, receipt.rejects)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+            evidence.write(tally.name, receipt.rejects)
 
 
 async def _chunks(
     path: Path, mapping: Mapping, form: Form, step: progress.Step
 ) -> AsyncIterator[Chunk]:
-    """The parts of a file; the next is decoded while one is being worked on."""
+    """The parts of a file or folder; the next is decoded while one is being worked on."""
     parts = _read(path, mapping, form)
-    pace, rows = progress.Pace(size(path)), 0
+    pace, rows = progress.Pace(tree.size(path)), 0
     coming = asyncio.create_task(asyncio.to_thread(next, parts, None))
     try:
         while (chunk := await coming) is not None:
@@ -213,7 +211,7 @@ async def _chunks(
 
 
 def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
-    for chunk in read(path, mapping, form.contract):
+    for chunk in tree.read(path, mapping, form.contract):
         yield Chunk(_with_length(chunk.frame, form), chunk.bytes_read) if form.grid else chunk
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -79,6 +79,21 @@ def meters(label: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done)
 
         yield step
+
+
+@contextmanager
+def rows(label: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar over rows, which a flow moves once it knows how many there are."""
+    pace = Pace()
+    with ExitStack() as stack:
+        step: Step | None = None
+
+        def tell(done: int, total: int, about: str) -> None:
+            nonlocal step
+            step = step or stack.enter_context(bar(label, total))
+            step(done, f"{about} · {pace.words(done)}")
+
+        yield tell
 
 
 class Pace:

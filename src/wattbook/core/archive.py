@@ -35,6 +35,8 @@ class Table:
     """Table of the rows that were superseded."""
     derived: bool = False
     """Whether the rows follow from readings."""
+    shared: bool = False
+    """Whether rows of several stores can stand side by side under one owner: their keys differ."""
     at_once: int = AT_ONCE
 
     def of_owners(self, rows: pl.DataFrame, owners: Sequence[str]) -> pl.DataFrame:
@@ -51,8 +53,15 @@ TABLES: Final = (
     READINGS,
     Table("grid_revisions", frames.GRID_REVISIONS, "zone", "start_utc"),
     GRID,
-    Table("receipts", frames.RECEIPTS, "source", "received_utc"),
-    Table("rejects", frames.BATCH_REJECTS, "source", "received_utc", at_once=TEXTS_AT_ONCE),
+    Table("receipts", frames.RECEIPTS, "source", "received_utc", shared=True),
+    Table(
+        "rejects",
+        frames.BATCH_REJECTS,
+        "source",
+        "received_utc",
+        shared=True,
+        at_once=TEXTS_AT_ONCE,
+    ),
     EVENTS,
     ROLLUPS,
 )
@@ -65,7 +74,7 @@ class Portion:
     """Rows of some owners in a period: few enough to be held."""
 
     table: Table
-    owners: tuple[str, ...]
+    owners: Sequence[str]
     period: Period
     rows: int
 
@@ -165,11 +174,11 @@ def checksums(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     pl.DataFrame
         `frames.CHECKSUMS`.
     """
-    rest = [name for name in table.contract.key if name != table.owner]
+    rest = [name for name in table.contract.key if name not in (table.owner, table.instant)]
     ordered = (
         frames.check(rows, table.contract)
+        .sort(table.owner, table.instant, *rest)
         .with_columns(month=month(pl.col(table.instant)))
-        .sort(table.owner, "month", *rest)
     )
     groups = (
         ordered.with_row_index("begin")
@@ -233,6 +242,15 @@ def unlike(rows: pl.DataFrame, there: pl.DataFrame, table: Table) -> list[str]:
     both = [here.join(other, on=list(here.columns), how="anti")]
     both.append(other.join(here, on=list(here.columns), how="anti"))
     return pl.concat(both)["owner"].unique().sort().to_list()
+
+
+def parted(
+    there: pl.DataFrame, rows: pl.DataFrame, table: Table
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is `there` under keys of `rows`, and what is there beside them."""
+    keys = rows.select(table.contract.key)
+    on = list(table.contract.key)
+    return there.join(keys, on=on, how="semi"), there.join(keys, on=on, how="anti")
 
 
 def contradictions(

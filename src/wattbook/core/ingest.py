@@ -31,6 +31,7 @@ class Reason(StrEnum):
     """Why a row was refused: the closed list."""
 
     BAD_ROW = "bad_row"
+    OTHER_MEASUREMENT = "other_measurement"
     UNKNOWN_SITE = "unknown_site"
     UNKNOWN_METER = "unknown_meter"
     BAD_TIMESTAMP = "bad_timestamp"

@@ -16,7 +16,11 @@ class Abilities:
     """What a store can do beyond keeping rows; what it cannot is refused with UnsupportedError."""
 
     as_of: bool = True
+    """Answers with what was known at a past instant."""
     atomic: bool = True
+    """Keeps a batch whole or not at all."""
+    revisions: bool = True
+    """Keeps readings that were superseded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

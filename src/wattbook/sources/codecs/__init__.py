@@ -9,6 +9,7 @@ from wattbook.sources.codecs.arrow import decode_arrow_stream, decode_parquet
 from wattbook.sources.codecs.csv import decode_csv
 from wattbook.sources.codecs.inflate import inflate
 from wattbook.sources.codecs.json import decode_json, decode_ndjson
+from wattbook.sources.codecs.line_protocol import decode_line_protocol
 from wattbook.sources.codecs.rows import Decoded
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "decode_arrow_stream",
     "decode_csv",
     "decode_json",
+    "decode_line_protocol",
     "decode_ndjson",
     "decode_parquet",
     "inflate",

@@ -187,15 +187,20 @@ class DuckRollups:
             insert(con, "register_events", rows.select("meter_key", "at_utc", "kind", "detail"))
 
     def _mark(self, con: Connection, items: list[tuple[pl.DataFrame, bool]]) -> list[None]:
-        for spans, afresh in items:
-            own = self._keys.numbered(spans).select(
-                "meter_key", pl.col("from_utc", "to_utc").dt.replace_time_zone(None)
-            )
-            if afresh:
-                numbers = listed(own["meter_key"].drop_nulls())
-                con.execute(f"delete from rollups where meter_key in ({numbers})")
-                con.execute(f"delete from register_events where meter_key in ({numbers})")
-            self._marks.add_spans(con, own.drop_nulls("meter_key"))
+        try:
+            for spans, afresh in items:
+                self._keys.add(con, spans["meter_id"])
+                own = self._keys.numbered(spans).select(
+                    "meter_key", pl.col("from_utc", "to_utc").dt.replace_time_zone(None)
+                )
+                if afresh:
+                    numbers = listed(own["meter_key"])
+                    con.execute(f"delete from rollups where meter_key in ({numbers})")
+                    con.execute(f"delete from register_events where meter_key in ({numbers})")
+                self._marks.add_spans(con, own)
+        except BaseException:
+            self._keys.reload()
+            raise
         return [None] * len(items)
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:

@@ -72,7 +72,7 @@ class PostgresRollups:
                 self._epoch = None
                 if not taking.done():  # who waited for the turn went away
                     session.cancel()
-                    await asyncio.wait([taking])
+                    await asyncio.gather(taking, return_exceptions=True)
                 await asyncio.to_thread(session.close)
 
     async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
