@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.services.influxdb import InfluxDB
 from tests.services.postgres import Postgres
 
@@ -31,7 +32,8 @@ from wattbook.stores.influxdb import readings as influx_readings
 from wattbook.stores.postgres import series, timescale
 from wattbook.stores.postgres.engine import Engine as PostgresEngine
 from wattbook.stores.postgres.timescale import Kept
-from wattbook.stores.sql.migrate import upgrade
+from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.migrate import upgrade, upgrade_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +206,25 @@ def reopen(request) -> Iterator[Begin]:
     """Opens the same stores at every call."""
     with OPENERS[request.param](request)() as opened_here:
         yield opened_here
+
+
+@pytest.fixture(params=["memory", "file", pytest.param("postgresql", marks=pytest.mark.services)])
+def sql_url(request, tmp_path) -> Iterator[str]:
+    """URL of a migrated database, or of one that is migrated when it is first reached."""
+    if request.param == "postgresql":
+        like = request.getfixturevalue("migrated")
+        with request.getfixturevalue("postgres").fresh(like=like) as url:
+            yield url
+    elif request.param == "file":
+        yield f"sqlite:///{tmp_path}/registry.sqlite"
+    else:
+        yield "sqlite://"
+
+
+@pytest.fixture
+async def sql_engine(sql_url) -> AsyncIterator[AsyncEngine]:
+    """A way into each kind of SQL database."""
+    engine = create_engine(sql_url)
+    await upgrade_on(engine)
+    yield engine
+    await engine.dispose()

@@ -1,7 +1,6 @@
-"""What every registry does; a new one joins by a line in `ENGINES`."""
+"""What every registry does; the databases join in conftest.py."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -27,21 +26,15 @@ from wattbook.core.errors import (
     UnknownEntityError,
 )
 from wattbook.ports.registry import Registry
-from wattbook.stores.sql.engine import create_engine
-from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
 
-ENGINES = ["sqlite://", "sqlite:///{folder}/registry.sqlite"]
 T = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 2, 1, 12, 30, 0, 123456, tzinfo=UTC)
 
 
-@pytest.fixture(params=ENGINES, ids=["memory", "file"])
-async def registry(request, tmp_path) -> AsyncIterator[Registry]:
-    engine = create_engine(request.param.format(folder=tmp_path))
-    await upgrade_on(engine)
-    yield SqlRegistry(engine)
-    await engine.dispose()
+@pytest.fixture
+def registry(sql_engine) -> Registry:
+    return SqlRegistry(sql_engine)
 
 
 def a_site(site_id: str = "pecos-1", **changes) -> Site:

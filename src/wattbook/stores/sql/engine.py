@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -16,21 +16,31 @@ from sqlalchemy.exc import (
     InterfaceError,
     OperationalError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from wattbook.core.errors import InputError, Problem, UnavailableError
+from wattbook.stores.address import Address
 
-DRIVERS: Final = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-}
 BUSY_MS: Final = 10_000
 """So long a writer waits for the one before it."""
 POOL_SIZE: Final = 4
+WAIT_S: Final = 30
+"""So long a question waits for one of the connections."""
 CONNECT_S: Final = 5
 COMMAND_S: Final = 300
+LIBPQ_ALONE: Final = frozenset(
+    "client_encoding connect_timeout channel_binding fallback_application_name gssdelegation"
+    " gssencmode keepalives keepalives_count keepalives_idle keepalives_interval"
+    " load_balance_hosts require_auth requirepeer sslcertmode sslcompression sslcrldir sslsni"
+    " tcp_user_timeout".split()
+)
+"""What only libpq takes; asyncpg would hand it to the server, which knows no such setting."""
+MIGRATING: Final = 7_741_001
+"""Advisory lock of who migrates: any number that nothing else uses."""
+REFUSED: Final = ("22", "23")
+"""SQLSTATE classes of values that cannot be kept."""
 ALONE: Final = {"sqlite_begin": "BEGIN IMMEDIATE"}
 """Execution options of a transaction that reads first and must find the same when it writes."""
 PRAGMAS: Final = (
@@ -46,66 +56,99 @@ def create_engine(url: str) -> AsyncEngine:
 
     It belongs to the event loop that first uses it; `await engine.dispose()` closes it.
     """
+    if url.startswith("sqlite"):
+        try:
+            return _sqlite(make_url(url).set(drivername="sqlite+aiosqlite"))
+        except ArgumentError:
+            detail = "no address of a database, as in sqlite:///registry.sqlite"
+            raise InputError(detail, [Problem("bad_url", detail, field="registry_url")]) from None
     try:
-        address = make_url(url)
-    except ArgumentError:
-        # The address may hold a password, so it is not repeated.
-        detail = "no address of a database, as in sqlite:///registry.sqlite"
-        raise InputError(detail, [Problem("bad_url", detail, field="registry_url")]) from None
-    address = address.set(drivername=DRIVERS.get(address.drivername, address.drivername))
-    if address.get_backend_name() == "sqlite":
-        return _sqlite(address)
-    try:
-        return _postgresql(address)
+        return _postgresql(Address.of(url))
     except ModuleNotFoundError as error:
         message = f"{error.name} is missing: pip install 'wattbook[postgres]'"
         raise UnavailableError(message) from error
 
 
-def _postgresql(address: URL) -> AsyncEngine:
+def _postgresql(address: Address) -> AsyncEngine:
     import asyncpg  # noqa: PLC0415 -- an extra: embedded set-ups do without it
 
     # asyncpg reads the address itself, as libpq does: sslmode and the like mean the same to both.
-    dsn = address.set(drivername="postgresql").render_as_string(hide_password=False)
+    dsn = address.without(LIBPQ_ALONE).asking(application_name="wattbook").url
+    asked = address.parameter("connect_timeout") or ""
+    patience_s = int(asked) if asked.isdigit() and int(asked) else CONNECT_S
 
     async def connect() -> asyncpg.Connection:
         try:
-            return await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=COMMAND_S)
-        except (asyncpg.PostgresError, ValueError) as error:
+            return await asyncpg.connect(dsn, timeout=patience_s, command_timeout=COMMAND_S)
+        except TimeoutError as error:
+            raise ConnectionError(f"no answer within {patience_s} s") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             raise ConnectionError(error) from error
 
     return create_async_engine(
-        address, async_creator=connect, pool_size=POOL_SIZE, pool_pre_ping=True
+        URL.create("postgresql+asyncpg", database=str(address)),  # what errors call it, no more
+        async_creator=connect,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=WAIT_S,
+        pool_pre_ping=True,
     )
 
 
 @contextmanager
 def reached(url: URL) -> Iterator[None]:
     """Says in our words that the database cannot be reached, or is held by another."""
+    name = url.database if url.get_backend_name() == "postgresql" else f"the registry at {url!r}"
     try:
         yield
     except DBAPIError as error:
         if not _out_of_reach(error):
             raise
-        raise UnavailableError(f"the registry at {url!r}: {error.orig}") from error
+        raise UnavailableError(f"{name}: {_said(error)}") from error
+    except PoolTimeoutError as error:
+        raise UnavailableError(f"{name}: all {POOL_SIZE} connections are busy") from error
     except OSError as error:
-        raise UnavailableError(f"the registry at {url!r}: {error or 'no answer'}") from error
+        raise UnavailableError(f"{name}: {error.strerror or error or 'no answer'}") from error
 
 
 def refused(error: Exception) -> bool:
     """Whether the database was reached and could not keep a value: each driver says it its way."""
     if isinstance(error, IntegrityError | DataError | OverflowError):
         return True
-    return type(error) is DBAPIError and not error.connection_invalidated  # asyncpg
+    return isinstance(error, DBAPIError) and _state(error).startswith(REFUSED)
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait for whoever else migrates, but not for ever; after that, let no lock block readers."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = '300s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
+        # A waiting migration blocks every reader behind it.
+        connection.execute(text("SET LOCAL lock_timeout = '4s'"))
+        connection.execute(text("SET LOCAL statement_timeout = '60s'"))
 
 
 def _out_of_reach(error: DBAPIError) -> bool:
+    if _state(error):  # PostgreSQL names what went wrong
+        return not refused(error)
     # SQLite says of a file that is none of its own only that it is a DatabaseError.
     return (
         isinstance(error, OperationalError | InterfaceError)
         or type(error) is DatabaseError
         or error.connection_invalidated
     )
+
+
+def _state(error: DBAPIError) -> str:
+    """The SQLSTATE, where the driver tells one."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _said(error: DBAPIError) -> str:
+    """What the database said: SQLAlchemy puts the name of asyncpg's class before it."""
+    assert error.orig is not None
+    return str(error.orig.__cause__ or error.orig) if _state(error) else str(error.orig)
 
 
 def _sqlite(address: URL) -> AsyncEngine:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core.errors import UnavailableError
-from wattbook.stores.sql.engine import ALONE, create_engine, reached
+from wattbook.stores.sql.engine import ALONE, create_engine, reached, take_turn
 
 SCRIPTS: Final = "wattbook.stores.sql:migrations"
 
@@ -56,6 +56,7 @@ def _upgrade(connection: Connection) -> Upgrade:
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
     newest = scripts.get_current_head()
+    take_turn(connection)  # of two that start at once, the second finds the work done
     before = MigrationContext.configure(connection).get_current_revision()
     if before is not None and before not in known:
         raise UnavailableError(

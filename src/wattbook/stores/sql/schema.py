@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.jobs import JobState, Outcome
 
 
 class Utc(TypeDecorator[datetime]):
@@ -169,6 +171,57 @@ fleet: Final = Table(
     CheckConstraint("hashrate_th >= 0", name="hashrate_not_negative"),
     CheckConstraint("power_w >= 0", name="power_not_negative"),
     _period(),
+)
+watermarks: Final = Table(
+    "watermarks",
+    metadata,
+    Column("source", String(500), primary_key=True),
+    Column("reached_utc", Utc, nullable=False),
+    Column("updated_utc", Utc, nullable=False),
+)
+"""One row for each source that is read again and again: before `reached_utc` all was taken in."""
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("job_id", ID, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("state", Word(JobState), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("unit", String(32), nullable=False),
+    Column("checkpoint", JSON),
+    Column("result", JSON),
+    Column("error", String),
+    Column("idempotency_key", String(200)),
+    Column("order_sha256", String(64), nullable=False),
+    Column("parent_id", ID),
+    Column("requested_by", String(200), nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("not_before", Utc, nullable=False),
+    Column("started", Utc),
+    Column("finished", Utc),
+    Column("attempt", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("lease_until", Utc),
+    UniqueConstraint("idempotency_key"),
+    Index("ix_jobs_created", "created"),
+    Index("ix_jobs_waiting", "state", "not_before"),
+    Index("ix_jobs_parent_id", "parent_id"),
+    _one_of("state", JobState),
+)
+attempts: Final = Table(
+    "job_attempts",
+    metadata,
+    Column("job_id", ID, ForeignKey("jobs.job_id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("worker", String(200), nullable=False),
+    Column("started", Utc, nullable=False),
+    Column("ended", Utc),
+    Column("outcome", Word(Outcome)),
+    Column("error", String),
+    Column("traceback_id", String(32)),
 )
 registry_version: Final = Table(
     "registry_version",

@@ -4,23 +4,14 @@ import asyncio
 import logging
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from wattbook.stores.sql.engine import ALONE, create_engine
+from wattbook.stores.sql.engine import ALONE, create_engine, take_turn
 from wattbook.stores.sql.schema import metadata
-
-TURN = 7_741_001
-"""Key of the advisory lock: any number that nothing else uses."""
 
 
 def run(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        # Wait for another migration, but not for ever.
-        connection.execute(text("SET LOCAL statement_timeout = '300s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TURN})
-        # A waiting migration blocks every reader behind it.
-        connection.execute(text("SET LOCAL lock_timeout = '4s'"))
-        connection.execute(text("SET LOCAL statement_timeout = '60s'"))
+    take_turn(connection)
     context.configure(
         connection=connection,
         target_metadata=metadata,

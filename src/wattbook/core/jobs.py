@@ -1,0 +1,123 @@
+"""Background work: what a job is, which states it goes through, when it is tried again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from wattbook.core.errors import UnavailableError, WattbookError
+
+MAX_TRIES: Final = 5
+"""So often a job is tried, unless a person asks for more."""
+FIRST_PAUSE_S: Final = 2
+LONGEST_PAUSE_S: Final = 300
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    AGGREGATE = "aggregate"
+    PROCESS_DEVICE = "process_device"
+    CLEANUP = "cleanup"
+    REPORT = "report"
+    IMPORT_INFLUXDB = "import_influxdb"
+
+
+class JobState(StrEnum):
+    """Where a job stands in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """Its worker fell silent, and another took over."""
+    GIVEN_BACK = "given_back"
+    """Its worker was shut down in good order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a job is done."""
+
+    done: int = 0
+    total: int | None = None
+    unit: str = "steps"
+
+    def eta_s(self, started: datetime | None, now: datetime) -> int | None:
+        """Seconds until all is done at the pace so far; null where none can be told."""
+        if started is None or not self.total or not self.done:
+            return None
+        seconds = (now - started) / timedelta(seconds=1)
+        return round(seconds * (self.total - self.done) / self.done)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a job on one worker."""
+
+    number: int
+    worker: str
+    started: datetime
+    ended: datetime | None = None
+    outcome: Outcome | None = None
+    error: str | None = None
+    traceback_id: str | None = None
+    """Under which the traceback is in the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One background run."""
+
+    job_id: str
+    kind: JobKind
+    params: Mapping[str, Any]
+    state: JobState
+    priority: int = 0
+    """Higher goes first."""
+    progress: Progress = field(default_factory=Progress)
+    checkpoint: Mapping[str, Any] | None = None
+    """From where a next attempt goes on."""
+    attempts: tuple[Attempt, ...] = ()
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+    idempotency_key: str | None = None
+    parent_id: str | None = None
+    requested_by: str
+    created: datetime
+    not_before: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+
+
+def worth_another_try(error: BaseException) -> bool:
+    """Whether the same job may succeed later: a part was away, or something unforeseen broke."""
+    return isinstance(error, UnavailableError) or not isinstance(error, WattbookError)
+
+
+def pause(attempt: int) -> timedelta:
+    """How long to wait after so many attempts: twice as long each time, up to a limit.
+
+    Examples
+    --------
+    >>> [pause(attempt).seconds for attempt in (1, 2, 3, 20)]
+    [2, 4, 8, 300]
+    """
+    return timedelta(seconds=min(FIRST_PAUSE_S << min(attempt - 1, 16), LONGEST_PAUSE_S))

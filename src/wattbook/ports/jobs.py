@@ -1,0 +1,116 @@
+"""What keeps jobs: its rows are the truth about who does what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from wattbook.core.jobs import Job, JobKind, JobState, Outcome, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A job that is asked for."""
+
+    kind: JobKind
+    params: Mapping[str, Any]
+    requested_by: str
+    idempotency_key: str | None = None
+    priority: int = 0
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some jobs, newest first, and the cursor for those that follow; null at the end."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a job, until the lease runs out or another attempt begins."""
+
+    job: Job
+    attempt: int
+    """The how-many-eth run: whoever holds an older number has lost the job."""
+    tries: int
+    """Runs since a person last asked for the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended, and the state in which it leaves the job."""
+
+    outcome: Outcome
+    state: JobState
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+    traceback_id: str | None = None
+    pause: timedelta | None = None
+    """For a job that is queued again: how long it waits."""
+
+
+class JobStore(Protocol):
+    """Keeps jobs; all times are by the clock of the store."""
+
+    async def submit(self, order: Order) -> Job:
+        """A new job; the same key with the same order is the same job.
+
+        Raises
+        ------
+        ConflictError
+            The key was used for another order.
+        """
+        ...
+
+    async def job(self, job_id: str) -> Job:
+        """One job; UnknownEntityError if there is none."""
+        ...
+
+    async def jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        kind: JobKind | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> JobPage:
+        """Jobs by the time of their creation, newest first."""
+        ...
+
+    async def claim(
+        self, worker: str, lease: timedelta, *, job_id: str | None = None
+    ) -> Claim | None:
+        """The next job that waits, or whose worker fell silent; or this one; null if there is none.
+
+        Of many that ask at once exactly one gets a job.
+        """
+        ...
+
+    async def beat(
+        self,
+        claim: Claim,
+        lease: timedelta,
+        progress: Progress | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> JobState | None:
+        """Renew the lease and note progress; the job's state, or null where the claim is lost."""
+        ...
+
+    async def end(self, claim: Claim, ending: Ending) -> bool:
+        """Note how the attempt ended; false where the claim is lost, and then nothing is noted."""
+        ...
+
+    async def steer(self, job_id: str, wanted: JobState) -> Job:
+        """Have a job cancelled (`CANCELLED`) or, after it ended, run again (`QUEUED`).
+
+        Raises
+        ------
+        ConflictError
+            The state that it is in does not allow it.
+        """
+        ...

@@ -1,0 +1,373 @@
+"""Jobs, in SQLite or PostgreSQL."""
+
+import base64
+import binascii
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    and_,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
+from wattbook.core.jobs import (
+    MAX_TRIES,
+    Attempt,
+    Job,
+    JobKind,
+    JobState,
+    Outcome,
+    Progress,
+)
+from wattbook.ports.jobs import Claim, Ending, JobPage, Order
+from wattbook.stores.sql.engine import ALONE, reached
+from wattbook.stores.sql.schema import attempts, jobs
+
+AT_WORK: Final = (JobState.RUNNING, JobState.CANCELLING)
+STEERED: Final[dict[JobState, tuple[JobState, ...]]] = {
+    JobState.CANCELLED: (JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING),
+    JobState.QUEUED: (JobState.FAILED, JobState.CANCELLED),
+}
+"""From which states a job can be steered to another."""
+
+
+class SqlJobs:
+    """`ports.jobs.JobStore` in an SQL database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def submit(self, order: Order) -> Job:
+        """A new job; the same key with the same order is the same job."""
+        sha256 = _sha256(order)
+        async with self._writing() as connection:
+            if order.idempotency_key is not None:
+                found = await _by_key(connection, order.idempotency_key)
+                if found is not None:
+                    return await self._same(connection, found, sha256)
+            now = await _now(connection)
+            job_id = uuid.uuid4().hex
+            fresh = {
+                "job_id": job_id,
+                "kind": str(order.kind),
+                "params": dict(order.params),
+                "state": JobState.QUEUED,
+                "priority": order.priority,
+                "done": 0,
+                "unit": Progress().unit,
+                "idempotency_key": order.idempotency_key,
+                "order_sha256": sha256,
+                "parent_id": order.parent_id,
+                "requested_by": order.requested_by,
+                "created": now,
+                "not_before": now,
+                "attempt": 0,
+                "tries": 0,
+            }
+            try:
+                async with connection.begin_nested():
+                    await connection.execute(insert(jobs), fresh)
+            except IntegrityError:  # another submitted this key between the look and the insert
+                found = await _by_key(connection, order.idempotency_key or "")
+                if found is None:
+                    raise
+                return await self._same(connection, found, sha256)
+            return await _one(connection, job_id)
+
+    async def job(self, job_id: str) -> Job:
+        """One job."""
+        async with self._reading() as connection:
+            return await _one(connection, job_id)
+
+    async def jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        kind: JobKind | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> JobPage:
+        """Jobs by the time of their creation, newest first."""
+        asked: list[ColumnElement[bool]] = []
+        if state is not None:
+            asked.append(jobs.c.state == state)
+        if kind is not None:
+            asked.append(jobs.c.kind == str(kind))
+        if since is not None:
+            asked.append(jobs.c.created >= since)
+        if until is not None:
+            asked.append(jobs.c.created < until)
+        if after is not None:
+            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < _key_after(after))
+        query = (
+            select(jobs)
+            .where(*asked)
+            .order_by(jobs.c.created.desc(), jobs.c.job_id.desc())
+            .limit(limit + 1)
+        )
+        async with self._reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+            found = await _with_attempts(connection, rows[:limit])
+        return JobPage(found, _cursor(found[-1]) if len(rows) > limit else None)
+
+    async def claim(
+        self, worker: str, lease: timedelta, *, job_id: str | None = None
+    ) -> Claim | None:
+        """The next job that waits, or whose worker fell silent; or this one."""
+        async with self._writing() as connection:
+            while True:
+                now = await _now(connection)
+                free = _free(now) if job_id is None else and_(_free(now), jobs.c.job_id == job_id)
+                query = (
+                    select(jobs)
+                    .where(free)
+                    .order_by(jobs.c.priority.desc(), jobs.c.not_before, jobs.c.created)
+                    .limit(1)
+                    .with_for_update(skip_locked=True)
+                )
+                row = (await connection.execute(query)).mappings().first()
+                if row is None:
+                    return None
+                if row["state"] in AT_WORK:
+                    await _note(connection, row["job_id"], row["attempt"], now, Outcome.LOST)
+                if (ended := _ended_by_silence(row)) is not None:
+                    gone = {"state": ended[0], "error": ended[1], "finished": now}
+                    await _set(connection, row["job_id"], gone | {"lease_until": None})
+                    continue
+                return await _take(connection, row, worker, now, lease)
+
+    async def beat(
+        self,
+        claim: Claim,
+        lease: timedelta,
+        progress: Progress | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> JobState | None:
+        """Renew the lease and note progress."""
+        async with self._writing() as connection:
+            news: dict[str, Any] = {"lease_until": await _now(connection) + lease}
+            if progress is not None:
+                news |= {"done": progress.done, "total": progress.total, "unit": progress.unit}
+            if checkpoint is not None:
+                news["checkpoint"] = dict(checkpoint)
+            mine = update(jobs).where(_mine(claim)).values(news).returning(jobs.c.state)
+            return (await connection.execute(mine)).scalar()
+
+    async def end(self, claim: Claim, ending: Ending) -> bool:
+        """Note how the attempt ended."""
+        async with self._writing() as connection:
+            now = await _now(connection)
+            news: dict[str, Any] = {
+                "state": ending.state,
+                "error": ending.error,
+                "lease_until": None,
+            }
+            if ending.state.ended:
+                news["finished"] = now
+            if ending.result is not None:
+                news["result"] = dict(ending.result)
+            if ending.pause is not None:
+                news["not_before"] = now + ending.pause
+            if ending.state is JobState.QUEUED:
+                # Whoever asked meanwhile for it to be cancelled is not overruled.
+                wish = jobs.c.state == JobState.CANCELLING
+                news["state"] = case((wish, JobState.CANCELLED.value), else_=JobState.QUEUED.value)
+                news["finished"] = case((wish, now), else_=None)
+            result = await connection.execute(update(jobs).where(_mine(claim)).values(news))
+            if result.rowcount == 0:
+                return False
+            await _note(
+                connection,
+                claim.job.job_id,
+                claim.attempt,
+                now,
+                ending.outcome,
+                ending.error,
+                ending.traceback_id,
+            )
+            return True
+
+    async def steer(self, job_id: str, wanted: JobState) -> Job:
+        """Have a job cancelled or, after it ended, run again."""
+        async with self._writing() as connection:
+            job = await _one(connection, job_id, alone=True)
+            if job.state is wanted:
+                return job
+            if job.state not in STEERED[wanted]:
+                detail = f"job {job_id} is {job.state}: it cannot become {wanted}"
+                raise ConflictError(detail, [Problem("wrong_state", detail, field="state")])
+            now = await _now(connection)
+            if wanted is JobState.QUEUED:
+                fresh = {"not_before": now, "finished": None, "error": None, "tries": 0}
+                news = {"state": wanted, **fresh}
+            elif job.state is JobState.QUEUED:
+                news = {"state": JobState.CANCELLED, "finished": now}
+            else:
+                news = {"state": JobState.CANCELLING}
+            await _set(connection, job_id, news)
+            return await _one(connection, job_id)
+
+    async def _same(self, connection: AsyncConnection, found: RowMapping, sha256: str) -> Job:
+        if found["order_sha256"] != sha256:
+            detail = "this idempotency key was used for another job"
+            raise ConflictError(detail, [Problem("key_used", detail, field="idempotency_key")])
+        return await _one(connection, found["job_id"])
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        with reached(self._engine.url):
+            async with self._engine.execution_options(**ALONE).begin() as connection:
+                yield connection
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    """A job that anybody may take."""
+    return or_(
+        and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now),
+        and_(jobs.c.state.in_(AT_WORK), jobs.c.lease_until < now),
+    )
+
+
+def _mine(claim: Claim) -> ColumnElement[bool]:
+    """The job of a claim, as long as no other attempt began: the number of the attempt fences."""
+    return and_(
+        jobs.c.job_id == claim.job.job_id,
+        jobs.c.attempt == claim.attempt,
+        jobs.c.state.in_(AT_WORK),
+    )
+
+
+def _ended_by_silence(row: RowMapping) -> tuple[JobState, str | None] | None:
+    """What becomes of a job that nobody should take up again."""
+    if row["state"] is JobState.CANCELLING:
+        return JobState.CANCELLED, None
+    if row["state"] is JobState.RUNNING and row["tries"] >= MAX_TRIES:
+        return JobState.FAILED, f"its worker fell silent, and {row['tries']} tries are enough"
+    return None
+
+
+async def _take(
+    connection: AsyncConnection, row: RowMapping, worker: str, now: datetime, lease: timedelta
+) -> Claim:
+    number = row["attempt"] + 1
+    await _set(
+        connection,
+        row["job_id"],
+        {
+            "state": JobState.RUNNING,
+            "attempt": number,
+            "tries": row["tries"] + 1,
+            "lease_until": now + lease,
+            "started": row["started"] or now,
+        },
+    )
+    fresh = {"job_id": row["job_id"], "number": number, "worker": worker, "started": now}
+    await connection.execute(insert(attempts), fresh)
+    return Claim(await _one(connection, row["job_id"]), number, row["tries"] + 1)
+
+
+async def _set(connection: AsyncConnection, job_id: str, news: Mapping[str, Any]) -> None:
+    await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(news))
+
+
+async def _note(
+    connection: AsyncConnection,
+    job_id: str,
+    number: int,
+    now: datetime,
+    outcome: Outcome,
+    error: str | None = None,
+    traceback_id: str | None = None,
+) -> None:
+    ended = {"ended": now, "outcome": outcome, "error": error, "traceback_id": traceback_id}
+    which = and_(attempts.c.job_id == job_id, attempts.c.number == number)
+    await connection.execute(update(attempts).where(which).values(ended))
+
+
+async def _now(connection: AsyncConnection) -> datetime:
+    """The time by the one clock that all workers share: the server's, or this machine's."""
+    if connection.dialect.name == "postgresql":
+        now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        return now.astimezone(UTC)
+    return datetime.now(UTC)
+
+
+async def _by_key(connection: AsyncConnection, key: str) -> RowMapping | None:
+    query = select(jobs).where(jobs.c.idempotency_key == key)
+    return (await connection.execute(query)).mappings().first()
+
+
+async def _one(connection: AsyncConnection, job_id: str, *, alone: bool = False) -> Job:
+    query = select(jobs).where(jobs.c.job_id == job_id)
+    query = query.with_for_update() if alone else query
+    rows = (await connection.execute(query)).mappings().all()
+    if not rows:
+        detail = f"there is no job {job_id!r}"
+        raise UnknownEntityError(detail, [Problem("unknown_job", detail, field="job_id")])
+    return (await _with_attempts(connection, rows))[0]
+
+
+async def _with_attempts(
+    connection: AsyncConnection, rows: Sequence[RowMapping]
+) -> tuple[Job, ...]:
+    ids = [row["job_id"] for row in rows]
+    query = select(attempts).where(attempts.c.job_id.in_(ids)).order_by(attempts.c.number)
+    made: dict[str, list[Attempt]] = {job_id: [] for job_id in ids}
+    for row in (await connection.execute(query)).mappings():
+        made[row["job_id"]].append(
+            Attempt(**{name: value for name, value in row.items() if name != "job_id"})
+        )
+    return tuple(_job(row, made[row["job_id"]]) for row in rows)
+
+
+def _job(row: RowMapping, made: Sequence[Attempt]) -> Job:
+    own = ("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind")
+    return Job(
+        **{name: value for name, value in row.items() if name not in own},
+        kind=JobKind(row["kind"]),
+        progress=Progress(row["done"], row["total"], row["unit"]),
+        attempts=tuple(made),
+    )
+
+
+def _sha256(order: Order) -> str:
+    """What makes two orders the same."""
+    said = json.dumps([str(order.kind), order.params], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _cursor(job: Job) -> str:
+    return base64.urlsafe_b64encode(f"{job.created.isoformat()} {job.job_id}".encode()).decode()
+
+
+def _key_after(cursor: str) -> tuple[datetime, str]:
+    try:
+        created, job_id = base64.urlsafe_b64decode(cursor).decode().split(" ", 1)
+        return datetime.fromisoformat(created), job_id
+    except (binascii.Error, ValueError) as error:
+        detail = "this cursor was not given out by wattbook"
+        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")]) from error
