@@ -48,7 +48,10 @@ async def catch_up(
     clock: Clock,
     progress: Progress | None = None,
 ) -> Rolled:
-    """Roll up what changed, of these meters or of all: the dirty quarters and all above them."""
+    """Roll up what changed, of these meters or of all: the dirty quarters and all above them.
+
+    What `progress` raises ends the work; what was rolled up until then stays.
+    """
     first = await rollups.dirty(meter_ids)
     if first.is_empty():
         return Rolled(0, 0)
@@ -59,31 +62,36 @@ async def catch_up(
         waiting = meters.join(dirty.select("meter_id").unique(), on="meter_id", how="semi")
         loads = rollup.portions(rollup.touched(dirty, waiting), waiting, READINGS_AT_ONCE)
         turns = asyncio.Semaphore(LOADS_AT_ONCE)
-        done = 0
+        done, failed = 0, False
 
         async def one(load: list[pl.DataFrame]) -> int:
             nonlocal done
+            if failed:
+                return 0
             mine = waiting.join(load[0].select("meter_id").unique(), on="meter_id", how="semi")
             marks = dirty.join(mine.select("meter_id"), on="meter_id", how="semi")
             written = 0
-            async with turns:
-                for spans in load:
-                    settled = marks if spans is load[-1] else marks.clear()
-                    written += await _roll_up(
-                        mine,
-                        spans,
-                        settled,
-                        readings=readings,
-                        rollups=rollups,
-                        now=clock.now(),
-                    )
+            for spans in load:
+                settled = marks if spans is load[-1] else marks.clear()
+                written += await _roll_up(
+                    mine, spans, settled, readings=readings, rollups=rollups, now=clock.now()
+                )
             done += mine.height
             if progress is not None:
                 progress(done, waiting.height)
             return written
 
+        async def in_turn(load: list[pl.DataFrame]) -> int:
+            nonlocal failed
+            async with turns:
+                try:
+                    return await one(load)
+                except BaseException:
+                    failed = True  # those that have not begun need not begin
+                    raise
+
         # All of them end before the turn does, even where one fails.
-        results = await asyncio.gather(*(one(load) for load in loads), return_exceptions=True)
+        results = await asyncio.gather(*(in_turn(load) for load in loads), return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         raise failures[0]
@@ -109,20 +117,20 @@ async def keep_up(
     settled = seen = looks = 0
     while True:
         await asyncio.sleep(pause_s)
-        latest = await rollups.latest_mark()
-        quiet, seen = latest == seen, latest
-        if latest == settled:
-            looks = 0
-            continue
-        looks += 1
-        if not quiet and looks < PATIENCE:
-            continue
-        looks = 0
         try:
+            latest = await rollups.latest_mark()
+            quiet, seen = latest == seen, latest
+            if latest == settled:
+                looks = 0
+                continue
+            looks += 1
+            if not quiet and looks < PATIENCE:
+                continue
+            looks = 0
             rolled = await catch_up(
                 registry=registry, readings=readings, rollups=rollups, clock=clock
             )
-        except WattbookError as error:
+        except WattbookError as error:  # a store that is away comes back
             log.warning("rollup_postponed", reason=str(error))
             continue
         settled = latest

@@ -1,0 +1,220 @@
+"""Background work: asking for it, watching it, stopping it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, Field
+
+from wattbook import duties
+from wattbook.api.deps import RuntimeDep, strict
+from wattbook.api.problems import responses
+from wattbook.api.routes.sites import Bounded
+from wattbook.api.schemas import Answer, Body
+from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
+from wattbook.core.jobs import Job, JobKind, JobState, Outcome
+from wattbook.ports.jobs import Order
+
+RETRY_AFTER_S: Final = 1
+WATCH_S: Final = 0.25
+BY_HTTP: Final = "http"
+
+
+class JobIn(Body):
+    """A job that is asked for."""
+
+    kind: str = Field(
+        description="what it does",
+        json_schema_extra={"enum": [str(kind) for kind in duties.PARAMS]},
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="what it is told")
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="the same key with the same order is the same job"
+    )
+    priority: Annotated[int, Field(ge=-100, le=100)] = Field(0, description="higher goes first")
+
+
+class ProgressOut(Answer):
+    """How much of a job is done."""
+
+    done: int
+    total: int | None
+    unit: str
+    eta_s: int | None = Field(description="seconds until it is done, at the pace so far")
+
+
+class AttemptOut(Answer):
+    """One run of a job on one worker."""
+
+    number: int
+    worker: str
+    started: datetime
+    ended: datetime | None
+    outcome: Outcome | None
+    error: str | None
+    traceback_id: str | None = Field(description="under which the traceback is in the log")
+
+
+class JobOut(BaseModel):
+    """One background run."""
+
+    job_id: str
+    kind: JobKind
+    params: dict[str, Any]
+    state: JobState
+    priority: int
+    progress: ProgressOut
+    attempts: list[AttemptOut]
+    result: dict[str, Any] | None
+    error: str | None
+    idempotency_key: str | None
+    requested_by: str
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> "JobOut":
+        """The answer about a job."""
+        begun = job.attempts[-1].started if job.attempts else None
+        eta = None if job.state.ended else job.progress.eta_s(begun, datetime.now(UTC))
+        return cls(
+            job_id=job.job_id,
+            kind=job.kind,
+            params=dict(job.params),
+            state=job.state,
+            priority=job.priority,
+            progress=ProgressOut(
+                done=job.progress.done,
+                total=job.progress.total,
+                unit=job.progress.unit,
+                eta_s=eta,
+            ),
+            attempts=[AttemptOut.model_validate(attempt) for attempt in job.attempts],
+            result=None if job.result is None else dict(job.result),
+            error=job.error,
+            idempotency_key=job.idempotency_key,
+            requested_by=job.requested_by,
+            created=job.created,
+            started=job.started,
+            finished=job.finished,
+        )
+
+
+class JobPageOut(BaseModel):
+    """Some jobs, newest first, and the cursor for those that follow."""
+
+    jobs: list[JobOut]
+    cursor: str | None
+
+
+router = APIRouter(tags=["jobs"], route_class=Bounded, dependencies=[Depends(strict)])
+WRITES = responses(UnknownEntityError, ConflictError)
+
+
+@router.post(
+    "/jobs",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(ConflictError, InputError),
+)
+async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: Response) -> JobOut:
+    """Ask for a background run; where it can be watched is in `Location`."""
+    kind, params = duties.checked(body.kind, body.params)
+    job = await runtime.jobs.submit(
+        Order(
+            kind=kind,
+            params=params,
+            requested_by=BY_HTTP,
+            idempotency_key=body.idempotency_key,
+            priority=body.priority,
+        )
+    )
+    request.app.state.ring()
+    response.headers["Location"] = request.url_for("read_job", job_id=job.job_id).path
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return JobOut.of(job)
+
+
+@router.post(
+    "/aggregate",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(ConflictError, InputError),
+)
+async def aggregate(
+    runtime: RuntimeDep, request: Request, response: Response, body: dict[str, Any] | None = None
+) -> JobOut:
+    """Bring rollups up to date in the background: `POST /jobs` with the kind `aggregate`."""
+    order = JobIn(kind=JobKind.AGGREGATE, params=body or {}, idempotency_key=None, priority=0)
+    return await submit(order, runtime, request, response)
+
+
+@router.get("/jobs", responses=responses(InputError))
+async def list_jobs(
+    runtime: RuntimeDep,
+    state: Annotated[JobState | None, Query(description="where a job stands")] = None,
+    kind: Annotated[JobKind | None, Query(description="what a job does")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="created at or after")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="created before")] = None,
+    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="most jobs in the answer")] = 100,
+) -> JobPageOut:
+    """Jobs, newest first."""
+    page = await runtime.jobs.jobs(
+        state=state, kind=kind, since=since, until=until, after=cursor, limit=limit
+    )
+    return JobPageOut(jobs=[JobOut.of(job) for job in page.jobs], cursor=page.cursor)
+
+
+@router.get("/jobs/{job_id}", responses=responses(UnknownEntityError))
+async def read_job(job_id: str, runtime: RuntimeDep, response: Response) -> JobOut:
+    """One job: how far it is, what each attempt came to, and the result."""
+    job = await runtime.jobs.job(job_id)
+    if not job.state.ended:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return JobOut.of(job)
+
+
+@router.post("/jobs/{job_id}/cancel", responses=WRITES)
+async def cancel(job_id: str, runtime: RuntimeDep) -> JobOut:
+    """Stop a job: at once if it waits, at its next step if it is at work."""
+    return JobOut.of(await runtime.jobs.steer(job_id, JobState.CANCELLED))
+
+
+@router.post("/jobs/{job_id}/retry", responses=WRITES)
+async def retry(job_id: str, runtime: RuntimeDep, request: Request) -> JobOut:
+    """Run a job again that failed or was cancelled; it goes on from its checkpoint."""
+    job = await runtime.jobs.steer(job_id, JobState.QUEUED)
+    request.app.state.ring()
+    return JobOut.of(job)
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    responses=responses(UnknownEntityError)
+    | {200: {"content": {"text/event-stream": {}}, "description": "the job after each change"}},
+    response_class=StreamingResponse,
+)
+async def events(job_id: str, runtime: RuntimeDep) -> StreamingResponse:
+    """The job as server-sent events: one after each change, the last when it has ended."""
+    first = await runtime.jobs.job(job_id)
+
+    async def changes() -> AsyncIterator[bytes]:
+        job = first
+        said: Job | None = None
+        while True:
+            if job != said:
+                said = job
+                document = orjson.dumps(JobOut.of(job).model_dump(mode="json"))
+                yield b"event: job\ndata: " + document + b"\n\n"
+            if job.state.ended:
+                return
+            await asyncio.sleep(WATCH_S)
+            job = await runtime.jobs.job(job_id)
+
+    return StreamingResponse(
+        changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )

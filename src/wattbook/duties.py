@@ -1,0 +1,122 @@
+"""What each kind of job does with the stores: the one list that all runners share."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from wattbook.core.errors import InputError, Problem
+from wattbook.core.jobs import JobKind
+from wattbook.core.periods import Period
+from wattbook.flows import device, rollup, sites
+from wattbook.flows.jobs import Duty, Running
+from wattbook.wiring import Runtime
+
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Params(BaseModel):
+    """What a job is told; a parameter that nobody knows is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Aggregate(Params):
+    """Bring rollups up to date."""
+
+    site_id: Id | None = Field(None, description="the meters of one site; all when left out")
+    everything: bool = Field(
+        default=False, description="compute all figures again, also those that are up to date"
+    )
+
+
+class ProcessDevice(Params):
+    """Judge and roll up one meter's readings of a period again."""
+
+    meter_id: Id = Field(description="the meter")
+    start: AwareDatetime = Field(description="first instant, ISO 8601 with offset")
+    end: AwareDatetime = Field(description="first instant after, ISO 8601 with offset")
+
+    @model_validator(mode="after")
+    def _forward(self) -> "ProcessDevice":
+        if self.end <= self.start:
+            raise ValueError("end must be after start")
+        return self
+
+
+PARAMS: Final[dict[JobKind, type[Params]]] = {
+    JobKind.AGGREGATE: Aggregate,
+    JobKind.PROCESS_DEVICE: ProcessDevice,
+}
+"""The kinds of jobs that there are, and what each is told."""
+
+
+def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, Any]]:
+    """A kind and its parameters as they are kept.
+
+    Raises
+    ------
+    InputError
+        Naming what is wrong, and the kinds that there are.
+    """
+    if kind not in PARAMS:
+        detail = f"there is no kind of job {kind!r}; want one of {', '.join(PARAMS)}"
+        raise InputError(detail, [Problem("unknown_kind", detail, field="kind")])
+    known = JobKind(kind)
+    try:
+        return known, PARAMS[known].model_validate(dict(params)).model_dump(mode="json")
+    except ValidationError as error:
+        problems = [
+            Problem(
+                "bad_parameter",
+                str(fault["msg"]).removeprefix("Value error, "),
+                field=".".join(["params", *map(str, fault["loc"])]),
+            )
+            for fault in error.errors()
+        ]
+        said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+        raise InputError(f"bad parameters of {kind}: {said}", problems) from error
+
+
+def of(runtime: Runtime) -> dict[JobKind, Duty]:
+    """What is to be done for each kind of job."""
+
+    async def aggregate(running: Running) -> Mapping[str, Any]:
+        asked = Aggregate.model_validate(running.claim.job.params)
+        meters = await runtime.registry.meters()
+        if asked.site_id is not None:
+            await runtime.registry.site(asked.site_id)  # says so where there is none
+            meters = meters.filter(site_id=asked.site_id)
+        ids = meters["meter_id"].to_list()
+        if asked.everything and not running.checkpoint.get("marked"):
+            await sites.mark(ids, readings=runtime.readings, rollups=runtime.rollups)
+            running.step(0, len(ids), "meters", marked=True)
+        rolled = await rollup.catch_up(
+            ids,
+            registry=runtime.registry,
+            readings=runtime.readings,
+            rollups=runtime.rollups,
+            clock=runtime.clock,
+            progress=lambda done, total: running.step(done, total, "meters"),
+        )
+        return {"meters": rolled.meters, "rows_written": rolled.rows_written}
+
+    async def process_device(running: Running) -> Mapping[str, Any]:
+        asked = ProcessDevice.model_validate(running.claim.job.params)
+        found = await device.look_again(
+            asked.meter_id,
+            Period(asked.start, asked.end),
+            registry=runtime.registry,
+            readings=runtime.readings,
+            rollups=runtime.rollups,
+            clock=runtime.clock,
+            progress=lambda done, total: running.step(done, total, "meters"),
+        )
+        days = found.changed.with_columns(found.changed["start_utc"].dt.to_string("iso:strict"))
+        return {
+            "readings": found.readings,
+            "refused_today": found.refused_today,
+            "days_changed": days.to_dicts(),
+        }
+
+    return {JobKind.AGGREGATE: aggregate, JobKind.PROCESS_DEVICE: process_device}
