@@ -1,6 +1,7 @@
 """What each kind of job does with the stores: the one list that all runners share."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -10,6 +11,7 @@ from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
 from wattbook.flows import device, rollup, sites
 from wattbook.flows.jobs import Duty, Running
+from wattbook.flows.schedules import Schedule
 from wattbook.wiring import Runtime
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
@@ -49,6 +51,20 @@ PARAMS: Final[dict[JobKind, type[Params]]] = {
     JobKind.PROCESS_DEVICE: ProcessDevice,
 }
 """The kinds of jobs that there are, and what each is told."""
+
+
+def schedules() -> tuple[Schedule, ...]:
+    """What is done again and again, whoever runs it."""
+    every_hour = Aggregate().model_dump(mode="json")
+    return (
+        Schedule(
+            name="aggregate",
+            kind=JobKind.AGGREGATE,
+            every=timedelta(hours=1),
+            offset=timedelta(minutes=5),
+            params=every_hour,
+        ),
+    )
 
 
 def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, Any]]:

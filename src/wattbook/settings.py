@@ -10,9 +10,11 @@ from sqlalchemy import URL
 
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.naming import METER_TAG, Naming, parse_fields
+from wattbook.stores.address import Address
 
 BYTES_PER_MB = 1 << 20
 POSTGRESQL = ("postgresql://", "postgres://")
+INFLUXDB = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")
 MASK = "••••••"
 
 
@@ -65,6 +67,25 @@ class Settings(BaseSettings):
     retention_rollups_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="age [days] at which TimescaleDB drops rollups; for ever when left out"
     )
+    readings_store: Literal["auto", "influxdb"] = Field(
+        "auto", description="where readings are; `auto` with all else, `influxdb` in a bucket"
+    )
+    influxdb_url: str | None = Field(
+        None, pattern=r"^https?://[^/?#]", description="InfluxDB 2, http://host:8086"
+    )
+    influxdb_token: SecretStr | None = Field(
+        None, description="token that opens the bucket; as a source, to read is enough"
+    )
+    influxdb_org: str | None = Field(None, description="organization of the bucket")
+    influxdb_bucket: str | None = Field(
+        None, description="bucket that is read by `wattbook pull`, or keeps the readings"
+    )
+    influxdb_overlap_s: Annotated[float, Field(ge=0)] = Field(
+        3600.0, description="so far [s] back a pull looks for readings that came late"
+    )
+    influxdb_retry_s: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="so long [s] a request waits for InfluxDB to come back"
+    )
     influxdb_measurement: str = Field(
         "", description="measurement that holds readings; any when left out"
     )
@@ -82,6 +103,20 @@ class Settings(BaseSettings):
     )
     rollup_idle_s: Annotated[float, Field(ge=0)] = Field(
         2.0, description="pause [s] without writing after which rollups are brought up to date"
+    )
+
+    redis_url: SecretStr | None = Field(
+        None, description="Redis that carries jobs to workers, redis://:password@host:6379/0"
+    )
+    redis_host: str | None = Field(None, description="host of Redis, without REDIS_URL")
+    redis_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        6379, description="port of Redis, without REDIS_URL"
+    )
+    celery_broker_url: SecretStr | None = Field(
+        None, description="broker of the workers; Redis of REDIS_URL when left out"
+    )
+    job_slots: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="background jobs that the service works on at once"
     )
 
     @field_validator("log_level", mode="before")
@@ -102,9 +137,11 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        # The value may hold a password, so it is not repeated.
-        if value is not None and not value.get_secret_value().startswith(POSTGRESQL):
-            raise ValueError("no address of PostgreSQL, as in postgresql://user:password@host/name")
+        if value is not None:
+            try:
+                Address.of(value.get_secret_value())
+            except InputError as error:
+                raise ValueError(str(error)) from error
         return value
 
     @field_validator("influxdb_fields")
@@ -117,6 +154,13 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _know_the_bucket(self) -> "Settings":
+        missing = self.influxdb_missing
+        if missing and (self.readings_store == "influxdb" or len(missing) < len(INFLUXDB)):
+            raise ValueError(f"{', '.join(missing)}: missing, without which there is no InfluxDB")
+        return self
+
+    @model_validator(mode="after")
     def _retain_with_timescaledb(self) -> "Settings":
         kept = {
             "RETENTION_READINGS_DAYS": self.retention_readings_days,
@@ -127,6 +171,22 @@ class Settings(BaseSettings):
             raise ValueError(f"{asked[0]} is carried out by TimescaleDB: set TIMESCALEDB_ENABLED")
         return self
 
+    @model_validator(mode="after")
+    def _share_the_stores(self) -> "Settings":
+        if self.broker_url is not None and self.postgresql_url is None:
+            raise ValueError(
+                "workers on a broker share their stores with the service: set DATABASE_URL too"
+            )
+        return self
+
+    @property
+    def broker_url(self) -> str | None:
+        """Where workers hear of jobs; null: the service does the work itself."""
+        given = self.celery_broker_url or self.redis_url
+        if given is not None:
+            return given.get_secret_value()
+        return None if self.redis_host is None else f"redis://{self.redis_host}:{self.redis_port}/0"
+
     @property
     def postgresql_url(self) -> str | None:
         """The address of PostgreSQL; null: everything is in `data_dir`."""
@@ -135,14 +195,18 @@ class Settings(BaseSettings):
         if self.database_host is None:
             return None
         secret = self.database_password
-        return URL.create(
-            "postgresql",
-            self.database_user,
-            None if secret is None else secret.get_secret_value(),
+        return Address.at(
             self.database_host,
             self.database_port,
             self.database_name,
-        ).render_as_string(hide_password=False)
+            self.database_user,
+            None if secret is None else secret.get_secret_value(),
+        ).url
+
+    @property
+    def influxdb_missing(self) -> list[str]:
+        """Settings that are needed for InfluxDB and are not there."""
+        return [name for name in INFLUXDB if not getattr(self, name.lower())]
 
     @property
     def naming(self) -> Naming:
@@ -168,10 +232,11 @@ class Settings(BaseSettings):
 
     def at(self, url: str) -> "Settings":
         """The same settings, but for the store at that folder or address of PostgreSQL."""
+        place: dict[str, object] = {"readings_store": "auto"}
         if url.startswith(POSTGRESQL):
-            return self.model_copy(update={"database_url": SecretStr(url)})
+            return self.model_copy(update=place | {"database_url": SecretStr(url)})
         embedded = {"database_url": None, "database_host": None, "data_dir": Path(url)}
-        return self.model_copy(update=embedded)
+        return self.model_copy(update=place | embedded)
 
     @property
     def body_limit(self) -> int:

@@ -3,23 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 import structlog
-from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from wattbook.core.errors import UnavailableError
+from wattbook.core.errors import InputError, UnavailableError
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.ports.archive import Archive
 from wattbook.ports.clock import Clock, SystemClock
 from wattbook.ports.grid import GridStore
+from wattbook.ports.jobs import Bell, JobStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
+from wattbook.ports.source import Source
+from wattbook.ports.watermarks import Watermarks
 from wattbook.settings import Settings
 from wattbook.sources.files import reference
+from wattbook.stores.address import Address
 from wattbook.stores.duckdb.archive import DuckArchive
 from wattbook.stores.duckdb.engine import Engine
 from wattbook.stores.duckdb.grid import DuckGrid
@@ -28,10 +32,13 @@ from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import upgrade
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.watermarks import SqlWatermarks
 
 if TYPE_CHECKING:
+    from wattbook.clients.influxdb.server import Influx
     from wattbook.stores.postgres.engine import Engine as PostgresEngine
 
 log = structlog.get_logger()
@@ -48,6 +55,10 @@ class Runtime:
     rollups: RollupStore
     grid: GridStore
     archive: Archive
+    watermarks: Watermarks
+    jobs: JobStore
+    bell: Bell | None
+    """Workers beside the service; null: it works on jobs itself."""
     collector: Collector
     turnstile: Turnstile
     factors: pl.DataFrame
@@ -68,7 +79,7 @@ async def migrate(settings: Settings) -> list[Migrated]:
         registry = await asyncio.to_thread(upgrade, settings.postgresql_url)
         engine = await _postgres(settings)
         await asyncio.to_thread(engine.close)
-        place = make_url(settings.postgresql_url).render_as_string()
+        place = str(Address.of(settings.postgresql_url))
         return [Migrated(place, registry.before, registry.after)]
     file = await asyncio.to_thread(_open_file, settings)
     try:
@@ -93,7 +104,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
     """
     clock = clock or SystemClock()
     opened = _embedded if settings.postgresql_url is None else _in_postgres
-    async with opened(settings, clock) as stores:
+    async with opened(settings, clock) as beside, _readings(settings, beside, clock) as stores:
         yield Runtime(
             settings=settings,
             clock=clock,
@@ -102,6 +113,9 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             rollups=stores.rollups,
             grid=stores.grid,
             archive=stores.archive,
+            watermarks=stores.watermarks,
+            jobs=stores.jobs,
+            bell=_bell(settings),
             collector=Collector(registry=stores.registry, readings=stores.readings, clock=clock),
             turnstile=Turnstile(),
             factors=reference.factors(),
@@ -117,6 +131,8 @@ class Stores:
     rollups: RollupStore
     grid: GridStore
     archive: Archive
+    watermarks: Watermarks
+    jobs: JobStore
 
 
 @asynccontextmanager
@@ -124,14 +140,16 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
     """DuckDB and SQLite in `DATA_DIR`."""
     engine = await asyncio.to_thread(_open_file, settings)
     try:
-        async with _registry(settings) as registry:
+        async with _sql(settings) as sql:
             meter_keys = Keys(engine, "meter_keys", "meter_id")
             zone_keys = Keys(engine, "zone_keys", "zone")
             marks = Marks(engine, meter_keys)
             readings = DuckReadings(engine, meter_keys, marks, clock)
             grid = DuckGrid(engine, zone_keys, clock)
             yield Stores(
-                registry=registry,
+                registry=SqlRegistry(sql),
+                watermarks=SqlWatermarks(sql),
+                jobs=SqlJobs(sql),
                 readings=readings,
                 rollups=DuckRollups(engine, meter_keys, marks),
                 grid=grid,
@@ -144,13 +162,15 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def _in_postgres(settings: Settings, _: Clock) -> AsyncIterator[Stores]:
     """Everything in one database; what is known, and when, goes by its clock."""
-    async with _registry(settings) as registry:
+    async with _sql(settings) as sql:
         engine = await _postgres(settings)
         from wattbook.stores.postgres import series  # noqa: PLC0415 -- an extra
 
         async with series.opened(engine) as opened:
             yield Stores(
-                registry=registry,
+                registry=SqlRegistry(sql),
+                watermarks=SqlWatermarks(sql),
+                jobs=SqlJobs(sql),
                 readings=opened.readings,
                 rollups=opened.rollups,
                 grid=opened.grid,
@@ -182,13 +202,83 @@ async def _postgres(settings: Settings) -> "PostgresEngine":
 
 
 @asynccontextmanager
-async def _registry(settings: Settings) -> AsyncIterator[Registry]:
+async def _sql(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The database of the registry, migrated."""
     await asyncio.to_thread(upgrade, settings.registry_url)
     sql = create_engine(settings.registry_url)
     try:
-        yield SqlRegistry(sql)
+        yield sql
     finally:
         await sql.dispose()
+
+
+@asynccontextmanager
+async def _readings(settings: Settings, beside: Stores, clock: Clock) -> AsyncIterator[Stores]:
+    """The stores, with readings in a bucket of InfluxDB where READINGS_STORE says so."""
+    if settings.readings_store == "auto":
+        yield beside
+        return
+    async with _bucket(settings) as influx:
+        from wattbook.stores.influxdb import archive, readings  # noqa: PLC0415 -- an extra
+
+        # Who holds the file of the rollups is the only one who writes readings.
+        alone = settings.postgresql_url is None
+        mark = beside.rollups.mark
+        async with readings.opened(influx, mark, alone=alone, clock=clock) as opened:
+            yield replace(beside, readings=opened, archive=archive.NoArchive())
+
+
+@asynccontextmanager
+async def open_source(settings: Settings) -> AsyncIterator[Source]:
+    """The bucket that INFLUXDB_BUCKET names, as a source of readings.
+
+    Raises
+    ------
+    InputError
+        It is not named, or it is where the readings are kept.
+    """
+    if missing := settings.influxdb_missing:
+        raise InputError(f"there is no bucket to pull from: set {', '.join(missing)}")
+    naming = settings.naming
+    if settings.readings_store == "influxdb" and naming.measurement in (None, "readings"):
+        raise InputError(
+            "INFLUXDB_BUCKET is where the readings are kept (READINGS_STORE=influxdb);"
+            " to pull from it, name another measurement in INFLUXDB_MEASUREMENT"
+        )
+    async with _bucket(settings) as influx:
+        from wattbook.sources.influxdb.bucket import Bucket  # noqa: PLC0415 -- an extra
+
+        yield Bucket(influx, naming)
+
+
+@asynccontextmanager
+async def _bucket(settings: Settings) -> AsyncIterator["Influx"]:
+    try:
+        from wattbook.clients.influxdb import server  # noqa: PLC0415 -- an extra
+    except ModuleNotFoundError as error:
+        message = f"{error.name} is missing: pip install 'wattbook[influxdb]'"
+        raise UnavailableError(message) from error
+
+    assert settings.influxdb_token is not None
+    place = server.Place(
+        url=str(settings.influxdb_url),
+        token=settings.influxdb_token.get_secret_value(),
+        org=str(settings.influxdb_org),
+        bucket=str(settings.influxdb_bucket),
+    )
+    async with server.opened(place, patience_s=settings.influxdb_retry_s) as influx:
+        yield influx
+
+
+def _bell(settings: Settings) -> Bell | None:
+    if settings.broker_url is None:
+        return None
+    try:
+        from wattbook.sinks.celery import bell  # noqa: PLC0415 -- an extra
+    except ModuleNotFoundError as error:
+        message = f"{error.name} is missing: pip install 'wattbook[celery]'"
+        raise UnavailableError(message) from error
+    return bell.at(settings.broker_url)
 
 
 def _open_file(settings: Settings) -> Engine:

@@ -2,22 +2,25 @@
 
 import asyncio
 import gc
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from wattbook import __version__, logs
+from wattbook import __version__, duties, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
 from wattbook.api.routes import carbon, health, ingest, metrics, sites, write
-from wattbook.flows import rollup
+from wattbook.api.routes import jobs as job_routes
+from wattbook.flows import jobs, rollup, schedules
 from wattbook.ports.clock import Clock
 from wattbook.settings import Settings, load
-from wattbook.wiring import open_runtime
+from wattbook.wiring import Runtime, open_runtime
 
 ABOUT = """Energy readings in; load, cost and carbon out, with every figure traceable to its
 readings, its formula and its source. Times are ISO 8601 with offset, spans are half-open, null
@@ -42,11 +45,22 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
                     clock=runtime.clock,
                 )
             )
+            runner = jobs.Runner(
+                runtime.jobs,
+                duties.of(runtime),
+                worker=f"{socket.gethostname()}:{os.getpid()}",
+                slots=settings.job_slots,
+            )
+            app.state.bell = runtime.bell or runner
+            at_work = [keeping_up, asyncio.create_task(_keep_schedules(app, runtime))]
+            if runtime.bell is None:  # nobody else is there to do it
+                at_work.append(asyncio.create_task(runner.run()))
             yield
             gc.unfreeze()
-            keeping_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping_up
+            for task in at_work:
+                task.cancel()
+            await asyncio.gather(*at_work, return_exceptions=True)
+            await runner.stop()
 
     app = FastAPIOffline(
         title="wattbook",
@@ -59,11 +73,17 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(health.router)
     app.include_router(write.router)
-    for routes in (sites, ingest, metrics, carbon):
+    for routes in (sites, ingest, metrics, carbon, job_routes):
         app.include_router(routes.router, prefix="/api/v1")
     app.add_route("/", lambda _: RedirectResponse(f"{settings.root_path}/docs"))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+async def _keep_schedules(app: FastAPI, runtime: Runtime) -> None:
+    await schedules.keep(
+        duties.schedules(), jobs=runtime.jobs, bell=app.state.bell, clock=runtime.clock
+    )
 
 
 def from_environment() -> FastAPI:

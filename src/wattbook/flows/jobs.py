@@ -13,6 +13,7 @@ import structlog
 from wattbook.core.errors import WattbookError
 from wattbook.core.jobs import (
     MAX_TRIES,
+    Job,
     JobKind,
     JobState,
     Outcome,
@@ -24,10 +25,18 @@ from wattbook.ports.jobs import Claim, Ending, JobStore
 
 log = structlog.get_logger()
 
+QUEUES: Final = ("io", "cpu")
+"""Of the workers: one for what waits for stores, one for what computes for long."""
+CPU_KINDS: Final = frozenset({JobKind.REPORT})
 LEASE: Final = timedelta(seconds=30)
 """After so much silence of a worker its job is anybody's."""
 BEAT_S: Final = 0.5
 """Progress moves at least this often, and a wish to cancel is heard within it."""
+
+
+def queue_of(kind: JobKind) -> str:
+    """The queue of a kind of job."""
+    return QUEUES[kind in CPU_KINDS]
 
 
 class Stopped(Exception):  # noqa: N818 -- a wish, no error
@@ -131,7 +140,7 @@ class Runner:
         self._bell = asyncio.Event()
         self._at_work: dict[asyncio.Task[None], Running] = {}
 
-    def ring(self) -> None:
+    async def ring(self, _: Job) -> None:
         """Say that there is a new job."""
         self._bell.set()
 

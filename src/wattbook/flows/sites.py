@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -26,6 +26,8 @@ from wattbook.ports.rollups import RollupStore
 
 DECIDES_ROLLUPS: Final = {"timezone", "capacity_kw"}
 """Fields of a site on which the figures of all its meters rest."""
+PAGE: Final = 1000
+"""So many sites are read at a time."""
 STEM: Final = 40
 """So many letters of a name go into an id."""
 
@@ -77,6 +79,18 @@ async def register(
     _refuse(_problems(site), unsent="" if draft.meters else "meters[0].")
 
     return await registry.add(site)
+
+
+async def every(registry: Registry) -> AsyncIterator[Site]:
+    """All sites in the order of their ids."""
+    cursor = None
+    while True:
+        page = await registry.sites(after=cursor, limit=PAGE)
+        for site in page.sites:
+            yield site
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 async def change(

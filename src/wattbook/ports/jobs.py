@@ -52,6 +52,14 @@ class Ending:
     """For a job that is queued again: how long it waits."""
 
 
+class Bell(Protocol):
+    """Tells workers that there is a job; a bell that nobody hears is no error."""
+
+    async def ring(self, job: Job) -> None:
+        """Say that this job waits."""
+        ...
+
+
 class JobStore(Protocol):
     """Keeps jobs; all times are by the clock of the store."""
 
@@ -78,8 +86,9 @@ class JobStore(Protocol):
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
+        oldest_first: bool = False,
     ) -> JobPage:
-        """Jobs by the time of their creation, newest first."""
+        """Jobs by the time of their creation, newest first or oldest first."""
         ...
 
     async def claim(

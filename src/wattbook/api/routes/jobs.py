@@ -133,7 +133,7 @@ async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: R
             priority=body.priority,
         )
     )
-    request.app.state.ring()
+    await request.app.state.bell.ring(job)
     response.headers["Location"] = request.url_for("read_job", job_id=job.job_id).path
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return JobOut.of(job)
@@ -188,7 +188,7 @@ async def cancel(job_id: str, runtime: RuntimeDep) -> JobOut:
 async def retry(job_id: str, runtime: RuntimeDep, request: Request) -> JobOut:
     """Run a job again that failed or was cancelled; it goes on from its checkpoint."""
     job = await runtime.jobs.steer(job_id, JobState.QUEUED)
-    request.app.state.ring()
+    await request.app.state.bell.ring(job)
     return JobOut.of(job)
 
 

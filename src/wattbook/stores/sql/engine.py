@@ -31,7 +31,7 @@ WAIT_S: Final = 30
 CONNECT_S: Final = 5
 COMMAND_S: Final = 300
 LIBPQ_ALONE: Final = frozenset(
-    "client_encoding connect_timeout channel_binding fallback_application_name gssdelegation"
+    "client_encoding connect_timeout channel_binding fallback_application_name gssdelegation"  # noqa: SIM905  names in a row
     " gssencmode keepalives keepalives_count keepalives_idle keepalives_interval"
     " load_balance_hosts require_auth requirepeer sslcertmode sslcompression sslcrldir sslsni"
     " tcp_user_timeout".split()
@@ -108,7 +108,7 @@ def reached(url: URL) -> Iterator[None]:
     except PoolTimeoutError as error:
         raise UnavailableError(f"{name}: all {POOL_SIZE} connections are busy") from error
     except OSError as error:
-        raise UnavailableError(f"{name}: {error.strerror or error or 'no answer'}") from error
+        raise UnavailableError(f"{name}: {error.strerror or str(error)}") from error
 
 
 def refused(error: Exception) -> bool:

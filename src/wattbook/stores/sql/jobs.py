@@ -104,8 +104,9 @@ class SqlJobs:
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
+        oldest_first: bool = False,
     ) -> JobPage:
-        """Jobs by the time of their creation, newest first."""
+        """Jobs by the time of their creation, newest first or oldest first."""
         asked: list[ColumnElement[bool]] = []
         if state is not None:
             asked.append(jobs.c.state == state)
@@ -115,14 +116,12 @@ class SqlJobs:
             asked.append(jobs.c.created >= since)
         if until is not None:
             asked.append(jobs.c.created < until)
+        key = tuple_(jobs.c.created, jobs.c.job_id)
         if after is not None:
-            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < _key_after(after))
-        query = (
-            select(jobs)
-            .where(*asked)
-            .order_by(jobs.c.created.desc(), jobs.c.job_id.desc())
-            .limit(limit + 1)
-        )
+            begin = _key_after(after)
+            asked.append(key > begin if oldest_first else key < begin)
+        order = [name if oldest_first else name.desc() for name in (jobs.c.created, jobs.c.job_id)]
+        query = select(jobs).where(*asked).order_by(*order).limit(limit + 1)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
             found = await _with_attempts(connection, rows[:limit])
@@ -169,7 +168,8 @@ class SqlJobs:
             if checkpoint is not None:
                 news["checkpoint"] = dict(checkpoint)
             mine = update(jobs).where(_mine(claim)).values(news).returning(jobs.c.state)
-            return (await connection.execute(mine)).scalar()
+            state: JobState | None = (await connection.execute(mine)).scalar()
+            return state
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Note how the attempt ended."""
@@ -215,6 +215,7 @@ class SqlJobs:
                 detail = f"job {job_id} is {job.state}: it cannot become {wanted}"
                 raise ConflictError(detail, [Problem("wrong_state", detail, field="state")])
             now = await _now(connection)
+            news: dict[str, Any]
             if wanted is JobState.QUEUED:
                 fresh = {"not_before": now, "finished": None, "error": None, "tries": 0}
                 news = {"state": wanted, **fresh}

@@ -58,7 +58,5 @@ def upgrade() -> None:
         sa.Column("error", sa.String),
         sa.Column("traceback_id", sa.String(32)),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("pk_job_attempts")),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.job_id"], name=op.f("fk_job_attempts_job_id")
-        ),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.job_id"], name=op.f("fk_job_attempts_job_id")),
     )

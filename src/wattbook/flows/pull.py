@@ -1,0 +1,118 @@
+"""Bringing readings from a source of others, as far as they have come since the last time."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import ingest
+from wattbook.core.periods import Period
+from wattbook.flows.ingest import Origin, Turnstile, take_in
+from wattbook.ports.clock import Clock
+from wattbook.ports.readings import ReadingStore, Receipt
+from wattbook.ports.registry import Registry
+from wattbook.ports.source import Source
+from wattbook.ports.watermarks import Watermarks
+
+COUNTS: Final = ("received", "accepted", "duplicates", "corrected", "rejected")
+
+Tell = Callable[[Receipt | None, Period, datetime], None]
+"""Is told what became of a stretch, of the whole period, and how far it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a run brought: which period it covered (null: nothing new) and the counts of rows."""
+
+    period: Period | None
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, receipt: Receipt) -> None:
+        """Count a batch."""
+        self.counts.update({name: getattr(receipt, name) for name in COUNTS})
+        for reason, rows in receipt.rejects["reason"].value_counts().iter_rows():
+            self.reasons[reason] += rows
+
+
+async def pull(
+    source: Source,
+    *,
+    overlap: timedelta,
+    since: datetime | None = None,
+    tell: Tell | None = None,
+    registry: Registry,
+    readings: ReadingStore,
+    watermarks: Watermarks,
+    clock: Clock,
+) -> Pulled:
+    """Take in what the source holds, from `overlap` before where the last run came to until now.
+
+    How far it was read is noted when a stretch is on disk, and not before: after a crash the rest
+    is read again, and what is known comes out as duplicates. Where `since` leaves a gap behind
+    the last run, how far that came stays noted.
+    """
+    period = await next_period(
+        source, overlap=overlap, since=since, watermarks=watermarks, clock=clock
+    )
+    pulled = Pulled(period)
+    if period is None:
+        return pulled
+    turnstile = Turnstile()
+    before = await watermarks.reached(source.name)
+    without_gap = before is None or period.start <= before
+
+    async with aclosing(source.stretches(period)) as stretches:
+        async for stretch in stretches:
+            receipt = None
+            if stretch.raw.height:
+                origin = Origin(source=source.name, sha256=stretch.sha256)
+                written = await take_in(
+                    stretch.raw,
+                    origin,
+                    turnstile=turnstile,
+                    registry=registry,
+                    readings=readings,
+                    clock=clock,
+                )
+                receipt = written.receipt
+                pulled.add(receipt)
+            if without_gap:
+                await watermarks.reach(source.name, stretch.until_utc, clock.now())
+            if tell is not None:
+                tell(receipt, period, stretch.until_utc)
+    return pulled
+
+
+async def next_period(
+    source: Source,
+    *,
+    overlap: timedelta,
+    since: datetime | None = None,
+    watermarks: Watermarks,
+    clock: Clock,
+) -> Period | None:
+    """What a run would read; null where there is nothing."""
+    now = clock.now()
+    if since is None:
+        reached = await watermarks.reached(source.name)
+        since = await source.earliest() if reached is None else reached - overlap
+    if since is None or since >= now:
+        return None
+    return Period(since, now)
+
+
+async def preview(
+    source: Source, period: Period, *, registry: Registry, clock: Clock
+) -> tuple[pl.DataFrame, ingest.Sorted] | None:
+    """The first rows of the period that there are, raw and judged; nothing is kept."""
+    meters = await registry.meters()
+    async with aclosing(source.stretches(period)) as stretches:
+        async for stretch in stretches:
+            if stretch.raw.height:
+                return stretch.raw, ingest.sort_out(stretch.raw, meters=meters, now=clock.now())
+    return None

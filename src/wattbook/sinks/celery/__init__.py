@@ -1,0 +1,1 @@
+"""The broker through which workers hear of jobs."""
