@@ -1,8 +1,8 @@
 """The stores side by side: readings in through the service, out by Arrow, a day rolled up.
 
 PostgreSQL is the server of DATABASE_URL, or one of our own as in the tests; TimescaleDB is measured
-where that server has it, InfluxDB where INFLUXDB_URL is given. Beside what comes in through the service
-stands the same server's COPY of the same rows into the same table: what it can do at best.
+where that server has it, InfluxDB where INFLUXDB_URL is given. Beside what comes in through the
+service stands the same server's COPY of the same rows into the same table: what it can do at best.
 """
 
 import argparse
@@ -153,10 +153,8 @@ async def out(runtime: Runtime) -> list[str]:
     began = time.perf_counter()
     found = await runtime.readings.read(ids, period)
     seconds = time.perf_counter() - began
-    lines = [
-        f"scan        {found.height / seconds / 1e6:5.2f} M/s   of {found.height:,} rows"
-        " (asked ≥ 2 M/s)"
-    ]
+    rate = found.height / seconds / 1e6
+    lines = [f"scan        {rate:5.2f} M/s   of {found.height:,} rows (asked ≥ 2 M/s)"]
     began = time.perf_counter()
     rolled = await rollup.catch_up(
         registry=runtime.registry,
