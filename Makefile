@@ -26,7 +26,7 @@ demo: $(VENV)/.runtime ## load the sample sites and serve them (ARGS=--no-serve:
 	@$(BIN)/wattbook demo $(ARGS)
 
 test: $(VENV)/.dev ## run every test, with coverage (ARGS go to pytest)
-	@$(BIN)/pytest --cov $(ARGS)
+	@$(BIN)/pytest -n 2 --cov $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, layers, spelling
 	@$(BIN)/ruff check

@@ -1,8 +1,9 @@
 """The stores side by side: readings in through the service, out by Arrow, a day rolled up.
 
 PostgreSQL is the server of DATABASE_URL, or one of our own as in the tests; TimescaleDB is measured
-where that server has it, InfluxDB where INFLUXDB_URL is given. Beside what comes in through the
-service stands the same server's COPY of the same rows into the same table: what it can do at best.
+where that server has it. InfluxDB is the server of INFLUXDB_URL, or one of our own. Beside what
+comes in through the service stands the same server's COPY of the same rows into the same table:
+what it can do at best.
 """
 
 import argparse
@@ -25,7 +26,10 @@ from service import fire, machine, readings, register, request, running
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.services.influxdb import InfluxDB  # noqa: E402
+from tests.services.influxdb import ours as buckets_of_our_own  # noqa: E402
 from tests.services.postgres import Postgres, ours, programs  # noqa: E402
+from tests.services.server import NoServerError  # noqa: E402
 
 from wattbook.core import frames  # noqa: E402
 from wattbook.core.periods import Period  # noqa: E402
@@ -94,11 +98,22 @@ def copy_into(url: str, *, timescaledb: bool, parts: list[pl.DataFrame]) -> floa
     return seconds
 
 
+def influxdb_of(stack: ExitStack) -> InfluxDB | None:
+    """The server of INFLUXDB_URL, or one of our own where its program is."""
+    names = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG")
+    if names[0] in os.environ:
+        return InfluxDB(*(os.environ.pop(name) for name in names))
+    try:
+        return buckets_of_our_own(stack)
+    except NoServerError:
+        return None
+
+
 @contextmanager
 def stores(asked: list[str]) -> Iterator[list[Callable[[], Store]]]:
     """Ways to make each store anew."""
     with ExitStack() as stack:
-        made: list[Callable[[], Store]] = [lambda: Store("duckdb")]
+        made: dict[str, Callable[[], Store]] = {"duckdb": lambda: Store("duckdb")}
         if url := os.environ.pop("DATABASE_URL", None):
             server = Postgres(url)
         else:
@@ -118,13 +133,22 @@ def stores(asked: list[str]) -> Iterator[list[Callable[[], Store]]]:
                 lambda parts: copy_into(other, timescaledb=timescaledb, parts=parts),
             )
 
-        made.append(lambda: in_postgres(timescaledb=False))
+        made["postgresql"] = lambda: in_postgres(timescaledb=False)
         if not server.no_timescale():
-            made.append(lambda: in_postgres(timescaledb=True))
-        if "INFLUXDB_URL" in os.environ:
-            made.append(lambda: Store("influxdb", {"READINGS_STORE": "influxdb"}))
-        names = ["duckdb", "postgresql", "timescaledb", "influxdb"]
-        yield [make for name, make in zip(names, made, strict=False) if not asked or name in asked]
+            made["timescaledb"] = lambda: in_postgres(timescaledb=True)
+        buckets = influxdb_of(stack)
+
+        def in_influxdb() -> Store:
+            assert buckets is not None
+            about = {"URL": buckets.url, "TOKEN": buckets.token, "ORG": buckets.org}
+            about["BUCKET"] = stack.enter_context(buckets.fresh())
+            wanted = {f"INFLUXDB_{name}": value for name, value in about.items()}
+            name = f"influxdb {buckets.version}"
+            return Store(name, wanted | {"READINGS_STORE": "influxdb"})
+
+        if buckets is not None:
+            made["influxdb"] = in_influxdb
+        yield [make for name, make in made.items() if not asked or name in asked]
 
 
 def through_the_service(store: Store, folder: Path, form: str, parts: list[pl.DataFrame]) -> str:

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.influxdb",
     "tests.services.flux",
+    "tests.services.redis",
 ]
 
 # A slow machine is no failure; in CI the same commit always sees the same examples.

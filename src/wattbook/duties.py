@@ -12,7 +12,11 @@ from wattbook.core.periods import Period
 from wattbook.flows import device, rollup, sites
 from wattbook.flows.jobs import Duty, Running
 from wattbook.flows.schedules import Schedule
+from wattbook.settings import Settings
 from wattbook.wiring import Runtime
+
+AFTER_THE_HOUR: Final = timedelta(minutes=5)
+"""By then most readings of the hour before have come."""
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -30,6 +34,23 @@ class Aggregate(Params):
     everything: bool = Field(
         default=False, description="compute all figures again, also those that are up to date"
     )
+    start: AwareDatetime | None = Field(
+        None, description="with `end`: compute the figures of this period again"
+    )
+    end: AwareDatetime | None = Field(None, description="first instant after the period")
+
+    @model_validator(mode="after")
+    def _period_alone(self) -> "Aggregate":
+        if (self.start is None) != (self.end is None):
+            raise ValueError("start and end belong together")
+        if self.period is not None and self.everything:
+            raise ValueError("everything leaves no period to name")
+        return self
+
+    @property
+    def period(self) -> Period | None:
+        """The period that is computed again."""
+        return None if self.start is None or self.end is None else Period(self.start, self.end)
 
 
 class ProcessDevice(Params):
@@ -53,18 +74,27 @@ PARAMS: Final[dict[JobKind, type[Params]]] = {
 """The kinds of jobs that there are, and what each is told."""
 
 
-def schedules() -> tuple[Schedule, ...]:
+def schedules(settings: Settings) -> tuple[Schedule, ...]:
     """What is done again and again, whoever runs it."""
-    every_hour = Aggregate().model_dump(mode="json")
+    if not settings.schedules_enabled:
+        return ()
     return (
         Schedule(
             name="aggregate",
             kind=JobKind.AGGREGATE,
-            every=timedelta(hours=1),
-            offset=timedelta(minutes=5),
-            params=every_hour,
+            every=timedelta(seconds=settings.aggregate_every_s),
+            offset=AFTER_THE_HOUR,
+            params=Aggregate().model_dump(mode="json"),
         ),
     )
+
+
+def known(kind: str) -> JobKind:
+    """The kind of that name; InputError that lists them if there is none."""
+    if kind not in PARAMS:
+        detail = f"there is no kind of job {kind!r}; want one of {', '.join(PARAMS)}"
+        raise InputError(detail, [Problem("unknown_kind", detail, field="kind")])
+    return JobKind(kind)
 
 
 def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, Any]]:
@@ -75,12 +105,9 @@ def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, An
     InputError
         Naming what is wrong, and the kinds that there are.
     """
-    if kind not in PARAMS:
-        detail = f"there is no kind of job {kind!r}; want one of {', '.join(PARAMS)}"
-        raise InputError(detail, [Problem("unknown_kind", detail, field="kind")])
-    known = JobKind(kind)
+    wanted = known(kind)
     try:
-        return known, PARAMS[known].model_validate(dict(params)).model_dump(mode="json")
+        return wanted, PARAMS[wanted].model_validate(dict(params)).model_dump(mode="json")
     except ValidationError as error:
         problems = [
             Problem(
@@ -104,8 +131,12 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
             await runtime.registry.site(asked.site_id)  # says so where there is none
             meters = meters.filter(site_id=asked.site_id)
         ids = meters["meter_id"].to_list()
-        if asked.everything and not running.checkpoint.get("marked"):
-            await sites.mark(ids, readings=runtime.readings, rollups=runtime.rollups)
+        if (asked.everything or asked.period) and not running.checkpoint.get("marked"):
+            stores: dict[str, Any] = {"readings": runtime.readings, "rollups": runtime.rollups}
+            if asked.everything:
+                await sites.mark(ids, **stores)
+            elif asked.period is not None:
+                await sites.mark_period(ids, asked.period, **stores)
             running.step(0, len(ids), "meters", marked=True)
         rolled = await rollup.catch_up(
             ids,

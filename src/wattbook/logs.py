@@ -5,6 +5,8 @@ import sys
 from typing import Any, TextIO
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure(level: str, *, stream: TextIO | None = None) -> None:
@@ -18,7 +20,8 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            # Without the values of variables: they are large, and some are secrets.
+            ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             look,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),

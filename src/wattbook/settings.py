@@ -116,7 +116,16 @@ class Settings(BaseSettings):
         None, description="broker of the workers; Redis of REDIS_URL when left out"
     )
     job_slots: Annotated[int, Field(ge=1, le=64)] = Field(
-        2, description="background jobs that the service works on at once"
+        2, description="background jobs that the service, or `wattbook work`, works on at once"
+    )
+    job_lease_s: Annotated[float, Field(ge=1)] = Field(
+        30.0, description="silence [s] of a worker after which another takes over its job"
+    )
+    schedules_enabled: bool = Field(
+        default=True, description="submit the jobs of GET /api/v1/schedules when they are due"
+    )
+    aggregate_every_s: Annotated[int, Field(ge=1)] = Field(
+        3600, description="how often [s] the schedule `aggregate` brings rollups up to date"
     )
 
     @field_validator("log_level", mode="before")
@@ -232,11 +241,10 @@ class Settings(BaseSettings):
 
     def at(self, url: str) -> "Settings":
         """The same settings, but for the store at that folder or address of PostgreSQL."""
-        place: dict[str, object] = {"readings_store": "auto"}
         if url.startswith(POSTGRESQL):
-            return self.model_copy(update=place | {"database_url": SecretStr(url)})
+            return self.model_copy(update={"database_url": SecretStr(url)})
         embedded = {"database_url": None, "database_host": None, "data_dir": Path(url)}
-        return self.model_copy(update=place | embedded)
+        return self.model_copy(update=embedded)
 
     @property
     def body_limit(self) -> int:

@@ -122,6 +122,13 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
         )
 
 
+@asynccontextmanager
+async def open_jobs(settings: Settings) -> AsyncIterator[JobStore]:
+    """The jobs alone: their database may be open elsewhere."""
+    async with _sql(settings) as sql:
+        yield SqlJobs(sql)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """What keeps the data."""
@@ -262,7 +269,7 @@ async def _bucket(settings: Settings) -> AsyncIterator["Influx"]:
     assert settings.influxdb_token is not None
     place = server.Place(
         url=str(settings.influxdb_url),
-        token=settings.influxdb_token.get_secret_value(),
+        token=settings.influxdb_token.get_secret_value().strip(),
         org=str(settings.influxdb_org),
         bucket=str(settings.influxdb_bucket),
     )

@@ -29,7 +29,9 @@ ENDED = ("succeeded", "failed", "cancelled")
 
 @asynccontextmanager
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(data_dir=folder, rollup_idle_s=3600, **settings))
+    app = create_app(
+        Settings(data_dir=folder, rollup_idle_s=3600, schedules_enabled=False, **settings)
+    )
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://wattbook") as client:

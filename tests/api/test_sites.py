@@ -39,7 +39,8 @@ class StoppedClock:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(data_dir=folder, body_limit_mb=1), StoppedClock())
+    settings = Settings(data_dir=folder, body_limit_mb=1, schedules_enabled=False)
+    app = create_app(settings, StoppedClock())
     async with app.router.lifespan_context(app):
         # A fault in the service is an answer here, as it is for a caller.
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from wattbook.cli.commands import app
@@ -24,8 +25,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path) -> Run:
-    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+def run(folder: Path) -> Iterator[Run]:
+    yield lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+    structlog.reset_defaults()  # a command's log went where its own output went
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ from wattbook.core import errors
 from wattbook.core.entities import MeterKind
 from wattbook.core.errors import WattbookError
 from wattbook.core.ingest import IntervalLabel
+from wattbook.core.jobs import JobState
 from wattbook.core.periods import Grain
 
 COMMANDS = [
     ("serve",), ("demo",), ("ingest",), ("rollup",), ("metrics",), ("carbon",), ("config",),
     ("migrate",), ("sites",), ("sites", "list"), ("sites", "show"), ("sites", "add"),
-    ("sites", "meters"),
+    ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
+    ("jobs", "watch"), ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
 ]  # fmt: skip
 
 
@@ -37,6 +39,7 @@ def test_choices_are_those_of_the_core():
     assert get_args(commands.GrainName) == tuple(map(str, Grain))
     assert get_args(commands.LabelName) == tuple(map(str, IntervalLabel))
     assert set(get_args(commands.KindName)) == set(map(str, MeterKind))
+    assert get_args(commands.StateName) == tuple(map(str, JobState))
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def test_it_serves_and_tells_others_what_is_taken(start):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_when_it_is_told_to(start, signum):
+def test_it_stops_cleanly_when_it_is_told_to(start, signum, monkeypatch):
+    monkeypatch.setenv("SCHEDULES_ENABLED", "false")  # a job that ends is said
     process, _ = start("serve", "--port", "0")
 
     process.send_signal(signum)

@@ -29,6 +29,7 @@ from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.influxdb import readings as influx_readings
+from wattbook.stores.influxdb.archive import NoArchive
 from wattbook.stores.postgres import series, timescale
 from wattbook.stores.postgres.engine import Engine as PostgresEngine
 from wattbook.stores.postgres.timescale import Kept
@@ -95,7 +96,7 @@ async def influxdb(where: influx.Place, path: Path) -> AsyncIterator[Stores]:
         influx.opened(where) as server,
         influx_readings.opened(server, beside.rollups.mark, alone=True) as readings,
     ):
-        yield replace(beside, readings=readings)
+        yield replace(beside, readings=readings, archive=NoArchive())
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Stores]]
@@ -166,6 +167,19 @@ EVERY = [
 ]
 LASTING = [param for param in EVERY if param.values != ("duckdb in memory",)]
 """Those that still know everything when they are opened again."""
+
+
+KEPT_ELSEWHERE = {"influxdb": ("test_archive.py", "test_grid_store.py")}
+"""What is no matter of a technology: the stores beside it are tested by themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def elsewhere(item: pytest.Item) -> bool:
+        params = getattr(item, "callspec", None)
+        name = None if params is None else params.params.get("place", params.params.get("reopen"))
+        return item.path.name in KEPT_ELSEWHERE.get(str(name), ())
+
+    items[:] = [item for item in items if not elsewhere(item)]
 
 
 @pytest.fixture(scope="session", params=EVERY)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tests.contracts.conftest import duckdb
 
 from wattbook.core import archive, frames, rollup
 from wattbook.core.archive import BY_NAME, EVENTS, GRID, READINGS, ROLLUPS, TABLES, Table
-from wattbook.core.errors import WattbookError
+from wattbook.core.errors import UnsupportedError, WattbookError
 from wattbook.core.periods import Grain, Period
 from wattbook.ports.archive import Archive
 from wattbook.ports.readings import Batch
@@ -28,16 +29,23 @@ REVISIONS, RECEIPTS, REJECTS = (
 )
 
 
-@pytest.fixture
-def store(stores) -> Archive:
-    kept: Archive = stores.archive
-    return kept
-
-
 def holding(store: Archive, *tables: Table) -> None:
     """Passes over a store that cannot keep one of the tables."""
     if missing := {table.name for table in tables} - store.holds:
         pytest.skip(f"keeps no {', '.join(sorted(missing))}")
+
+
+@pytest.fixture
+def stores(stores):
+    """Those of the stores that can keep readings at least; the others are asked below."""
+    holding(stores.archive, READINGS)
+    return stores
+
+
+@pytest.fixture
+def store(stores) -> Archive:
+    kept: Archive = stores.archive
+    return kept
 
 
 def readings(*hours: int, meter_id: str = "a", power_kw: float = 1.0, **others) -> pl.DataFrame:
@@ -237,11 +245,16 @@ async def test_a_period_holds_its_start_and_not_its_end_to_the_microsecond(store
     assert_frame_equal(await taken(store, READINGS, "a"), rows[1:])
 
 
+OWN = ["archive-a", "archive-b.main", "archive-⚡"]
+EARLY = datetime(2026, 1, 1, tzinfo=UTC)
+"""Known so early, rows of this test date no row of another one, of a store that all share."""
+
+
 @settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["a", "b.main", "⚡"]),
+            st.sampled_from(OWN),
             st.integers(0, 4_000),
             *[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 5,
             st.sampled_from(frames.QUALITIES),
@@ -253,15 +266,16 @@ async def test_a_period_holds_its_start_and_not_its_end_to_the_microsecond(store
     )
 )
 async def test_any_readings_come_back_and_have_the_same_checksums(shared, rows) -> None:
+    holding(shared.archive, READINGS)
     made = pl.DataFrame(
-        [(row[0], T + row[1] * HOUR, *row[2:8], T + row[8] * TICK, row[9]) for row in rows],
+        [(row[0], T + row[1] * HOUR, *row[2:8], EARLY + row[8] * TICK, row[9]) for row in rows],
         schema=frames.READINGS.schema,
         orient="row",
     )
 
-    await put(shared.archive, READINGS, made, ["a", "b.main", "⚡"])
+    await put(shared.archive, READINGS, made, OWN)
 
-    back = await shared.archive.take(READINGS, ["a", "b.main", "⚡"], EVER)
+    back = await shared.archive.take(READINGS, OWN, EVER)
     assert_frame_equal(sorted_(back, READINGS), sorted_(made, READINGS), check_exact=True)
     assert_frame_equal(archive.checksums(back, READINGS), archive.checksums(made, READINGS))
 
@@ -375,8 +389,8 @@ async def test_what_was_put_is_read_as_it_was_known_at_any_time(stores) -> None:
     await put(stores.archive, READINGS, now)
 
     async def power(as_of: datetime | None) -> list[float]:
-        found = await stores.readings.read(["a"], as_of=as_of)
-        return found["power_kw"].to_list()
+        values: list[float] = (await stores.readings.read(["a"], as_of=as_of))["power_kw"].to_list()
+        return values
 
     assert await power(None) == [3.0]
     assert await power(T - TICK) == []
@@ -466,6 +480,7 @@ async def test_puts_and_writes_at_once_do_not_disturb_each_other(stores) -> None
 
 async def test_what_was_put_is_there_when_the_store_is_opened_again(reopen) -> None:
     async with reopen() as stores:
+        holding(stores.archive, READINGS)
         for table in TABLES:
             if table.name in stores.archive.holds:
                 await put(stores.archive, table, SAMPLES[table.name])
@@ -477,30 +492,64 @@ async def test_what_was_put_is_there_when_the_store_is_opened_again(reopen) -> N
                 assert_frame_equal(await taken(stores.archive, table), sorted_(rows, table))
 
 
+# --- what a store cannot keep -----------------------------------------------------------------
+
+
+async def test_what_a_store_cannot_keep_it_refuses(begin) -> None:
+    async with begin() as opened:
+        for table in TABLES:
+            if table.name in opened.archive.holds:
+                continue
+            for work in (
+                opened.archive.take(table, ["a"], EVER),
+                opened.archive.put(table, ["a"], EVER, SAMPLES[table.name]),
+                opened.archive.cut(table, "a", EVER, 10),
+            ):
+                with pytest.raises(UnsupportedError):
+                    await work
+
+
 # --- from store to store -----------------------------------------------------------------------
 
 
-async def test_what_came_in_through_the_ports_moves_to_another_store_whole(begin) -> None:
-    async with begin() as house, begin() as other:
-        holding(house.archive, *TABLES)
+async def test_what_came_in_through_the_ports_moves_there_and_back_whole(stores) -> None:
+    holding(stores.archive, *TABLES)
+    async with duckdb(None) as old, duckdb(None) as new:
         for known, power_kw in ((T, 1.0), (T + HOUR, 2.0)):
             kept = readings(0, 1, power_kw=power_kw, known_utc=known)
-            await house.readings.write(batch(f"b{power_kw}", kept.with_row_index("row")))
+            await old.readings.write(batch(f"b{power_kw}", kept.with_row_index("row")))
             kept = conditions(0, 1, load_mw=power_kw, known_utc=known)
-            await house.grid.write(batch(f"g{power_kw}", kept.with_row_index("row")))
+            await old.grid.write(batch(f"g{power_kw}", kept.with_row_index("row")))
+        for name in ("rejects", "rollups", "register_events"):
+            await put(old.archive, BY_NAME[name], SAMPLES[name])
 
-        contents = await house.archive.contents()
-        for table in TABLES:
-            for portion in archive.portions(contents, table):
-                rows = await house.archive.take(table, portion.owners, portion.period)
-                await other.archive.put(table, portion.owners, portion.period, rows)
+        await move(old.archive, stores.archive)
+        await move(stores.archive, new.archive)
 
-        assert contents["table"].unique().sort().to_list() == [
-            *("grid", "grid_revisions", "reading_revisions", "readings", "receipts"),
-        ]
-        assert_frame_equal(await other.archive.contents(), contents)
-        for at in (None, T - TICK, T, T + HOUR):
-            there = await other.readings.read(["a"], as_of=at)
-            assert_frame_equal(there, await house.readings.read(["a"], as_of=at))
-            conditions_ = await other.grid.read(["NO1"], EVER, as_of=at)
-            assert_frame_equal(conditions_, await house.grid.read(["NO1"], EVER, as_of=at))
+        contents = await old.archive.contents()
+        assert set(contents["table"]) == set(BY_NAME)
+        for house in (stores, new):
+            assert_frame_equal(await house.archive.contents(), contents)
+            assert_frame_equal(await sums(house.archive), await sums(old.archive))
+            for at in (None, T - TICK, T, T + HOUR):
+                there = await house.readings.read(["a"], as_of=at)
+                assert_frame_equal(there, await old.readings.read(["a"], as_of=at))
+                there = await house.grid.read(["NO1"], EVER, as_of=at)
+                assert_frame_equal(there, await old.grid.read(["NO1"], EVER, as_of=at))
+
+
+async def move(source: Archive, target: Archive) -> None:
+    contents = await source.contents()
+    for table in TABLES:
+        for portion in archive.portions(contents, table):
+            rows = await source.take(table, portion.owners, portion.period)
+            await target.put(table, portion.owners, portion.period, rows)
+
+
+async def sums(store: Archive) -> pl.DataFrame:
+    contents = await store.contents()
+    found = []
+    for table in TABLES:
+        owners = contents.filter(table=table.name)["owner"].unique().to_list()
+        found.append(archive.checksums(await store.take(table, owners, EVER), table))
+    return pl.concat(found)

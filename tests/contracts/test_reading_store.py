@@ -184,7 +184,7 @@ async def test_a_value_that_a_correction_leaves_out_is_not_known_any_more(store)
         assert counts(await store.write(left)) == (0, 0, 1, 0)
         back = await store.read(["a"])
         assert_frame_equal(back.drop("revision"), left.kept.drop("row", "revision"))
-        assert counts(await store.write(left)) == (0, 1, 0, 0)
+        assert counts(await store.write(batch({("a", 0): 1.0}, **again))) == (0, 1, 0, 0)
 
 
 async def test_going_back_to_an_earlier_value_is_a_correction_too(store) -> None:
@@ -370,8 +370,8 @@ async def test_a_value_comes_back_to_the_last_bit(store, value: float) -> None:
 
 
 NAMES = [
-    *("⚡🔌", "Zürich", "秩父", "x" * 500, "A", "a", " a", "a ", "a b", "a\tb", "a\nb", "a'b", 'a"b'),
-    *("a%b", "a%20b", "a,b", "a=b", "a\\b", "a\\ b", "a\\", "\\", "a${b}", "a/b", "(a|b)", "a.*", "^a$"),
+    *("⚡🔌", "Zürich", "秩父", "x" * 500, "A", "a", " a", "a ", "a b", "a\tb", "a\nb", "a'b"),
+    *('a"b', "a%b", "a%20b", "a,b", "a=b", "a\\b", "a\\ b", "a\\", "\\", "a${b}", "a/b", "a.*"),
 ]
 
 

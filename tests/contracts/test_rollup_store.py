@@ -361,6 +361,17 @@ async def test_a_span_can_be_marked_and_its_figures_stay(known) -> None:
     assert (await known.rollups.read(["a"], Grain.HOUR, EVER)).height == 1
 
 
+async def test_a_meter_that_was_never_met_can_be_marked(stores) -> None:
+    for afresh in (False, True):
+        await stores.rollups.mark(span(30, 45, f"new {afresh}"), afresh=afresh)
+
+    marked = (T + 30 * MINUTE, T + 45 * MINUTE)
+    assert await dirty(stores) == [("new False", *marked), ("new True", *marked)]
+    assert [name for name, *_ in await dirty(stores, ["new True"])] == ["new True"]
+    await take_in(stores, {0: 1.0}, "new True")
+    assert (await stores.readings.read(["new True"])).height == 1
+
+
 async def test_only_one_recomputation_has_the_turn(known) -> None:
     order: list[str] = []
 

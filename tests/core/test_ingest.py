@@ -155,7 +155,11 @@ def test_every_reason_on_the_list_is_earned_by_an_example_here() -> None:
     ]
     shown = {why for mark in marks for _, why in mark.args[1]}
 
-    assert shown - {None} == set(Reason) - {Reason.DUPLICATE_IN_BATCH, Reason.BATCH_REFUSED}
+    assert shown - {None} == set(Reason) - {
+        Reason.DUPLICATE_IN_BATCH,
+        Reason.BATCH_REFUSED,
+        Reason.OTHER_MEASUREMENT,  # of line protocol: tests/sources/test_line_protocol.py
+    }
 
 
 def test_what_is_kept_knows_when_it_was_learned_and_is_measured_unless_it_says_otherwise() -> None:

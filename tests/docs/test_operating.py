@@ -6,21 +6,28 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.main import get_command
 
 from wattbook.cli.commands import app
+from wattbook.cli.show import THIN
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 REAL = PAGE.split("## Bringing in real files", 1)[1]
+MOVING = PAGE.split("## Moving house\n", 1)[1].split("\n## ", 1)[0]
 DATA = ROOT.parent / "shared" / "data"
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^(?:    .*\n)+", re.MULTILINE)
 SITES = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RECEIPT = re.compile(r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (?:`(\w+)`)?")
 COUNTS = ("received", "accepted", "duplicates", "corrected", "rejected")
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT_S = 180
 LARGE = 1_000_000
 """Files with so many rows are brought in once; the others twice, for the second receipt."""
@@ -46,11 +53,11 @@ def receipts() -> dict[str, tuple[dict[str, int], str]]:
     }
 
 
-def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], folder: Path, data: str = "data") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [Path(sys.executable).with_name("wattbook"), *arguments],
         cwd=folder / "here",
-        env={**os.environ, "DATA_DIR": str(folder / "data")},
+        env={**os.environ, "DATA_DIR": str(folder / data)},
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -103,3 +110,34 @@ def test_the_commands_bring_in_the_files_with_these_receipts(tmp_path: Path) -> 
         again = json.loads(run([*arguments, "--json"], tmp_path).stdout)["total"]
         assert again["duplicates"] == counts["accepted"]
         assert again["accepted"] == again["corrected"] == 0
+
+
+@pytest.mark.process
+def test_a_house_moves_and_hands_out_its_readings_as_the_page_says(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    stamps = [JANUARY + number * timedelta(minutes=15) for number in range(31 * 96)]
+    rows = [f"oslo-1.main,{at.isoformat()},{at.hour}.5" for at in stamps]
+    (here / "r.csv").write_text("\n".join(["meter_id,timestamp,energy_kwh", *rows]) + "\n")
+    site = "--id oslo-1 --name Oslo --operator fir --timezone Europe/Oslo --zone NO1"
+
+    def ours(*arguments: str) -> str:
+        done = run([*arguments], tmp_path, "here/wattbook-data")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ours("sites", "add", *site.split(), "--telemetry", "interval", "--expected-interval", "900")
+    ours("ingest", "r.csv")
+    said = [ours(*arguments) for arguments in commands(MOVING)]
+
+    table, _ = SHOWN.findall(MOVING)
+    assert [line.strip() for line in table.splitlines()] == [
+        line.strip() for line in said[0].replace(THIN, " ").splitlines()
+    ]
+    (query,) = SQL.findall(MOVING)
+    with duckdb.connect() as connection:
+        (found,) = connection.execute(query.replace("parquet/", f"{here}/parquet/")).fetchall()
+    cut = stamps[:-4]  # until midnight in Oslo
+    assert found == ("oslo-1.main", "2026-01", sum(at.hour + 0.5 for at in cut))
+    ours("--data-dir", "other-house", "export", "again")
+    assert subprocess.run(["diff", "-r", "parquet", "again"], cwd=here, check=False).returncode == 0

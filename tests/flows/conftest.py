@@ -13,6 +13,7 @@ from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
+from wattbook.ports.watermarks import Watermarks
 from wattbook.stores.duckdb.archive import DuckArchive
 from wattbook.stores.duckdb.engine import Engine
 from wattbook.stores.duckdb.grid import DuckGrid
@@ -23,6 +24,7 @@ from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.watermarks import SqlWatermarks
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class World:
     rollups: RollupStore
     grid: GridStore
     archive: Archive
+    watermarks: Watermarks
     clock: SetClock = field(default_factory=SetClock)
 
     async def add(
@@ -90,6 +93,7 @@ async def empty_world() -> AsyncIterator[World]:
         rollups=DuckRollups(engine, meters, marks),
         grid=grid,
         archive=DuckArchive(engine, meters, zones, readings, grid),
+        watermarks=SqlWatermarks(sql),
     )
     engine.close()
     await sql.dispose()

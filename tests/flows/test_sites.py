@@ -394,3 +394,12 @@ async def test_parts_that_do_not_fit_what_is_there_are_refused(registry, reading
 
     assert [problem.field for problem in caught.value.problems] == ["meters[0].parent"]
     assert await registry.site("pecos-1") == site
+
+
+async def test_every_site_is_found_however_many_are_read_at_a_time(world) -> None:
+    for name in ("c", "a", "e", "b", "d"):
+        await world.add(name)
+
+    for at_once in (1, 2, 5, 100):
+        found = [site.id async for site in sites.every(world.registry, at_once=at_once)]
+        assert found == ["a", "b", "c", "d", "e"]

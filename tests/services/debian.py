@@ -17,7 +17,7 @@ def apt_get(*arguments: str, limit_s: int) -> None:
     try:
         done = subprocess.run(
             ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=30", *arguments],
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -32,7 +32,7 @@ def apt_get(*arguments: str, limit_s: int) -> None:
 
 
 def install(package: str) -> None:
-    """Install a package; a PostgreSQL server starts no cluster of the system's with it."""
+    """Install a package; no server of the system's starts with it."""
     if os.geteuid() or not shutil.which("apt-get"):
         raise NoServerError("only root on Debian can install it")
     NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,8 @@ from wattbook.stores.sql.migrate import Upgrade, upgrade, upgrade_on
 from wattbook.stores.sql.schema import metadata
 
 ROOT = Path(__file__).parents[2]
+VERSIONS = ROOT / "src/wattbook/stores/sql/migrations/versions"
+NEWEST = max(path.name.split("_")[0] for path in VERSIONS.glob("0*.py"))
 
 
 def tables(path: Path) -> dict[str, str]:
@@ -64,8 +66,8 @@ async def test_fresh_and_migrated_say_the_same_down_to_each_constraint(tmp_path:
 def test_a_second_upgrade_changes_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/deep/in/registry.sqlite"
 
-    assert upgrade(url) == Upgrade(None, "0001")
-    assert upgrade(url) == Upgrade("0001", "0001")
+    assert upgrade(url) == Upgrade(None, NEWEST)
+    assert upgrade(url) == Upgrade(NEWEST, NEWEST)
 
 
 def test_two_at_once_take_turns(tmp_path: Path) -> None:
@@ -82,9 +84,9 @@ def test_two_at_once_take_turns(tmp_path: Path) -> None:
     assert [process.returncode for process in started] == [0, 0, 0], outcomes
     said = sorted(out.decode().strip() for out, _ in outcomes)
     assert said == [
-        "Upgrade(before='0001', after='0001')",
-        "Upgrade(before='0001', after='0001')",
-        "Upgrade(before=None, after='0001')",
+        f"Upgrade(before='{NEWEST}', after='{NEWEST}')",
+        f"Upgrade(before='{NEWEST}', after='{NEWEST}')",
+        f"Upgrade(before=None, after='{NEWEST}')",
     ]
 
 
@@ -141,7 +143,7 @@ def test_plain_alembic_upgrade_head_works(tmp_path: Path) -> None:
     )
 
     assert outcome.returncode == 0, outcome.stderr
-    assert "0001" in outcome.stderr
+    assert NEWEST in outcome.stderr
     assert "sites" in tables(tmp_path / "data" / "registry.sqlite")
 
 

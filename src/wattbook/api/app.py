@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -17,11 +18,14 @@ from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
 from wattbook.api.routes import carbon, health, ingest, metrics, sites, write
 from wattbook.api.routes import jobs as job_routes
+from wattbook.api.routes import schedules as schedule_routes
 from wattbook.flows import jobs, rollup, schedules
 from wattbook.ports.clock import Clock
 from wattbook.settings import Settings, load
 from wattbook.wiring import Runtime, open_runtime
 
+PARTING_S = 5.0
+"""So long a roll-up that is under way may take when the service ends."""
 ABOUT = """Energy readings in; load, cost and carbon out, with every figure traceable to its
 readings, its formula and its source. Times are ISO 8601 with offset, spans are half-open, null
 means unknown."""
@@ -36,31 +40,34 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.runtime = runtime
             gc.collect()
             gc.freeze()  # what lives as long as the service need not be looked at again
+            halt = asyncio.Event()
             keeping_up = asyncio.create_task(
                 rollup.keep_up(
                     settings.rollup_idle_s,
+                    halt,
                     registry=runtime.registry,
                     readings=runtime.readings,
                     rollups=runtime.rollups,
                     clock=runtime.clock,
                 )
             )
-            runner = jobs.Runner(
-                runtime.jobs,
-                duties.of(runtime),
-                worker=f"{socket.gethostname()}:{os.getpid()}",
-                slots=settings.job_slots,
-            )
+            runner = _runner(runtime)
             app.state.bell = runtime.bell or runner
-            at_work = [keeping_up, asyncio.create_task(_keep_schedules(app, runtime))]
+            plans = duties.schedules(settings)
+            at_work = [
+                asyncio.create_task(
+                    schedules.keep(plans, halt, jobs=runtime.jobs, bell=app.state.bell)
+                )
+            ]
             if runtime.bell is None:  # nobody else is there to do it
                 at_work.append(asyncio.create_task(runner.run()))
             yield
             gc.unfreeze()
-            for task in at_work:
-                task.cancel()
-            await asyncio.gather(*at_work, return_exceptions=True)
+            halt.set()
             await runner.stop()
+            await asyncio.wait([keeping_up], timeout=PARTING_S)
+            keeping_up.cancel()  # what is not rolled up stays marked
+            await asyncio.gather(keeping_up, *at_work, return_exceptions=True)
 
     app = FastAPIOffline(
         title="wattbook",
@@ -73,17 +80,22 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(health.router)
     app.include_router(write.router)
-    for routes in (sites, ingest, metrics, carbon, job_routes):
+    for routes in (sites, ingest, metrics, carbon, job_routes, schedule_routes):
         app.include_router(routes.router, prefix="/api/v1")
     app.add_route("/", lambda _: RedirectResponse(f"{settings.root_path}/docs"))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way
     return app
 
 
-async def _keep_schedules(app: FastAPI, runtime: Runtime) -> None:
-    await schedules.keep(
-        duties.schedules(), jobs=runtime.jobs, bell=app.state.bell, clock=runtime.clock
+def _runner(runtime: Runtime) -> jobs.Runner:
+    settings = runtime.settings
+    worker = jobs.Worker(
+        runtime.jobs,
+        duties.of(runtime),
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        lease=timedelta(seconds=settings.job_lease_s),
     )
+    return jobs.Runner(worker, slots=settings.job_slots)
 
 
 def from_environment() -> FastAPI:

@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 sites = typer.Typer(help="List, show and register sites.", invoke_without_command=True)
 app.add_typer(sites, name="sites")
+jobs = typer.Typer(help="List, watch, run and cancel background jobs.", no_args_is_help=True)
+app.add_typer(jobs, name="jobs")
 
 # `core.periods.Grain` and `core.ingest.IntervalLabel`, spelled out: their modules load Polars.
 GrainName = Literal["quarter", "hour", "day", "week", "month"]
@@ -243,6 +245,68 @@ def copy(
 
 
 @app.command()
+def export(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            file_okay=False,
+            show_default=False,
+            help="Empty, an earlier export (its files are replaced), or not there yet.",
+        ),
+    ],
+    site: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this site; may be said again. All if left out."),
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="WHEN", help="Date at the site, or instant with offset."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="The first that is out.")
+    ] = None,
+) -> None:
+    """Write what is believed now as Parquet: meter_id=…/month=…/readings.parquet.
+
+    Months are those of UTC. DuckDB, Polars, Spark and `wattbook ingest DIR` read such a folder.
+    """
+    from wattbook.cli import export as door
+
+    door.run(folder, list(site or ()), begin, end)
+
+
+@app.command()
+def pull(
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="Date (UTC) or instant with offset from which to read; else from where the last "
+            "run came to, less INFLUXDB_OVERLAP_S.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the names and the first rows, take in nothing.")
+    ] = False,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="Exit with 0 though rows were refused.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Bring in what is new in INFLUXDB_BUCKET, and roll it up.
+
+    Run it as often as one likes: what is known already is counted as duplicates.
+    """
+    from wattbook.cli import pull as door
+
+    if dry_run:
+        door.look(since)
+    elif door.run(since, as_json=json) and not allow_rejects:
+        raise typer.Exit(1)
+
+
+@app.command()
 def rollup(
     everything: Annotated[
         bool, typer.Option("--all", help="Recompute every meter, not only what changed.")
@@ -412,3 +476,108 @@ def migrate() -> None:
     from wattbook.cli import migrate as door
 
     door.run()
+
+
+Url = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A running service, as http://127.0.0.1:8000."),
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+
+
+@jobs.command("list")
+def list_jobs(
+    state: Annotated[StateName | None, typer.Option(help="Where a job stands.")] = None,
+    kind: Annotated[str | None, typer.Option(help="What a job does.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 20,
+    url: Url = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """The newest jobs, one to a line."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    found = door.list_all(url, state, kind, limit)
+    if json:
+        show.json(found)
+    else:
+        door.table(found)
+
+
+@jobs.command("show")
+def show_job(job_id: JobId, url: Url = None) -> None:
+    """One job as JSON: progress, attempts, result, error."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    show.json(door.read(url, job_id))
+
+
+@jobs.command("run")
+def run_job(
+    kind: Annotated[str, typer.Argument(show_default=False, help="As aggregate.")],
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param", metavar="NAME=VALUE", help="What the job is told, as site_id=pecos-1."
+        ),
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(min=-100, max=100, help="At a service: higher goes first.")
+    ] = 0,
+    url: Url = None,
+) -> None:
+    """Do a job here and now, or with --url at a service; wait for its end and show it.
+
+    Exit code 1 if it did not succeed.
+    """
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    told = dict(each.split("=", 1) for each in params or () if "=" in each)
+    if len(told) < len(params or ()):
+        raise typer.BadParameter("--param takes NAME=VALUE, each name once")
+    if url is None:
+        job = door.run_here(kind, told)
+    else:
+        job = door.watch(url, door.submit(url, kind, told, priority)["job_id"])
+    show.json(job)
+    if job["state"] != "succeeded":
+        raise typer.Exit(1)
+
+
+@jobs.command("cancel")
+def cancel_job(job_id: JobId, url: Url = None) -> None:
+    """Stop a job: at once if it waits, within a second if it is at work."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    show.say(f"{job_id}: {door.cancel(url, job_id)['state']}")
+
+
+@jobs.command("watch")
+def watch_job(job_id: JobId, url: Url = None) -> None:
+    """Follow a job with a bar until it ends; exit code 1 if it did not succeed."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    job = door.watch(url, job_id)
+    show.json(job)
+    if job["state"] != "succeeded":
+        raise typer.Exit(1)
+
+
+@app.command()
+def work(
+    slots: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Jobs at once; goes before JOB_SLOTS.")
+    ] = None,
+    queue: Annotated[
+        Literal["io", "cpu"] | None, typer.Option(help="Only this queue; both if left out.")
+    ] = None,
+) -> None:
+    """Work on jobs beside the service, with Celery, until SIGTERM."""
+    from wattbook.cli import work as door
+
+    door.run(slots, queue)

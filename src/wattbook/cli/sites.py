@@ -13,8 +13,6 @@ from wattbook.core.errors import InputError, Problem, UndecodableError
 from wattbook.flows import sites as flow
 from wattbook.wiring import Runtime
 
-PAGE = 1000
-
 
 def list_all(*, as_json: bool) -> None:
     """Every site in a line."""
@@ -40,14 +38,7 @@ def list_all(*, as_json: bool) -> None:
 
 async def everyone(runtime: Runtime) -> list[Site]:
     """All sites, in the order of their ids."""
-    found: list[Site] = []
-    cursor = None
-    while True:
-        page = await runtime.registry.sites(after=cursor, limit=PAGE)
-        found += page.sites
-        cursor = page.cursor
-        if cursor is None:
-            return found
+    return [site async for site in flow.every(runtime.registry)]
 
 
 def show_one(site_id: str, *, as_json: bool) -> None:

@@ -2,8 +2,6 @@
 
 from datetime import UTC, date, datetime
 
-import polars as pl
-
 from wattbook.core import periods
 from wattbook.core.periods import Period
 
@@ -29,7 +27,7 @@ def instant(text: str, timezone: str, option: str) -> datetime:
     """A date is its first instant in the time zone; anything else must carry its offset."""
     try:
         if len(text) == DATE_LENGTH:
-            return _midnight(date.fromisoformat(text), timezone)
+            return periods.midnight(date.fromisoformat(text), timezone)
         at = datetime.fromisoformat(text)
         if at.tzinfo is not None:
             return at.astimezone(UTC)
@@ -37,9 +35,3 @@ def instant(text: str, timezone: str, option: str) -> datetime:
         pass
     want = "want a date (2026-01-01) or an instant with offset (2026-01-01T00:00:00Z)"
     raise periods.invalid(option.removeprefix("--"), f"{option} {text}: {want}")
-
-
-def _midnight(day: date, timezone: str) -> datetime:
-    wall = datetime(day.year, day.month, day.day)  # noqa: DTZ001 -- its zone comes in the next line
-    at: datetime = pl.select(periods.midnight_utc(pl.lit(wall), timezone)).item()
-    return at.astimezone(UTC)

@@ -12,6 +12,8 @@ from zoneinfo import available_timezones
 
 from wattbook.core.errors import InvalidEntityError, Problem
 
+READING_VALUES: Final = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th", "temperature_c")
+"""What a meter can say of an instant."""
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CURRENCY: Final = re.compile(r"[A-Z]{3}")

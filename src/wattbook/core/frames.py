@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from wattbook.core import entities
 from wattbook.core.errors import FrameMismatchError, Problem
 
 UTC: Final = pl.Datetime("us", "UTC")
@@ -26,13 +27,7 @@ TECHNOLOGIES: Final = (
 QUALITIES: Final = ("measured", "estimated", "substituted")
 """From best to worst; an aggregate carries the worst of its parts."""
 
-READING_VALUES: Final = (
-    "power_kw",
-    "energy_kwh",
-    "register_kwh",
-    "hashrate_th",
-    "temperature_c",
-)
+READING_VALUES: Final = entities.READING_VALUES
 GRID_GENERATION: Final = tuple(f"gen_{technology}_mw" for technology in TECHNOLOGIES)
 GRID_VALUES: Final = (
     "load_mw",

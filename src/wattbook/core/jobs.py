@@ -24,6 +24,22 @@ class JobKind(StrEnum):
     IMPORT_INFLUXDB = "import_influxdb"
 
 
+QUEUES: Final = ("io", "cpu")
+"""Of the workers: one for what waits for stores, one for what computes for long."""
+CPU_KINDS: Final = frozenset({JobKind.REPORT})
+
+
+def queue_of(kind: JobKind) -> str:
+    """The queue of a kind of job.
+
+    Examples
+    --------
+    >>> queue_of(JobKind.AGGREGATE), queue_of(JobKind.REPORT)
+    ('io', 'cpu')
+    """
+    return QUEUES[kind in CPU_KINDS]
+
+
 class JobState(StrEnum):
     """Where a job stands in its life."""
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from wattbook.core.entities import READING_VALUES
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.frames import READING_VALUES
 
 COLUMNS: Final = (*READING_VALUES, "quality")
 """Columns of a reading that a field can fill."""

@@ -1,7 +1,7 @@
 """Spans of time, buckets, and what a civil day is where a site stands."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -112,6 +112,17 @@ def midnight_utc(midnight: pl.Expr, timezone: str) -> pl.Expr:
         timezone, ambiguous="earliest", non_existent="null"
     )
     return pl.coalesce(exact, later).dt.convert_time_zone("UTC")
+
+
+def midnight(day: date, timezone: str) -> datetime:
+    """UTC instant at which a civil day begins.
+
+    >>> midnight(date(2026, 7, 1), "Asia/Kolkata").isoformat()
+    '2026-06-30T18:30:00+00:00'
+    """
+    wall = pl.lit(day).cast(pl.Datetime("us"))
+    at: datetime = pl.select(midnight_utc(wall, timezone)).item()
+    return at.astimezone(UTC)
 
 
 def floor(instant: datetime, grain: Grain, timezone: str = "UTC") -> datetime:

@@ -1,11 +1,16 @@
 """Whether the parts answer."""
 
+import asyncio
 from collections.abc import Awaitable
+from typing import Final
 
 from wattbook.core.errors import WattbookError
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
+
+PATIENCE_S: Final = 5.0
+"""A part that takes longer is as good as away; whoever asks would not wait longer either."""
 
 
 async def look(
@@ -17,12 +22,16 @@ async def look(
         "readings": readings.read([]),
         "rollups": rollups.dirty([]),
     }
-    return {name: await _state(answer) for name, answer in asked.items()}
+    states = await asyncio.gather(*(_state(answer) for answer in asked.values()))
+    return dict(zip(asked, states, strict=True))
 
 
 async def _state(answer: Awaitable[object]) -> str:
     try:
-        await answer
+        async with asyncio.timeout(PATIENCE_S):
+            await answer
+    except TimeoutError:
+        return f"no answer within {PATIENCE_S:g} s"
     except WattbookError as error:
         return str(error)
     return "ok"

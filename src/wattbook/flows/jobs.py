@@ -2,18 +2,17 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 
-from wattbook.core.errors import WattbookError
+from wattbook.core.errors import UnavailableError, WattbookError
 from wattbook.core.jobs import (
     MAX_TRIES,
-    Job,
     JobKind,
     JobState,
     Outcome,
@@ -21,22 +20,22 @@ from wattbook.core.jobs import (
     pause,
     worth_another_try,
 )
-from wattbook.ports.jobs import Claim, Ending, JobStore
+from wattbook.ports.jobs import Claim, Ending, JobQueue
 
 log = structlog.get_logger()
 
-QUEUES: Final = ("io", "cpu")
-"""Of the workers: one for what waits for stores, one for what computes for long."""
-CPU_KINDS: Final = frozenset({JobKind.REPORT})
-LEASE: Final = timedelta(seconds=30)
-"""After so much silence of a worker its job is anybody's."""
 BEAT_S: Final = 0.5
 """Progress moves at least this often, and a wish to cancel is heard within it."""
-
-
-def queue_of(kind: JobKind) -> str:
-    """The queue of a kind of job."""
-    return QUEUES[kind in CPU_KINDS]
+BEATS_IN_A_LEASE: Final = 6
+"""At least: one that is late or lost costs nobody the job."""
+DEAF_S: Final = 0.2
+"""So long after a job was cancelled its work may look for a good place to stop."""
+GRACE_S: Final = 10.0
+"""The same when the worker shuts down."""
+LAST_BEAT_S: Final = 5.0
+"""A beat that is under way when the work is over has so long to come back."""
+AGAIN_S: Final = 0.5
+"""Pause before the end of an attempt is noted again, where the store was away."""
 
 
 class Stopped(Exception):  # noqa: N818 -- a wish, no error
@@ -48,11 +47,22 @@ class Running:
     """A job at work: what its duty is given."""
 
     claim: Claim
+    halt: asyncio.Event
+    """Set when the worker shuts down."""
     progress: Progress = field(default_factory=Progress)
     checkpoint: dict[str, Any] = field(default_factory=dict)
     state: JobState | None = JobState.RUNNING
     """As last heard of; null where the claim is lost."""
-    shutting_down: bool = False
+
+    @classmethod
+    def of(cls, claim: Claim, halt: asyncio.Event) -> "Running":
+        """A claimed job, from where an earlier attempt left it."""
+        return cls(claim, halt, claim.job.progress, dict(claim.job.checkpoint or {}))
+
+    @property
+    def given_back(self) -> bool:
+        """Whether another worker is to go on with it."""
+        return self.state is JobState.RUNNING and self.halt.is_set()
 
     def step(self, done: int, total: int | None, unit: str, **checkpoint: object) -> None:
         """Note how far the work is; a good place to stop.
@@ -64,7 +74,7 @@ class Running:
         """
         self.progress = Progress(done, total, unit)
         self.checkpoint |= checkpoint
-        if self.state is not JobState.RUNNING or self.shutting_down:
+        if self.state is not JobState.RUNNING or self.halt.is_set():
             raise Stopped
 
 
@@ -72,55 +82,127 @@ Duty = Callable[[Running], Awaitable[Mapping[str, Any]]]
 """What a kind of job does; returns the result. Run twice, it has the effect of once."""
 
 
-async def work_on(running: Running, duty: Duty, *, jobs: JobStore) -> None:
-    """Carry out a claimed job to its end, whatever that is."""
-    beating = asyncio.create_task(_beat(running, jobs))
-    try:
-        ending = await _outcome(running, duty)
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
-    job = running.claim.job
-    last = await jobs.beat(running.claim, LEASE, running.progress, running.checkpoint or None)
-    noted = last is not None and await jobs.end(running.claim, ending)
-    outcome = str(ending.outcome) if noted else str(Outcome.LOST)
-    log.info("job_ended", job_id=job.job_id, kind=str(job.kind), outcome=outcome)
+class Worker:
+    """Takes jobs and carries them out; one that is told to halt gives them back."""
 
+    def __init__(
+        self, jobs: JobQueue, duties: Mapping[JobKind, Duty], *, name: str, lease: timedelta
+    ) -> None:
+        self._jobs = jobs
+        self._duties = duties
+        self._name = name
+        self._lease = lease
+        self.halt = asyncio.Event()
 
-async def _beat(running: Running, jobs: JobStore) -> None:
-    """Renew the lease until cancelled; hear whether the job is still wanted, and still ours."""
-    while running.state is not None:
-        await asyncio.sleep(BEAT_S)
+    async def claim(self, kinds: Collection[JobKind] = tuple(JobKind)) -> Claim | None:
+        """The next job of these kinds that this worker knows how to do."""
+        known = [kind for kind in kinds if kind in self._duties]
+        return await self._jobs.claim(self._name, self._lease, kinds=known)
+
+    async def carry_out(self, claim: Claim) -> Outcome:
+        """Work on a job to the end of the attempt, whatever that is."""
+        job = claim.job
+        running = Running.of(claim, self.halt)
+        work = asyncio.create_task(_outcome(running, self._duties[job.kind]))
+        over = asyncio.Event()
+        watching = asyncio.create_task(self._watch(running, work, over))
         try:
-            running.state = await jobs.beat(
-                running.claim, LEASE, running.progress, running.checkpoint or None
-            )
-        except WattbookError as error:  # the store is away: until the lease runs out we go on
-            log.warning("job_unheard", job_id=running.claim.job.job_id, reason=str(error))
+            ending = await work
+        finally:
+            over.set()
+            await asyncio.wait([watching], timeout=LAST_BEAT_S)
+            watching.cancel()
+        outcome = await self._note(running, ending)
+        log.info("job_ended", job_id=job.job_id, kind=str(job.kind), outcome=str(outcome))
+        return outcome
+
+    async def _watch(
+        self, running: Running, work: asyncio.Task[Ending], over: asyncio.Event
+    ) -> None:
+        """Renew the lease; end work that goes on though it was told to stop."""
+        now = asyncio.get_running_loop().time
+        beat_s = min(BEAT_S, self._lease.total_seconds() / BEATS_IN_A_LEASE)
+        halted: float | None = None
+        while running.state is JobState.RUNNING:
+            if running.halt.is_set():
+                halted = halted or now()
+                if now() - halted > GRACE_S:
+                    break
+            if await _within(beat_s, over):
+                return
+            try:
+                running.state = await self._jobs.beat(
+                    running.claim, self._lease, running.progress, running.checkpoint or None
+                )
+            except Exception as error:  # noqa: BLE001 -- until the lease runs out we go on
+                log.warning("job_unheard", job_id=running.claim.job.job_id, reason=str(error))
+        else:
+            await _within(DEAF_S, over)
+        work.cancel()
+
+    async def _note(self, running: Running, ending: Ending) -> Outcome:
+        ending = replace(ending, progress=running.progress, checkpoint=running.checkpoint or None)
+        try:
+            noted = await self._insist(running.claim, ending)
+        except WattbookError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- its result cannot be kept
+            noted = await self._insist(running.claim, _failure(running, error))
+        return ending.outcome if noted else Outcome.LOST
+
+    async def _insist(self, claim: Claim, ending: Ending) -> bool:
+        """Have the end noted; a store that is away may come back within a lease."""
+        now = asyncio.get_running_loop().time
+        until = now() + self._lease.total_seconds()
+        while True:
+            try:
+                return await self._jobs.end(claim, ending)
+            except UnavailableError:
+                if now() > until:
+                    raise
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether it happens within so many seconds."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
 
 
 async def _outcome(running: Running, duty: Duty) -> Ending:
-    job = running.claim.job
     try:
         result = await duty(running)
-    except Stopped:
-        if running.shutting_down and running.state is JobState.RUNNING:
+    except (Stopped, asyncio.CancelledError):
+        if running.given_back:
             return Ending(outcome=Outcome.GIVEN_BACK, state=JobState.QUEUED, pause=timedelta())
+        if running.state is JobState.RUNNING:  # who waits for us was cancelled
+            raise
         return Ending(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
-    except Exception as error:  # a worker outlives whatever a job does
-        traceback_id = uuid.uuid4().hex
-        log.exception(
-            "job_failed", job_id=job.job_id, kind=str(job.kind), traceback_id=traceback_id
-        )
-        again = worth_another_try(error) and running.claim.tries < MAX_TRIES
-        return Ending(
-            outcome=Outcome.FAILED,
-            state=JobState.QUEUED if again else JobState.FAILED,
-            error=f"{type(error).__name__}: {error}",
-            traceback_id=traceback_id,
-            pause=pause(running.claim.tries) if again else None,
-        )
+    except Exception as error:  # noqa: BLE001 -- a worker outlives whatever a job does
+        return _failure(running, error)
     return Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result=result)
+
+
+def _failure(running: Running, error: Exception) -> Ending:
+    job = running.claim.job
+    traceback_id = uuid.uuid4().hex
+    again = worth_another_try(error) and running.claim.tries < MAX_TRIES
+    log.error(
+        "job_failed",
+        job_id=job.job_id,
+        kind=str(job.kind),
+        traceback_id=traceback_id,
+        again=again,
+        exc_info=error,
+    )
+    return Ending(
+        outcome=Outcome.FAILED,
+        state=JobState.QUEUED if again else JobState.FAILED,
+        error=f"{type(error).__name__}: {error}",
+        traceback_id=traceback_id,
+        pause=pause(running.claim.tries) if again else None,
+    )
 
 
 POLL_S: Final = 1.0
@@ -130,52 +212,52 @@ POLL_S: Final = 1.0
 class Runner:
     """Works on jobs within this process, a few at a time; the store remembers all of them."""
 
-    def __init__(
-        self, jobs: JobStore, duties: Mapping[JobKind, Duty], *, worker: str, slots: int
-    ) -> None:
-        self._jobs = jobs
-        self._duties = duties
+    def __init__(self, worker: Worker, *, slots: int) -> None:
         self._worker = worker
         self._slots = asyncio.Semaphore(slots)
         self._bell = asyncio.Event()
-        self._at_work: dict[asyncio.Task[None], Running] = {}
+        self._at_work: set[asyncio.Task[Outcome]] = set()
 
-    async def ring(self, _: Job) -> None:
+    async def ring(self, _: JobKind, times: int = 1) -> None:  # noqa: ARG002 -- one look finds all
         """Say that there is a new job."""
         self._bell.set()
 
     async def run(self) -> None:
-        """Take jobs and work on them until cancelled."""
+        """Take jobs and work on them until told to stop."""
         while True:
             await self._slots.acquire()
-            try:
-                claim = await self._jobs.claim(self._worker, LEASE)
-            except WattbookError as error:
-                log.warning("jobs_out_of_reach", reason=str(error))
-                claim = None
+            if self._worker.halt.is_set():
+                return
+            claim = await self._claim()
             if claim is None:
                 self._slots.release()
                 await self._wait()
                 continue
-            running = Running(claim, checkpoint=dict(claim.job.checkpoint or {}))
-            duty = self._duties[claim.job.kind]
-            task = asyncio.create_task(work_on(running, duty, jobs=self._jobs))
-            self._at_work[task] = running
+            task = asyncio.create_task(self._worker.carry_out(claim))
+            self._at_work.add(task)
             task.add_done_callback(self._done)
 
     async def stop(self) -> None:
-        """Ask what is at work to stop at its next step, and give it back."""
-        for running in self._at_work.values():
-            running.shutting_down = True
-        await asyncio.gather(*self._at_work, return_exceptions=True)
+        """Have what is at work stop at its next step, and give it back."""
+        self._worker.halt.set()
+        self._bell.set()
+        while self._at_work:
+            await asyncio.wait(self._at_work)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        del self._at_work[task]
+    async def _claim(self) -> Claim | None:
+        try:
+            return await self._worker.claim()
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the next look may succeed
+            log.warning("jobs_out_of_reach", reason=str(error))
+            return None
+
+    def _done(self, task: asyncio.Task[Outcome]) -> None:
+        self._at_work.discard(task)
         self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("job_left_behind", reason=str(error))  # its lease runs out, another takes it
 
     async def _wait(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), POLL_S)
-        self._bell.clear()
+        await _within(POLL_S, self._bell)
+        if not self._worker.halt.is_set():
+            self._bell.clear()

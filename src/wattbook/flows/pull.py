@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import ingest
+from wattbook.core import frames, ingest
 from wattbook.core.periods import Period
 from wattbook.flows.ingest import Origin, Turnstile, take_in
 from wattbook.ports.clock import Clock
@@ -18,6 +18,7 @@ from wattbook.ports.registry import Registry
 from wattbook.ports.source import Source
 from wattbook.ports.watermarks import Watermarks
 
+NO_ROWS: Final = pl.DataFrame(schema={"meter_id": pl.String, "timestamp": frames.UTC})
 COUNTS: Final = ("received", "accepted", "duplicates", "corrected", "rejected")
 
 Tell = Callable[[Receipt | None, Period, datetime], None]
@@ -107,12 +108,16 @@ async def next_period(
 
 
 async def preview(
-    source: Source, period: Period, *, registry: Registry, clock: Clock
-) -> tuple[pl.DataFrame, ingest.Sorted] | None:
-    """The first rows of the period that there are, raw and judged; nothing is kept."""
+    source: Source, period: Period, count: int, *, registry: Registry, clock: Clock
+) -> tuple[pl.DataFrame, ingest.Sorted]:
+    """The first `count` rows of the period that there are, raw and judged; nothing is kept."""
     meters = await registry.meters()
+    found: list[pl.DataFrame] = []
     async with aclosing(source.stretches(period)) as stretches:
         async for stretch in stretches:
             if stretch.raw.height:
-                return stretch.raw, ingest.sort_out(stretch.raw, meters=meters, now=clock.now())
-    return None
+                found.append(stretch.raw.drop("row").sort("timestamp").head(count))
+            if sum(rows.height for rows in found) >= count:
+                break
+    raw = pl.concat([NO_ROWS, *found], how="diagonal").head(count).with_row_index("row")
+    return raw, ingest.sort_out(raw, meters=meters, now=clock.now())

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 import polars as pl
 import structlog
@@ -104,19 +105,23 @@ PATIENCE: Final = 15
 
 async def keep_up(
     pause_s: float,
+    halt: asyncio.Event,
     *,
     registry: Registry,
     readings: ReadingStore,
     rollups: RollupStore,
     clock: Clock,
-) -> NoReturn:
-    """Bring rollups up to date whenever writing pauses, so that reads seldom have to.
+) -> None:
+    """Bring rollups up to date whenever writing pauses, until told to halt.
 
     While readings stream in the processor is theirs: rolling up then would only be done again.
     """
     settled = seen = looks = 0
     while True:
-        await asyncio.sleep(pause_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(halt.wait(), pause_s)
+        if halt.is_set():
+            return
         try:
             latest = await rollups.latest_mark()
             quiet, seen = latest == seen, latest

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,18 +10,14 @@ from typing import Any, Final
 import structlog
 
 from wattbook.core.errors import WattbookError
-from wattbook.core.jobs import Job, JobKind, JobState
+from wattbook.core.jobs import Job, JobKind
 from wattbook.core.periods import EPOCH
-from wattbook.ports.clock import Clock
 from wattbook.ports.jobs import Bell, JobStore, Order
 
 log = structlog.get_logger()
 
 BY_SCHEDULE: Final = "schedule"
 TICK_S: Final = 5.0
-UNHEARD: Final = timedelta(seconds=5)
-"""A job that waits for longer may have been rung for in vain."""
-AGAIN_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,40 +30,65 @@ class Schedule:
     offset: timedelta = timedelta()
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def requested_by(self) -> str:
+        """What its jobs say of who asked for them."""
+        return f"{BY_SCHEDULE}:{self.name}"
+
     def slot(self, now: datetime) -> datetime:
         """The latest time at which it was due."""
         return now - (now - EPOCH - self.offset) % self.every
 
     def key(self, now: datetime) -> str:
         """The same for all who look within one slot: of many jobs with it there is one."""
-        return f"{BY_SCHEDULE}:{self.name}:{self.slot(now):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{self.requested_by}:{self.slot(now):%Y-%m-%dT%H:%M:%SZ}"
 
 
-async def tick(schedules: Sequence[Schedule], *, jobs: JobStore, bell: Bell, clock: Clock) -> None:
-    """Submit what is due, and ring for what has waited long.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A schedule, its last job, and when the next is due."""
+
+    schedule: Schedule
+    last: Job | None
+    next_due: datetime
+
+
+async def tick(schedules: Sequence[Schedule], now: datetime, *, jobs: JobStore, bell: Bell) -> None:
+    """Submit what is due by `now`, and ring for all that could be taken.
 
     After a time in which nobody looked, what was missed is caught up once: the latest slot counts.
     """
-    now = clock.now()
     for schedule in schedules:
-        job = await _submit(schedule, now, jobs)
-        if job.state is JobState.QUEUED and job.created >= now - UNHEARD:
-            await bell.ring(job)
-    waiting = await jobs.jobs(
-        state=JobState.QUEUED, until=now - UNHEARD, limit=AGAIN_AT_ONCE, oldest_first=True
-    )
-    for job in waiting.jobs:
-        await bell.ring(job)
-
-
-async def keep(schedules: Sequence[Schedule], *, jobs: JobStore, bell: Bell, clock: Clock) -> None:
-    """Tick until cancelled."""
-    while True:
         try:
-            await tick(schedules, jobs=jobs, bell=bell, clock=clock)
-        except WattbookError as error:
+            await _submit(schedule, now, jobs)
+        except WattbookError as error:  # one that cannot be had does not hold up the others
+            log.warning("schedule_postponed", name=schedule.name, reason=str(error))
+    for kind, waiting in (await jobs.backlog()).items():
+        await bell.ring(kind, waiting)
+
+
+async def keep(
+    schedules: Sequence[Schedule], halt: asyncio.Event, *, jobs: JobStore, bell: Bell
+) -> None:
+    """Tick until told to halt."""
+    while not halt.is_set():
+        try:
+            await tick(schedules, await jobs.now(), jobs=jobs, bell=bell)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the next tick may succeed
             log.warning("schedules_postponed", reason=str(error))
-        await asyncio.sleep(TICK_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(halt.wait(), TICK_S)
+
+
+async def planned(schedules: Sequence[Schedule], *, jobs: JobStore) -> list[Planned]:
+    """Each schedule with its last job and the time of its next."""
+    now = await jobs.now()
+    found = []
+    for schedule in schedules:
+        page = await jobs.jobs(kind=schedule.kind, requested_by=schedule.requested_by, limit=1)
+        due = schedule.slot(now) + schedule.every
+        found.append(Planned(schedule, next(iter(page.jobs), None), due))
+    return found
 
 
 async def _submit(schedule: Schedule, now: datetime, jobs: JobStore) -> Job:
@@ -74,7 +96,7 @@ async def _submit(schedule: Schedule, now: datetime, jobs: JobStore) -> Job:
         Order(
             kind=schedule.kind,
             params=schedule.params,
-            requested_by=BY_SCHEDULE,
+            requested_by=schedule.requested_by,
             idempotency_key=schedule.key(now),
         )
     )

@@ -9,6 +9,8 @@ from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
+import polars as pl
+
 from wattbook.core.entities import (
     SLUG,
     FleetItem,
@@ -20,6 +22,7 @@ from wattbook.core.entities import (
     problems_with,
 )
 from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.core.periods import Period
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
@@ -81,11 +84,11 @@ async def register(
     return await registry.add(site)
 
 
-async def every(registry: Registry) -> AsyncIterator[Site]:
+async def every(registry: Registry, *, at_once: int = PAGE) -> AsyncIterator[Site]:
     """All sites in the order of their ids."""
     cursor = None
     while True:
-        page = await registry.sites(after=cursor, limit=PAGE)
+        page = await registry.sites(after=cursor, limit=at_once)
         for site in page.sites:
             yield site
         cursor = page.cursor
@@ -156,6 +159,21 @@ async def mark(meter_ids: list[str], *, readings: ReadingStore, rollups: RollupS
     """Have all figures of these meters computed afresh."""
     if meter_ids:
         await rollups.mark(await readings.extent(meter_ids), afresh=True)
+
+
+async def mark_period(
+    meter_ids: list[str], period: Period, *, readings: ReadingStore, rollups: RollupStore
+) -> None:
+    """Have the figures that readings of a period decide computed again."""
+    if not meter_ids:
+        return
+    extent = await readings.extent(meter_ids)
+    spans = extent.with_columns(
+        from_utc=pl.max_horizontal("from_utc", pl.lit(period.start)),
+        to_utc=pl.min_horizontal("to_utc", pl.lit(period.end)),
+    ).filter(pl.col("from_utc") <= pl.col("to_utc"))
+    if spans.height:
+        await rollups.mark(spans)
 
 
 def _site(draft: Draft, suffix: str, now: datetime) -> Site:

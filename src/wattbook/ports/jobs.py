@@ -1,6 +1,6 @@
 """What keeps jobs: its rows are the truth about who does what."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -50,18 +50,67 @@ class Ending:
     traceback_id: str | None = None
     pause: timedelta | None = None
     """For a job that is queued again: how long it waits."""
+    progress: Progress | None = None
+    """As far as the attempt came."""
+    checkpoint: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How many jobs there are, and how long those took that succeeded of late."""
+
+    counts: Mapping[tuple[JobKind, JobState], int]
+    durations: Mapping[JobKind, tuple[timedelta, ...]]
+    """From the beginning of the first attempt to the end of the last; the newest first."""
 
 
 class Bell(Protocol):
-    """Tells workers that there is a job; a bell that nobody hears is no error."""
+    """Tells workers that jobs wait; a bell that nobody hears is no error."""
 
-    async def ring(self, job: Job) -> None:
-        """Say that this job waits."""
+    async def ring(self, kind: JobKind, times: int = 1) -> None:
+        """Wake so many workers, as far as they are idle: jobs of this kind wait."""
         ...
 
 
-class JobStore(Protocol):
-    """Keeps jobs; all times are by the clock of the store."""
+class JobQueue(Protocol):
+    """What a worker needs of the jobs; all times are by the clock of the store."""
+
+    async def claim(
+        self,
+        worker: str,
+        lease: timedelta,
+        *,
+        kinds: Collection[JobKind] | None = None,
+        job_id: str | None = None,
+    ) -> Claim | None:
+        """A job whose worker fell silent, or the next that waits; null if there is none.
+
+        Only one of these kinds, or only this one, where that is said. Of many that ask at once
+        exactly one gets a job.
+        """
+        ...
+
+    async def beat(
+        self,
+        claim: Claim,
+        lease: timedelta,
+        progress: Progress | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> JobState | None:
+        """Renew the lease and note progress; the job's state, or null where the claim is lost."""
+        ...
+
+    async def end(self, claim: Claim, ending: Ending) -> bool:
+        """Note how the attempt ended; false where the claim is lost, and then nothing is noted."""
+        ...
+
+    async def backlog(self) -> Mapping[JobKind, int]:
+        """How many jobs of each kind could be claimed now."""
+        ...
+
+
+class JobStore(JobQueue, Protocol):
+    """Keeps jobs."""
 
     async def submit(self, order: Order) -> Job:
         """A new job; the same key with the same order is the same job.
@@ -82,36 +131,13 @@ class JobStore(Protocol):
         *,
         state: JobState | None = None,
         kind: JobKind | None = None,
+        requested_by: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
-        oldest_first: bool = False,
     ) -> JobPage:
-        """Jobs by the time of their creation, newest first or oldest first."""
-        ...
-
-    async def claim(
-        self, worker: str, lease: timedelta, *, job_id: str | None = None
-    ) -> Claim | None:
-        """The next job that waits, or whose worker fell silent; or this one; null if there is none.
-
-        Of many that ask at once exactly one gets a job.
-        """
-        ...
-
-    async def beat(
-        self,
-        claim: Claim,
-        lease: timedelta,
-        progress: Progress | None = None,
-        checkpoint: Mapping[str, Any] | None = None,
-    ) -> JobState | None:
-        """Renew the lease and note progress; the job's state, or null where the claim is lost."""
-        ...
-
-    async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Note how the attempt ended; false where the claim is lost, and then nothing is noted."""
+        """Jobs by the time of their creation, newest first."""
         ...
 
     async def steer(self, job_id: str, wanted: JobState) -> Job:
@@ -122,4 +148,12 @@ class JobStore(Protocol):
         ConflictError
             The state that it is in does not allow it.
         """
+        ...
+
+    async def figures(self, newest: int = 1000) -> Figures:
+        """How many jobs there are, and how long the newest of them took that succeeded."""
+        ...
+
+    async def now(self) -> datetime:
+        """The time by which everything here is stamped."""
         ...

@@ -9,14 +9,15 @@ from typing import Final
 from celery import Celery
 from celery.signals import worker_process_shutdown, worker_shutting_down
 
-from wattbook.flows.jobs import QUEUES
+from wattbook.core.jobs import QUEUES
 from wattbook.settings import load
-from wattbook.sinks.celery.bell import PRIORITIES, RING
-from wattbook.workers.shutdown import SHUTTING_DOWN
+from wattbook.sinks.celery.bell import RING, send
+from wattbook.workers import shutdown
 
 VISIBILITY_S: Final = 6 * 3600
-"""A message that nobody acknowledged comes again after this: much later than a lease runs out."""
+"""A message that nobody acknowledged comes again after this: by then others have rung anyway."""
 TICK_S: Final = 5.0
+STALE_S: Final = 60.0
 
 settings = load()
 app = Celery("wattbook", broker=settings.broker_url)
@@ -27,32 +28,35 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": VISIBILITY_S, **PRIORITIES},
+    broker_connection_max_retries=None,  # a broker that is away comes back
+    broker_transport_options={"visibility_timeout": VISIBILITY_S},
     task_default_queue=QUEUES[0],
     task_create_missing_queues=True,
     beat_schedule={"tick": {"task": "wattbook.tick", "schedule": TICK_S}},
+    beat_scheduler="celery.beat:Scheduler",  # which slots are done is in the table of jobs
 )
 
 
 @app.task(name=RING)  # type: ignore[untyped-decorator]  # of a library without types
-def work(job_id: str) -> None:
-    """Work on a job, unless somebody else does."""
+def work(queue: str) -> None:
+    """Work on the jobs of a queue until none is left for this process."""
     from wattbook.workers import child  # noqa: PLC0415 -- after the fork
 
-    child.here().work_on(job_id)
+    if child.work(queue):
+        send(app, queue)
 
 
-@app.task(name="wattbook.tick", expires=TICK_S)  # type: ignore[untyped-decorator]
+@app.task(name="wattbook.tick", expires=STALE_S)  # type: ignore[untyped-decorator]
 def tick() -> None:
     """Submit what the schedules want, and ring for whatever waits."""
     from wattbook.workers import child  # noqa: PLC0415 -- after the fork
 
-    child.here().tick(app)
+    child.tick(app)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _give_back(**_: object) -> None:
-    SHUTTING_DOWN.set()
+    shutdown.begin()
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -1,24 +1,31 @@
-"""One worker process: an event loop and the stores, opened when the first job comes."""
+"""One worker process: an event loop and the stores, opened when the first message comes."""
 
 import asyncio
 import os
 import socket
 import threading
 from collections.abc import Awaitable
-from functools import cache
+from datetime import timedelta
 from typing import Final, TypeVar
 
+import structlog
 from celery import Celery
 
 from wattbook import duties, logs
+from wattbook.core.errors import WattbookError
+from wattbook.core.jobs import JobKind, Outcome, queue_of
 from wattbook.flows import schedules
-from wattbook.flows.jobs import LEASE, Running, work_on
+from wattbook.flows.jobs import Worker
 from wattbook.settings import load
 from wattbook.sinks.celery.bell import Bell
-from wattbook.wiring import Runtime, open_runtime
-from wattbook.workers.shutdown import SHUTTING_DOWN
+from wattbook.wiring import open_runtime
+from wattbook.workers import shutdown
 
-LOOK_S: Final = 0.5
+log = structlog.get_logger()
+
+LOOK_S: Final = 0.25
+TURN_S: Final = 30.0
+"""After this another message gets its turn: it may be for another queue."""
 
 Done = TypeVar("Done")
 
@@ -27,41 +34,58 @@ class Child:
     """A loop in a thread, and the stores that live on it."""
 
     def __init__(self) -> None:
+        self.pid = os.getpid()
         settings = load()
         logs.configure(settings.log_level)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._opened = open_runtime(settings)
-        self._runtime: Runtime = self._wait_for(self._opened.__aenter__())
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        try:
+            self._runtime = self._wait_for(self._opened.__aenter__())
+        except BaseException:
+            self._end_loop()
+            raise
+        self._schedules = duties.schedules(settings)
+        self._worker = Worker(
+            self._runtime.jobs,
+            duties.of(self._runtime),
+            name=f"{socket.gethostname()}:{self.pid}",
+            lease=timedelta(seconds=settings.job_lease_s),
+        )
+        self._bell: Bell | None = None
+        self._listening = asyncio.run_coroutine_threadsafe(_listen(self._worker), self._loop)
 
-    def work_on(self, job_id: str) -> None:
-        """Claim a job and carry it out; nothing where it is not to be had."""
-        self._wait_for(self._work_on(job_id))
+    def work(self, queue: str) -> bool:
+        """Work on the jobs of a queue; whether any may be left."""
+        kinds = [kind for kind in JobKind if queue_of(kind) == queue]
+        return self._wait_for(self._work(kinds))
 
     def tick(self, app: Celery) -> None:
         """Submit what the schedules want, and ring for whatever waits."""
-        jobs, clock = self._runtime.jobs, self._runtime.clock
-        self._wait_for(schedules.tick(duties.schedules(), jobs=jobs, bell=Bell(app), clock=clock))
+        self._bell = self._bell or Bell(app)
+        self._wait_for(self._tick(self._bell))
 
     def close(self) -> None:
         """Close the stores and end the loop."""
+        self._listening.cancel()
         self._wait_for(self._opened.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._end_loop()
 
-    async def _work_on(self, job_id: str) -> None:
+    async def _work(self, kinds: list[JobKind]) -> bool:
+        now = asyncio.get_running_loop().time
+        until = now() + TURN_S
+        while not self._worker.halt.is_set():
+            claim = await self._worker.claim(kinds)
+            if claim is None:
+                return False
+            if await self._worker.carry_out(claim) is Outcome.GIVEN_BACK or now() > until:
+                return True
+        return False
+
+    async def _tick(self, bell: Bell) -> None:
         jobs = self._runtime.jobs
-        claim = await jobs.claim(self._name, LEASE, job_id=job_id)
-        if claim is None:
-            return
-        running = Running(claim, checkpoint=dict(claim.job.checkpoint or {}))
-        listening = asyncio.create_task(_listen(running))
-        try:
-            await work_on(running, duties.of(self._runtime)[claim.job.kind], jobs=jobs)
-        finally:
-            listening.cancel()
+        await schedules.tick(self._schedules, await jobs.now(), jobs=jobs, bell=bell)
 
     def _wait_for(self, work: Awaitable[Done]) -> Done:
         async def whole() -> Done:
@@ -69,21 +93,50 @@ class Child:
 
         return asyncio.run_coroutine_threadsafe(whole(), self._loop).result()
 
+    def _end_loop(self) -> None:
+        self._wait_for(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-async def _listen(running: Running) -> None:
-    while not SHUTTING_DOWN.is_set():  # noqa: ASYNC110 -- another process sets it
+
+async def _listen(worker: Worker) -> None:
+    while not shutdown.begun():  # noqa: ASYNC110 -- another process says it
         await asyncio.sleep(LOOK_S)
-    running.shutting_down = True
+    worker.halt.set()
 
 
-@cache
+_opened: Child | None = None
+
+
 def here() -> Child:
-    """What this process has opened."""
-    return Child()
+    """What this process has opened; not what it inherited, whose threads stayed with the parent."""
+    global _opened  # noqa: PLW0603 -- one for each process
+    if _opened is None or _opened.pid != os.getpid():
+        _opened = Child()
+    return _opened
+
+
+def work(queue: str) -> bool:
+    """Work on the jobs of a queue; whether any may be left."""
+    try:
+        return here().work(queue)
+    except WattbookError as error:  # the jobs stay where they are, and the next tick rings
+        log.warning("jobs_out_of_reach", reason=str(error))
+        return False
+
+
+def tick(app: Celery) -> None:
+    """Submit what the schedules want, and ring for whatever waits."""
+    try:
+        here().tick(app)
+    except WattbookError as error:
+        log.warning("schedules_postponed", reason=str(error))
 
 
 def leave() -> None:
     """Close what this process opened, if it did."""
-    if here.cache_info().currsize:
-        here().close()
-        here.cache_clear()
+    global _opened  # noqa: PLW0603 -- one for each process
+    if _opened is not None and _opened.pid == os.getpid():
+        _opened.close()
+    _opened = None

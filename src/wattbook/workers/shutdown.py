@@ -1,7 +1,17 @@
 """How a worker's processes hear that it shuts down."""
 
-import multiprocessing
+import mmap
 from typing import Final
 
-SHUTTING_DOWN: Final = multiprocessing.get_context("fork").Event()
-"""Set by the parent; what is at work in its children stops at its next step and is given back."""
+_SHARED: Final = mmap.mmap(-1, 1)
+"""A byte that the parent and its forks share. No lock: one who is killed could hold it for ever."""
+
+
+def begin() -> None:
+    """Say that what is at work is to stop at its next step; the parent does."""
+    _SHARED[0] = 1
+
+
+def begun() -> bool:
+    """Whether the parent has said so."""
+    return _SHARED[0] == 1

@@ -32,7 +32,7 @@ class JobIn(Body):
         json_schema_extra={"enum": [str(kind) for kind in duties.PARAMS]},
     )
     params: dict[str, Any] = Field(default_factory=dict, description="what it is told")
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+    idempotency_key: Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")] | None = Field(
         None, description="the same key with the same order is the same job"
     )
     priority: Annotated[int, Field(ge=-100, le=100)] = Field(0, description="higher goes first")
@@ -133,7 +133,7 @@ async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: R
             priority=body.priority,
         )
     )
-    await request.app.state.bell.ring(job)
+    await request.app.state.bell.ring(job.kind)
     response.headers["Location"] = request.url_for("read_job", job_id=job.job_id).path
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return JobOut.of(job)
@@ -157,6 +157,9 @@ async def list_jobs(
     runtime: RuntimeDep,
     state: Annotated[JobState | None, Query(description="where a job stands")] = None,
     kind: Annotated[JobKind | None, Query(description="what a job does")] = None,
+    requested_by: Annotated[
+        str | None, Query(pattern=r"^[^\x00]{1,200}$", description="who asked for it")
+    ] = None,
     since: Annotated[AwareDatetime | None, Query(description="created at or after")] = None,
     until: Annotated[AwareDatetime | None, Query(description="created before")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
@@ -164,7 +167,13 @@ async def list_jobs(
 ) -> JobPageOut:
     """Jobs, newest first."""
     page = await runtime.jobs.jobs(
-        state=state, kind=kind, since=since, until=until, after=cursor, limit=limit
+        state=state,
+        kind=kind,
+        requested_by=requested_by,
+        since=since,
+        until=until,
+        after=cursor,
+        limit=limit,
     )
     return JobPageOut(jobs=[JobOut.of(job) for job in page.jobs], cursor=page.cursor)
 
@@ -188,7 +197,7 @@ async def cancel(job_id: str, runtime: RuntimeDep) -> JobOut:
 async def retry(job_id: str, runtime: RuntimeDep, request: Request) -> JobOut:
     """Run a job again that failed or was cancelled; it goes on from its checkpoint."""
     job = await runtime.jobs.steer(job_id, JobState.QUEUED)
-    await request.app.state.bell.ring(job)
+    await request.app.state.bell.ring(job.kind)
     return JobOut.of(job)
 
 

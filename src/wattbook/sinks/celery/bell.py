@@ -1,52 +1,81 @@
-"""Telling workers that there is a job."""
+"""Telling workers that jobs wait."""
 
-import asyncio
+import threading
+from collections import Counter
 from typing import Final
 
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from wattbook.core.jobs import Job
-from wattbook.flows.jobs import queue_of
+from wattbook.core.jobs import JobKind, queue_of
 
 log = structlog.get_logger()
 
 RING: Final = "wattbook.work"
 TIMEOUT_S: Final = 2
-PRIORITIES: Final = {"queue_order_strategy": "priority", "priority_steps": list(range(10))}
+ENOUGH: Final = 64
+"""Where so many messages wait, all workers are busy: each looks for more when it has finished."""
+TRIES: Final = 2
+"""A broker that was started anew is noticed by the first message that does not get through."""
 
 
 class Bell:
-    """`ports.jobs.Bell` over a Celery broker: one that cannot be reached is rung again later."""
+    """`ports.jobs.Bell` over a Celery broker; who rings never waits for it.
+
+    Where it cannot be reached the ring is lost, and the schedule's next tick rings again.
+    """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._wanted: Counter[str] = Counter()
+        self._news = threading.Condition()
+        self._thread: threading.Thread | None = None
 
-    async def ring(self, job: Job) -> None:
-        """Send the job's id to the workers."""
+    async def ring(self, kind: JobKind, times: int = 1) -> None:
+        """Send so many messages soon, but not more than there can be workers."""
+        queue = queue_of(kind)
+        with self._news:
+            self._wanted[queue] = min(self._wanted[queue] + times, ENOUGH)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep_sending, daemon=True)
+                self._thread.start()
+            self._news.notify()
+
+    def _keep_sending(self) -> None:
+        while True:
+            with self._news:
+                while not self._wanted:
+                    self._news.wait()
+                wanted, self._wanted = self._wanted, Counter()
+            for queue, times in wanted.items():
+                send(self._app, queue, times)
+
+
+def send(app: Celery, queue: str, times: int = 1) -> None:
+    """Put messages into a queue, as far as there are not enough in it."""
+    for left in reversed(range(TRIES)):
         try:
-            await asyncio.to_thread(self._send, job)
-        except (OperationalError, OSError) as error:
-            log.warning("broker_out_of_reach", job_id=job.job_id, reason=str(error))
-
-    def _send(self, job: Job) -> None:
-        self._app.send_task(
-            RING,
-            [job.job_id],
-            queue=queue_of(job.kind),
-            # Celery on Redis takes 0 for the most urgent.
-            priority=max(0, min(9, 5 - job.priority)),
-            retry=False,
-        )
+            with app.producer_pool.acquire(block=True) as producer:
+                declared = producer.channel.queue_declare(
+                    queue=queue, durable=True, auto_delete=False
+                )
+                for _ in range(min(times, ENOUGH - declared.message_count)):
+                    app.send_task(RING, [queue], queue=queue, retry=False, producer=producer)
+        except (OperationalError, OSError, *app.connection_for_write().connection_errors) as error:
+            if not left:
+                log.warning("broker_out_of_reach", queue=queue, reason=str(error))
+        else:
+            return
 
 
 def at(broker_url: str) -> Bell:
     """A bell of one who only rings."""
-    app = Celery("wattbook", broker=broker_url)
+    app = Celery("wattbook", broker=broker_url, set_as_current=False)
     app.conf.broker_transport_options = {
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": TIMEOUT_S,
-        **PRIORITIES,
+        "max_retries": 1,  # else the first connection is tried for ever
+        "interval_start": 0,
     }
     return Bell(app)

@@ -10,7 +10,15 @@ import polars as pl
 from wattbook.core import frames, rollup
 from wattbook.core.archive import BY_NAME, READINGS, ROLLUPS, TABLES, Table
 from wattbook.core.periods import Period
-from wattbook.stores.postgres.engine import Engine, Session, Writer, integers, texts, within
+from wattbook.stores.postgres.engine import (
+    SHAPES,
+    Engine,
+    Session,
+    Writer,
+    integers,
+    texts,
+    within,
+)
 from wattbook.stores.postgres.keys import Keys
 from wattbook.stores.postgres.merge import without_nul
 from wattbook.stores.postgres.partitions import Partitions
@@ -137,6 +145,7 @@ class PostgresArchive:
 
 
 def _put(session: Session, loads: list[Load]) -> list[None]:
+    session.fetch(f"select pg_advisory_xact_lock_shared({SHAPES})")
     for load in loads:
         table = load.table
         if table in (RECEIPTS, REJECTS):

@@ -1,9 +1,11 @@
 """The way into the database: connections that read and write columns, and what if they break."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -11,39 +13,64 @@ from typing import Any, Final, TypeVar
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as driver
 import polars as pl
-from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.periods import Period
+from wattbook.stores.address import Address
 from wattbook.stores.lane import Item, Lane, Result, Run
 
-CONNECT_S: Final = 5
+CONNECT: Final = {
+    "connect_timeout": "5",
+    "application_name": "wattbook",
+    # A server whose machine is gone says nothing more: after a minute it is taken for gone.
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""What every connection asks of libpq, where the address does not say otherwise."""
+SETTINGS: Final = {
+    "standard_conforming_strings": "on",  # a backslash is a backslash
+    "synchronous_commit": "on",  # acknowledged means on disk, whatever the database is set to
+    # A correction may reach into compressed chunks; without TimescaleDB this says nothing.
+    "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
+    # If it is our machine that is gone, what we held is free after a minute: locks and the turn.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    "idle_in_transaction_session_timeout": "60000",
+}
 READERS: Final = 4
+WAITING: Final = 32
+"""So many threads read or wait for it; all other work of the process has threads of its own."""
 WAIT_S: Final = 30
 """So long a reader waits for one of the sessions."""
 RETRY_S: Final = 10.0
 """So long a write is tried again while the server is away: a restart takes less."""
 PAUSE_S: Final = 0.2
+REST_S: Final = 1.0
+"""After a failure, so long what else waits is refused: one by one it would wait all day."""
 TRIES: Final = 5
 """So often a transaction begins again because another one was first."""
-TABLE_LOCKS: Final = 7_741_002
-"""Advisory lock: one at a time makes partitions or numbers ids."""
+TABLES: Final = 7_741_002
+"""Advisory lock, with a table beside it: one at a time makes its partitions or numbers its ids."""
 WRITES: Final = 7_741_003
 """Advisory lock that every write shares from before it looks at the clock until its commit."""
+SHAPES: Final = 7_741_006
+"""Advisory lock that writes of rollups share while nobody makes another table of them."""
 
 UNIQUE: Final = "23505"
+HELD: Final = "55P03"
+"""Another transaction held a lock for longer than `lock_timeout`."""
 AGAIN: Final = frozenset({"40001", "40P01"})
 """Serialisation failures and deadlocks: another transaction was first."""
-AWAY: Final = re.compile(
-    r"terminating connection|starting up|shutting down|in recovery|too many clients"
-    r"|remaining connection slots|server closed the connection|no connection to the server"
-    r"|connection refused|could not connect|could not receive|could not send|timeout expired"
-    r"|could not translate|connection reset|broken pipe|eof detected|no such file or directory"
-    r"|not accepting connections|network is unreachable|no route to host|crash of another",
-    re.IGNORECASE,
-)
+AWAY: Final = re.compile("08(?!P01)|57P|25P03")
+"""SQLSTATEs of a connection that ended; 08P01 is said of a row that is none."""
+RESTS: Final = re.compile("08|53|55|57|58")
+"""SQLSTATEs that say nothing of what was written: without room, memory, a lock, time, a server."""
 UNFIT: Final = "22"
 """SQLSTATE class of values that a column cannot hold."""
 
@@ -59,12 +86,20 @@ class Session:
         self._connection = driver.connect(url, autocommit=True)
         self._staged: set[str] = set()
         self._filled: set[str] = set()
-        self.execute(f"set statement_timeout = {round(statement_timeout_s * 1000)}")
-        self.execute("set standard_conforming_strings = on")  # a backslash is a backslash
-        # Acknowledged means on disk, whatever the database is set to.
-        self.execute("set synchronous_commit = on")
-        # A correction may reach into compressed chunks; without TimescaleDB this says nothing.
-        self.execute("set timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
+        self.used = False
+        """Whether it has stood idle since: it may have lost its server meanwhile."""
+        settings = SETTINGS | {"statement_timeout": str(round(statement_timeout_s * 1000))}
+        asked = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
+        try:
+            told = self.fetch(
+                "select set_config(name, value, false) as value, pg_backend_pid() as process"
+                f" from (values {asked}) as asked(name, value)"
+            )
+        except adbc.Error:
+            self.close()
+            raise
+        self.process: int = told["process"][0]
+        """Number of the server's process at the other end."""
 
     def execute(self, sql: str) -> None:
         """Run a statement that answers nothing."""
@@ -121,6 +156,14 @@ class Session:
         except adbc.Error:  # the connection is gone, and the transaction with it
             return
 
+    def under_way(self, process: int) -> bool:
+        """Whether another connection of ours is in a transaction that began before now."""
+        found = self.fetch(
+            f"select 1 as one from pg_stat_activity where pid = {process} and xact_start < now()"
+            " and usename = current_user and datname = current_database()"
+        )
+        return found.height > 0
+
     def cancel(self) -> None:
         """End the statement that another thread waits for."""
         self._connection.adbc_cancel()
@@ -139,7 +182,7 @@ class Engine:
     def __init__(
         self, url: str, *, statement_timeout_s: float = 300.0, retry_s: float = RETRY_S
     ) -> None:
-        self._url = make_url(url).set(drivername="postgresql")
+        self._address = Address.of(url).asking(**CONNECT)
         self._timeout_s = statement_timeout_s
         self.retry_s = retry_s
         self._pool = QueuePool(
@@ -149,29 +192,32 @@ class Engine:
             timeout=WAIT_S,
             reset_on_return=None,
         )
+        self._threads = ThreadPoolExecutor(WAITING, "postgres-reads")
 
     def connect(self) -> Session:
         """A new session."""
-        ours = {"connect_timeout": str(CONNECT_S), "application_name": "wattbook"}
-        asked = {name: value for name, value in ours.items() if name not in self._url.query}
-        url = self._url.update_query_dict(asked)
-        return Session(url.render_as_string(hide_password=False), self._timeout_s)
+        return Session(self._address.url, self._timeout_s)
 
     async def read(self, run: Callable[[Session], Found]) -> Found:
-        """What `run` finds, off the event loop; once more where the connection was a stale one."""
-        return await asyncio.to_thread(self.on_session, run)
+        """What `run` finds, off the event loop; again where the connection was a stale one."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.on_session, run)
 
     def on_session(self, run: Callable[[Session], Found]) -> Found:
         """What `run` finds, here and now."""
         with self.reached():
-            try:
-                return self._once(run)
-            except adbc.Error as error:
-                if not is_away(error):
+            while True:
+                held = self._held()
+                session: Session = held.dbapi_connection
+                try:
+                    found = run(session)
+                except BaseException as error:
+                    held.invalidate()
+                    if session.used and isinstance(error, adbc.Error) and is_away(error):
+                        continue  # the others that stood idle may be as dead: each is found out
                     raise
-                stale, self._pool = self._pool, self._pool.recreate()  # the others are as old
-                stale.dispose()
-                return self._once(run)
+                session.used = True
+                held.close()
+                return found
 
     @contextmanager
     def reached(self) -> Iterator[None]:
@@ -181,33 +227,27 @@ class Engine:
         except adbc.Error as error:
             raise self.failed(error) from error
 
-    def _once(self, run: Callable[[Session], Found]) -> Found:
+    def _held(self) -> Any:  # noqa: ANN401  SQLAlchemy's idea of a connection
         try:
-            held: Any = self._pool.connect()
+            return self._pool.connect()
         except PoolTimeoutError as error:
             raise UnavailableError(f"{self}: all {READERS} connections are busy") from error
-        try:
-            found = run(held.dbapi_connection)
-        except BaseException:
-            held.invalidate()
-            raise
-        held.close()
-        return found
 
     def failed(self, error: adbc.Error) -> UnavailableError | InputError:
         """The error in our words; it never shows the password."""
-        said = _said(error)
+        reason = said(error)
         if (error.sqlstate or "").startswith(UNFIT):
-            return InputError(said, [Problem("refused", said)])
-        return UnavailableError(f"{self}: {said}")
+            return InputError(reason, [Problem("refused", reason)])
+        return UnavailableError(f"{self}: {reason}")
 
     def close(self) -> None:
         """Let go of all connections."""
+        self._threads.shutdown()
         self._pool.dispose()
 
     def __str__(self) -> str:
         """Which database this is."""
-        return f"PostgreSQL at {place(self._url)}"
+        return str(self._address)
 
 
 class Writer:
@@ -222,7 +262,11 @@ class Writer:
         self._session: Session | None = None
         self.in_doubt = False
         """Whether the transaction before this one may have been committed unheard."""
+        self._lost: int | None = None
+        """The process of the server with which it was lost."""
         self._away_since: float | None = None
+        self._rests_until = -math.inf
+        self._failure = ""
         self._lane = Lane(name, self._transact)
 
     async def write(self, run: Run[Item, Result], item: Item, rows: int) -> Result:
@@ -235,41 +279,71 @@ class Writer:
         self._drop()
 
     def _transact(self, run: Run[Any, Any], items: list[Any]) -> list[Any]:
+        if time.monotonic() < self._rests_until:
+            raise UnavailableError(self._failure)
+        try:
+            results = self._tried(run, items)
+        except adbc.Error as error:
+            failed = self._engine.failed(error)
+            if not error.sqlstate or RESTS.match(error.sqlstate):
+                self._rests_until, self._failure = time.monotonic() + REST_S, str(failed)
+            raise failed from error
+        self.in_doubt, self._away_since = False, None
+        return results
+
+    def _tried(self, run: Run[Any, Any], items: list[Any]) -> list[Any]:
         tries = 0
         while True:
             try:
-                results = self._once(run, items)
+                return self._once(run, items)
             except TryAgainError:
                 tries += 1
-                if tries == TRIES:
+                if tries >= TRIES:
                     raise UnavailableError(
                         f"{self._engine}: others write the same rows, time after time"
                     ) from None
             except adbc.Error as error:
-                tries += 1
                 if is_away(error):
                     self._wait(error)
-                elif error.sqlstate not in AGAIN or tries == TRIES:
-                    raise self._engine.failed(error) from error
-            else:
-                self.in_doubt, self._away_since = False, None
-                return results
+                    continue
+                tries += 1
+                if tries >= TRIES or not self._was_another(error):
+                    raise
+
+    def _was_another(self, error: adbc.Error) -> bool:
+        """Whether another transaction was first; in doubt, that may have been a former self."""
+        return error.sqlstate in AGAIN or (self.in_doubt and error.sqlstate == UNIQUE)
 
     def _once(self, run: Run[Any, Any], items: list[Any]) -> list[Any]:
         if self._session is None:
             self._session = self._engine.connect()
+        if self._lost is not None:
+            self._outlast(self._session, self._lost)
+            self._lost = None
         with self._session.transaction():
             return run(self._session, items)
 
+    def _outlast(self, session: Session, lost: int) -> None:
+        """Wait until what may have been committed has been, or never will be."""
+        end = time.monotonic() + WAIT_S
+        while session.under_way(lost):
+            if time.monotonic() > end:
+                raise UnavailableError(
+                    f"{self._engine}: a transaction whose connection was lost is still under way"
+                )
+            time.sleep(PAUSE_S)
+
     def _wait(self, error: adbc.Error) -> None:
         """Wait for the server; give up where it has been away for too long."""
+        if self._session is not None and self._lost is None:
+            self._lost = self._session.process
         self._drop()
         self.in_doubt = True
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = now
         if now - self._away_since > self._engine.retry_s:
-            raise self._engine.failed(error) from error
+            raise error
         time.sleep(PAUSE_S)
 
     def _drop(self) -> None:
@@ -280,25 +354,26 @@ class Writer:
 
 def is_away(error: adbc.Error) -> bool:
     """Whether it is the connection or the server that failed, not the statement."""
-    state = error.sqlstate or ""
-    if state.startswith(("08", "57P")):
-        return True
-    return not state and AWAY.search(str(error)) is not None
+    if error.sqlstate:
+        return AWAY.match(error.sqlstate) is not None
+    # What the server says of a statement has a SQLSTATE; what libpq says of a connection has none.
+    return isinstance(error, adbc.OperationalError)
 
 
-def place(url: URL) -> str:
-    """Where a database is, without user and password."""
-    host = url.host or url.query.get("host") or "localhost"
-    return f"{host}:{url.port or 5432}/{url.database or ''}"
+def said(error: adbc.Error) -> str:
+    """What the server said, on one line, without the statement that it said it of."""
+    text = re.sub(r"^\w+: (\[libpq\] )?", "", str(error)).partition("\nQuery was")[0]
+    own = re.search(r"(?:ERROR|FATAL|PANIC): +(.+)", text)
+    if own is not None and not text.startswith("Failed to connect"):
+        return own[1]
+    hints = ("\t", " ", "LINE ")
+    lines = [line.strip() for line in text.splitlines() if line and not line.startswith(hints)]
+    return "; ".join(lines)
 
 
-def _said(error: adbc.Error) -> str:
-    """What the server said, on one line."""
-    primary = [value for name, value in error.details if name == "PG_DIAG_MESSAGE_PRIMARY"]
-    if primary:
-        return primary[0].decode("utf-8", "replace")
-    text = re.sub(r"^\w+: (\[libpq\] )?", "", str(error)).replace("\n", " ")
-    return re.sub(r"\s+", " ", text).strip().rstrip(".")
+def alone_with(table: str) -> str:
+    """SQL that waits until nobody else makes parts of a table; until the end of the transaction."""
+    return f"select pg_advisory_xact_lock({TABLES}, hashtext('{table}'))"
 
 
 def integers(numbers: Sequence[int]) -> str:

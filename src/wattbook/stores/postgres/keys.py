@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import keys
-from wattbook.stores.postgres.engine import TABLE_LOCKS, Engine, Session
+from wattbook.stores.postgres.engine import Engine, Session, alone_with
 
 
 class Keys:
@@ -59,7 +59,7 @@ class Keys:
 
     def _add(self, session: Session, names: pl.Series) -> None:
         with session.transaction():
-            session.fetch(f"select pg_advisory_xact_lock({TABLE_LOCKS})")
+            session.fetch(alone_with(self.table))
             self.refresh(session)
             session.copy(self.table, self._known.fresh(names))
         self.refresh(session)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import adbc_driver_manager as adbc
 import polars as pl
@@ -16,6 +17,7 @@ MERGES = 7_741_004
 NUL = "\x00"
 """The one character that PostgreSQL does not keep; a picture of it takes its place in evidence."""
 PICTURE_OF_NUL = "\u2400"
+TICK = timedelta(microseconds=1)
 
 
 class Merger:
@@ -45,12 +47,12 @@ class Merger:
         batches may have been written before without anybody having heard of it.
         """
         session.fetch(f"select pg_advisory_xact_lock_shared({WRITES})")
-        rows = self._known_now(session, rows)
         heard = self._written_before(session, batches, rows) if in_doubt else {}
         todo = [index for index in range(len(batches)) if index not in heard]
         every = pl.concat([rows[index] for index in todo]) if todo else rows[0].clear()
         if self.table.distinct(every):
-            outcomes, changed = self._write(session, every)
+            outcomes, changed, known = self._write(session, every, None)
+            knowns = [known] * len(todo)
             ends = list(itertools.accumulate(rows[index].height for index in todo))
             fresh = [
                 Written.of(
@@ -59,37 +61,53 @@ class Merger:
                 for index, end in zip(todo, ends, strict=True)
             ]
         else:
-            fresh, parts = [], []
+            fresh, parts, knowns, known = [], [], [], None
             for index in todo:
                 self._all_new = False  # a row may be that of the batch before
-                outcomes, part = self._write(session, rows[index])
+                outcomes, part, known = self._write(session, rows[index], known)
                 fresh.append(Written.of(batches[index], outcomes))
                 parts.append(part)
+                knowns.append(known)
             changed = pl.concat(parts)
-        self._keep_receipts(session, fresh, every)
+        self._keep_receipts(session, fresh, knowns)
         written = heard | dict(zip(todo, fresh, strict=True))
         return [written[index] for index in range(len(batches))], changed
 
-    def _known_now(self, session: Session, rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-        if not self._stamped:
-            return list(rows)
-        now = session.fetch("select clock_timestamp() as now")["now"][0]
-        return [frame.with_columns(known_utc=pl.lit(now, dtype=frames.UTC)) for frame in rows]
-
-    def _write(self, session: Session, rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    def _write(
+        self, session: Session, rows: pl.DataFrame, before: datetime | None
+    ) -> tuple[pl.Series, pl.DataFrame, datetime | None]:
+        """Outcomes, the rows that changed the table, and when they were known: after `before`."""
         if self._all_new:
+            rows = self._known_now(session, rows, None)
             outcomes = pl.Series("outcome", [ACCEPTED], dtype=pl.UInt8).new_from_index(
                 0, rows.height
             )
             self._insert(session, rows)
-            return outcomes, rows
+            return outcomes, rows, _latest(rows)
         session.fetch(f"select pg_advisory_xact_lock({MERGES}, hashtext('{self.table.name}'))")
-        merged = merge.merge(rows, self._stored(session, rows), self.table)
+        stored = self._stored(session, rows)
+        met = [at for at in (before, _latest(stored)) if at is not None]
+        rows = self._known_now(session, rows, max(met, default=None))
+        merged = merge.merge(rows, stored, self.table)
         if merged.superseded.height:
             self._supersede(session, merged.superseded)
         self._insert(session, merged.current)
         self._all_new = merged.current.height == rows.height and merged.superseded.is_empty()
-        return merged.outcomes, merged.current
+        return merged.outcomes, merged.current, _latest(rows)
+
+    def _known_now(
+        self, session: Session, rows: pl.DataFrame, before: datetime | None
+    ) -> pl.DataFrame:
+        """The rows as known now, and after `before`.
+
+        So a key and a time of knowledge belong to one batch: `_recalled` goes by that.
+        """
+        if not self._stamped:
+            return rows
+        now: datetime = session.fetch("select clock_timestamp() as now")["now"][0]
+        if before is not None:
+            now = max(now, before + TICK)
+        return rows.with_columns(known_utc=pl.lit(now, dtype=frames.UTC))
 
     def _insert(self, session: Session, rows: pl.DataFrame) -> None:
         # In the order of the key: two transactions never wait for each other in a circle, and a
@@ -129,13 +147,13 @@ class Merger:
         )
 
     def _keep_receipts(
-        self, session: Session, written: Sequence[Written], rows: pl.DataFrame
+        self, session: Session, written: Sequence[Written], knowns: Sequence[datetime | None]
     ) -> None:
         receipts = [
             {name: getattr(done.receipt, name) for name in frames.RECEIPTS.columns}
             for done in written
         ]
-        known = pl.lit(rows["known_utc"].max(), dtype=frames.UTC).alias("known_utc")
+        known = pl.Series("known_utc", knowns, dtype=frames.UTC)
         session.copy(
             "receipts", pl.DataFrame(receipts, schema=frames.RECEIPTS.schema).with_columns(known)
         )
@@ -191,6 +209,11 @@ class Merger:
             left, on=list(table.key), how="left", suffix="_left", maintain_order="left"
         )
         return Written.of(batch, both.select(outcome.cast(pl.UInt8).alias("outcome"))["outcome"])
+
+
+def _latest(rows: pl.DataFrame) -> datetime | None:
+    latest: datetime | None = rows["known_utc"].max()  # type: ignore[assignment]
+    return latest
 
 
 def without_nul(rejects: pl.DataFrame) -> pl.DataFrame:

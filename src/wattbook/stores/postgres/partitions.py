@@ -5,7 +5,7 @@ from datetime import datetime
 import polars as pl
 
 from wattbook.core.periods import Grain, after
-from wattbook.stores.postgres.engine import TABLE_LOCKS, Engine, Session, instant
+from wattbook.stores.postgres.engine import Engine, Session, alone_with, instant
 
 
 class Partitions:
@@ -29,12 +29,12 @@ class Partitions:
         self._months.clear()
 
     def _make(self, session: Session, months: list[datetime]) -> None:
-        if not is_partitioned(session, self.table):
-            return
         for month in months:
             name = f"{self.table}_{month:%Y_%m}"
             with session.transaction():
-                session.fetch(f"select pg_advisory_xact_lock({TABLE_LOCKS})")
+                session.fetch(alone_with(self.table))
+                if not is_partitioned(session, self.table):
+                    return
                 if not session.fetch(f"select to_regclass('{name}') as found")["found"][0]:
                     # Attaching lets others write meanwhile; making it as a partition would not.
                     session.execute(f"create table {name} (like {self.table})")

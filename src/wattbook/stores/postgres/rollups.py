@@ -13,7 +13,16 @@ from wattbook.core import frames, rollup
 from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
-from wattbook.stores.postgres.engine import Engine, Session, Writer, instant, integers, within
+from wattbook.stores.postgres.engine import (
+    PAUSE_S,
+    SHAPES,
+    Engine,
+    Session,
+    Writer,
+    instant,
+    integers,
+    within,
+)
 from wattbook.stores.postgres.keys import Keys
 from wattbook.stores.postgres.partitions import Partitions
 
@@ -36,6 +45,36 @@ class Change:
     spans: pl.DataFrame
     dirty: pl.DataFrame
     epoch: int | None
+
+
+class Turn:
+    """A connection of its own, which holds the turn until it ends."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._session: Session | None = None
+        self._given_up = False
+
+    def take(self) -> int:
+        """Wait for the turn; the epoch that it begins."""
+        session = self._session = self._engine.connect()
+        if self._given_up:
+            raise UnavailableError("nobody waits for the turn any more")
+        session.fetch(f"select pg_advisory_lock({TURN})")
+        session.execute("update turns set epoch = epoch + 1")
+        epoch: int = session.fetch("select epoch from turns")["epoch"][0]
+        return epoch
+
+    def give_up(self) -> None:
+        """End the wait of another thread."""
+        self._given_up = True
+        if self._session is not None:
+            self._session.cancel()
+
+    def end(self) -> None:
+        """Give the turn to the next."""
+        if self._session is not None:
+            self._session.close()
 
 
 class PostgresRollups:
@@ -61,19 +100,19 @@ class PostgresRollups:
         the epoch, and a write of this one is refused.
         """
         async with self._lock:
-            with self._engine.reached():
-                session = await asyncio.to_thread(self._engine.connect)
-            taking = asyncio.ensure_future(asyncio.to_thread(_take_turn, session))
+            turn = Turn(self._engine)
+            taking = asyncio.ensure_future(asyncio.to_thread(turn.take))
             try:
                 with self._engine.reached():
                     self._epoch = await asyncio.shield(taking)
                 yield
             finally:
                 self._epoch = None
-                if not taking.done():  # who waited for the turn went away
-                    session.cancel()
-                    await asyncio.gather(taking, return_exceptions=True)
-                await asyncio.to_thread(session.close)
+                while not taking.done():  # who waited for the turn went away
+                    await asyncio.to_thread(turn.give_up)
+                    await asyncio.wait([taking], timeout=PAUSE_S)
+                await asyncio.gather(taking, return_exceptions=True)
+                await asyncio.to_thread(turn.end)
 
     async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
         """How many marks these meters, or all, ever had."""
@@ -166,6 +205,7 @@ class PostgresRollups:
         return f"meter_key = any({integers(await self._keys.look_up(meter_ids))})"
 
     def _write(self, session: Session, changes: list[Change]) -> list[None]:
+        session.fetch(f"select pg_advisory_xact_lock_shared({SHAPES})")
         for change in changes:
             if change.epoch is not None:
                 _hold_turn(session, change.epoch)
@@ -232,13 +272,6 @@ _SELECT: Final = f"select meter_key, {', '.join(STORED)} from rollups"
 
 def _of(grain: Grain, period: Period) -> str:
     return f"grain = {rollup.code(grain)} and {within('start_utc', period)}"
-
-
-def _take_turn(session: Session) -> int:
-    session.fetch(f"select pg_advisory_lock({TURN})")
-    session.execute("update turns set epoch = epoch + 1")
-    epoch: int = session.fetch("select epoch from turns")["epoch"][0]
-    return epoch
 
 
 def _hold_turn(session: Session, epoch: int) -> None:

@@ -1,11 +1,22 @@
 """Hypertables in place of partitions, where TimescaleDB is there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import adbc_driver_manager as adbc
 
-from wattbook.stores.postgres.engine import TABLE_LOCKS, Engine, Session
+from wattbook.core.errors import UnavailableError
+from wattbook.stores.postgres.engine import (
+    HELD,
+    SHAPES,
+    WRITES,
+    Engine,
+    Session,
+    alone_with,
+    said,
+)
 from wattbook.stores.postgres.partitions import is_partitioned
 
 
@@ -53,7 +64,15 @@ def prepare(engine: Engine, *, wanted: bool, kept: Kept) -> str | None:
 
     Returns what there is to say where the tables are not as they are wanted.
     """
-    return engine.on_session(lambda session: _prepare(session, wanted=wanted, kept=kept))
+    try:
+        return engine.on_session(lambda session: _prepare(session, wanted=wanted, kept=kept))
+    except UnavailableError as error:
+        if getattr(error.__cause__, "sqlstate", None) != HELD:
+            raise
+        raise UnavailableError(
+            f"{engine}: another transaction holds readings or rollups, which are to become"
+            " hypertables; start again when it has ended"
+        ) from error
 
 
 def _prepare(session: Session, *, wanted: bool, kept: Kept) -> str | None:
@@ -65,11 +84,12 @@ def _prepare(session: Session, *, wanted: bool, kept: Kept) -> str | None:
     if lack := _lack(session):
         return f"{lack}; readings and rollups are in plain partitions by month"
     for table, days in ((READINGS, kept.readings_days), (ROLLUPS, kept.rollups_days)):
-        # One at a time: of two services that start together the second finds the work done.
-        with session.transaction():
-            session.execute("set local statement_timeout = 0")
-            session.fetch(f"select pg_advisory_xact_lock({TABLE_LOCKS})")
+        with _alone(session, table.name):
             if is_partitioned(session, table.name):
+                # A COPY that was told of the old table and waits for it would write past the new
+                # one, where no query looks: no write may be under way.
+                session.fetch(f"select pg_advisory_xact_lock({WRITES})")
+                session.fetch(f"select pg_advisory_xact_lock({SHAPES})")
                 _convert(session, table)
             _set_policies(session, table, days)
     return None
@@ -83,11 +103,22 @@ def _lack(session: Session) -> str | None:
     if session.fetch(offered).is_empty():
         return "this PostgreSQL offers no TimescaleDB"
     try:
-        session.execute("create extension timescaledb")
-    except adbc.Error as error:
-        said = str(error).splitlines()[0]
-        return f"TimescaleDB cannot be switched on ({said})"
+        with _alone(session, "timescaledb"):
+            session.execute("create extension if not exists timescaledb")
+    except adbc.Error as error:  # not loaded at the server's start, it even ends the connection
+        return f"TimescaleDB cannot be switched on ({said(error)})"
     return None
+
+
+@contextmanager
+def _alone(session: Session, table: str) -> Iterator[None]:
+    """One at a time: of two services that start together the second finds the work done."""
+    with session.transaction():
+        session.execute("set local statement_timeout = 0")
+        session.fetch(alone_with(table))
+        # Whoever waits for a table blocks every reader behind it.
+        session.execute("set local lock_timeout = '4s'")
+        yield
 
 
 def _convert(session: Session, table: Hypertable) -> None:

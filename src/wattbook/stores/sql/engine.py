@@ -39,6 +39,8 @@ LIBPQ_ALONE: Final = frozenset(
 """What only libpq takes; asyncpg would hand it to the server, which knows no such setting."""
 MIGRATING: Final = 7_741_001
 """Advisory lock of who migrates: any number that nothing else uses."""
+HELD: Final = "55P03"
+"""SQLSTATE: another transaction held a lock for longer than `lock_timeout`, set for migrations."""
 REFUSED: Final = ("22", "23")
 """SQLSTATE classes of values that cannot be kept."""
 ALONE: Final = {"sqlite_begin": "BEGIN IMMEDIATE"}
@@ -83,7 +85,7 @@ def _postgresql(address: Address) -> AsyncEngine:
         except TimeoutError as error:
             raise ConnectionError(f"no answer within {patience_s} s") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            raise ConnectionError(error) from error
+            raise ConnectionError(_line(error)) from error
 
     return create_async_engine(
         URL.create("postgresql+asyncpg", database=str(address)),  # what errors call it, no more
@@ -148,7 +150,14 @@ def _state(error: DBAPIError) -> str:
 def _said(error: DBAPIError) -> str:
     """What the database said: SQLAlchemy puts the name of asyncpg's class before it."""
     assert error.orig is not None
-    return str(error.orig.__cause__ or error.orig) if _state(error) else str(error.orig)
+    if _state(error) == HELD:
+        return "another transaction holds a table that is to be migrated; try again when it ended"
+    return _line(error.orig.__cause__ or error.orig) if _state(error) else str(error.orig)
+
+
+def _line(error: BaseException) -> str:
+    """A message of asyncpg, which puts details on lines of their own, on one."""
+    return "; ".join(str(error).splitlines())
 
 
 def _sqlite(address: URL) -> AsyncEngine:

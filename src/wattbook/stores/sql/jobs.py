@@ -1,18 +1,20 @@
 """Jobs, in SQLite or PostgreSQL."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     RowMapping,
+    Select,
     and_,
     case,
     func,
@@ -35,11 +37,14 @@ from wattbook.core.jobs import (
     Outcome,
     Progress,
 )
-from wattbook.ports.jobs import Claim, Ending, JobPage, Order
+from wattbook.ports.jobs import Claim, Ending, Figures, JobPage, Order
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import attempts, jobs
 
 AT_WORK: Final = (JobState.RUNNING, JobState.CANCELLING)
+NUL: Final = "\0"
+NOTHING_YET: Final[dict[str, Any]] = dict.fromkeys(jobs.c.keys())
+"""A row of which nothing is known."""
 STEERED: Final[dict[JobState, tuple[JobState, ...]]] = {
     JobState.CANCELLED: (JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING),
     JobState.QUEUED: (JobState.FAILED, JobState.CANCELLED),
@@ -52,6 +57,8 @@ class SqlJobs:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # SQLite lets whoever finds it locked sleep and try again; here they stand in a queue.
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     async def submit(self, order: Order) -> Job:
         """A new job; the same key with the same order is the same job."""
@@ -80,15 +87,18 @@ class SqlJobs:
                 "attempt": 0,
                 "tries": 0,
             }
+            if order.idempotency_key is None:
+                await connection.execute(insert(jobs), fresh)
+                return _job(NOTHING_YET | fresh, ())
             try:
                 async with connection.begin_nested():
                     await connection.execute(insert(jobs), fresh)
             except IntegrityError:  # another submitted this key between the look and the insert
-                found = await _by_key(connection, order.idempotency_key or "")
+                found = await _by_key(connection, order.idempotency_key)
                 if found is None:
                     raise
                 return await self._same(connection, found, sha256)
-            return await _one(connection, job_id)
+            return _job(NOTHING_YET | fresh, ())
 
     async def job(self, job_id: str) -> Job:
         """One job."""
@@ -100,27 +110,27 @@ class SqlJobs:
         *,
         state: JobState | None = None,
         kind: JobKind | None = None,
+        requested_by: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
-        oldest_first: bool = False,
     ) -> JobPage:
-        """Jobs by the time of their creation, newest first or oldest first."""
+        """Jobs by the time of their creation, newest first."""
         asked: list[ColumnElement[bool]] = []
         if state is not None:
             asked.append(jobs.c.state == state)
         if kind is not None:
             asked.append(jobs.c.kind == str(kind))
+        if requested_by is not None:
+            asked.append(jobs.c.requested_by == requested_by)
         if since is not None:
             asked.append(jobs.c.created >= since)
         if until is not None:
             asked.append(jobs.c.created < until)
-        key = tuple_(jobs.c.created, jobs.c.job_id)
         if after is not None:
-            begin = _key_after(after)
-            asked.append(key > begin if oldest_first else key < begin)
-        order = [name if oldest_first else name.desc() for name in (jobs.c.created, jobs.c.job_id)]
+            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < _key_after(after))
+        order = (jobs.c.created.desc(), jobs.c.job_id.desc())
         query = select(jobs).where(*asked).order_by(*order).limit(limit + 1)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
@@ -128,30 +138,31 @@ class SqlJobs:
         return JobPage(found, _cursor(found[-1]) if len(rows) > limit else None)
 
     async def claim(
-        self, worker: str, lease: timedelta, *, job_id: str | None = None
+        self,
+        worker: str,
+        lease: timedelta,
+        *,
+        kinds: Collection[JobKind] | None = None,
+        job_id: str | None = None,
     ) -> Claim | None:
-        """The next job that waits, or whose worker fell silent; or this one."""
+        """A job whose worker fell silent, or the next that waits; null if there is none."""
+        asked: list[ColumnElement[bool]] = []
+        if kinds is not None:
+            asked.append(jobs.c.kind.in_([str(kind) for kind in kinds]))
+        if job_id is not None:
+            asked.append(jobs.c.job_id == job_id)
+        if job_id is not None and NUL in job_id:
+            return None
         async with self._writing() as connection:
-            while True:
-                now = await _now(connection)
-                free = _free(now) if job_id is None else and_(_free(now), jobs.c.job_id == job_id)
-                query = (
-                    select(jobs)
-                    .where(free)
-                    .order_by(jobs.c.priority.desc(), jobs.c.not_before, jobs.c.created)
-                    .limit(1)
-                    .with_for_update(skip_locked=True)
-                )
-                row = (await connection.execute(query)).mappings().first()
-                if row is None:
-                    return None
-                if row["state"] in AT_WORK:
-                    await _note(connection, row["job_id"], row["attempt"], now, Outcome.LOST)
-                if (ended := _ended_by_silence(row)) is not None:
-                    gone = {"state": ended[0], "error": ended[1], "finished": now}
-                    await _set(connection, row["job_id"], gone | {"lease_until": None})
-                    continue
-                return await _take(connection, row, worker, now, lease)
+            now = await _now(connection)
+            while (row := await _silent(connection, now, asked)) is not None:
+                await _note(connection, row["job_id"], row["attempt"], now, Outcome.LOST)
+                if (ended := _ended_by_silence(row)) is None:
+                    return await _take(connection, row, worker, now, lease)
+                gone = {"state": ended[0], "error": ended[1], "finished": now}
+                await _set(connection, row["job_id"], gone | {"lease_until": None})
+            row = await _most_urgent(connection, now, asked)
+            return None if row is None else await _take(connection, row, worker, now, lease)
 
     async def beat(
         self,
@@ -177,13 +188,19 @@ class SqlJobs:
             now = await _now(connection)
             news: dict[str, Any] = {
                 "state": ending.state,
-                "error": ending.error,
+                "error": _sayable(ending.error),
                 "lease_until": None,
             }
             if ending.state.ended:
                 news["finished"] = now
             if ending.result is not None:
                 news["result"] = dict(ending.result)
+            if (progress := ending.progress) is not None:
+                news |= {"done": progress.done, "total": progress.total, "unit": progress.unit}
+            if ending.checkpoint is not None:
+                news["checkpoint"] = dict(ending.checkpoint)
+            if ending.outcome is Outcome.GIVEN_BACK:
+                news["tries"] = jobs.c.tries - 1  # it was no fault of the job
             if ending.pause is not None:
                 news["not_before"] = now + ending.pause
             if ending.state is JobState.QUEUED:
@@ -200,10 +217,50 @@ class SqlJobs:
                 claim.attempt,
                 now,
                 ending.outcome,
-                ending.error,
+                _sayable(ending.error),
                 ending.traceback_id,
             )
             return True
+
+    async def backlog(self) -> Mapping[JobKind, int]:
+        """How many jobs of each kind could be claimed now."""
+        async with self._reading() as connection:
+            now = await _now(connection)
+            waits = and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now)
+            query = (
+                select(jobs.c.kind, func.count())
+                .where(or_(waits, _is_silent(now)))
+                .group_by(jobs.c.kind)
+            )
+            rows = (await connection.execute(query)).all()
+        return {JobKind(kind): count for kind, count in rows}
+
+    async def figures(self, newest: int = 1000) -> Figures:
+        """How many jobs there are, and how long the newest of them took that succeeded."""
+        counted = select(jobs.c.kind, jobs.c.state, func.count()).group_by(
+            jobs.c.kind, jobs.c.state
+        )
+        latest = (
+            select(jobs.c.kind, jobs.c.started, jobs.c.finished)
+            .where(jobs.c.state == JobState.SUCCEEDED)
+            .order_by(jobs.c.created.desc())
+            .limit(newest)
+        )
+        async with self._reading() as connection:
+            counts = (await connection.execute(counted)).all()
+            times = (await connection.execute(latest)).all()
+        took: dict[JobKind, list[timedelta]] = {}
+        for kind, started, finished in times:
+            took.setdefault(JobKind(kind), []).append(finished - started)
+        return Figures(
+            {(JobKind(kind), state): count for kind, state, count in counts},
+            {kind: tuple(durations) for kind, durations in took.items()},
+        )
+
+    async def now(self) -> datetime:
+        """The time by which everything here is stamped."""
+        async with self._reading() as connection:
+            return await _now(connection)
 
     async def steer(self, job_id: str, wanted: JobState) -> Job:
         """Have a job cancelled or, after it ended, run again."""
@@ -241,16 +298,51 @@ class SqlJobs:
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
         with reached(self._engine.url):
-            async with self._engine.execution_options(**ALONE).begin() as connection:
+            async with self._turn, self._engine.execution_options(**ALONE).begin() as connection:
                 yield connection
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    """A job that anybody may take."""
-    return or_(
-        and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now),
-        and_(jobs.c.state.in_(AT_WORK), jobs.c.lease_until < now),
-    )
+Asked = Sequence[ColumnElement[bool]]
+
+
+def _is_silent(now: datetime) -> ColumnElement[bool]:
+    return and_(jobs.c.lease_until < now, jobs.c.state.in_(AT_WORK))
+
+
+async def _silent(connection: AsyncConnection, now: datetime, asked: Asked) -> RowMapping | None:
+    """A job at work whose worker has fallen silent."""
+    query = select(jobs).where(_is_silent(now), *asked).order_by(jobs.c.lease_until)
+    return await _first(connection, query)
+
+
+async def _most_urgent(
+    connection: AsyncConnection, now: datetime, asked: Asked
+) -> RowMapping | None:
+    """The job of the highest priority that waits, and of those the oldest.
+
+    One priority after the other, because then an index leads to the row however many wait.
+    """
+    waits = [jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now, *asked]
+    below: list[ColumnElement[bool]] = []
+    while True:
+        highest = select(func.max(jobs.c.priority)).where(*waits, *below)
+        priority = (await connection.execute(highest)).scalar()
+        if priority is None:
+            return None
+        query = (
+            select(jobs)
+            .where(*waits, jobs.c.priority == priority)
+            .order_by(jobs.c.not_before, jobs.c.created)
+        )
+        if (row := await _first(connection, query)) is not None:
+            return row
+        below = [jobs.c.priority < priority]  # others are about to take all of these
+
+
+async def _first(connection: AsyncConnection, query: Select[tuple[Any, ...]]) -> RowMapping | None:
+    alone = query.limit(1).with_for_update(skip_locked=True)
+    found: RowMapping | None = (await connection.execute(alone)).mappings().first()
+    return found
 
 
 def _mine(claim: Claim) -> ColumnElement[bool]:
@@ -275,20 +367,18 @@ async def _take(
     connection: AsyncConnection, row: RowMapping, worker: str, now: datetime, lease: timedelta
 ) -> Claim:
     number = row["attempt"] + 1
-    await _set(
-        connection,
-        row["job_id"],
-        {
-            "state": JobState.RUNNING,
-            "attempt": number,
-            "tries": row["tries"] + 1,
-            "lease_until": now + lease,
-            "started": row["started"] or now,
-        },
-    )
+    news = {
+        "state": JobState.RUNNING,
+        "attempt": number,
+        "tries": row["tries"] + 1,
+        "lease_until": now + lease,
+        "started": row["started"] or now,
+    }
+    await _set(connection, row["job_id"], news)
     fresh = {"job_id": row["job_id"], "number": number, "worker": worker, "started": now}
     await connection.execute(insert(attempts), fresh)
-    return Claim(await _one(connection, row["job_id"]), number, row["tries"] + 1)
+    (job,) = await _with_attempts(connection, [dict(row) | news])
+    return Claim(job, number, row["tries"] + 1)
 
 
 async def _set(connection: AsyncConnection, job_id: str, news: Mapping[str, Any]) -> None:
@@ -325,7 +415,8 @@ async def _by_key(connection: AsyncConnection, key: str) -> RowMapping | None:
 async def _one(connection: AsyncConnection, job_id: str, *, alone: bool = False) -> Job:
     query = select(jobs).where(jobs.c.job_id == job_id)
     query = query.with_for_update() if alone else query
-    rows = (await connection.execute(query)).mappings().all()
+    # PostgreSQL keeps no text with a NUL in it, nor looks for one.
+    rows = [] if NUL in job_id else (await connection.execute(query)).mappings().all()
     if not rows:
         detail = f"there is no job {job_id!r}"
         raise UnknownEntityError(detail, [Problem("unknown_job", detail, field="job_id")])
@@ -333,7 +424,7 @@ async def _one(connection: AsyncConnection, job_id: str, *, alone: bool = False)
 
 
 async def _with_attempts(
-    connection: AsyncConnection, rows: Sequence[RowMapping]
+    connection: AsyncConnection, rows: Sequence[Mapping[str, Any] | RowMapping]
 ) -> tuple[Job, ...]:
     ids = [row["job_id"] for row in rows]
     query = select(attempts).where(attempts.c.job_id.in_(ids)).order_by(attempts.c.number)
@@ -345,7 +436,7 @@ async def _with_attempts(
     return tuple(_job(row, made[row["job_id"]]) for row in rows)
 
 
-def _job(row: RowMapping, made: Sequence[Attempt]) -> Job:
+def _job(row: Mapping[str, Any] | RowMapping, made: Sequence[Attempt]) -> Job:
     own = ("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind")
     return Job(
         **{name: value for name, value in row.items() if name not in own},
@@ -353,6 +444,10 @@ def _job(row: RowMapping, made: Sequence[Attempt]) -> Job:
         progress=Progress(row["done"], row["total"], row["unit"]),
         attempts=tuple(made),
     )
+
+
+def _sayable(text: str | None) -> str | None:
+    return None if text is None else text.replace(NUL, "\N{REPLACEMENT CHARACTER}")
 
 
 def _sha256(order: Order) -> str:

@@ -207,7 +207,8 @@ jobs: Final = Table(
     Column("lease_until", Utc),
     UniqueConstraint("idempotency_key"),
     Index("ix_jobs_created", "created"),
-    Index("ix_jobs_waiting", "state", "not_before"),
+    Index("ix_jobs_waiting", "state", "priority", "not_before", "created"),
+    Index("ix_jobs_lease_until", "lease_until"),
     Index("ix_jobs_parent_id", "parent_id"),
     _one_of("state", JobState),
 )

@@ -45,7 +45,8 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_jobs_created", "jobs", ["created"])
-    op.create_index("ix_jobs_waiting", "jobs", ["state", "not_before"])
+    op.create_index("ix_jobs_waiting", "jobs", ["state", "priority", "not_before", "created"])
+    op.create_index("ix_jobs_lease_until", "jobs", ["lease_until"])
     op.create_index("ix_jobs_parent_id", "jobs", ["parent_id"])
     op.create_table(
         "job_attempts",

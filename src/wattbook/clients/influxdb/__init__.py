@@ -1,0 +1,1 @@
+"""InfluxDB 2 over HTTP: line protocol one way, Flux and CSV the other."""

@@ -1,0 +1,181 @@
+"""What a report says of one site, before it is added to others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from wattbook.core import frames, gaps
+from wattbook.core.entities import MeterRole, Site
+from wattbook.core.frames import known_sum
+from wattbook.core.periods import Period
+from wattbook.core.units import W_PER_KW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a report is about, and when it was made of what was known."""
+
+    kind: str
+    id: str
+    name: str
+    timezone: str
+    period: Period
+    sites: tuple[Site, ...]
+    factor_set: str
+    known_utc: datetime
+    """What was known at this instant."""
+    made_utc: datetime
+    version: str
+
+    @property
+    def entity(self) -> str:
+        """As the analytics endpoints name it."""
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def mains(self) -> list[str]:
+        """The meters whose sum is the consumption."""
+        return [
+            meter.id for site in self.sites for meter in site.meters if meter.role is MeterRole.MAIN
+        ]
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """Sites whose data is made up."""
+        return tuple(site.id for site in self.sites if site.simulated)
+
+    @property
+    def capacity_kw(self) -> float | None:
+        """Most that can be drawn; null where it is not known of every site."""
+        known = [site.capacity_kw for site in self.sites if site.capacity_kw is not None]
+        return sum(known) if len(known) == len(self.sites) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """What a site pays: per step, and over the period."""
+
+    steps: pl.DataFrame
+    """`start_utc`, `cost`, `currency`."""
+    total: dict[str, Any]
+    """`cost`, `currency`, `cost_energy_share`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """All that a report says about one site."""
+
+    site: Site
+    rows: pl.DataFrame
+    """Of `flows.metrics.of_site`, by hours or quarter-hours."""
+    total: dict[str, Any]
+    meters: pl.DataFrame
+    """`meter_id`, `role`, `kind`, `energy_kwh`, `power_kw_max`, `coverage`."""
+    by_step: pl.DataFrame
+    """From `by_step`."""
+    gaps: pl.DataFrame
+    peak: tuple[datetime, float] | None
+    money: Money
+    events: pl.DataFrame
+    corrections: pl.DataFrame | None
+    """From `core.gaps.corrected`; null where the store keeps none."""
+    readings: int
+    """Readings behind the figures of the main meters."""
+
+
+def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Energy and known time of each meter in each step, and how much of it is estimated.
+
+    Parameters
+    ----------
+    quarters
+        `frames.ROLLUPS` of the grain `quarter`, of main meters.
+    steps
+        From `core.profile.steps`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `meter_id`, `step_utc`, `energy_kwh`, `covered_s`, `estimated_kwh`.
+    """
+    estimated = pl.col("energy_kwh").filter(pl.col("quality") != gaps.MEASURED)
+    return (
+        stepped(quarters, steps)
+        .group_by("meter_id", "step_utc")
+        .agg(
+            energy_kwh=known_sum("energy_kwh"),
+            covered_s=pl.col("covered_s").sum(),
+            estimated_kwh=estimated.sum(),
+        )
+        .sort("meter_id", "step_utc")
+    )
+
+
+def stepped(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the start of the step that they lie in, `step_utc`."""
+    return rows.sort("start_utc").join_asof(
+        steps.select("start_utc", step_utc="start_utc"), on="start_utc"
+    )
+
+
+def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
+    """The rows of sites added up, bucket by bucket; null where nothing is known."""
+    power, rate = pl.col("power_kw_mean"), pl.col("hashrate_th_mean")
+    one_currency = pl.col("currency").drop_nulls().n_unique() == 1
+    covered = pl.col("covered_s").sum()
+    seconds = (pl.col("end_utc").first() - pl.col("start_utc").first()).dt.total_seconds()
+    rows = pl.concat(
+        (
+            each.rows.select(
+                "start_utc",
+                "end_utc",
+                "energy_kwh",
+                "power_kw_mean",
+                "hashrate_th_mean",
+                "covered_s",
+                "quality",
+                pl.col("cost").cast(pl.Float64),
+                pl.col("currency").cast(pl.String),
+            )
+            for each in digests
+        ),
+    )
+    return (
+        rows.with_columns(rank=frames.rank())
+        .group_by("start_utc", maintain_order=True)
+        .agg(
+            end_utc=pl.col("end_utc").first(),
+            energy_kwh=known_sum("energy_kwh"),
+            power_kw_mean=known_sum("power_kw_mean"),
+            hashrate_th_mean=known_sum("hashrate_th_mean"),
+            hashed_kw=power.filter(rate.is_not_null()).sum(),
+            coverage=covered / (seconds * mains),
+            rank=pl.col("rank").max(),
+            cost=pl.when(one_currency).then(known_sum("cost")),
+            currency=pl.when(one_currency).then(pl.col("currency").drop_nulls().first()),
+        )
+        .sort("start_utc")
+        .select(
+            "start_utc",
+            "end_utc",
+            "energy_kwh",
+            "power_kw_mean",
+            "hashrate_th_mean",
+            efficiency_j_per_th=pl.when(rate > 0).then(pl.col("hashed_kw") * W_PER_KW / rate),
+            coverage="coverage",
+            quality=frames.quality_of(pl.col("rank")),
+            cost="cost",
+            currency="currency",
+        )
+    )
+
+
+def highest(demand: pl.DataFrame) -> tuple[datetime, float] | None:
+    """Instant and power [kW] of the highest demand, the first of several; null without any."""
+    if demand.is_empty():
+        return None
+    at, power = demand.row(int(demand["power_kw"].arg_max() or 0))
+    return at, power

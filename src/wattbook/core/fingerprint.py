@@ -1,0 +1,172 @@
+"""One number for all that figures rest on: the same readings and settings, the same fingerprint."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import archive, frames
+from wattbook.core.archive import Table
+from wattbook.core.entities import MeterKind
+from wattbook.core.frames import Contract
+from wattbook.core.periods import Period
+from wattbook.core.rollup import NEIGHBOURS
+
+OWN: Final = ("known_utc", "revision")
+"""Columns that say when a row was learned: not what it says."""
+
+
+def _values(contract: Contract) -> Contract:
+    columns = {name: each for name, each in contract.columns.items() if name not in OWN}
+    return Contract(contract.name, contract.meaning, contract.key, columns)
+
+
+READINGS: Final = Table("readings", _values(frames.READINGS), "meter_id", "ts_utc")
+GRID: Final = Table("grid", _values(frames.GRID), "zone", "start_utc")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A SHA-256 in hexadecimal, and the lines that it is of."""
+
+    sha256: str
+    manifest: tuple[str, ...]
+    readings: int
+    """Readings that it covers."""
+    uncovered: int = 0
+    """Readings that the figures rest on and that are no longer kept."""
+
+
+def of(settings: Iterable[str], sums: Iterable[pl.DataFrame], *, uncovered: int = 0) -> Fingerprint:
+    r"""The fingerprint of settings and of rows.
+
+    Parameters
+    ----------
+    settings
+        Lines of `settled` or others of that kind, in a fixed order.
+    sums
+        From `summed`, in any order.
+    uncovered
+        How many readings are no longer kept, so that nothing can be said of them.
+
+    Notes
+    -----
+    The manifest is the settings, then a line `table owner month rows sha256` for each owner and
+    UTC month of the rows, sorted. The fingerprint is the SHA-256 of its lines in UTF-8, each ended
+    by a line feed.
+
+    Examples
+    --------
+    >>> of(["entity site:s"], []).sha256 == hashlib.sha256(b"entity site:s\n").hexdigest()
+    True
+    """
+    rows = pl.concat([_SUMS.clear(), *sums]).sort("table", "owner", "month")
+    lines = [
+        f"{table} {owner} {month:%Y-%m} {count} {sha256}"
+        for table, owner, month, count, sha256 in rows.iter_rows()
+    ]
+    manifest = (*settings, *lines)
+    digest = hashlib.sha256("".join(f"{line}\n" for line in manifest).encode())
+    counted = rows.filter(table=READINGS.name)["rows"].sum()
+    return Fingerprint(digest.hexdigest(), manifest, int(counted), uncovered)
+
+
+_SUMS: Final = pl.DataFrame(
+    schema={
+        "table": pl.String,
+        "owner": pl.String,
+        "month": pl.Date,
+        "rows": pl.Int64,
+        "sha256": pl.String,
+    }
+)
+
+
+def summed(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """`core.archive.checksums` of the values of rows: when they were learned plays no part.
+
+    `table` is `READINGS` or `GRID`; returns `table`, `owner`, `month`, `rows`, `sha256`.
+    """
+    values = rows.select(*table.contract.columns)
+    named = archive.checksums(values, table).with_columns(table=pl.lit(table.name))
+    return named.select(_SUMS.columns)
+
+
+def decisive(readings: pl.DataFrame, meters: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """Those of the readings that decide the figures of the period, sorted by key.
+
+    Parameters
+    ----------
+    readings
+        `frames.READINGS` of the period and of the time around it.
+    meters
+        `frames.METERS` of those that occur.
+
+    Returns
+    -------
+    polars.DataFrame
+        Readings stamped in the period; those before it that are held, or whose interval lasts,
+        into it; and of registers the nearest `rollup.NEIGHBOURS` on either side.
+    """
+    at = pl.col("ts_utc")
+    register = pl.col("kind") == str(MeterKind.REGISTER)
+    hold = pl.duration(seconds=pl.max_horizontal("expected_interval_s", "max_hold_s"))
+    first = (at < period.start).sum().over("meter_id")
+    beyond = (at < period.end).sum().over("meter_id")
+    place = pl.int_range(pl.len()).over("meter_id")
+    beside = place.is_between(
+        first.cast(pl.Int64) - NEIGHBOURS, beyond.cast(pl.Int64) + NEIGHBOURS, closed="left"
+    )
+    within = (at + hold > period.start) & (at < period.end)
+    return (
+        readings.sort("meter_id", "ts_utc")
+        .join(
+            meters.select("meter_id", "kind", "expected_interval_s", "max_hold_s"),
+            on="meter_id",
+            maintain_order="left",
+        )
+        .filter(pl.when(register).then(beside).otherwise(within))
+        .select(readings.columns)
+    )
+
+
+def settled(name: str, thing: object) -> str:
+    """A line that says all about a setting, the same whenever the setting is.
+
+    >>> settled(
+    ...     "period",
+    ...     Period(
+    ...         datetime.fromisoformat("2026-01-01T00:00Z"),
+    ...         datetime.fromisoformat("2026-01-02T00:00Z"),
+    ...     ),
+    ... )
+    'period start=2026-01-01T00:00:00+00:00 end=2026-01-02T00:00:00+00:00'
+    """
+    if is_dataclass(thing) and not isinstance(thing, type):
+        named = {field.name: getattr(thing, field.name) for field in fields(thing)}
+        return f"{name} {_pairs(named)}"
+    return f"{name} {_plain(thing)}"
+
+
+def rows_settled(name: str, rows: pl.DataFrame) -> list[str]:
+    """A line for each row of a table of settings."""
+    return [f"{name} {_pairs(row)}" for row in rows.iter_rows(named=True)]
+
+
+def _pairs(named: dict[str, object]) -> str:
+    return " ".join(f"{name}={_plain(value)}" for name, value in named.items())
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return f"({settled(type(value).__name__, value)})"
+    if isinstance(value, set | frozenset):
+        return f"[{', '.join(sorted(map(_plain, value)))}]"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_plain, value))}]"
+    return repr(str(value)) if isinstance(value, str) else repr(value)

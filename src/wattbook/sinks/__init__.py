@@ -1,0 +1,1 @@
+"""Where data goes when it leaves."""

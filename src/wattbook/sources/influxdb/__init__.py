@@ -1,0 +1,1 @@
+"""Readings in somebody else's bucket of InfluxDB 2, under their names."""

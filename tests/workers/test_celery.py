@@ -1,0 +1,221 @@
+"""Workers beside the service are killed, stopped, woken twice; jobs are done once all the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from celery import Celery as App
+from tests.services import debian
+from tests.services.server import NoServerError
+from tests.workers.conftest import LEASE_S, ended, look, outcomes, running, submit, until
+
+pytestmark = pytest.mark.process
+FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+START_S = 20
+
+
+def take_in(service, meter: str = "a") -> None:
+    """An hour of 60 kW: 60 kWh in an hour, a day, a week, a month, and in four quarters."""
+    service.register(meter)
+    rows = [
+        {"meter_id": f"{meter}.main", "timestamp": f"2026-01-01T00:{minute:02}:00Z", "power_kw": 60}
+        for minute in range(60)
+    ]
+    status, receipt = service.call("POST", "/ingest/telemetry", rows)
+    assert (status, receipt["accepted"]) == (200, 60)
+
+
+def energy(service, meter: str = "a") -> float:
+    query = f"meter_id={meter}.main&start=2026-01-01T00:00:00Z&end=2026-01-01T01:00:00Z"
+    status, document = service.call("GET", f"/metrics?{query}")
+    assert status == 200, document
+    (row,) = document["rows"]
+    total: float = row["energy_kwh"]
+    return total
+
+
+def everything(service) -> str:
+    return submit(service, params={"everything": True})
+
+
+def test_a_job_whose_worker_is_killed_is_finished_by_another_from_its_checkpoint(farm) -> None:
+    service, first = farm.serve(), farm.work()
+    take_in(service)
+    with farm.held() as release:
+        job_id = everything(service)
+        running(service, job_id)
+        first.kill()
+        farm.work()
+        running(service, job_id, attempt=2)
+        release()
+        job = ended(service, job_id)
+
+    assert outcomes(job) == ["lost", "succeeded"]
+    assert len({attempt["worker"] for attempt in job["attempts"]}) == 2
+    assert (job["result"]["meters"], energy(service)) == (1, 60.0)
+
+
+def test_a_worker_that_slept_beyond_its_lease_can_no_longer_write_the_end(farm) -> None:
+    service, sleeper = farm.serve(), farm.work()
+    take_in(service)
+    with farm.held() as release:
+        job_id = everything(service)
+        running(service, job_id)
+        sleeper.signal(signal.SIGSTOP)
+        farm.work()
+        taken = running(service, job_id, attempt=2)
+        sleeper.signal(signal.SIGCONT)
+        time.sleep(LEASE_S)
+        assert look(service, job_id)["attempts"] == taken["attempts"]
+        release()
+        job = ended(service, job_id)
+
+    assert outcomes(job) == ["lost", "succeeded"]
+    assert sleeper.process.poll() is None
+    # It is none the worse for it.
+    assert ended(service, submit(service))["state"] == "succeeded"
+
+
+def test_a_worker_that_is_shut_down_gives_its_job_back(farm) -> None:
+    service, first = farm.serve(), farm.work()
+    take_in(service)
+    with farm.held() as release:
+        job_id = everything(service)
+        running(service, job_id)
+        other = farm.work()
+        begin = time.monotonic()
+        assert first.terminate() == 0
+        assert time.monotonic() - begin < START_S
+        running(service, job_id, attempt=2)
+        release()
+        job = ended(service, job_id)
+
+    assert outcomes(job) == ["given_back", "succeeded"]
+    assert other.terminate() == 0
+
+
+def test_a_job_that_hears_nothing_is_cancelled_within_a_second(farm) -> None:
+    service = farm.serve()
+    farm.work()
+    take_in(service)
+    with farm.held():
+        job_id = everything(service)
+        running(service, job_id)
+        begin = time.monotonic()
+        service.call("POST", f"/jobs/{job_id}/cancel")
+        job = ended(service, job_id)
+        assert time.monotonic() - begin < 1.5  # a second, and the time of this test to see it
+
+    assert (job["state"], outcomes(job)) == ("cancelled", ["cancelled"])
+
+
+def test_a_message_that_comes_many_times_is_one_attempt(farm) -> None:
+    service = farm.serve()
+    job_id = everything(service)
+    app = App("test", broker=farm.settings["REDIS_URL"], set_as_current=False)
+    for _ in range(50):
+        app.send_task("wattbook.work", ["io"], queue="io")
+    app.close()
+    farm.work(slots=2)
+
+    job = ended(service, job_id)
+
+    time.sleep(1)
+    assert look(service, job_id) == job
+    assert outcomes(job) == ["succeeded"]
+
+
+def test_messages_that_redis_lost_are_sent_again(farms, own_redis) -> None:
+    broker = own_redis()
+    farm = farms(broker.url)
+    service = farm.serve()
+    waiting = [submit(service) for _ in range(20)]
+    broker.server.kill()
+    broker.server.start()
+    farm.work()
+    assert {ended(service, job_id)["state"] for job_id in waiting} == {"succeeded"}
+
+    broker.server.kill()
+    broker.server.start()  # the worker's connection went with it
+    assert ended(service, submit(service), limit_s=40)["state"] == "succeeded"
+
+
+def test_a_job_is_accepted_at_once_though_the_broker_is_away(farms, own_redis) -> None:
+    broker = own_redis()
+    farm = farms(broker.url)
+    service = farm.serve()
+    farm.work()
+    broker.server.stop()
+
+    begin = time.monotonic()
+    job_id = submit(service)
+    assert time.monotonic() - begin < 1
+    time.sleep(1)
+    assert look(service, job_id)["state"] == "queued"
+
+    broker.server.start()
+    assert ended(service, job_id, limit_s=40)["state"] == "succeeded"
+
+
+def test_one_whose_clock_is_wrong_takes_no_job_from_another(farm) -> None:
+    try:
+        library = next(iter(Path("/").glob(FAKETIME.removeprefix("/"))), None)
+        if library is None:
+            debian.install("faketime")
+            library = next(Path("/").glob(FAKETIME.removeprefix("/")))
+    except NoServerError as error:
+        pytest.skip(f"no faketime: {error}")
+    service, right = farm.serve(), farm.work()
+    take_in(service)
+    with farm.held() as release:
+        job_id = everything(service)
+        running(service, job_id)
+        farm.work(LD_PRELOAD=str(library), FAKETIME="+1h", DONT_FAKE_MONOTONIC="1")
+        app = App("test", broker=farm.settings["REDIS_URL"], set_as_current=False)
+        for _ in range(3 * LEASE_S):
+            app.send_task("wattbook.work", ["io"], queue="io")
+            time.sleep(1)
+        app.close()
+        assert len(look(service, job_id)["attempts"]) == 1
+        release()
+        assert outcomes(ended(service, job_id)) == ["succeeded"]
+
+    right.terminate()
+    job = ended(service, submit(service))
+    assert job["created"] <= job["started"] <= job["finished"]
+    assert job["finished"][:13] == look(service, job_id)["finished"][:13]  # no hour ahead
+
+
+def test_two_services_and_beat_submit_a_slot_once(farm) -> None:
+    often = {"AGGREGATE_EVERY_S": "4"}
+    farm.settings |= {"SCHEDULES_ENABLED": "true"}
+    service, _ = farm.serve(**often), farm.serve(**often)
+    farm.work(**often)
+    farm.celery("beat", "--loglevel", "warning", **often)
+    until(lambda: len(service.call("GET", "/jobs")[1]["jobs"]) >= 3, limit_s=40)
+
+    jobs = service.call("GET", "/jobs?requested_by=schedule:aggregate")[1]["jobs"]
+    keys = [job["idempotency_key"] for job in jobs]
+    assert len(keys) == len(set(keys)) >= 3
+    assert not (farm.folder / "celerybeat-schedule").exists()
+
+
+IN_THE_PARENT = """\
+import os, sys, wattbook.workers.celery
+print(len(os.listdir("/proc/self/task")), {"polars", "duckdb", "pyarrow"} & sys.modules.keys())
+"""
+
+
+def test_the_parent_of_a_worker_begins_no_thread_and_loads_nothing_that_computes() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", IN_THE_PARENT],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+    )
+    assert told.stdout == "1 set()\n"
