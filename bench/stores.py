@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ from wattbook.settings import load  # noqa: E402
 from wattbook.stores.postgres import timescale  # noqa: E402
 from wattbook.stores.postgres.engine import Engine  # noqa: E402
 from wattbook.stores.postgres.partitions import Partitions  # noqa: E402
+from wattbook.stores.postgres.readings import COLUMNS  # noqa: E402
 from wattbook.stores.sql.migrate import upgrade  # noqa: E402
 from wattbook.wiring import Runtime, open_runtime  # noqa: E402
 
@@ -54,6 +56,8 @@ class Store:
     settings: dict[str, str] = field(default_factory=dict)
     copy: Callable[[list[pl.DataFrame]], float] | None = None
     """Seconds of the store's own bulk load of the same rows."""
+    dump: Callable[[], float] | None = None
+    """Seconds of the server alone to send all readings, to a client that looks at none."""
 
 
 def bodies(count: int) -> list[pl.DataFrame]:
@@ -98,6 +102,14 @@ def copy_into(url: str, *, timescaledb: bool, parts: list[pl.DataFrame]) -> floa
     return seconds
 
 
+def copy_out_of(url: str) -> float:
+    """Seconds that the server needs for COPY to a client that throws everything away."""
+    query = f"copy (select {COLUMNS} from readings) to stdout (format binary)"
+    began = time.perf_counter()
+    subprocess.run(["psql", url, "-qc", query], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
 def influxdb_of(stack: ExitStack) -> InfluxDB | None:
     """The server of INFLUXDB_URL, or one of our own where its program is."""
     names = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG")
@@ -131,6 +143,7 @@ def stores(asked: list[str]) -> Iterator[list[Callable[[], Store]]]:
                 f"{name} {server.version}",
                 wanted,
                 lambda parts: copy_into(other, timescaledb=timescaledb, parts=parts),
+                lambda: copy_out_of(url),
             )
 
         made["postgresql"] = lambda: in_postgres(timescaledb=False)
@@ -171,14 +184,18 @@ def through_the_service(store: Store, folder: Path, form: str, parts: list[pl.Da
     )
 
 
-async def out(runtime: Runtime) -> list[str]:
+async def out(runtime: Runtime, store: Store) -> list[str]:
     ids = (await runtime.registry.meters())["meter_id"].to_list()
     period = Period(START - timedelta(days=1), START + timedelta(days=400))
     began = time.perf_counter()
     found = await runtime.readings.read(ids, period)
     seconds = time.perf_counter() - began
     rate = found.height / seconds / 1e6
-    lines = [f"scan        {rate:5.2f} M/s   of {found.height:,} rows (asked ≥ 2 M/s)"]
+    beside = ""
+    if store.dump is not None:
+        raw = found.height / store.dump() / 1e6
+        beside = f"   the server's own COPY out {raw:5.2f} M/s: {rate / raw:4.0%} of it"
+    lines = [f"scan        {rate:5.2f} M/s   of {found.height:,} rows (asked ≥ 2 M/s){beside}"]
     began = time.perf_counter()
     rolled = await rollup.catch_up(
         registry=runtime.registry,
@@ -194,13 +211,13 @@ async def out(runtime: Runtime) -> list[str]:
     return lines
 
 
-async def _out(settings: dict[str, str], folder: Path) -> list[str]:
-    os.environ.update(settings)
+async def _out(store: Store, folder: Path) -> list[str]:
+    os.environ.update(store.settings)
     try:
         async with open_runtime(load(data_dir=folder)) as runtime:
-            return await out(runtime)
+            return await out(runtime, store)
     finally:
-        for name in settings:
+        for name in store.settings:
             del os.environ[name]
 
 
@@ -220,7 +237,7 @@ if __name__ == "__main__":
                     told = through_the_service(store, folder, form, parts)
                     print(f"{store.name:18s} {told}", flush=True)
                     if form == FORMS[-1]:
-                        for line in asyncio.run(_out(store.settings, folder)):
+                        for line in asyncio.run(_out(store, folder)):
                             print(f"{store.name:18s} {line}", flush=True)
                 finally:
                     shutil.rmtree(folder)

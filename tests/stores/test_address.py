@@ -1,13 +1,18 @@
 """One address, two drivers: they find the same database, as the same user, in the same schema."""
 
 import re
+import secrets
+import shutil
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import adbc_driver_manager as adbc
+import polars as pl
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 from tests.services.cluster import sql
+from tests.services.postgres import Postgres
 
 from wattbook.core.errors import InputError, UnavailableError
 from wattbook.settings import Settings, load
@@ -104,15 +109,15 @@ TOLD = (
 )
 
 
-async def asked(url: str) -> list[tuple[str, ...]]:
+async def asked(url: str, question: str = TOLD) -> list[tuple[str, ...]]:
     """What each driver's connection says of itself."""
     session = Engine(url).connect()
-    series = session.fetch(TOLD).row(0)
+    series = session.fetch(question).row(0)
     session.close()
     engine = create_engine(url)
     with reached(engine.url):
         async with engine.connect() as connection:
-            registry = (await connection.execute(text(TOLD))).one()
+            registry = (await connection.execute(text(question))).one()
     await engine.dispose()
     return [series, tuple(registry)]
 
@@ -196,15 +201,81 @@ async def test_each_driver_says_what_is_wrong_and_where_but_never_the_password(
     found, instead, said = WRONG[what]
     url = re.sub(found, instead, database, count=1)
     place = Address.of(url)
+
+    for told in await refusals(url):
+        assert told.startswith(f"{place}: ")
+        assert re.search(said, told)
+        assert "\n" not in told
+        assert postgres.password not in told
+        assert "secret" not in told
+
+
+@pytest.fixture(scope="module")
+def encrypting(own_postgres) -> tuple[Postgres, Path]:
+    """A server with a certificate for 127.0.0.1 that only its own file vouches for."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    server = own_postgres()
+    folder = server.cluster.data
+    named = ["-subj", "/CN=wattbook", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = server.cluster.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *named),
+            *("-keyout", folder / "server.key", "-out", folder / "server.crt"),
+        ]
+    )
+    assert made.returncode == 0, made.stderr
+    with (folder / "postgresql.conf").open("a") as conf:
+        conf.write("ssl = on\n")
+    server.restart()
+    certificate = server.cluster.folder / "ca.crt"
+    certificate.write_bytes((folder / "server.crt").read_bytes())
+    return server, certificate
+
+
+TLS = "select ssl::text as encrypted from pg_stat_ssl where pid = pg_backend_pid()"
+
+
+async def test_both_drivers_encrypt_and_check_the_certificate_as_sslmode_says(encrypting) -> None:
+    server, certificate = encrypting
+    with server.fresh() as url:
+        for mode in (
+            *("sslmode=require", "sslmode=prefer"),
+            *(f"sslmode={mode}&sslrootcert={certificate}" for mode in ("verify-ca", "verify-full")),
+        ):
+            assert await asked(f"{url}?{mode}", TLS) == [("true",), ("true",)], mode
+        assert await asked(f"{url}?sslmode=disable", TLS) == [("false",), ("false",)]
+
+        for mode, place in (
+            ("sslmode=verify-full&sslrootcert=system", "127.0.0.1"),
+            (f"sslmode=verify-full&sslrootcert={certificate}", "localhost"),
+        ):
+            for said in await refusals(f"{url.replace('127.0.0.1', place)}?{mode}"):
+                assert re.search("certificate|verif", said), said
+
+
+async def refusals(url: str) -> list[str]:
+    """What each driver says of a database that cannot be had."""
     registry = create_engine(url)
-
-    with pytest.raises(UnavailableError, match=said) as series:
+    with pytest.raises(UnavailableError) as series:
         await Engine(url).read(lambda session: session.fetch("select 1 as one"))
-    with pytest.raises(UnavailableError, match=said) as sites, reached(registry.url):
+    with pytest.raises(UnavailableError) as sites, reached(registry.url):
         await registry.connect().start()
+    return [str(series.value), str(sites.value)]
 
-    for caught in (series, sites):
-        assert str(caught.value).startswith(f"{place}: ")
-        assert "\n" not in str(caught.value).strip()
-        assert postgres.password not in str(caught.value)
-        assert "secret" not in str(caught.value)
+
+async def test_text_comes_back_whatever_the_database_encodes_it_in(postgres) -> None:
+    name = f"wattbook_test_{secrets.token_hex(6)}"
+    how = "encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0"
+    sql(postgres.admin_url, f"create database {name} {how}")
+    try:
+        url = postgres.admin_url.rpartition("/")[0] + f"/{name}"
+        sql(url, "create table names (name text)")
+        session = Engine(url).connect()
+        session.copy("names", pl.DataFrame({"name": ["Zürich"]}))
+        with pytest.raises(adbc.Error, match="no equivalent in encoding"):
+            session.copy("names", pl.DataFrame({"name": ["⚡"]}))
+        assert session.fetch("select name from names")["name"].to_list() == ["Zürich"]
+        session.close()
+    finally:
+        sql(postgres.admin_url, f"drop database {name} with (force)")

@@ -231,19 +231,23 @@ def test_a_connection_is_durable_and_bounded_whatever_the_database_is_set_to(url
         url,
         f"alter database {name} set synchronous_commit = off",
         f"alter database {name} set standard_conforming_strings = off",
-        f"alter database {name} set default_transaction_isolation = 'read committed'",
+        f"alter database {name} set default_transaction_isolation = 'serializable'",
         f"alter database {name} set idle_in_transaction_session_timeout = 0",
     )
     session = Engine(url, statement_timeout_s=1.5).connect()
     names = [
         *("synchronous_commit", "standard_conforming_strings", "statement_timeout"),
+        *("transaction_isolation", "client_encoding"),
         *("idle_in_transaction_session_timeout", "tcp_keepalives_idle", "application_name"),
     ]
     shown = ", ".join(f"current_setting('{name}') as {name}" for name in names)
     told = session.fetch(f"select {shown}").row(0)
     session.close()
 
-    assert told == ("on", "on", "1500ms", "1min", "30", "wattbook")
+    assert told == (
+        *("on", "on", "1500ms", "read committed", "UTF8"),
+        *("1min", "30", "wattbook"),
+    )
 
 
 def test_what_the_address_asks_for_goes_first(url) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 from wattbook.core.errors import InputError, Problem
 
 PORT: Final = 5432
+SCHEMES: Final = ("postgresql://", "postgres://")
 URL: Final = re.compile(
     r"postgres(?:ql)?://"
     r"(?:(?P<login>[^@/?#]*)@)?(?P<hosts>[^@/?#]*)(?:/(?P<name>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
@@ -35,6 +36,8 @@ class Address:
         InputError
             It is none. It may hold a password, so nothing of it is repeated.
         """
+        if not url.strip().startswith(SCHEMES):
+            raise _none("it begins otherwise")
         found = URL.fullmatch(url.strip())
         if found is None or NOT_ENCODED.search(url.strip()):
             raise _none("a part of it is not percent-encoded")

@@ -24,6 +24,7 @@ from wattbook.stores.lane import Item, Lane, Result, Run
 CONNECT: Final = {
     "connect_timeout": "5",
     "application_name": "wattbook",
+    "client_encoding": "UTF8",  # whatever the database keeps
     # A server whose machine is gone says nothing more: after a minute it is taken for gone.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -34,6 +35,7 @@ CONNECT: Final = {
 SETTINGS: Final = {
     "standard_conforming_strings": "on",  # a backslash is a backslash
     "synchronous_commit": "on",  # acknowledged means on disk, whatever the database is set to
+    "default_transaction_isolation": "read committed",  # who waited sees what was waited for
     # A correction may reach into compressed chunks; without TimescaleDB this says nothing.
     "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
     # If it is our machine that is gone, what we held is free after a minute: locks and the turn.

@@ -1,5 +1,6 @@
 """The way into the registry's database."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,13 +76,18 @@ def _postgresql(address: Address) -> AsyncEngine:
     import asyncpg  # noqa: PLC0415 -- an extra: embedded set-ups do without it
 
     # asyncpg reads the address itself, as libpq does: sslmode and the like mean the same to both.
-    dsn = address.without(LIBPQ_ALONE).asking(application_name="wattbook").url
+    dsn = address.without(LIBPQ_ALONE).asking(application_name="wattbook")
+    trusted = None
+    if address.parameter("sslrootcert") == "system":  # libpq's word; asyncpg would open that file
+        trusted, dsn = ssl.create_default_context(), dsn.without({"sslrootcert"})
     asked = address.parameter("connect_timeout") or ""
     patience_s = int(asked) if asked.isdigit() and int(asked) else CONNECT_S
 
     async def connect() -> asyncpg.Connection:
         try:
-            return await asyncpg.connect(dsn, timeout=patience_s, command_timeout=COMMAND_S)
+            return await asyncpg.connect(
+                dsn.url, ssl=trusted, timeout=patience_s, command_timeout=COMMAND_S
+            )
         except TimeoutError as error:
             raise ConnectionError(f"no answer within {patience_s} s") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -90,6 +96,7 @@ def _postgresql(address: Address) -> AsyncEngine:
     return create_async_engine(
         URL.create("postgresql+asyncpg", database=str(address)),  # what errors call it, no more
         async_creator=connect,
+        isolation_level="READ COMMITTED",  # who waited sees what was waited for
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=WAIT_S,
