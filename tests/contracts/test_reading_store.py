@@ -332,6 +332,66 @@ async def test_of_many_writers_who_disagree_one_is_believed_and_the_others_are_k
         assert every == [float(value) for value in range(30)]
 
 
+# --- at once, and half-way ---------------------------------------------------------------------
+
+
+async def test_who_reads_during_writes_sees_a_batch_whole_or_not_at_all(store) -> None:
+    keys = [("a", minute) for minute in range(500)]
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for value in range(8):
+            await store.write(batch(dict.fromkeys(keys, float(value))))
+        done.set()
+
+    seen: list[list[float]] = []
+    writing = asyncio.create_task(write())
+    while not done.is_set():
+        seen.append(await power(store, "a"))
+        await asyncio.sleep(0)
+    await writing
+
+    assert await power(store, "a") == [7.0] * 500
+    if store.abilities.atomic:
+        assert all(len(values) in (0, 500) and len(set(values)) <= 1 for values in seen)
+    newest = [max(values, default=-1.0) for values in seen]
+    assert newest == sorted(newest)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.002, 0.01, 0.05])
+async def test_a_write_whose_caller_goes_away_is_there_whole_or_not_and_can_be_repeated(
+    store, after_s: float
+) -> None:
+    rows = {("a", minute): 1.0 for minute in range(2_000)}
+    writing = asyncio.create_task(store.write(batch(rows)))
+    await asyncio.sleep(after_s)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+    if store.abilities.atomic:
+        assert len(await power(store, "a")) in (0, 2_000)
+    accepted, duplicates, *others = counts(await store.write(batch(rows)))
+
+    assert (accepted + duplicates, others) == (2_000, [0, 0])
+    assert await power(store, "a") == [1.0] * 2_000
+    assert counts(await store.write(batch({("a", 0): 2.0}))) == (0, 0, 1, 0)
+
+
+async def test_reads_whose_callers_go_away_leave_the_store_to_others(store) -> None:
+    await store.write(batch({("a", minute): 1.0 for minute in range(2_000)}))
+
+    for turn in range(12):
+        reading = [asyncio.create_task(store.read(["a"])) for _ in range(6)]
+        await asyncio.sleep(0.001 * turn)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
+    async with asyncio.timeout(20):
+        assert await power(store, "a") == [1.0] * 2_000
+        assert counts(await store.write(batch({("a", 0): 2.0}))) == (0, 0, 1, 0)
+
+
 # --- reading -----------------------------------------------------------------------------------
 
 

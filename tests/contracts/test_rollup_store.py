@@ -153,6 +153,34 @@ async def test_of_nobody_there_are_no_rollups(known) -> None:
         assert_frame_equal(back, frames.ROLLUPS.empty())
 
 
+async def test_days_of_23_and_25_hours_come_back_as_they_are(known) -> None:
+    abroad = meters("a").with_columns(timezone=pl.lit("Europe/Oslo"))
+    spring, autumn = (
+        pl.datetime_range(
+            datetime(2026, month, day - 1, 22, tzinfo=UTC),
+            datetime(2026, month, day, 23, 45, tzinfo=UTC),
+            "15m",
+            eager=True,
+        )
+        for month, day in ((3, 29), (10, 25))
+    )
+    stamps = pl.concat([spring, autumn])
+    sent = readings(dict.fromkeys(range(len(stamps)), 4.0)).with_columns(
+        ts_utc=stamps.cast(frames.UTC)
+    )
+    every = rollup.stamped(rollup.every_grain(rollup.quarters(sent, abroad), abroad), T)
+
+    await keep(known, every)
+
+    days = await known.rollups.read(["a"], Grain.DAY, EVER)
+    whole = days.filter(pl.col("readings") == pl.col("expected"))
+    assert whole.select("start_utc", "bucket_s", "energy_kwh").rows() == [
+        (datetime(2026, 3, 28, 23, tzinfo=UTC), 23 * 3600, 92.0),
+        (datetime(2026, 10, 24, 22, tzinfo=UTC), 25 * 3600, 100.0),
+    ]
+    assert_frame_equal(days, every.filter(grain="day").sort(*frames.ROLLUPS.key), check_exact=True)
+
+
 async def test_a_newer_figure_replaces_the_one_before(known) -> None:
     old = figures({0: 1.0, 15: 2.0})
     await keep(known, old)
