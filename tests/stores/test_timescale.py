@@ -234,7 +234,8 @@ async def test_what_is_written_while_the_tables_become_hypertables_is_not_lost(p
         rollups = asyncio.create_task(stream_rollups())
         await asyncio.sleep(0.1)
         assert await asyncio.to_thread(prepare, plain, wanted=True) is None
-        assert not (readings.done() or rollups.done())
+        assert not readings.done()
+        assert not rollups.done()
         await rollups
 
         assert set(await readings) == {(1, 0, 0, 0)}
