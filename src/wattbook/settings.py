@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     influxdb_fields: str = Field(
         "", description="columns whose field has another name, as `power_kw=kw,hashrate_th=th`"
     )
+    influxdb_interval_label: Literal["start", "end"] = Field(
+        "start", description="which end of an interval the points of `wattbook pull` are stamped at"
+    )
     body_limit_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
         64, description="largest request body [MiB], before and after decompression"
     )

@@ -286,6 +286,13 @@ def pull(
             "run came to, less INFLUXDB_OVERLAP_S.",
         ),
     ] = None,
+    interval_label: Annotated[
+        LabelName | None,
+        typer.Option(
+            help="Which end of an interval the bucket stamps; before INFLUXDB_INTERVAL_LABEL.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the names and the first rows, take in nothing.")
     ] = False,
@@ -301,8 +308,8 @@ def pull(
     from wattbook.cli import pull as door
 
     if dry_run:
-        door.look(since)
-    elif door.run(since, as_json=json) and not allow_rejects:
+        door.look(since, interval_label)
+    elif door.run(since, interval_label, as_json=json) and not allow_rejects:
         raise typer.Exit(1)
 
 
