@@ -250,8 +250,11 @@ class Settings(BaseSettings):
         Raises
         ------
         InputError
-            It begins as an address and is none, or a bucket's token is not known.
+            It is empty, begins as an address and is none, or a bucket's token is not known.
         """
+        if not url.strip():
+            detail = "an empty address names no store"
+            raise InputError(detail, [Problem("bad_url", detail)])
         if BucketAddress.is_meant(url):
             return self._at_bucket(BucketAddress.of(url))
         if url.startswith(POSTGRESQL):

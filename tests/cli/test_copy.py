@@ -90,6 +90,8 @@ def test_one_table_can_be_copied_alone(run, house):
     ("words", "code", "said"),
     [
         (("--from", "nowhere", "--to", "new"), 3, "there is no store in nowhere"),
+        (("--from", "data", "--to", ""), 2, "an empty address names no store"),
+        (("--from", "data", "--to", "mysql://host/name"), 2, "mysql:// begins no address"),
         (("--from", "data", "--to", "./data"), 2, "--from and --to name the same store"),
         (("--from", "data", "--to", "new", "--only", "meters"), 2, "'meters' is none of"),
         (("--from", "data", "--to", "r.csv"), 5, "r.csv"),
@@ -213,7 +215,6 @@ def test_what_a_bucket_cannot_keep_or_is_not_is_one_line(run, house, place, monk
         (("--from", "data", "--to", f"{place}-not"), 5, "could not find bucket"),
         (("--from", "data", "--to", place.rpartition("/")[0]), 2, "no address of a bucket"),
         (("--from", "data", "--to", "influxdb://127.0.0.1:9/o/b"), 5, "does not answer"),
-        (("--from", "data", "--to", "mysql://host/name"), 2, "mysql:// begins no address"),
         (
             ("--from", "data", "--to", place.replace("://", "://s3cret@")),
             5,
