@@ -11,6 +11,8 @@ from sqlalchemy import URL
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.naming import METER_TAG, Naming, parse_fields
 from wattbook.stores.address import Address
+from wattbook.stores.influxdb.address import SCHEMES
+from wattbook.stores.influxdb.address import Address as BucketAddress
 
 BYTES_PER_MB = 1 << 20
 POSTGRESQL = ("postgresql://", "postgres://")
@@ -94,6 +96,9 @@ class Settings(BaseSettings):
     )
     influxdb_fields: str = Field(
         "", description="columns whose field has another name, as `power_kw=kw,hashrate_th=th`"
+    )
+    influxdb_interval_label: Literal["start", "end"] = Field(
+        "start", description="which end of an interval the points of `wattbook pull` are stamped at"
     )
     body_limit_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
         64, description="largest request body [MiB], before and after decompression"
@@ -240,11 +245,37 @@ class Settings(BaseSettings):
         return self.data_dir / "readings.duckdb"
 
     def at(self, url: str) -> "Settings":
-        """The same settings, but for the store at that folder or address of PostgreSQL."""
+        """The same settings, but for the store at that folder or address alone.
+
+        Raises
+        ------
+        InputError
+            It is empty, begins as an address and is none, or a bucket's token is not known.
+        """
+        if not url.strip():
+            detail = "an empty address names no store"
+            raise InputError(detail, [Problem("bad_url", detail)])
+        if BucketAddress.is_meant(url):
+            return self._at_bucket(BucketAddress.of(url))
         if url.startswith(POSTGRESQL):
-            return self.model_copy(update={"database_url": SecretStr(url)})
+            Address.of(url)
+            within = {"database_url": SecretStr(url), "readings_store": "auto"}
+            return self.model_copy(update=within)
+        if "://" in url:
+            wanted = ", ".join((*POSTGRESQL, *(f"{name}://" for name in SCHEMES)))
+            detail = f"{url.partition('://')[0]}:// begins no address of a store; want {wanted}"
+            raise InputError(detail, [Problem("bad_url", detail)])
         embedded = {"database_url": None, "database_host": None, "data_dir": Path(url)}
-        return self.model_copy(update=embedded)
+        return self.model_copy(update={**embedded, "readings_store": "auto"})
+
+    def _at_bucket(self, address: BucketAddress) -> "Settings":
+        token = self.influxdb_token if address.token is None else SecretStr(address.token)
+        if token is None:
+            detail = f"the token for {address.url} is not known: set INFLUXDB_TOKEN"
+            raise InputError(detail, [Problem("no_token", detail)])
+        bucket = {"url": address.url, "token": token, "org": address.org, "bucket": address.bucket}
+        within = {f"influxdb_{name}": value for name, value in bucket.items()}
+        return self.model_copy(update={**within, "readings_store": "influxdb"})
 
     @property
     def body_limit(self) -> int:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core.errors import InputError, UnavailableError
+from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.ports.archive import Archive
 from wattbook.ports.clock import Clock, SystemClock
@@ -33,7 +34,7 @@ from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.jobs import SqlJobs
-from wattbook.stores.sql.migrate import upgrade
+from wattbook.stores.sql.migrate import revision, upgrade
 from wattbook.stores.sql.registry import SqlRegistry
 from wattbook.stores.sql.watermarks import SqlWatermarks
 
@@ -120,6 +121,37 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             turnstile=Turnstile(),
             factors=reference.factors(),
         )
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIterator[House]:
+    """What is copied of the store that the settings name; of a bucket, the readings alone.
+
+    Raises
+    ------
+    UnavailableError
+        As `open_runtime`.
+    """
+    if settings.readings_store == "influxdb":
+        async with _bucket(settings) as influx:
+            from wattbook.stores.influxdb import archive  # noqa: PLC0415 -- an extra
+
+            yield House(archive=archive.InfluxArchive(influx))
+        return
+    async with open_runtime(settings, clock) as runtime:
+        yield House(archive=runtime.archive, rollups=runtime.rollups, registry=runtime.registry)
+
+
+async def is_there(settings: Settings) -> bool:
+    """Whether wattbook has ever kept anything in the store that the settings name."""
+    if settings.readings_store == "influxdb":
+        async with _bucket(settings) as influx:
+            from wattbook.stores.influxdb import reader  # noqa: PLC0415 -- an extra
+
+            return await reader.Reader(influx).holds_any()
+    if settings.postgresql_url is not None:
+        return await asyncio.to_thread(revision, settings.postgresql_url) is not None
+    return settings.readings_path.exists()
 
 
 @asynccontextmanager
@@ -232,7 +264,7 @@ async def _readings(settings: Settings, beside: Stores, clock: Clock) -> AsyncIt
         alone = settings.postgresql_url is None
         mark = beside.rollups.mark
         async with readings.opened(influx, mark, alone=alone, clock=clock) as opened:
-            yield replace(beside, readings=opened, archive=archive.NoArchive())
+            yield replace(beside, readings=opened, archive=archive.InfluxArchive(influx, opened))
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.influxdb import readings as influx_readings
-from wattbook.stores.influxdb.archive import NoArchive
+from wattbook.stores.influxdb.archive import InfluxArchive
 from wattbook.stores.postgres import series, timescale
 from wattbook.stores.postgres.engine import Engine as PostgresEngine
 from wattbook.stores.postgres.timescale import Kept
@@ -96,7 +96,7 @@ async def influxdb(where: influx.Place, path: Path) -> AsyncIterator[Stores]:
         influx.opened(where) as server,
         influx_readings.opened(server, beside.rollups.mark, alone=True) as readings,
     ):
-        yield replace(beside, readings=readings, archive=NoArchive())
+        yield replace(beside, readings=readings, archive=InfluxArchive(server, readings))
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Stores]]
@@ -169,7 +169,7 @@ LASTING = [param for param in EVERY if param.values != ("duckdb in memory",)]
 """Those that still know everything when they are opened again."""
 
 
-KEPT_ELSEWHERE = {"influxdb": ("test_archive.py", "test_grid_store.py")}
+KEPT_ELSEWHERE = {"influxdb": ("test_grid_store.py",)}
 """What is no matter of a technology: the stores beside it are tested by themselves."""
 
 

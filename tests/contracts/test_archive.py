@@ -29,6 +29,10 @@ REVISIONS, RECEIPTS, REJECTS = (
 )
 
 
+ON_ONE_LOOP = pytest.mark.asyncio(loop_scope="session")
+"""Many examples ask one store, and a store stays on the loop that opened it."""
+
+
 def holding(store: Archive, *tables: Table) -> None:
     """Passes over a store that cannot keep one of the tables."""
     if missing := {table.name for table in tables} - store.holds:
@@ -250,6 +254,7 @@ EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 """Known so early, rows of this test date no row of another one, of a store that all share."""
 
 
+@ON_ONE_LOOP
 @settings(max_examples=25)
 @given(
     st.lists(

@@ -322,6 +322,21 @@ def test_a_row_that_the_source_never_had_is_a_contradiction() -> None:
     ]
 
 
+def test_where_no_history_was_kept_a_lower_revision_is_an_earlier_state_and_becomes_history() -> (
+    None
+):
+    there = readings(("a", 0, 1.0), ("a", 1, 7.0))
+    now = readings(("a", 0, 2.0), revision=1, known_utc=T + HOUR)
+
+    foreign = archive.contradictions(READINGS, now, there, None)
+    assert foreign["power_kw"].to_list() == [7.0]
+
+    (old,) = archive.replaced(READINGS, now, there).rows(named=True)
+    assert (old["power_kw"], old["revision"], old["superseded_utc"]) == (1.0, 0, T + HOUR)
+    kept = archive.replaced(READINGS, now, there)
+    assert_frame_equal(kept, frames.check(kept, frames.READING_REVISIONS))
+
+
 def test_figures_that_were_computed_again_at_the_source_are_later() -> None:
     one = pl.DataFrame(
         [dict.fromkeys(frames.ROLLUPS.columns) | {"meter_id": "a", "grain": "day", "start_utc": T}],
@@ -332,7 +347,7 @@ def test_figures_that_were_computed_again_at_the_source_are_later() -> None:
         for revision in (0, 1)
     )
 
-    assert archive.contradictions(ROLLUPS, second, first, first.clear()).is_empty()
-    assert archive.contradictions(ROLLUPS, first, second, first.clear()).height == 1
+    assert archive.contradictions(ROLLUPS, second, first, None).is_empty()
+    assert archive.contradictions(ROLLUPS, first, second, None).height == 1
     other = first.with_columns(energy_kwh=9.0)
-    assert archive.contradictions(ROLLUPS, first, other, first.clear()).height == 1
+    assert archive.contradictions(ROLLUPS, first, other, None).height == 1

@@ -78,19 +78,6 @@ def test_a_period_clips_the_months_at_both_ends_and_drops_the_others() -> None:
     assert export.portions(found, ["a"], later) == []
 
 
-def test_without_a_count_each_month_of_the_extent_probably_has_its_readings() -> None:
-    extent = pl.DataFrame(
-        {"meter_id": ["b", "a"], "from_utc": [T, T], "to_utc": [T, T + HOUR]},
-        schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
-    )
-    meters = pl.DataFrame({"meter_id": ["a", "b", "c"], "expected_interval_s": [3600, 900, 60]})
-
-    found = export.likely(extent, meters)
-
-    assert_frame_equal(found, contents(("a", MARCH, 745), ("a", APRIL, 745), ("b", MARCH, 2977)))
-    assert export.likely(extent.clear(), meters).is_empty()
-
-
 def test_nothing_is_lost_between_readings_and_partitions() -> None:
     rows = readings(*[(meter, hour) for meter in "ab" for hour in range(60)])
 

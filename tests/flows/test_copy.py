@@ -20,7 +20,7 @@ from wattbook.core.errors import (
 )
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import copy, ingest, rollup
-from wattbook.flows.copy import Copied, House
+from wattbook.flows.copy import Copied, House, Staying
 from wattbook.flows.ingest import Origin
 from wattbook.ports.archive import Archive
 
@@ -41,7 +41,7 @@ class Through:
         self.holds = inner.holds
 
     async def contents(self, tables: Sequence[Table] = TABLES) -> pl.DataFrame:
-        return await self.inner.contents(tables)
+        return await self.inner.contents([table for table in tables if table.name in self.holds])
 
     async def cut(self, table: Table, owner: str, period: Period, rows: int) -> list[Period]:
         return await self.inner.cut(table, owner, period, rows)
@@ -98,6 +98,13 @@ class Disturbed(Through):
 
 def house(world, archive_: Archive | None = None) -> House:
     return House(archive=archive_ or world.archive, rollups=world.rollups, registry=world.registry)
+
+
+def bucket(world) -> House:
+    """A house that keeps readings alone, as a bucket of InfluxDB does."""
+    narrow = Through(world.archive)
+    narrow.holds = frozenset({"readings"})
+    return House(archive=narrow)
 
 
 async def move(world, other, **options) -> Copied:
@@ -527,20 +534,79 @@ async def test_a_part_that_there_is_not_is_refused(world, other) -> None:
         await move(world, other, only=["meters"])
 
 
-async def test_what_the_target_cannot_keep_is_refused_by_name_and_count(full, other) -> None:
-    narrow = Through(other.archive)
-    narrow.holds = frozenset({"readings"})
+async def test_what_the_target_cannot_keep_is_told_before_anything_moves_and_stays_behind(
+    full, other
+) -> None:
+    told: list[Staying] = []
 
-    with pytest.raises(
-        UnsupportedError, match=r"cannot keep grid \(2 rows\); grid_revisions \(1 rows\)"
-    ):
-        await copy.everything(source=house(full), target=house(other, narrow))
+    copied = await copy.everything(source=house(full), target=bucket(other), announce=told.extend)
+
+    rows = dict(
+        (await full.archive.contents()).group_by("table").agg(pl.col("rows").sum()).iter_rows()
+    )
+    assert {each.part: each.rows for each in told} == {
+        **{name: count for name, count in rows.items() if name != "readings"},
+        "sites": 2,
+    }
+    assert told[0] == Staying("reading_revisions", 1)  # of fir.main, corrected once
+    assert copied.staying == told
+    assert [(one.table, one.rows, one.copied) for one in copied.tables] == [("readings", 18, 18)]
+    assert (copied.sites, copied.unfigured, copied.unregistered) == (0, 3, [])
+    assert copied.differences.is_empty()
+    ours, theirs = await everything_of(full), await everything_of(other)
+    assert_frame_equal(theirs["readings"], ours["readings"])
+    assert (await other.rollups.dirty()).is_empty()  # there is nobody to be told
+
+
+async def test_what_is_asked_for_by_name_must_be_kept_on_both_sides(full, other) -> None:
+    with pytest.raises(UnsupportedError, match=r"the target keeps no grid, sites; it keeps only"):
+        await copy.everything(
+            source=house(full), target=bucket(other), only=["grid", "readings", "sites"]
+        )
+    with pytest.raises(UnsupportedError, match=r"the source keeps no rollups; it keeps only read"):
+        await copy.everything(source=bucket(full), target=house(other), only=["rollups"])
 
     assert (await other.archive.contents()).is_empty()
-    copied = await copy.everything(
-        source=house(full), target=house(other, narrow), only=["readings"]
+
+
+async def test_readings_that_come_without_rollups_are_rolled_up_where_they_came_to(
+    full, other
+) -> None:
+    await catch_up(full)
+
+    copied = await copy.everything(source=bucket(full), target=house(other))
+
+    assert (copied.unfigured, copied.unregistered) == (3, ["ask.main", "fir.main", "fir.reg"])
+    assert (await other.rollups.dirty())["meter_id"].n_unique() == 3
+    copied = await move(full, other, only=["sites"])
+    await catch_up(other)
+    for grain in Grain:
+        here, there = [
+            (await each.rollups.read(METERS, grain, EVER)).drop("computed_utc", "revision")
+            for each in (full, other)
+        ]
+        assert_frame_equal(there, here)
+
+
+async def test_what_a_source_without_history_corrected_is_history_at_the_target(
+    full, other
+) -> None:
+    await copy.everything(source=bucket(full), target=house(other))
+    full.clock.at = CORRECTED + HOUR
+    await take_in(full, ("fir.main", 1, "energy_kwh", 51.0))
+
+    for _ in range(2):
+        copied = await copy.everything(source=bucket(full), target=house(other))
+
+    (old,) = (await other.readings.revisions("fir.main", EVER)).rows(named=True)
+    assert (old["energy_kwh"], old["revision"], old["superseded_utc"]) == (
+        50.0,
+        1,
+        CORRECTED + HOUR,
     )
-    assert [(one.table, one.rows) for one in copied.tables] == [("readings", 18)]
+    assert [one.copied for one in copied.tables] == [0]
+    now = await other.readings.read(["fir.main"])
+    assert now["energy_kwh"].to_list()[1] == 51.0
 
 
 async def test_a_target_that_does_not_keep_what_it_is_given_is_found_out(full, other) -> None:
@@ -574,7 +640,7 @@ async def test_a_month_that_is_too_large_to_be_held_moves_in_parts(world, other)
 
     copied = await move(world, other, progress=lambda *step: said.append(step))
 
-    assert [done for done, _, _ in said] == [archive.AT_ONCE, count]
+    assert (len(said), said[-1][0]) == (2, count)
     assert [(one.rows, one.months) for one in copied.tables] == [(count, 1)]
     months = await other.archive.contents([READINGS])
     assert months.rows() == [("readings", "fast", date(2026, 3, 1), count)]

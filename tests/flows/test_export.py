@@ -8,7 +8,6 @@ import pytest
 from wattbook.core.periods import Period
 from wattbook.flows import export, ingest
 from wattbook.flows.ingest import Origin
-from wattbook.stores.influxdb.archive import NoArchive
 
 T = datetime(2026, 3, 31, 22, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -95,17 +94,6 @@ async def test_what_was_corrected_is_written_as_it_is_believed_now(world, sites)
     _, shelf = await write_out(world, [(sites[0], None)])
 
     assert shelf.held["fir.main", date(2026, 3, 1)]["energy_kwh"].to_list() == [1.0, 50.0]
-
-
-async def test_readings_that_their_store_does_not_count_are_written_too(world, sites) -> None:
-    shelf = Shelf()
-    wanted = [(site, None) for site in sites]
-
-    done = await export.write_out(
-        wanted, archive=NoArchive(), readings=world.readings, partitions=shelf
-    )
-
-    assert (done.meters, done.partitions, done.rows) == (2, 4, 8)
 
 
 async def test_of_nothing_nothing_is_written(world, sites) -> None:

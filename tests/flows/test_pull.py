@@ -9,6 +9,7 @@ import pytest
 
 from wattbook.core import frames
 from wattbook.core.errors import UnavailableError
+from wattbook.core.ingest import IntervalLabel
 from wattbook.core.periods import Period
 from wattbook.flows import pull
 from wattbook.flows.pull import Pulled
@@ -96,6 +97,18 @@ async def test_the_first_run_reads_everything_and_the_next_what_is_new_and_the_o
 
     assert theirs.asked == [Period(T, T + 3 * HOUR), Period(T + 2 * HOUR, T + 5 * HOUR)]
     assert await energy(here) == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+async def test_stamps_at_the_end_of_an_interval_move_back_by_its_length(here) -> None:
+    theirs = Theirs({1: 1.0, 2: 2.0})
+
+    await pulled(here, theirs, label=IntervalLabel.END)
+
+    rows = await here.readings.read(["s.main"])
+    assert rows["ts_utc"].to_list() == [T, T + HOUR]
+    here.clock.at += HOUR
+    theirs.values |= {3: 3.0}
+    assert counts(await pulled(here, theirs, label=IntervalLabel.END)) == (1, 1, 0, 0)
 
 
 async def test_what_comes_late_is_found_within_the_overlap_and_beyond_it_when_asked(here) -> None:

@@ -19,8 +19,9 @@ from tests.services.influxdb import InfluxDB
 from wattbook.clients.influxdb import answers, flux, server
 from wattbook.clients.influxdb.server import Influx, Place
 from wattbook.core import frames, rollup
+from wattbook.core.archive import READINGS, ROLLUPS
 from wattbook.core.entities import Meter, MeterKind, Site
-from wattbook.core.errors import UnavailableError, UnknownEntityError, UnsupportedError
+from wattbook.core.errors import InputError, UnavailableError, UnknownEntityError, UnsupportedError
 from wattbook.core.periods import EPOCH, Grain, Period
 from wattbook.flows import rollup as flows
 from wattbook.ports.readings import Batch, ReadingStore, Written
@@ -31,7 +32,7 @@ from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.influxdb import journal, points, readings, receipts
-from wattbook.stores.influxdb.archive import NoArchive
+from wattbook.stores.influxdb.archive import InfluxArchive
 from wattbook.stores.influxdb.parts import METERS_AT_ONCE, QUESTIONS, parts
 from wattbook.stores.influxdb.reader import Reader
 from wattbook.stores.influxdb.readings import InfluxReadings
@@ -43,6 +44,7 @@ T = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+EVER = Period(datetime(1990, 1, 1, tzinfo=UTC), datetime(2190, 1, 1, tzinfo=UTC))
 NUMBERS = count()
 
 
@@ -687,8 +689,70 @@ def test_spans_of_very_many_days_are_put_together() -> None:
         assert any(part.from_us <= us < part.until_us for part in found)
 
 
-async def test_all_rows_are_not_shown_and_it_says_what_else_can_be_done() -> None:
-    archive = NoArchive()
-    assert archive.holds == frozenset()
-    with pytest.raises(UnsupportedError, match="influx backup"):
-        await archive.contents()
+# --- every row, and rows taken over ------------------------------------------------------------
+
+
+async def put(archive: InfluxArchive, kept: pl.DataFrame, *owners: str) -> None:
+    await archive.put(READINGS, owners or kept["meter_id"].unique().to_list(), EVER, kept)
+
+
+async def test_what_takes_the_place_of_another_leaves_nothing_of_it(where) -> None:
+    old = rows(
+        {("a", 0): 1.0, ("a", 1): 2.0, ("a", 9): 3.0}, temperature_c=20.0, quality="estimated"
+    )
+    new = rows({("a", 0): 1.5, ("a", 1): 2.0})
+    async with server.opened(where) as influx:
+        archive = InfluxArchive(influx)
+        await put(archive, old)
+        await put(archive, new)
+
+        assert_frame_equal((await archive.take(READINGS, ["a"], EVER)).sort("ts_utc"), new)
+    assert len(await asked(where, 'r._measurement == "readings"')) == 4  # two of each
+
+
+async def test_a_correction_is_written_over_what_it_corrects_and_nothing_is_dropped(
+    where, monkeypatch
+) -> None:
+    async with server.opened(where) as influx:
+        archive = InfluxArchive(influx)
+        await put(archive, rows({("a", 0): 1.0, ("a", 1): 2.0}, temperature_c=20.0))
+        later = rows({("a", 0): 1.5}, revision=1, quality="estimated")
+        now = pl.concat([later, rows({("a", 1): 2.0}, temperature_c=20.0)])
+        monkeypatch.delattr(server.Influx, "delete")
+
+        await put(archive, now)
+
+        assert_frame_equal((await archive.take(READINGS, ["a"], EVER)).sort("ts_utc"), now)
+
+
+@pytest.mark.parametrize("name", ["a b,c=d", 'say "a"', "it's", "a\\b", "ü/⚡=%41", "$(x)"])
+async def test_a_meter_of_any_name_is_taken_over_and_dropped_again(where, name: str) -> None:
+    async with server.opened(where) as influx:
+        archive = InfluxArchive(influx)
+        await put(archive, rows({(name, 0): 1.0, ("other", 0): 2.0}))
+
+        assert (await archive.contents())["owner"].to_list() == sorted([name, "other"])
+        await put(archive, rows({}), name)
+
+        assert (await archive.contents())["owner"].to_list() == ["other"]
+
+
+async def test_points_of_others_in_the_bucket_are_not_counted_and_not_dropped(where) -> None:
+    async with server.opened(where) as influx:
+        await influx.write(b"power,meter_id=a power_kw=9,known_us=1i 1772323200000000")
+        archive = InfluxArchive(influx)
+        await put(archive, rows({("a", 0): 1.0}))
+        await put(archive, rows({}), "a")
+
+        assert (await archive.contents()).is_empty()
+    assert len(await asked(where, 'r._measurement == "power"')) == 2
+
+
+async def test_only_readings_are_kept_and_a_row_that_says_too_little_is_refused(where) -> None:
+    async with server.opened(where) as influx:
+        archive = InfluxArchive(influx)
+        with pytest.raises(UnsupportedError, match="keeps readings alone, no rollups"):
+            await archive.take(ROLLUPS, ["a"], EVER)
+        with pytest.raises(InputError, match="readings without quality are none"):
+            await put(archive, rows({("a", 0): 1.0}, quality=None))
+        assert (await archive.contents()).is_empty()

@@ -67,7 +67,8 @@ def wattbook(
 
     Exit codes: 0 done, 1 rows were refused or something broke,
     2 the input cannot be used, 3 there is no such thing,
-    4 it conflicts with what is there, 5 a store or a port cannot be had.
+    4 it conflicts with what is there, 5 a store or a port cannot be had,
+    6 this store cannot do that.
     """
     if data_dir is not None:
         os.environ["DATA_DIR"] = str(data_dir)
@@ -213,7 +214,8 @@ def copy(
         typer.Option(
             "--from",
             metavar="URL",
-            help="The store to read: a folder, or postgresql://user:password@host/name.",
+            help="The store to read: a folder, postgresql://user:password@host/name, "
+            "or influxdb://host:8086/organization/bucket.",
         ),
     ],
     target: Annotated[
@@ -235,6 +237,8 @@ def copy(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Move house: copy everything from one store to another, and verify it.
+
+    A bucket of InfluxDB (the token is INFLUXDB_TOKEN) keeps readings alone; what stays is told.
 
     Run it again to finish a copy that was stopped, to bring what came in since, or to verify.
     """
@@ -286,6 +290,13 @@ def pull(
             "run came to, less INFLUXDB_OVERLAP_S.",
         ),
     ] = None,
+    interval_label: Annotated[
+        LabelName | None,
+        typer.Option(
+            help="Which end of an interval the bucket stamps; before INFLUXDB_INTERVAL_LABEL.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the names and the first rows, take in nothing.")
     ] = False,
@@ -301,8 +312,8 @@ def pull(
     from wattbook.cli import pull as door
 
     if dry_run:
-        door.look(since)
-    elif door.run(since, as_json=json) and not allow_rejects:
+        door.look(since, interval_label)
+    elif door.run(since, interval_label, as_json=json) and not allow_rejects:
         raise typer.Exit(1)
 
 

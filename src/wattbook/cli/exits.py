@@ -17,6 +17,7 @@ CODES: Final[dict[type[WattbookError], int]] = {
     errors.UnknownEntityError: 3,
     errors.ConflictError: 4,
     errors.UnavailableError: 5,
+    errors.UnsupportedError: 6,
 }
 INTERRUPTED: Final = 130
 YES: Final = ("1", "true", "yes", "on")

@@ -12,7 +12,7 @@ from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column, number
 from wattbook.cli.span import instant
 from wattbook.core import frames
-from wattbook.core.ingest import Sorted
+from wattbook.core.ingest import IntervalLabel, Sorted
 from wattbook.core.naming import SITE_TAG, Naming
 from wattbook.core.periods import Period
 from wattbook.flows import pull
@@ -31,15 +31,16 @@ class Seen:
 
     source: str
     naming: Naming
+    label: IntervalLabel
     period: Period | None
     first: tuple[pl.DataFrame, Sorted] | None
 
 
-def run(since: str | None, *, as_json: bool) -> int:
+def run(since: str | None, label: str | None, *, as_json: bool) -> int:
     """Take in what is new, roll up, print the receipt; how many rows were refused."""
 
     async def work(runtime: Runtime) -> tuple[Period | None, Tally]:
-        pulled, tally = await _pulled(since, runtime)
+        pulled, tally = await _pulled(since, label, runtime)
         await catch_up(runtime)
         return pulled.period, tally
 
@@ -54,11 +55,12 @@ def run(since: str | None, *, as_json: bool) -> int:
     return tally.counts["rejected"]
 
 
-def look(since: str | None) -> None:
+def look(since: str | None, label: str | None) -> None:
     """Show under which names what would be read, and its first rows; nothing is taken in."""
 
     async def work(runtime: Runtime) -> Seen:
         naming, overlap = runtime.settings.naming, _overlap(runtime)
+        ends = _label(label, runtime)
         async with open_source(runtime.settings) as source:
             period = await pull.next_period(
                 source,
@@ -68,16 +70,23 @@ def look(since: str | None) -> None:
                 clock=runtime.clock,
             )
             if period is None:
-                return Seen(source.name, naming, None, None)
+                return Seen(source.name, naming, ends, None, None)
             first = await pull.preview(
-                source, period, FIRST_ROWS, registry=runtime.registry, clock=runtime.clock
+                source,
+                period,
+                FIRST_ROWS,
+                label=ends,
+                registry=runtime.registry,
+                clock=runtime.clock,
             )
-            return Seen(source.name, naming, period, first)
+            return Seen(source.name, naming, ends, period, first)
 
     _preview(door.run(work))
 
 
-async def _pulled(since: str | None, runtime: Runtime) -> tuple[pull.Pulled, Tally]:
+async def _pulled(
+    since: str | None, label: str | None, runtime: Runtime
+) -> tuple[pull.Pulled, Tally]:
     async with open_source(runtime.settings) as source:
         tally, pace = Tally(source.name), progress.Pace()
         with progress.bar("pulling", STEPS) as step:
@@ -93,6 +102,7 @@ async def _pulled(since: str | None, runtime: Runtime) -> tuple[pull.Pulled, Tal
                 source,
                 overlap=_overlap(runtime),
                 since=_since(since),
+                label=_label(label, runtime),
                 tell=tell,
                 registry=runtime.registry,
                 readings=runtime.readings,
@@ -104,6 +114,10 @@ async def _pulled(since: str | None, runtime: Runtime) -> tuple[pull.Pulled, Tal
 
 def _since(since: str | None) -> datetime | None:
     return None if since is None else instant(since, "UTC", "--since")
+
+
+def _label(label: str | None, runtime: Runtime) -> IntervalLabel:
+    return IntervalLabel(label or runtime.settings.influxdb_interval_label)
 
 
 def _overlap(runtime: Runtime) -> timedelta:
@@ -137,6 +151,7 @@ def _preview(seen: Seen) -> None:
     show.say(f"{seen.source}: {_said(seen.period)}")
     show.say(f"measurement: {naming.measurement or 'any'}")
     show.say(f"meter: tag {', else '.join((*naming.meter_tags, SITE_TAG))}")
+    show.say(f"stamps: {seen.label} of the interval")
     show.table(
         [
             Column("field", list(naming.fields), right=False),

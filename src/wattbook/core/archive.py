@@ -254,20 +254,36 @@ def parted(
 
 
 def contradictions(
-    table: Table, rows: pl.DataFrame, there: pl.DataFrame, superseded: pl.DataFrame
+    table: Table, rows: pl.DataFrame, there: pl.DataFrame, superseded: pl.DataFrame | None
 ) -> pl.DataFrame:
     """Those of the rows that are `there` which are not an earlier state of `rows`.
 
     A row is an earlier state if it is among `rows`, or among those that were `superseded`; where
-    a table keeps no history, if it stands in `rows` with a higher revision.
+    no history was kept (null), if it stands in `rows` with a higher revision.
     """
     columns = list(table.contract.columns)
-    key = list(table.contract.key)
     left = there.join(rows, on=columns, how="anti", nulls_equal=True)
-    if table.history is not None:
+    if superseded is not None:
         return left.join(superseded, on=columns, how="anti", nulls_equal=True)
-    if "revision" in columns and "revision" not in key:
-        later = rows.select(*key, later="revision")
-        newer = left.join(later, on=key, how="left").filter(pl.col("later") > pl.col("revision"))
-        return left.join(newer, on=key, how="anti")
+    if "revision" in columns and "revision" not in table.contract.key:
+        return left.join(_earlier(table, rows, left), on=table.contract.key, how="anti")
     return left
+
+
+def replaced(table: Table, rows: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+    """Those of the rows that are `there` which `rows` correct, as the history of the table has it.
+
+    They are superseded when what replaces them became known.
+    """
+    assert table.history is not None
+    key = list(table.contract.key)
+    when = rows.select(*key, superseded_utc="known_utc")
+    history = BY_NAME[table.history].contract
+    return _earlier(table, rows, there).join(when, on=key).select(*history.columns)
+
+
+def _earlier(table: Table, rows: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+    """Those of the rows that are `there` whose key has a higher revision in `rows`."""
+    key = list(table.contract.key)
+    both = there.join(rows.select(*key, later="revision"), on=key)
+    return both.filter(pl.col("later") > pl.col("revision")).select(there.columns)

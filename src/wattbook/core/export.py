@@ -9,12 +9,9 @@ import polars as pl
 from wattbook.core import archive, frames
 from wattbook.core.archive import READINGS, Portion
 from wattbook.core.periods import Period
-from wattbook.core.units import SECONDS_PER_HOUR
 
 COLUMNS: Final = ("timestamp", *frames.READING_VALUES, "quality")
 """Of a file that holds one meter's readings of one UTC month."""
-
-MONTH_S: Final = 31 * 24 * SECONDS_PER_HOUR
 
 
 def portions(
@@ -30,31 +27,6 @@ def portions(
         return found
     clipped = [(each, _common(each.period, period)) for each in found]
     return [Portion(READINGS, each.owners, common, each.rows) for each, common in clipped if common]
-
-
-def likely(extent: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
-    """`frames.CONTENTS` of readings as meters with such an extent probably have them.
-
-    Parameters
-    ----------
-    extent
-        `meter_id`, `from_utc`, `to_utc`.
-    meters
-        `meter_id`, `expected_interval_s`.
-    """
-    first, last = (archive.month(pl.col(name)) for name in ("from_utc", "to_utc"))
-    return (
-        extent.join(meters, on="meter_id")
-        .with_columns(month=pl.date_ranges(first, last, "1mo"))
-        .explode("month")
-        .select(
-            pl.lit(READINGS.name).alias("table"),
-            pl.col("meter_id").alias("owner"),
-            "month",
-            rows=MONTH_S // pl.col("expected_interval_s") + 1,
-        )
-        .sort(frames.CONTENTS.key)
-    )
 
 
 def _common(one: Period, other: Period) -> Period | None:

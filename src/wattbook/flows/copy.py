@@ -5,7 +5,7 @@ superseded before what is believed now, readings before the receipts that vouch 
 note of what is out of date before the figures that are. The sites come last, because they are the
 door to all the rest: until a site is registered nobody can ask for its figures, send it readings or
 have it rolled up, so there is nothing that could be taken for the whole. Whether the sites can be
-registered is looked at before any row moves.
+registered is looked at before any row moves, and what the target cannot keep is told.
 
 Each portion is one transaction, and is read again and compared with what was given before the next
 one begins. A portion that is the same on both sides is passed over: to run a copy again finishes
@@ -31,6 +31,7 @@ from wattbook.core.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from wattbook.core.periods import Period
 from wattbook.flows.sites import every
 from wattbook.ports.archive import Archive
 from wattbook.ports.registry import Registry
@@ -39,6 +40,8 @@ from wattbook.ports.rollups import RollupStore
 SITES: Final = "sites"
 PARTS: Final = (*BY_NAME, SITES)
 """What can be copied: the tables, and the sites."""
+AT_ONCE: Final = 2
+"""While one portion is written, another is read and compared."""
 NAMED: Final = 3
 """So many conflicts are named in a message; its problems are all of them."""
 REGISTERED: Final = ("created_utc", "updated_utc")
@@ -50,11 +53,29 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """A store, as far as it is copied."""
+    """A store, as far as it is copied; what keeps readings alone has no rollups and no sites."""
 
     archive: Archive
-    rollups: RollupStore
-    registry: Registry
+    rollups: RollupStore | None = None
+    registry: Registry | None = None
+
+    @property
+    def holds(self) -> list[str]:
+        """The parts that can be kept here."""
+        sites = [SITES] if self.registry is not None else []
+        return [name for name in BY_NAME if name in self.archive.holds] + sites
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """A part that the target cannot keep, and how many rows of it, or sites, the source has."""
+
+    part: str
+    rows: int
+
+
+Announce = Callable[[Sequence[Staying]], None]
+"""Is told what will stay behind, before anything moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +95,12 @@ class Copied:
     tables: list[Moved]
     sites: int
     sites_added: int
+    staying: list[Staying]
+    """What the target cannot keep."""
+    unfigured: int
+    """Meters whose readings came without rollups: they are to be rolled up."""
+    unregistered: list[str]
+    """Meters with readings that the target now has, and with no site there."""
     differences: pl.DataFrame
     """`frames.CONTENTS` that were verified, and that the target does not have in the end."""
 
@@ -82,14 +109,16 @@ async def everything(
     *,
     source: House,
     target: House,
-    only: Sequence[str] = PARTS,
+    only: Sequence[str] | None = None,
     replace: bool = False,
+    announce: Announce | None = None,
     progress: Progress | None = None,
 ) -> Copied:
-    """Copy the parts `only` and verify each month of each owner.
+    """Copy the parts `only`, or all that the target can keep, and verify each month of each owner.
 
     What the target keeps of other owners and of other months stays as it is. Where rollups are not
-    copied, those of all readings are marked to be computed at the target.
+    copied, those of all readings are marked to be computed at the target. Where the source keeps
+    no history, readings that it corrects become history at the target.
 
     Raises
     ------
@@ -97,30 +126,35 @@ async def everything(
         The target has rows that the source never had, and they may not be replaced: one problem
         for each owner and month. Or a site is another one there: one problem for each site.
     UnsupportedError
-        The target cannot keep one of the tables.
+        One of the parts that are asked for by name cannot be kept here or there.
     UnavailableError
         The target did not keep what it was given.
     """
-    tables = _chosen(only)
-    contents = await source.archive.contents(tables)
-    _refuse_what_cannot_be_kept(contents, target.archive)
-    sites = [site async for site in every(source.registry)] if SITES in only else []
+    parts = _chosen(only, source, target)
+    asked = [table for table in TABLES if table.name in parts]
+    contents = await source.archive.contents(asked)
+    sites = []
+    if SITES in parts and source.registry is not None:
+        sites = [site async for site in every(source.registry)]
     absent = await _absent(sites, target.registry)
-
+    tables = [table for table in asked if table.name in target.archive.holds]
     there = await target.archive.contents(tables)
+    staying = _staying(contents, len(sites), target)
+    if announce is not None:
+        announce(staying)
+
+    contents = contents.filter(pl.col("table").is_in([table.name for table in tables]))
     move = _Move(source.archive, target.archive, contents, there, replace, progress)
     figures = [table for table in tables if table.derived]
     for table in tables:
         if table not in figures:
             await move.table(table)
-    if figures:
-        await _mark(await source.rollups.dirty(), target.rollups)
-    elif READINGS in tables:
-        await _mark(archive.spans(contents), target.rollups)
+    unfigured = await _note(source, target, contents, with_figures=bool(figures))
     for table in figures:
         await move.table(table)
-    for site in absent:
-        await target.registry.add(site)
+    if target.registry is not None:
+        for site in absent:
+            await target.registry.add(site)
 
     verified = move.verified()
     now = await target.archive.contents(tables)
@@ -130,8 +164,11 @@ async def everything(
             for table in tables
             if not (months := verified.filter(table=table.name)).is_empty()
         ],
-        sites=len(sites),
+        sites=0 if target.registry is None else len(sites),
         sites_added=len(absent),
+        staying=staying,
+        unfigured=unfigured,
+        unregistered=await _unregistered(contents, target.registry),
         differences=verified.join(now, on=list(frames.CONTENTS.columns), how="anti"),
     )
 
@@ -154,13 +191,32 @@ class _Move:
     kept: list[pl.DataFrame] = field(default_factory=lambda: [frames.CONTENTS.empty()])
 
     async def table(self, table: Table) -> None:
-        """Move all rows of a table."""
-        for portion in archive.portions(self.contents, table):
-            for part in await self._parts(portion):
-                kept = await self._moved(part)
-                self.kept.append(archive.counted(kept, table))
-                if self.progress is not None:
-                    self.progress(self.rows.total(), _rows(self.contents), table.name)
+        """Move all rows of a table; where one portion fails, no other begins."""
+        parts = [
+            part
+            for portion in archive.portions(self.contents, table)
+            for part in await self._parts(portion)
+        ]
+        waiting = iter(parts)
+
+        async def some() -> None:
+            for part in waiting:
+                try:
+                    await self._move(part)
+                except BaseException:
+                    for _ in waiting:  # those that have not begun need not begin
+                        pass
+                    raise
+
+        done = await asyncio.gather(*(some() for _ in range(AT_ONCE)), return_exceptions=True)
+        for failure in filter(None, done):
+            raise failure
+
+    async def _move(self, part: Portion) -> None:
+        kept = await self._moved(part)
+        self.kept.append(archive.counted(kept, part.table))
+        if self.progress is not None:
+            self.progress(self.rows.total(), _rows(self.contents), part.table.name)
 
     def verified(self) -> pl.DataFrame:
         """`frames.CONTENTS` of what the target keeps of all that moved."""
@@ -197,6 +253,7 @@ class _Move:
             )
 
         fresh = table.of_owners(whole, whose)
+        await self._keep_history(table, whose, period, rows, there)
         await self.target.put(table, whose, period, fresh)
 
         kept = await self.target.take(table, whose, period)
@@ -208,6 +265,27 @@ class _Move:
         self.copied[table.name] += table.of_owners(rows, whose).height
         return whole
 
+    async def _keep_history(
+        self,
+        table: Table,
+        owners: Sequence[str],
+        period: Period,
+        rows: pl.DataFrame,
+        there: pl.DataFrame,
+    ) -> None:
+        """Have what the rows correct in the target's history, where the source has none to copy."""
+        if table.history is None or table.history in self.source.holds:
+            return
+        if table.history not in self.target.holds:
+            return
+        replaced = archive.replaced(table, rows, there)
+        if replaced.is_empty():
+            return
+        history = BY_NAME[table.history]
+        kept = await self.target.take(history, owners, period)
+        whole = pl.concat([kept, replaced]).unique(history.contract.key, keep="first")
+        await self.target.put(history, owners, period, whole)
+
     async def _refuse_what_never_was(
         self, portion: Portion, rows: pl.DataFrame, there: pl.DataFrame
     ) -> None:
@@ -216,8 +294,8 @@ class _Move:
         theirs = table.of_owners(there, owners)
         if theirs.is_empty():
             return
-        superseded = rows.clear()
-        if table.history is not None:
+        superseded = None
+        if table.history is not None and table.history in self.source.holds:
             history = BY_NAME[table.history]
             superseded = await self.source.take(history, owners, portion.period)
         foreign = archive.contradictions(table, rows, theirs, superseded)
@@ -233,28 +311,40 @@ class _Move:
             )
 
 
-def _chosen(only: Sequence[str]) -> list[Table]:
+def _chosen(only: Sequence[str] | None, source: House, target: House) -> Sequence[str]:
+    """The parts that are copied: what is asked for by name must be there and find a place."""
+    if only is None:
+        return source.holds
     if unknown := [name for name in only if name not in PARTS]:
         detail = f"{unknown[0]!r} is none of {', '.join(PARTS)}"
         raise InputError(detail, [Problem("unknown_table", detail, field="only")])
-    return [table for table in TABLES if table.name in only]
+    for side, house in (("source", source), ("target", target)):
+        missing = [name for name in only if name not in house.holds]
+        if missing:
+            fits = ", ".join(house.holds)
+            detail = f"the {side} keeps no {', '.join(missing)}; it keeps only {fits}"
+            problems = [Problem("unsupported", detail, field=name) for name in missing]
+            raise UnsupportedError(detail, problems)
+    return only
 
 
-def _refuse_what_cannot_be_kept(contents: pl.DataFrame, target: Archive) -> None:
-    homeless = contents.filter(~pl.col("table").is_in(target.holds))
-    counts = homeless.group_by("table").agg(pl.col("rows").sum()).sort("table")
-    problems = [
-        Problem("unsupported", f"{name} ({rows} rows)", field=name)
-        for name, rows in counts.iter_rows()
+def _staying(contents: pl.DataFrame, sites: int, target: House) -> list[Staying]:
+    rows = dict(contents.group_by("table").agg(pl.col("rows").sum()).iter_rows()) | {SITES: sites}
+    return [
+        Staying(part, rows[part]) for part in PARTS if rows.get(part) and part not in target.holds
     ]
-    if problems:
-        fits = ", ".join(name for name in BY_NAME if name in target.holds)
-        raise UnsupportedError(
-            f"the target cannot keep {_said(problems)}; it keeps only {fits}", problems
-        )
 
 
-async def _absent(sites: Sequence[Site], target: Registry) -> list[Site]:
+async def _unregistered(contents: pl.DataFrame, target: Registry | None) -> list[str]:
+    """Meters with readings that no site at the target has."""
+    if target is None:
+        return []
+    known = (await target.meters())["meter_id"]
+    owners = contents.filter(table=READINGS.name)["owner"].unique().sort()
+    return owners.filter(~owners.is_in(known.implode())).to_list()
+
+
+async def _absent(sites: Sequence[Site], target: Registry | None) -> list[Site]:
     """Those of the sites that the target does not know yet.
 
     Raises
@@ -262,7 +352,7 @@ async def _absent(sites: Sequence[Site], target: Registry) -> list[Site]:
     ConflictError
         The target knows another site of this id, or a meter's id at another site.
     """
-    if not sites:
+    if not sites or target is None:
         return []
     known = {site.id: site async for site in every(target)}
     owners = {meter.id: site.id for site in known.values() for meter in site.meters}
@@ -287,6 +377,17 @@ async def _absent(sites: Sequence[Site], target: Registry) -> list[Site]:
         found = [Problem("conflict", said, field="id") for said in problems]
         raise ConflictError(f"at the target, {_said(found)}", found)
     return [site for site in sites if site.id not in known]
+
+
+async def _note(source: House, target: House, contents: pl.DataFrame, *, with_figures: bool) -> int:
+    """Note at the target what is out of date; meters whose readings come without figures."""
+    if with_figures and source.rollups is not None and target.rollups is not None:
+        await _mark(await source.rollups.dirty(), target.rollups)
+        return 0
+    unfigured = archive.spans(contents)
+    if target.rollups is not None:
+        await _mark(unfigured, target.rollups)
+    return unfigured["meter_id"].n_unique()
 
 
 async def _mark(spans: pl.DataFrame, target: RollupStore) -> None:

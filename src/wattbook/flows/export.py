@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
 from wattbook.core import export
 from wattbook.core.archive import READINGS
 from wattbook.core.entities import Site
@@ -37,7 +35,7 @@ async def write_out(
     progress: Progress | None = None,
 ) -> Exported:
     """Write the readings of all meters of some sites, each in its period or all there are."""
-    contents = await _contents(wanted, archive, readings)
+    contents = await archive.contents([READINGS])
 
     meters: dict[Period | None, list[str]] = defaultdict(list)
     for site, period in wanted:
@@ -61,17 +59,3 @@ async def write_out(
                 progress(done.rows, total, meter_id)
     done.meters = len(seen)
     return done
-
-
-async def _contents(
-    wanted: Sequence[tuple[Site, Period | None]], archive: Archive, readings: ReadingStore
-) -> pl.DataFrame:
-    """`frames.CONTENTS` of readings; a good guess where the store does not count them."""
-    if READINGS.name in archive.holds:
-        return await archive.contents([READINGS])
-    intervals = {meter.id: meter.expected_interval_s for site, _ in wanted for meter in site.meters}
-    meters = pl.DataFrame(
-        {"meter_id": list(intervals), "expected_interval_s": list(intervals.values())},
-        schema={"meter_id": pl.String, "expected_interval_s": pl.Int64},
-    )
-    return export.likely(await readings.extent(list(intervals)), meters)

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import frames, ingest
+from wattbook.core.ingest import IntervalLabel
 from wattbook.core.periods import Period
 from wattbook.flows.ingest import Origin, Turnstile, take_in
 from wattbook.ports.clock import Clock
@@ -45,6 +46,7 @@ async def pull(
     *,
     overlap: timedelta,
     since: datetime | None = None,
+    label: IntervalLabel = IntervalLabel.START,
     tell: Tell | None = None,
     registry: Registry,
     readings: ReadingStore,
@@ -55,7 +57,8 @@ async def pull(
 
     How far it was read is noted when a stretch is on disk, and not before: after a crash the rest
     is read again, and what is known comes out as duplicates. Where `since` leaves a gap behind
-    the last run, how far that came stays noted.
+    the last run, how far that came stays noted. All of this goes by the source's own stamps,
+    whichever end of an interval they mark (`label`).
     """
     period = await next_period(
         source, overlap=overlap, since=since, watermarks=watermarks, clock=clock
@@ -75,6 +78,7 @@ async def pull(
                 written = await take_in(
                     stretch.raw,
                     origin,
+                    label=label,
                     turnstile=turnstile,
                     registry=registry,
                     readings=readings,
@@ -108,7 +112,13 @@ async def next_period(
 
 
 async def preview(
-    source: Source, period: Period, count: int, *, registry: Registry, clock: Clock
+    source: Source,
+    period: Period,
+    count: int,
+    *,
+    label: IntervalLabel = IntervalLabel.START,
+    registry: Registry,
+    clock: Clock,
 ) -> tuple[pl.DataFrame, ingest.Sorted]:
     """The first `count` rows of the period that there are, raw and judged; nothing is kept."""
     meters = await registry.meters()
@@ -120,4 +130,4 @@ async def preview(
             if sum(rows.height for rows in found) >= count:
                 break
     raw = pl.concat([NO_ROWS, *found], how="diagonal").head(count).with_row_index("row")
-    return raw, ingest.sort_out(raw, meters=meters, now=clock.now())
+    return raw, ingest.sort_out(raw, meters=meters, now=clock.now(), label=label)

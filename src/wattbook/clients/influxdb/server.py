@@ -90,6 +90,24 @@ class Influx:
         )
         await self._send(request)
 
+    async def delete(self, span: tuple[str, str], **tags: str) -> None:
+        """Have the points of a span (ends included) dropped that have `_measurement` and tags.
+
+        Raises
+        ------
+        UnavailableError
+            Not all of them are; the rest can be dropped again.
+        """
+        start, stop = span
+        said = " AND ".join(f"{name}={_quoted(value)}" for name, value in tags.items())
+        request = self._http.build_request(
+            "POST",
+            "/api/v2/delete",
+            params={"org": self.place.org, "bucket": self.place.bucket},
+            json={"start": start, "stop": stop, "predicate": said},
+        )
+        await self._send(request)
+
     async def shard_s(self) -> int:
         """Length [s] of the bucket's shards; a day where the token may not know it."""
         place = {"org": self.place.org, "name": self.place.bucket}
@@ -159,6 +177,12 @@ class Influx:
         elif status == httpx.codes.NOT_FOUND:
             setting = "INFLUXDB_URL: there is no InfluxDB 2"
         return UnavailableError(f"{message}; see {setting}" if setting else message)
+
+
+def _quoted(text: str) -> str:
+    """A value within the predicate of a deletion."""
+    escaped = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{escaped}"'
 
 
 class _PassingError(Exception):

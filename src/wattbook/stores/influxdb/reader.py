@@ -39,6 +39,14 @@ class Reader:
         query = flux.select(self._influx.place.bucket, span, [OWN], keep=["_time"])
         await self._influx.query(query, patience_s=0)
 
+    async def holds_any(self) -> bool:
+        """Whether there is a reading."""
+        known = f'r._field == "{KNOWN}"'
+        first = ("first()", "limit(n: 1)")
+        query = flux.select(self._influx.place.bucket, EVER, [OWN, known], *first, keep=["_time"])
+        found = await self._influx.query(query, patience_s=0)
+        return answers.decode(found, ["_time"]).height > 0
+
     async def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
         """`frames.READINGS` in the spans and near them, each once, in any order.
 
@@ -84,6 +92,31 @@ class Reader:
         return found.select(
             points.decoded(found[TAG]).alias("meter_id"),
             answers.instants(found["_time"]).alias("ts_utc"),
+        )
+
+    async def counts(
+        self, every: str, span: tuple[str, str] = EVER, *conditions: str
+    ) -> pl.DataFrame:
+        """`meter_id`, `at` and `rows`: readings in each window that holds some, in any order.
+
+        Windows are as long as `every` says, in the words of Flux, and named by their start.
+        """
+        columns = ["_time", TAG, "_value"]
+        windows = (
+            f'aggregateWindow(every: {every}, fn: count, createEmpty: false, timeSrc: "_start")'
+        )
+        query = flux.select(
+            self._influx.place.bucket,
+            span,
+            [OWN, f'r._field == "{KNOWN}"', *conditions],
+            windows,
+            keep=columns,
+        )
+        found = answers.decode(await self._influx.query(query), columns)
+        return found.select(
+            points.decoded(found[TAG]).alias("meter_id"),
+            answers.instants(found["_time"]).alias("at"),
+            pl.col("_value").cast(pl.Int64).alias("rows"),
         )
 
     async def _part(self, part: Part) -> list[pl.DataFrame]:

@@ -115,6 +115,15 @@ class InfluxReadings:
                 await self._influx.write(journal.closed(entry.slot), precision="ns")
         await self._influx.write(self._journal.done(), precision="ns")  # may this token write?
 
+    def note(self, rows: pl.DataFrame) -> None:
+        """Know of rows that are about to be written, by this store or past it."""
+        if self._heads is None:
+            return
+        newest = rows.group_by("meter_id").agg(microseconds("ts_utc").max())
+        for name, at in newest.iter_rows():
+            if name in self._heads:  # others are looked up when they are written to
+                self._heads[name] = max(at, self._heads[name])
+
     async def settle(self) -> None:
         """Wait for the writes that have begun."""
         while self._writing:
@@ -174,27 +183,25 @@ class InfluxReadings:
         entry = self._journal.begun(begin, end, since, _us(self._clock.now()))
         await self._influx.write(entry, precision="ns")
         self._unsure, self._unsure_since_us = spans, since
-        if self._heads is not None:
-            newest = rows.group_by("meter_id").agg(microseconds("ts_utc").max())
-            for name, at in newest.iter_rows():
-                self._heads[name] = max(at, self._heads[name])
+        self.note(rows)
         try:
-            await self._store(rows)
+            await store(self._influx, rows)
         finally:
             await self._mark(spans)
         self._unsure, self._unsure_since_us = NO_SPANS, None
 
-    async def _store(self, rows: pl.DataFrame) -> None:
-        """Write the rows; when this returns or raises, none of them is on its way."""
-        pieces = iter(rows.iter_slices(LINES_AT_ONCE))
 
-        async def some() -> None:
-            for piece in pieces:
-                await self._influx.write(await asyncio.to_thread(points.lines, piece))
+async def store(influx: Influx, rows: pl.DataFrame) -> None:
+    """Write `frames.READINGS`; when this returns or raises, none of them is on its way."""
+    pieces = iter(rows.iter_slices(LINES_AT_ONCE))
 
-        done = await asyncio.gather(*(some() for _ in range(AT_ONCE)), return_exceptions=True)
-        for failure in filter(None, done):
-            raise failure
+    async def some() -> None:
+        for piece in pieces:
+            await influx.write(await asyncio.to_thread(points.lines, piece))
+
+    done = await asyncio.gather(*(some() for _ in range(AT_ONCE)), return_exceptions=True)
+    for failure in filter(None, done):
+        raise failure
 
 
 @asynccontextmanager

@@ -40,6 +40,25 @@ async def upgrade_on(engine: AsyncEngine) -> Upgrade:
             return await connection.run_sync(_upgrade)
 
 
+def revision(url: str) -> str | None:
+    """The revision of the database at `url`, null where there is nothing; it is only read."""
+    return asyncio.run(_revision_at(url))
+
+
+async def _revision_at(url: str) -> str | None:
+    engine = create_engine(url)
+    try:
+        with reached(engine.url):
+            async with engine.connect() as connection:
+                return await connection.run_sync(_revision)
+    finally:
+        await engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 async def _upgrade_at(url: str) -> Upgrade:
     engine = create_engine(url)
     try:
@@ -57,7 +76,7 @@ def _upgrade(connection: Connection) -> Upgrade:
     known = {script.revision for script in scripts.walk_revisions()}
     newest = scripts.get_current_head()
     take_turn(connection)  # of two that start at once, the second finds the work done
-    before = MigrationContext.configure(connection).get_current_revision()
+    before = _revision(connection)
     if before is not None and before not in known:
         raise UnavailableError(
             f"the registry is at revision {before!r} and this wattbook knows none "
