@@ -168,3 +168,14 @@ def test_a_job_here_beside_a_service_says_where_to_ask(run, service):
 
     assert done.returncode == 5
     assert "--url" in done.stderr
+
+
+def test_who_works_beside_a_service_needs_a_broker(folder, monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "wattbook", "work"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "REDIS_URL" in done.stderr

@@ -247,7 +247,7 @@ async def test_one_slot_is_enough_for_a_divided_job_which_fails_with_a_part_and_
     runner = Runner(worker(jobs, duty), slots=1)
     working = asyncio.create_task(runner.run())
 
-    async def ended() -> bool:
+    async def ended() -> object:
         return (await jobs.job(parent.job_id)).state.ended
 
     await until(ended)
@@ -280,7 +280,10 @@ async def test_who_divides_a_job_rings_for_its_parts(jobs) -> None:
     await jobs.submit(ORDER)
     at_work = Worker(jobs, {JobKind.AGGREGATE: duty}, name="w", lease=LEASE, bell=bell)
 
-    assert await at_work.carry_out(await at_work.claim()) is Outcome.DIVIDED
+    claim = await at_work.claim()
+
+    assert claim is not None
+    assert await at_work.carry_out(claim) is Outcome.DIVIDED
 
     assert bell.heard == [(JobKind.AGGREGATE, 3)]
 

@@ -193,6 +193,22 @@ def test_two_services_and_beat_submit_a_slot_once(farm) -> None:
     assert not (farm.folder / "celerybeat-schedule").exists()
 
 
+def test_wattbook_work_does_jobs_until_it_is_told_to_stop(farm) -> None:
+    service = farm.serve()
+    with subprocess.Popen(
+        [sys.executable, "-m", "wattbook", "work", "--slots", "1", "--queue", "io"],
+        cwd=farm.folder,
+        env=os.environ | farm.settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as working:
+        try:
+            assert ended(service, submit(service))["state"] == "succeeded"
+        finally:
+            working.terminate()
+        assert working.wait(START_S) == 0
+
+
 IN_THE_PARENT = """\
 import os, sys, wattbook.workers.celery
 print(len(os.listdir("/proc/self/task")), {"polars", "duckdb", "pyarrow"} & sys.modules.keys())
