@@ -21,7 +21,7 @@ from wattbook.ports.rollups import Rollups, RollupStore, Turn
 
 log = structlog.get_logger()
 
-READINGS_AT_ONCE: Final = 250_000
+READINGS_AT_ONCE: Final = 125_000
 """About so many readings are rolled up together: many for the columns, few for the memory."""
 
 SHARE_READINGS: Final = 500_000
