@@ -1,7 +1,13 @@
 """A job that was divided: whatever happens to those who work on its parts, all is done once."""
 
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -192,3 +198,57 @@ def test_who_cancels_the_whole_stops_the_parts_and_a_retry_does_the_rest(farm) -
     assert (job["state"], job["children"]) == ("cancelled", {"cancelled": 3})
     assert service.call("POST", f"/jobs/{job_id}/retry")[0] == 200
     assert_done_once(service, farm, job_id)
+
+
+@contextmanager
+def by_hand(farm: Farm) -> Iterator["subprocess.Popen[str]"]:
+    """`wattbook jobs run` of all there is, on the stores that the workers share."""
+    words = ("jobs", "run", "aggregate", "--param", "everything=true")
+    with subprocess.Popen(
+        [sys.executable, "-m", "wattbook", *words],
+        env=os.environ | farm.settings | {"JOB_SLOTS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+
+
+def of_the_command_line(service) -> str:
+    """The job that was asked for by hand, once parts of it are worked on."""
+
+    def seen() -> str | None:
+        found = service.call("GET", "/jobs?requested_by=cli")[1]["jobs"]
+        return found[0]["job_id"] if found and found[0]["children"].get("running") else None
+
+    job_id: str = until(seen)
+    return job_id
+
+
+def test_a_job_that_is_done_by_hand_is_followed_though_others_took_parts_of_it(farm) -> None:
+    service = farm.serve()
+    farm.work()
+    take_in(service)
+    with farm.held() as release, by_hand(farm) as process:
+        job_id = of_the_command_line(service)
+        until(lambda: len(running(service, job_id)) == 2)
+        workers = {job["attempts"][0]["worker"] for job in running(service, job_id)}
+        release()
+        out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, len(workers), "cli" in workers) == (0, 2, True), err
+    assert json.loads(out)["children"] == {"succeeded": 3}
+    assert_done_once(service, farm, job_id)
+
+
+def test_who_interrupts_a_job_that_is_done_by_hand_cancels_it(farm) -> None:
+    service = farm.serve()
+    take_in(service)
+    with farm.held(), by_hand(farm) as process:
+        job_id = of_the_command_line(service)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out, "Traceback" in err) == (130, "", False), err
+    job = look(service, job_id)
+    assert (job["state"], job["children"]) == ("cancelled", {"cancelled": 3})

@@ -105,7 +105,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
         jobs = runtime.jobs
         job_id = (await jobs.submit(order)).job_id
         lease = timedelta(seconds=runtime.settings.job_lease_s)
-        worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease)
+        worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease, bell=runtime.bell)
         hands = [
             asyncio.create_task(_help(worker, job_id, jobs=jobs, lease=lease))
             for _ in range(runtime.settings.job_slots)
