@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
+import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.jobs import JobKind
+from wattbook.core.jobs import JobKind, Progress
 from wattbook.core.periods import Period
 from wattbook.flows import device, rollup, sites
-from wattbook.flows.jobs import Duty, Running
+from wattbook.flows.jobs import Divided, Duty, Running, summed, was_divided
+from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
+from wattbook.ports.jobs import Child
 from wattbook.settings import Settings
 from wattbook.wiring import Runtime
 
+QUARTERS: Final = "quarters"
+"""In what the progress of roll-ups is counted."""
 AFTER_THE_HOUR: Final = timedelta(minutes=5)
 """By then most readings of the hour before have come."""
 
@@ -31,6 +36,9 @@ class Aggregate(Params):
     """Bring rollups up to date."""
 
     site_id: Id | None = Field(None, description="the meters of one site; all when left out")
+    site_ids: Annotated[tuple[Id, ...], Field(min_length=1)] | None = Field(
+        None, description="the meters of several sites"
+    )
     everything: bool = Field(
         default=False, description="compute all figures again, also those that are up to date"
     )
@@ -41,6 +49,8 @@ class Aggregate(Params):
 
     @model_validator(mode="after")
     def _period_alone(self) -> "Aggregate":
+        if self.site_id is not None and self.site_ids is not None:
+            raise ValueError("name site_id or site_ids, not both")
         if (self.start is None) != (self.end is None):
             raise ValueError("start and end belong together")
         if self.period is not None and self.everything:
@@ -51,6 +61,11 @@ class Aggregate(Params):
     def period(self) -> Period | None:
         """The period that is computed again."""
         return None if self.start is None or self.end is None else Period(self.start, self.end)
+
+    @property
+    def sites(self) -> tuple[str, ...] | None:
+        """The sites that are meant; null: all."""
+        return self.site_ids if self.site_id is None else (self.site_id,)
 
 
 class ProcessDevice(Params):
@@ -121,32 +136,48 @@ def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, An
         raise InputError(f"bad parameters of {kind}: {said}", problems) from error
 
 
+def _child(share: Share) -> Child:
+    """The part of an `aggregate` that brings some sites up to date: what is marked by now."""
+    params = Aggregate(site_ids=share.site_ids).model_dump(mode="json")
+    return Child(params=params, progress=Progress(0, share.quarters, QUARTERS))
+
+
+async def _aggregate(running: Running, runtime: Runtime) -> Mapping[str, Any] | Divided:
+    job = running.claim.job
+    if was_divided(job):
+        return await summed(job, jobs=runtime.jobs)
+    asked = Aggregate.model_validate(job.params)
+    meters = await runtime.registry.meters()
+    if asked.sites is not None:
+        meters = meters.filter(pl.col("site_id").is_in(asked.sites))
+        for site_id in sorted(set(asked.sites) - set(meters["site_id"])):
+            await runtime.registry.site(site_id)  # says so where there is none
+    ids = meters["meter_id"].to_list()
+    if (asked.everything or asked.period) and not running.checkpoint.get("marked"):
+        stores: dict[str, Any] = {"readings": runtime.readings, "rollups": runtime.rollups}
+        if asked.everything:
+            await sites.mark(ids, **stores)
+        elif asked.period is not None:
+            await sites.mark_period(ids, asked.period, **stores)
+        running.step(0, None, QUARTERS, marked=True)
+    if job.parent_id is None:
+        shares = await rollup.shares(ids, registry=runtime.registry, rollups=runtime.rollups)
+        if len(shares) > 1:
+            return Divided(tuple(_child(share) for share in shares))
+    rolled = await rollup.catch_up(
+        ids,
+        registry=runtime.registry,
+        readings=runtime.readings,
+        rollups=runtime.rollups,
+        clock=runtime.clock,
+        progress=lambda done, total: running.step(done, total, QUARTERS),
+    )
+    running.progress = Progress(rolled.quarters, rolled.quarters, QUARTERS)
+    return {"meters": rolled.meters, "rows_written": rolled.rows_written}
+
+
 def of(runtime: Runtime) -> dict[JobKind, Duty]:
     """What is to be done for each kind of job."""
-
-    async def aggregate(running: Running) -> Mapping[str, Any]:
-        asked = Aggregate.model_validate(running.claim.job.params)
-        meters = await runtime.registry.meters()
-        if asked.site_id is not None:
-            await runtime.registry.site(asked.site_id)  # says so where there is none
-            meters = meters.filter(site_id=asked.site_id)
-        ids = meters["meter_id"].to_list()
-        if (asked.everything or asked.period) and not running.checkpoint.get("marked"):
-            stores: dict[str, Any] = {"readings": runtime.readings, "rollups": runtime.rollups}
-            if asked.everything:
-                await sites.mark(ids, **stores)
-            elif asked.period is not None:
-                await sites.mark_period(ids, asked.period, **stores)
-            running.step(0, len(ids), "meters", marked=True)
-        rolled = await rollup.catch_up(
-            ids,
-            registry=runtime.registry,
-            readings=runtime.readings,
-            rollups=runtime.rollups,
-            clock=runtime.clock,
-            progress=lambda done, total: running.step(done, total, "meters"),
-        )
-        return {"meters": rolled.meters, "rows_written": rolled.rows_written}
 
     async def process_device(running: Running) -> Mapping[str, Any]:
         asked = ProcessDevice.model_validate(running.claim.job.params)
@@ -157,7 +188,7 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
             readings=runtime.readings,
             rollups=runtime.rollups,
             clock=runtime.clock,
-            progress=lambda done, total: running.step(done, total, "meters"),
+            progress=lambda done, total: running.step(done, total, QUARTERS),
         )
         days = found.changed.with_columns(found.changed["start_utc"].dt.to_string("iso:strict"))
         return {
@@ -166,4 +197,7 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
             "days_changed": days.to_dicts(),
         }
 
-    return {JobKind.AGGREGATE: aggregate, JobKind.PROCESS_DEVICE: process_device}
+    async def bring_up_to_date(running: Running) -> Mapping[str, Any] | Divided:
+        return await _aggregate(running, runtime)
+
+    return {JobKind.AGGREGATE: bring_up_to_date, JobKind.PROCESS_DEVICE: process_device}

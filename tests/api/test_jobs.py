@@ -77,7 +77,8 @@ async def test_a_job_is_accepted_worked_on_and_has_a_result(client) -> None:
     job = await ended(client, answer)
     # four quarters, an hour, a day, a week and a month
     assert job["result"] == {"meters": 1, "rows_written": 8}
-    assert job["progress"] == {"done": 1, "total": 1, "unit": "meters", "eta_s": None}
+    # Four intervals, two more for which the last could be held, and the one begun then.
+    assert job["progress"] == {"done": 7, "total": 7, "unit": "quarters", "eta_s": None}
     (attempt,) = job["attempts"]
     assert (attempt["number"], attempt["outcome"], attempt["error"]) == (1, "succeeded", None)
     assert job["created"] <= job["started"] <= job["finished"]
@@ -206,6 +207,106 @@ async def test_a_job_can_be_watched_until_it_ends(client) -> None:
     told = [json.loads(line[6:]) for line in events.text.splitlines() if line.startswith("data: ")]
     assert told[-1]["state"] == "succeeded"
     assert all(job["job_id"] == answer.json()["job_id"] for job in told)
+
+
+async def hour_sums(client: httpx.AsyncClient) -> list[float]:
+    """Energy of each meter and hour from 00:00 to 02:00, where there is any."""
+    query = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T02:00:00Z", "grain": "hour"}
+    rows = (await client.get("/api/v1/metrics", params=query)).json()["rows"]
+    return [row["energy_kwh"] for row in rows]
+
+
+async def test_the_figures_of_a_period_are_computed_again_and_no_others(client) -> None:
+    await take_in(client, 10, 20, 30, 40, 1, 2, 3, 4)
+    await ended(client, await client.post("/api/v1/aggregate"))
+    period = {"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T01:15:00Z"}
+
+    answer = await client.post("/api/v1/aggregate", json={"site_id": "pecos-1", **period})
+    job = await ended(client, answer)
+
+    assert (job["params"]["start"], job["params"]["end"]) == tuple(period.values())
+    # Marked is 01:00 to 01:15; a reading is held for three intervals, so until 02:15 at most.
+    assert job["progress"]["done"] == job["progress"]["total"] == 5
+    assert job["result"] == {"meters": 1, "rows_written": 0}  # they were right
+    assert await hour_sums(client) == [100.0, 10.0]  # 10 + 20 + 30 + 40, 1 + 2 + 3 + 4
+
+
+async def test_a_period_in_which_nothing_was_read_is_nothing_to_do(client) -> None:
+    await take_in(client, 10)
+    await ended(client, await client.post("/api/v1/aggregate"))
+    period = {"start": "2025-01-01T00:00:00Z", "end": "2025-02-01T00:00:00Z"}
+
+    job = await ended(client, await client.post("/api/v1/aggregate", json=period))
+
+    assert job["result"] == {"meters": 0, "rows_written": 0}
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"start": "2026-01-01T00:00:00Z"}, "belong together"),
+        ({"end": "2026-01-01T00:00:00Z"}, "belong together"),
+        ({"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "after"),
+        ({"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "after"),
+        ({"start": "2026-01-01T00:00:00", "end": "2026-01-02T00:00:00Z"}, "timezone"),
+        (
+            {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "everything": True},
+            "everything",
+        ),
+        ({"site_id": "a", "site_ids": ["b"]}, "not both"),
+        ({"site_ids": []}, "at least 1"),
+    ],
+)
+async def test_a_period_that_cannot_be_meant_is_refused(client, params, said) -> None:
+    answer = await client.post("/api/v1/aggregate", json=params)
+
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+
+
+async def test_several_sites_can_be_named_and_one_that_is_unknown_is_said(client) -> None:
+    await take_in(client, 10)
+    known = await client.post("/api/v1/aggregate", json={"site_ids": ["pecos-1"]})
+    unknown = await client.post("/api/v1/aggregate", json={"site_ids": ["pecos-1", "nowhere"]})
+
+    assert (await ended(client, known))["result"]["meters"] == 1
+    assert "nowhere" in (await ended(client, unknown))["error"]
+
+
+async def take_in_much(client: httpx.AsyncClient, *site_ids: str) -> None:
+    """60 kWh in the first second of 2026 and 1 kWh a week later, at each of these sites.
+
+    With a reading expected every second a week is more than is worth a job of its own.
+    """
+    often = {"expected_interval_s": 1, "capacity_kw": 1e6}
+    for site_id in site_ids:
+        await client.post("/api/v1/sites", json=SITE | often | {"id": site_id})
+        rows = [
+            {"meter_id": f"{site_id}.main", "timestamp": f"{day}T00:00:00Z", "energy_kwh": energy}
+            for day, energy in (("2026-01-01", 60), ("2026-01-08", 1))
+        ]
+        answer = await client.post("/api/v1/ingest/telemetry", json=rows)
+        assert answer.json()["accepted"] == 2
+
+
+async def test_much_work_is_divided_by_site_and_its_progress_is_that_of_its_parts(client) -> None:
+    await take_in_much(client, "a", "b")
+
+    answer = await client.post("/api/v1/aggregate", json={"everything": True})
+    job = await ended(client, answer)
+
+    parts = (await client.get(JOBS, params={"parent_id": job["job_id"]})).json()["jobs"]
+    assert job["children"] == {"succeeded": 2}
+    assert [attempt["outcome"] for attempt in job["attempts"]] == ["divided", "succeeded"]
+    assert {part["parent_id"] for part in parts} == {job["job_id"]}
+    assert sorted(part["params"]["site_ids"] for part in parts) == [["a"], ["b"]]
+    assert job["result"] == {
+        name: sum(part["result"][name] for part in parts) for name in ("meters", "rows_written")
+    }
+    assert job["result"]["meters"] == 2
+    # a week of quarters and the one that the last reading is in, at each site
+    assert job["progress"]["done"] == job["progress"]["total"] == 2 * (7 * 96 + 1)
+    assert await hour_sums(client) == [60.0, 60.0]
 
 
 async def test_jobs_outlive_the_service(tmp_path) -> None:

@@ -39,7 +39,7 @@ class StoppedClock:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(data_dir=folder, body_limit_mb=1, schedules_enabled=False)
+    settings = Settings(data_dir=folder, body_limit_mb=1)
     app = create_app(settings, StoppedClock())
     async with app.router.lifespan_context(app):
         # A fault in the service is an answer here, as it is for a caller.

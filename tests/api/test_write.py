@@ -38,9 +38,7 @@ class StoppedClock:
 async def client(request, tmp_path) -> AsyncIterator[httpx.AsyncClient]:
     """A service with the site `a`, and the settings that the test asks for."""
     more = getattr(request, "param", {})
-    settings = Settings(
-        data_dir=tmp_path, schedules_enabled=False, body_limit_mb=1, body_limit_rows=10, **more
-    )
+    settings = Settings(data_dir=tmp_path, body_limit_mb=1, body_limit_rows=10, **more)
     app = create_app(settings, StoppedClock())
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -46,7 +46,7 @@ def test_it_serves_and_tells_others_what_is_taken(start):
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_cleanly_when_it_is_told_to(start, signum, monkeypatch):
-    monkeypatch.setenv("SCHEDULES_ENABLED", "false")  # a job that ends is said
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")  # that a job ended is said, and is no warning
     process, _ = start("serve", "--port", "0")
 
     process.send_signal(signum)

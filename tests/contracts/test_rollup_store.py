@@ -400,29 +400,53 @@ async def test_a_meter_that_was_never_met_can_be_marked(stores) -> None:
     assert (await stores.readings.read(["new True"])).height == 1
 
 
-async def test_only_one_recomputation_has_the_turn(known) -> None:
+@pytest.mark.parametrize("others", [["one"], ["two", "one"], ["one", "one"]])
+async def test_only_one_recomputation_of_a_site_has_the_turn(known, others) -> None:
     order: list[str] = []
 
-    async def recompute(name: str) -> None:
-        async with known.rollups.turn():
-            order.append(f"{name} begins")
+    async def recompute(*site_ids: str) -> None:
+        async with known.rollups.turn(site_ids):
+            order.append("begins")
+            await asyncio.sleep(0.02)
+            order.append("ends")
+
+    await asyncio.gather(recompute("one"), recompute(*others))
+
+    assert order == ["begins", "ends"] * 2
+
+
+async def test_recomputations_of_different_sites_go_on_beside_each_other(known) -> None:
+    async with asyncio.timeout(5), known.rollups.turn(["one"]), known.rollups.turn(["two"]):
+        pass
+    async with asyncio.timeout(5), known.rollups.turn([]), known.rollups.turn(["one"]):
+        pass
+
+
+async def test_who_want_the_same_sites_in_another_order_do_not_wait_in_a_circle(
+    known,
+) -> None:
+    sites = [f"s{number}" for number in range(20)]
+
+    async def recompute(site_ids: list[str]) -> None:
+        async with known.rollups.turn(site_ids):
             await asyncio.sleep(0)
-            order.append(f"{name} ends")
 
-    await asyncio.gather(recompute("one"), recompute("two"))
-
-    assert [step.split()[1] for step in order] == ["begins", "ends"] * 2
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            *(recompute(sites[n:] + sites[:n]) for n in range(0, 20, 4)),
+            *(recompute(sites[n::-1]) for n in range(0, 20, 4)),
+        )
 
 
 async def test_who_goes_away_while_waiting_for_the_turn_leaves_it_to_others(known) -> None:
-    async with known.rollups.turn():
-        waiting = asyncio.create_task(known.rollups.turn().__aenter__())
+    async with known.rollups.turn(["one", "two"]):
+        waiting = asyncio.create_task(known.rollups.turn(["two", "three"]).__aenter__())
         await asyncio.sleep(0.05)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    async with asyncio.timeout(5), known.rollups.turn():
+    async with asyncio.timeout(5), known.rollups.turn(["three", "two", "one"]):
         pass
 
 

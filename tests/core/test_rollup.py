@@ -667,3 +667,43 @@ def test_spans_that_meet_are_merged_and_others_stay_apart() -> None:
         (T, T + 60 * MINUTE),
         (T + 24 * HOUR, T + 24 * HOUR + 30 * MINUTE),
     ]
+
+
+def weeks(hours: Mapping[str, int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Spans of so many hours of the meters `<site>.main`, and these meters."""
+    meters = pl.concat([meter("power", meter_id=f"{name}.main", site_id=name) for name in hours])
+    spans = pl.DataFrame(
+        [(f"{name}.main", "power", 0, T, T + count * HOUR) for name, count in hours.items()],
+        schema={"meter_id": pl.String, "kind": pl.String, "pad_s": pl.Int64}
+        | {"from_utc": frames.UTC, "to_utc": frames.UTC},
+        orient="row",
+    )
+    return spans, meters
+
+
+def test_sites_are_put_together_until_they_are_worth_a_job() -> None:
+    # 4 quarters an hour, each with one reading of a meter that is read every 15 minutes
+    spans, meters = weeks({"d": 1, "a": 1, "c": 1000, "b": 2})
+
+    shares = rollup.shares(spans, meters, 100)
+
+    # a and b have 12 readings; with c there are more than 100, and d is what is left over
+    assert shares.rows() == [(["a", "b"], 12), (["c", "d"], 4004)]
+    assert rollup.quarters_in(spans) == 4 * 1004
+
+
+@given(hours=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 50), min_size=1))
+def test_each_site_is_in_one_share_and_no_quarter_is_lost(hours: dict[str, int]) -> None:
+    spans, meters = weeks(hours)
+
+    shares = rollup.shares(spans, meters, 100)
+
+    assert sorted(shares["site_ids"].explode()) == sorted(hours)
+    assert shares["quarters"].sum() == rollup.quarters_in(spans) == 4 * sum(hours.values())
+
+
+def test_nothing_to_do_is_no_share() -> None:
+    spans, meters = weeks({"a": 1})
+
+    assert rollup.shares(spans.clear(), meters, 100).is_empty()
+    assert rollup.quarters_in(spans.clear()) == 0

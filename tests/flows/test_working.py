@@ -15,9 +15,9 @@ from wattbook.core.errors import InputError, UnavailableError
 from wattbook.core.jobs import MAX_TRIES, JobKind, JobState, Outcome, Progress
 from wattbook.flows import jobs as flow
 from wattbook.flows import schedules
-from wattbook.flows.jobs import Duty, Runner, Running, Worker
+from wattbook.flows.jobs import Divided, Duty, Runner, Running, Worker
 from wattbook.flows.schedules import Schedule
-from wattbook.ports.jobs import JobStore, Order
+from wattbook.ports.jobs import Child, JobStore, Order
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import upgrade, upgrade_on
@@ -225,6 +225,93 @@ async def test_a_runner_outlives_a_store_that_breaks_and_a_kind_it_does_not_know
     await working
 
     assert len((await jobs.jobs(state=JobState.QUEUED, kind=JobKind.CLEANUP)).jobs) == 1
+
+
+PART = Progress(0, 4, "quarters")
+
+
+async def test_one_slot_is_enough_for_a_divided_job_which_fails_with_a_part_and_names_it(
+    jobs,
+) -> None:
+    async def duty(running: Running) -> Mapping[str, Any] | Divided:
+        job = running.claim.job
+        if flow.was_divided(job):
+            return await flow.summed(job, jobs=jobs)
+        if job.parent_id is None:
+            return Divided(tuple(Child(params={"rows": n}, progress=PART) for n in (10, 20, 30)))
+        if job.params["rows"] == 20 and running.claim.attempt == 1:
+            raise InputError("no such meter")
+        return {"rows": job.params["rows"]}
+
+    parent = await jobs.submit(ORDER)
+    runner = Runner(worker(jobs, duty), slots=1)
+    working = asyncio.create_task(runner.run())
+
+    async def ended() -> object:
+        return (await jobs.job(parent.job_id)).state.ended
+
+    await until(ended)
+    failed = await jobs.job(parent.job_id)
+    (part,) = (await jobs.jobs(parent_id=parent.job_id, state=JobState.FAILED)).jobs
+    assert failed.state is JobState.FAILED
+    assert failed.error.startswith("ConflictError: 1 of 3 parts did not succeed: ")
+    assert part.job_id in failed.error
+    assert "no such meter" in failed.error
+
+    await jobs.steer(parent.job_id, JobState.QUEUED)
+    await until(ended)
+    await runner.stop()
+    await working
+
+    job = await jobs.job(parent.job_id)
+    assert (job.state, job.result) == (JobState.SUCCEEDED, {"rows": 60})  # 10 + 20 + 30
+    assert [each.outcome for each in job.attempts] == [
+        Outcome.DIVIDED, Outcome.FAILED, Outcome.SUCCEEDED,
+    ]  # fmt: skip
+    attempts = [len(each.attempts) for each in (await jobs.jobs(parent_id=parent.job_id)).jobs]
+    assert sorted(attempts) == [1, 1, 2]
+
+
+async def test_who_divides_a_job_rings_for_its_parts(jobs) -> None:
+    async def duty(_: Running) -> Mapping[str, Any] | Divided:
+        return Divided((Child(params={}, progress=PART),) * 3)
+
+    bell = Rings()
+    await jobs.submit(ORDER)
+    at_work = Worker(jobs, {JobKind.AGGREGATE: duty}, name="w", lease=LEASE, bell=bell)
+
+    claim = await at_work.claim()
+
+    assert claim is not None
+    assert await at_work.carry_out(claim) is Outcome.DIVIDED
+
+    assert bell.heard == [(JobKind.AGGREGATE, 3)]
+
+
+async def test_a_runner_ends_when_all_that_it_claimed_has_ended(jobs) -> None:
+    class Slow(SqlJobs):
+        async def claim(self, *arguments, **named):
+            claim = await jobs.claim(*arguments, **named)
+            claiming.set()
+            await asyncio.sleep(0.2)  # it is told to stop before it hears that it has a job
+            return claim
+
+        beat, end = jobs.beat, jobs.end
+
+    async def duty(running: Running) -> Mapping[str, Any]:
+        await asyncio.sleep(0.1)
+        return {}
+
+    claiming = asyncio.Event()
+    await jobs.submit(ORDER)
+    runner = Runner(worker(Slow(create_engine("sqlite://")), duty), slots=1)
+    working = asyncio.create_task(runner.run())
+    await claiming.wait()
+    await runner.stop()
+
+    await working
+
+    assert (await only(jobs)).state is JobState.SUCCEEDED
 
 
 class Rings:

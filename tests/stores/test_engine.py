@@ -163,10 +163,10 @@ async def test_callers_that_go_away_leave_no_connection_behind(url) -> None:
 
 
 async def test_who_goes_away_while_waiting_for_the_turn_leaves_nothing_behind(url) -> None:
-    async with opened(url) as mine, opened(url) as other, mine.rollups.turn():
+    async with opened(url) as mine, opened(url) as other, mine.rollups.turn(["s"]):
         before = connections(url)
         for pause_s in (0, 0.01, 0.05, 0.2):
-            task = asyncio.create_task(other.rollups.turn().__aenter__())
+            task = asyncio.create_task(other.rollups.turn(["s"]).__aenter__())
             await asyncio.sleep(pause_s)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -177,28 +177,53 @@ async def test_who_goes_away_while_waiting_for_the_turn_leaves_nothing_behind(ur
 # --- the turn ----------------------------------------------------------------------------------
 
 
-async def test_who_lost_the_turn_with_its_connection_writes_only_while_nobody_has_it(url) -> None:
+@pytest.mark.parametrize("sites", [["s"], ["a", "s"], ["s", "t"]])
+async def test_who_lost_the_turn_with_its_connection_writes_only_while_nobody_has_it(
+    url, sites
+) -> None:
     rows, none = figures({0: 1.0}), frames.ROLLUPS.empty()
     rest = (none.select(frames.ROLLUPS.key), frames.EVENTS.empty(), frames.DIRTY.empty())
     async with opened(url) as mine, opened(url) as other:
         await mine.readings.write(batch({("a", 0): 1.0}))
         dirty = await mine.rollups.dirty()
-        async with mine.rollups.turn():
+        async with mine.rollups.turn(["r", "s"]) as lost:
             holding = "pid in (select pid from pg_locks where locktype = 'advisory')"
             sql(url, f"select pg_terminate_backend(pid) {OURS} and {holding}")
-            await mine.rollups.write(rows.filter(grain="quarter"), *rest, dirty.clear())
+            await mine.rollups.write(rows.filter(grain="quarter"), *rest, dirty.clear(), lost)
 
-            async with asyncio.timeout(10), other.rollups.turn():
+            async with asyncio.timeout(10), other.rollups.turn(sites) as turn:
                 with pytest.raises(UnavailableError, match="another process took its place"):
-                    await mine.rollups.write(rows.filter(grain="day"), *rest, dirty)
-                await other.rollups.write(rows.filter(grain="hour"), *rest, dirty.clear())
+                    await mine.rollups.write(rows.filter(grain="day"), *rest, dirty, lost)
+                await other.rollups.write(rows.filter(grain="hour"), *rest, dirty.clear(), turn)
 
             with pytest.raises(UnavailableError, match="another process took its place"):
-                await mine.rollups.write(rows.filter(grain="week"), *rest, dirty)
+                await mine.rollups.write(rows.filter(grain="week"), *rest, dirty, lost)
 
         kept = {grain: await other.rollups.read(["a"], grain, EVER) for grain in Grain}
         assert [str(grain) for grain, found in kept.items() if found.height] == ["quarter", "hour"]
         assert_frame_equal(await other.rollups.dirty(), dirty)
+
+
+async def test_who_lost_the_turn_is_not_kept_from_writing_by_those_of_other_sites(url) -> None:
+    rows, none = figures({0: 1.0}), frames.ROLLUPS.empty()
+    rest = (none.select(frames.ROLLUPS.key), frames.EVENTS.empty(), frames.DIRTY.empty())
+    async with opened(url) as mine, opened(url) as other:
+        async with mine.rollups.turn(["r", "s"]) as turn, other.rollups.turn(["t"]) as second:
+            assert turn.epochs.keys().isdisjoint(second.epochs)
+            await mine.rollups.write(rows.filter(grain="day"), *rest, frames.DIRTY.empty(), turn)
+        async with other.rollups.turn(["t"]):
+            await mine.rollups.write(rows.filter(grain="hour"), *rest, frames.DIRTY.empty(), turn)
+
+
+async def test_two_processes_have_turns_of_different_sites_at_once_and_of_the_same_never(
+    url,
+) -> None:
+    async with opened(url) as mine, opened(url) as other, mine.rollups.turn(["s"]):
+        async with asyncio.timeout(5), other.rollups.turn(["t"]):
+            pass
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), other.rollups.turn(["t", "s"]):
+                pass
 
 
 # --- many at once ------------------------------------------------------------------------------

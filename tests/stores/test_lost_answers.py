@@ -163,10 +163,10 @@ async def test_figures_and_events_are_written_once_and_exactly_their_marks_are_s
         rows, none = figures(values), frames.ROLLUPS.empty()
         gone = none.select(frames.ROLLUPS.key)
 
-        async with stores.rollups.turn():
+        async with stores.rollups.turn(["s"]) as turn:
             for written in (rows, none):  # the second time there is nothing that a key could hold
                 proxy.cut_commit(when, of="spans_of_events")
-                await stores.rollups.write(written, gone, event, span, dirty)
+                await stores.rollups.write(written, gone, event, span, dirty, turn)
 
         assert proxy.cuts == 2
         for grain in Grain:

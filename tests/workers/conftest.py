@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from adbc_driver_postgresql import dbapi
 from tests.journeys.conftest import Service
+from tests.services import debian
+from tests.services.server import NoServerError
 
 LEASE_S = 2
 ENDED = ("succeeded", "failed", "cancelled")
+FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 TURN = 7_741_005
-"""Advisory lock of who rolls up: while a test has it, a job at work stays at work."""
+"""Advisory lock that all share who roll up: while a test has it, a job at work stays at work."""
 
 
 class Celery:
@@ -169,6 +172,19 @@ def farms(tmp_path: Path, database: str) -> Iterator[Callable[[str], Farm]]:
 def farm(farms, redis) -> Farm:
     made: Farm = farms(redis.url)
     return made
+
+
+@pytest.fixture(scope="session")
+def an_hour_ahead() -> dict[str, str]:
+    """Settings of a process whose clock is wrong."""
+    try:
+        library = next(iter(Path("/").glob(FAKETIME.removeprefix("/"))), None)
+        if library is None:
+            debian.install("faketime")
+            library = next(Path("/").glob(FAKETIME.removeprefix("/")))
+    except NoServerError as error:
+        pytest.skip(f"no faketime: {error}")
+    return {"LD_PRELOAD": str(library), "FAKETIME": "+1h", "DONT_FAKE_MONOTONIC": "1"}
 
 
 Held = Callable[[], AbstractContextManager[Callable[[], None]]]

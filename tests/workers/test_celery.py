@@ -5,16 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from celery import Celery as App
-from tests.services import debian
-from tests.services.server import NoServerError
 from tests.workers.conftest import LEASE_S, ended, look, outcomes, running, submit, until
 
 pytestmark = pytest.mark.process
-FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 START_S = 20
 
 
@@ -161,20 +157,13 @@ def test_a_job_is_accepted_at_once_though_the_broker_is_away(farms, own_redis) -
     assert ended(service, job_id, limit_s=40)["state"] == "succeeded"
 
 
-def test_one_whose_clock_is_wrong_takes_no_job_from_another(farm) -> None:
-    try:
-        library = next(iter(Path("/").glob(FAKETIME.removeprefix("/"))), None)
-        if library is None:
-            debian.install("faketime")
-            library = next(Path("/").glob(FAKETIME.removeprefix("/")))
-    except NoServerError as error:
-        pytest.skip(f"no faketime: {error}")
+def test_one_whose_clock_is_wrong_takes_no_job_from_another(farm, an_hour_ahead) -> None:
     service, right = farm.serve(), farm.work()
     take_in(service)
     with farm.held() as release:
         job_id = everything(service)
         running(service, job_id)
-        farm.work(LD_PRELOAD=str(library), FAKETIME="+1h", DONT_FAKE_MONOTONIC="1")
+        farm.work(**an_hour_ahead)
         app = App("test", broker=farm.settings["REDIS_URL"], set_as_current=False)
         for _ in range(3 * LEASE_S):
             app.send_task("wattbook.work", ["io"], queue="io")
@@ -202,6 +191,22 @@ def test_two_services_and_beat_submit_a_slot_once(farm) -> None:
     keys = [job["idempotency_key"] for job in jobs]
     assert len(keys) == len(set(keys)) >= 3
     assert not (farm.folder / "celerybeat-schedule").exists()
+
+
+def test_wattbook_work_does_jobs_until_it_is_told_to_stop(farm) -> None:
+    service = farm.serve()
+    with subprocess.Popen(
+        [sys.executable, "-m", "wattbook", "work", "--slots", "1", "--queue", "io"],
+        cwd=farm.folder,
+        env=os.environ | farm.settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as working:
+        try:
+            assert ended(service, submit(service))["state"] == "succeeded"
+        finally:
+            working.terminate()
+        assert working.wait(START_S) == 0
 
 
 IN_THE_PARENT = """\

@@ -501,6 +501,7 @@ StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "c
 def list_jobs(
     state: Annotated[StateName | None, typer.Option(help="Where a job stands.")] = None,
     kind: Annotated[str | None, typer.Option(help="What a job does.")] = None,
+    parent: Annotated[str | None, typer.Option(metavar="ID", help="The parts of this job.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 20,
     url: Url = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -509,7 +510,7 @@ def list_jobs(
     from wattbook.cli import jobs as door
     from wattbook.cli import show
 
-    found = door.list_all(url, state, kind, limit)
+    found = door.list_all(url, state, kind, parent, limit)
     if json:
         show.json(found)
     else:

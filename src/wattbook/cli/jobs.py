@@ -30,6 +30,8 @@ BY_HAND: Final = "cli"
 LOOK_S: Final = 0.25
 ANSWER_S: Final = 30
 HERE: Final = "cli"
+WHOLE: Final = 1000
+"""Length of a bar: what a job counts, and how much of it there is, may change as it goes on."""
 REFUSALS: Final[dict[int, type[WattbookError]]] = {
     404: UnknownEntityError,
     409: ConflictError,
@@ -41,10 +43,12 @@ Document = dict[str, Any]
 Found = TypeVar("Found")
 
 
-def list_all(url: str | None, state: str | None, kind: str | None, limit: int) -> list[Document]:
+def list_all(
+    url: str | None, state: str | None, kind: str | None, parent: str | None, limit: int
+) -> list[Document]:
     """The newest jobs."""
     if url is not None:
-        asked = {"state": state, "kind": kind, "limit": limit}
+        asked = {"state": state, "kind": kind, "parent_id": parent, "limit": limit}
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         found: list[Document] = _call(url, "GET", f"/jobs?{query}")["jobs"]
         return found
@@ -52,7 +56,10 @@ def list_all(url: str | None, state: str | None, kind: str | None, limit: int) -
     async def work(jobs: JobStore) -> list[Document]:
         wanted = None if state is None else JobState(state)
         page = await jobs.jobs(
-            state=wanted, kind=None if kind is None else duties.known(kind), limit=limit
+            state=wanted,
+            kind=None if kind is None else duties.known(kind),
+            parent_id=parent,
+            limit=limit,
         )
         return [_document(job) for job in page.jobs]
 
@@ -87,33 +94,63 @@ def submit(url: str, kind: str, params: Mapping[str, Any], priority: int) -> Doc
 
 
 def run_here(kind: str, params: Mapping[str, Any]) -> Document:
-    """Do a job here and now, on the stores that the settings name, with a bar."""
+    """Do a job here and now, on the stores that the settings name, with a bar.
+
+    Where a worker beside it takes the job, or children of it, it is followed to its end.
+    """
     known, checked = duties.checked(kind, params)
     order = Order(kind=known, params=checked, requested_by=BY_HAND)
 
     async def work(runtime: Runtime) -> Document:
         jobs = runtime.jobs
-        job = await jobs.submit(order)
+        job_id = (await jobs.submit(order)).job_id
         lease = timedelta(seconds=runtime.settings.job_lease_s)
-        worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease)
-        claim = await jobs.claim(HERE, lease, job_id=job.job_id)
-        if claim is not None:
-            working = asyncio.create_task(worker.carry_out(claim))
-            with bar(known) as step:
-                while not working.done():
-                    await asyncio.wait([working], timeout=LOOK_S)
-                    step(_document(await jobs.job(job.job_id)))
-            await working
-        return _document(await jobs.job(job.job_id))
+        worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease, bell=runtime.bell)
+        hands = [
+            asyncio.create_task(_help(worker, job_id, jobs=jobs, lease=lease))
+            for _ in range(runtime.settings.job_slots)
+        ]
+        try:
+            return await _followed(job_id, hands, jobs=jobs)
+        except asyncio.CancelledError:  # as by Ctrl-C
+            await jobs.steer(job_id, JobState.CANCELLED)
+            raise
+        finally:
+            worker.halt.set()
+            await asyncio.gather(*hands, return_exceptions=True)
 
     try:
         return door.run(work)
     except UnavailableError as error:
-        if "another process" not in str(error):
+        if "is open in" not in str(error):
             raise
         raise UnavailableError(
             f"{error}; ask it with `wattbook jobs run {kind} --url http://127.0.0.1:8000`"
         ) from error
+
+
+async def _help(worker: Worker, job_id: str, *, jobs: JobStore, lease: timedelta) -> None:
+    """Work on a job and its children until the worker is halted."""
+    while not worker.halt.is_set():
+        claim = await jobs.claim(HERE, lease, job_id=job_id)
+        if claim is None:
+            await asyncio.sleep(LOOK_S)
+        else:
+            await worker.carry_out(claim)
+
+
+async def _followed(job_id: str, hands: list[asyncio.Task[None]], *, jobs: JobStore) -> Document:
+    """A job when it has ended, with a bar until then; raises what one of the hands raised."""
+    job = _document(await jobs.job(job_id))
+    with bar(job["kind"]) as step:
+        while job["state"] not in ENDED:
+            step(job)
+            done, _ = await asyncio.wait(hands, timeout=LOOK_S, return_when=asyncio.FIRST_EXCEPTION)
+            for hand in done:
+                hand.result()
+            job = _document(await jobs.job(job_id))
+        step(job)
+    return job
 
 
 def watch(url: str | None, job_id: str) -> Document:
@@ -134,14 +171,22 @@ ENDED: Final = frozenset(str(state) for state in JobState if state.ended)
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[Document], None]]:
     """A bar that a job's progress moves."""
-    with progress.rows(label) as step:
+    with progress.bar(label, WHOLE) as step:
 
         def tell(job: Document) -> None:
-            if job["progress"]["total"]:
-                unit = f"{job['progress']['unit']}, {job['state']}"
-                step(job["progress"]["done"], job["progress"]["total"], unit)
+            done = job["progress"]
+            step(WHOLE * done["done"] // done["total"] if done["total"] else 0, _said(job))
 
         yield tell
+
+
+def _said(job: Document) -> str:
+    """How far a job is, in words."""
+    parts = job["children"]
+    divided = f"{parts.get('succeeded', 0)} of {sum(parts.values())} parts" if parts else ""
+    done = job["progress"]
+    counted = f"{_done(done)} {done['unit']}" if done["total"] else ""
+    return ", ".join(word for word in (job["state"], divided, counted) if word)
 
 
 def table(jobs: list[Document]) -> None:
@@ -152,12 +197,17 @@ def table(jobs: list[Document]) -> None:
             Column("kind", [job["kind"] for job in jobs], right=False),
             Column("state", [job["state"] for job in jobs], right=False),
             Column("done", [_done(job["progress"]) for job in jobs]),
+            Column("parts", [_parts(job["children"]) for job in jobs], worth=5),
             Column("attempts", [number(len(job["attempts"])) for job in jobs], worth=3),
             Column("asked for by", [job["requested_by"] for job in jobs], right=False, worth=2),
             Column("created", [str(job["created"])[:19] for job in jobs], right=False, worth=4),
             Column("error", [job["error"] or NOTHING for job in jobs], right=False, folds=True),
         ]
     )
+
+
+def _parts(children: Document) -> str:
+    return number(sum(children.values())) if children else NOTHING
 
 
 def _done(done: Document) -> str:
@@ -191,6 +241,8 @@ def _document(job: Job) -> Document:
         "result": None if job.result is None else dict(job.result),
         "error": job.error,
         "idempotency_key": job.idempotency_key,
+        "parent_id": job.parent_id,
+        "children": {str(state): count for state, count in job.children.items()},
         "requested_by": job.requested_by,
         "created": job.created,
         "started": job.started,

@@ -58,13 +58,13 @@ def _lines(label: str, total: int) -> Iterator[Step]:
 
 
 @contextmanager
-def meters(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar over meters, which `flows.rollup.catch_up` moves; none where there is nothing to do."""
+def quarters(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over quarter-hours, which `flows.rollup.catch_up` moves; none if nothing is to do."""
     out = show.console(err=True)
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
-        TextColumn("{task.completed:.0f} of {task.total:.0f} meters"),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} quarters"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=out,
         expand=True,

@@ -25,7 +25,7 @@ def run(*, everything: bool) -> None:
 
 async def catch_up(runtime: Runtime) -> Rolled:
     """Roll up what changed, with a bar."""
-    with progress.meters("rolling up ") as step:
+    with progress.quarters("rolling up ") as step:
         return await rollup.catch_up(
             registry=runtime.registry,
             readings=runtime.readings,

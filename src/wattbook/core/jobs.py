@@ -66,6 +66,8 @@ class Outcome(StrEnum):
     """Its worker fell silent, and another took over."""
     GIVEN_BACK = "given_back"
     """Its worker was shut down in good order."""
+    DIVIDED = "divided"
+    """Its children do the work; the last of them that ends wakes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Job:
     priority: int = 0
     """Higher goes first."""
     progress: Progress = field(default_factory=Progress)
+    """Its own, or the sum of its children's."""
     checkpoint: Mapping[str, Any] | None = None
     """From where a next attempt goes on."""
     attempts: tuple[Attempt, ...] = ()
@@ -116,6 +119,8 @@ class Job:
     error: str | None = None
     idempotency_key: str | None = None
     parent_id: str | None = None
+    children: Mapping[JobState, int] = field(default_factory=dict)
+    """How many of the jobs that it was divided into are in which state."""
     requested_by: str
     created: datetime
     not_before: datetime

@@ -274,6 +274,8 @@ def _weighted_mean(name: str) -> pl.Expr:
     return over(pl.col(f"{name}_sum").sum() * QUARTER_US, pl.col(f"{name}_us").sum())
 
 
+_QUARTERS: Final = (pl.col("to_utc") - pl.col("from_utc")).dt.total_seconds() // QUARTER_S
+
 NEIGHBOURS: Final = 3
 """A register's dip is seen by its neighbours, so a change reaches so many readings to each side."""
 
@@ -330,12 +332,11 @@ def portions(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[
     A load has about `most` readings, as the meters' expected intervals tell; a meter that has more
     is a load of its own, its spans cut at quarter borders into parts of about `most`.
     """
-    length = (pl.col("to_utc") - pl.col("from_utc")).dt.total_seconds()
     sized = spans.join(
         meters.select("meter_id", "timezone", "expected_interval_s"),
         on="meter_id",
         maintain_order="left",
-    ).with_columns(size=length / pl.col("expected_interval_s"))
+    ).with_columns(size=_QUARTERS * QUARTER_S / pl.col("expected_interval_s"))
     by_meter = sized.group_by("timezone", "meter_id", maintain_order=True).agg(pl.col("size").sum())
     heavy = by_meter.filter(pl.col("size") > most)["meter_id"]
     light = by_meter.filter(pl.col("size") <= most).with_columns(
@@ -354,6 +355,39 @@ def portions(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[
         ]
         loads.append([part.select(own) for part in parts])
     return loads
+
+
+def shares(spans: pl.DataFrame, meters: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Sites whose spans of `touched` are worked on together, apart from those of other shares.
+
+    A share has about `least` readings, as the meters' expected intervals tell. A site is never
+    divided: its meters are rolled up in one turn.
+
+    Returns
+    -------
+    polars.DataFrame
+        `site_ids`, sorted, and `quarters`, how many are out of date; one row for each share.
+    """
+    about = meters.select("meter_id", "site_id", "expected_interval_s")
+    return (
+        spans.join(about, on="meter_id")
+        .group_by("site_id")
+        .agg(
+            quarters=_QUARTERS.sum(),
+            size=(_QUARTERS * QUARTER_S / pl.col("expected_interval_s")).sum(),
+        )
+        .sort("site_id")
+        .with_columns(share=pl.col("size").cum_sum() // least)
+        .group_by("share", maintain_order=True)
+        .agg(site_ids=pl.col("site_id"), quarters=pl.col("quarters").sum())
+        .drop("share")
+    )
+
+
+def quarters_in(spans: pl.DataFrame) -> int:
+    """How many quarters lie in spans that begin and end on quarter borders."""
+    count: int = spans.select(_QUARTERS.sum()).item()
+    return count
 
 
 def _cut(span: pl.DataFrame, most: int) -> list[pl.DataFrame]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,9 +11,10 @@ from typing import Any, Final
 
 import structlog
 
-from wattbook.core.errors import UnavailableError, WattbookError
+from wattbook.core.errors import ConflictError, UnavailableError, WattbookError
 from wattbook.core.jobs import (
     MAX_TRIES,
+    Job,
     JobKind,
     JobState,
     Outcome,
@@ -20,7 +22,7 @@ from wattbook.core.jobs import (
     pause,
     worth_another_try,
 )
-from wattbook.ports.jobs import Claim, Ending, JobQueue
+from wattbook.ports.jobs import Bell, Child, Claim, Ending, JobQueue, JobStore
 
 log = structlog.get_logger()
 
@@ -78,17 +80,69 @@ class Running:
             raise Stopped
 
 
-Duty = Callable[[Running], Awaitable[Mapping[str, Any]]]
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """What a job leaves to children; when the last of them has ended it is begun again."""
+
+    children: tuple[Child, ...]
+
+
+Duty = Callable[[Running], Awaitable[Mapping[str, Any] | Divided]]
 """What a kind of job does; returns the result. Run twice, it has the effect of once."""
+
+
+def was_divided(job: Job) -> bool:
+    """Whether its children have done the work."""
+    return any(attempt.outcome is Outcome.DIVIDED for attempt in job.attempts)
+
+
+NAMED: Final = 10
+"""So many children that did not succeed are named by their parent; the others are counted."""
+
+
+async def summed(parent: Job, *, jobs: JobStore) -> dict[str, int]:
+    """The results of a job's children, added up name by name.
+
+    Raises
+    ------
+    ConflictError
+        Some did not succeed; it names them.
+    """
+    results: Counter[str] = Counter()
+    amiss: list[str] = []
+    count, cursor = 0, None
+    while True:
+        page = await jobs.jobs(parent_id=parent.job_id, after=cursor, limit=1000)
+        count += len(page.jobs)
+        for child in page.jobs:
+            if child.state is JobState.SUCCEEDED:
+                results.update(child.result or {})
+            else:
+                said = f": {child.error}" if child.error else ""
+                amiss.append(f"{child.job_id} {child.state}{said}")
+        if (cursor := page.cursor) is None:
+            break
+    if amiss:
+        more = f" and {len(amiss) - NAMED} more" if len(amiss) > NAMED else ""
+        named = "; ".join(amiss[:NAMED])
+        raise ConflictError(f"{len(amiss)} of {count} parts did not succeed: {named}{more}")
+    return dict(results)
 
 
 class Worker:
     """Takes jobs and carries them out; one that is told to halt gives them back."""
 
     def __init__(
-        self, jobs: JobQueue, duties: Mapping[JobKind, Duty], *, name: str, lease: timedelta
+        self,
+        jobs: JobQueue,
+        duties: Mapping[JobKind, Duty],
+        *,
+        name: str,
+        lease: timedelta,
+        bell: Bell | None = None,
     ) -> None:
         self._jobs = jobs
+        self._bell = bell
         self._duties = duties
         self._name = name
         self._lease = lease
@@ -114,6 +168,8 @@ class Worker:
             watching.cancel()
         outcome = await self._note(running, ending)
         log.info("job_ended", job_id=job.job_id, kind=str(job.kind), outcome=str(outcome))
+        if outcome is Outcome.DIVIDED and self._bell is not None:
+            await self._bell.ring(job.kind, len(ending.children))
         return outcome
 
     async def _watch(
@@ -181,6 +237,8 @@ async def _outcome(running: Running, duty: Duty) -> Ending:
         return Ending(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
     except Exception as error:  # noqa: BLE001 -- a worker outlives whatever a job does
         return _failure(running, error)
+    if isinstance(result, Divided):
+        return Ending(outcome=Outcome.DIVIDED, state=JobState.RUNNING, children=result.children)
     return Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result=result)
 
 
@@ -227,7 +285,7 @@ class Runner:
         while True:
             await self._slots.acquire()
             if self._worker.halt.is_set():
-                return
+                break
             claim = await self._claim()
             if claim is None:
                 self._slots.release()
@@ -236,11 +294,15 @@ class Runner:
             task = asyncio.create_task(self._worker.carry_out(claim))
             self._at_work.add(task)
             task.add_done_callback(self._done)
+        await self._all_done()  # also with what was claimed while it was told to stop
 
     async def stop(self) -> None:
         """Have what is at work stop at its next step, and give it back."""
         self._worker.halt.set()
         self._bell.set()
+        await self._all_done()
+
+    async def _all_done(self) -> None:
         while self._at_work:
             await asyncio.wait(self._at_work)
 
@@ -254,6 +316,7 @@ class Runner:
     def _done(self, task: asyncio.Task[Outcome]) -> None:
         self._at_work.discard(task)
         self._slots.release()
+        self._bell.set()  # it may have left children, or been the last that its parent waited for
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("job_left_behind", reason=str(error))  # its lease runs out, another takes it
 

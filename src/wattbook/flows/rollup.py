@@ -17,12 +17,15 @@ from wattbook.core.periods import Grain, Period
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import Rollups, RollupStore
+from wattbook.ports.rollups import Rollups, RollupStore, Turn
 
 log = structlog.get_logger()
 
-READINGS_AT_ONCE: Final = 250_000
+READINGS_AT_ONCE: Final = 125_000
 """About so many readings are rolled up together: many for the columns, few for the memory."""
+
+SHARE_READINGS: Final = 500_000
+"""Less than about so many readings is not worth a job of its own."""
 
 LOADS_AT_ONCE: Final = 2
 """While one is read or written, another is computed."""
@@ -30,6 +33,7 @@ LOADS_AT_ONCE: Final = 2
 COARSE: Final = (Grain.HOUR, Grain.WEEK, Grain.MONTH)
 
 Progress = Callable[[int, int], None]
+"""Takes how many quarters are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,28 @@ class Rolled:
 
     meters: int
     rows_written: int
+    quarters: int = 0
+    """That were out of date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Sites that are rolled up together, and how many quarters of their meters are out of date."""
+
+    site_ids: tuple[str, ...]
+    quarters: int
+
+
+async def shares(
+    meter_ids: list[str], *, registry: Registry, rollups: RollupStore
+) -> tuple[Share, ...]:
+    """What is out of date, in shares that can be rolled up beside each other."""
+    dirty = await rollups.dirty(meter_ids)
+    meters = await registry.meters()
+
+    found = rollup.shares(rollup.touched(dirty, meters), meters, SHARE_READINGS)
+
+    return tuple(Share(tuple(site_ids), quarters) for site_ids, quarters in found.iter_rows())
 
 
 async def catch_up(
@@ -56,14 +82,19 @@ async def catch_up(
     first = await rollups.dirty(meter_ids)
     if first.is_empty():
         return Rolled(0, 0)
+    meters = await registry.meters()
+    sites = meters.join(first, on="meter_id", how="semi").select("site_id").unique()
 
-    async with rollups.turn():
-        dirty = await rollups.dirty(meter_ids)
-        meters = await registry.meters()
-        waiting = meters.join(dirty.select("meter_id").unique(), on="meter_id", how="semi")
-        loads = rollup.portions(rollup.touched(dirty, waiting), waiting, READINGS_AT_ONCE)
-        turns = asyncio.Semaphore(LOADS_AT_ONCE)
-        done, failed = 0, False
+    async with rollups.turn(sites["site_id"].to_list()) as turn:
+        own = meters.join(sites, on="site_id", how="semi")
+        if meter_ids is not None:
+            own = own.filter(pl.col("meter_id").is_in(meter_ids))
+        dirty = await rollups.dirty(own["meter_id"].to_list())
+        waiting = own.join(dirty, on="meter_id", how="semi")
+        touched = rollup.touched(dirty, waiting)
+        loads = rollup.portions(touched, waiting, READINGS_AT_ONCE)
+        places = asyncio.Semaphore(LOADS_AT_ONCE)
+        done, total, failed = 0, rollup.quarters_in(touched), False
 
         async def one(load: list[pl.DataFrame]) -> int:
             nonlocal done
@@ -75,16 +106,16 @@ async def catch_up(
             for spans in load:
                 settled = marks if spans is load[-1] else marks.clear()
                 written += await _roll_up(
-                    mine, spans, settled, readings=readings, rollups=rollups, now=clock.now()
+                    mine, spans, settled, turn, readings=readings, rollups=rollups, now=clock.now()
                 )
-            done += mine.height
-            if progress is not None:
-                progress(done, waiting.height)
+                done += rollup.quarters_in(spans)
+                if progress is not None:
+                    progress(done, total)
             return written
 
         async def in_turn(load: list[pl.DataFrame]) -> int:
             nonlocal failed
-            async with turns:
+            async with places:
                 try:
                     return await one(load)
                 except BaseException:
@@ -96,7 +127,8 @@ async def catch_up(
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         raise failures[0]
-    return Rolled(waiting.height, sum(result for result in results if isinstance(result, int)))
+    written = sum(result for result in results if isinstance(result, int))
+    return Rolled(waiting.height, written, total)
 
 
 PATIENCE: Final = 15
@@ -214,6 +246,7 @@ async def _roll_up(
     meters: pl.DataFrame,
     touched: pl.DataFrame,
     dirty: pl.DataFrame,
+    turn: Turn,
     *,
     readings: ReadingStore,
     rollups: RollupStore,
@@ -247,7 +280,7 @@ async def _roll_up(
 
     changed, gone, events = await asyncio.to_thread(compute)
 
-    await rollups.write(changed, gone, events, spans, dirty)
+    await rollups.write(changed, gone, events, spans, dirty, turn)
     return changed.height
 
 

@@ -17,7 +17,15 @@ class Order:
     requested_by: str
     idempotency_key: str | None = None
     priority: int = 0
-    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A part of a job that is divided: a job of the same kind."""
+
+    params: Mapping[str, Any]
+    progress: Progress
+    """How much there is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Ending:
     progress: Progress | None = None
     """As far as the attempt came."""
     checkpoint: Mapping[str, Any] | None = None
+    children: tuple[Child, ...] = ()
+    """What is left to others: the job waits, at no worker, until the last of them has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +95,8 @@ class JobQueue(Protocol):
     ) -> Claim | None:
         """A job whose worker fell silent, or the next that waits; null if there is none.
 
-        Only one of these kinds, or only this one, where that is said. Of many that ask at once
-        exactly one gets a job.
+        Only one of these kinds, or only this one and its children, where that is said. Of many
+        that ask at once exactly one gets a job.
         """
         ...
 
@@ -101,7 +111,10 @@ class JobQueue(Protocol):
         ...
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Note how the attempt ended; false where the claim is lost, and then nothing is noted."""
+        """Note how the attempt ended; false where the claim is lost, and then nothing is noted.
+
+        Children begin with the same transaction; who ends the last one wakes the parent.
+        """
         ...
 
     async def backlog(self) -> Mapping[JobKind, int]:
@@ -132,6 +145,7 @@ class JobStore(JobQueue, Protocol):
         state: JobState | None = None,
         kind: JobKind | None = None,
         requested_by: str | None = None,
+        parent_id: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -142,6 +156,8 @@ class JobStore(JobQueue, Protocol):
 
     async def steer(self, job_id: str, wanted: JobState) -> Job:
         """Have a job cancelled (`CANCELLED`) or, after it ended, run again (`QUEUED`).
+
+        Its children are cancelled with it; of them run again those that did not succeed.
 
         Raises
         ------

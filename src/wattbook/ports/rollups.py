@@ -1,12 +1,22 @@
 """What keeps rollups and knows which of them are out of date."""
 
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import polars as pl
 
 from wattbook.core import metrics
 from wattbook.core.periods import Grain, Period
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to recompute the figures of some sites, while nobody else may."""
+
+    epochs: Mapping[int, int] = field(default_factory=dict)
+    """By what the store knows whether it was lost; empty where it cannot be."""
 
 
 class Rollups(Protocol):
@@ -28,8 +38,11 @@ class Rollups(Protocol):
 class RollupStore(Rollups, Protocol):
     """Keeps rollups."""
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Only one recomputation at a time, so that an older figure never replaces a newer one."""
+    def turn(self, site_ids: Collection[str]) -> AbstractAsyncContextManager[Turn]:
+        """Only one recomputation of a site at a time: no older figure replaces a newer one.
+
+        Those of other sites go on beside it. Who has a turn asks for no second one.
+        """
         ...
 
     async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
@@ -54,10 +67,16 @@ class RollupStore(Rollups, Protocol):
         events: pl.DataFrame,
         spans: pl.DataFrame,
         dirty: pl.DataFrame,
+        turn: Turn | None = None,
     ) -> None:
         """Replace rollups by key, drop the keys `gone`, replace events in `spans`, settle `dirty`.
 
         Exactly what was read as `dirty` is settled: what was marked since stays.
+
+        Raises
+        ------
+        UnavailableError
+            The turn was lost, and another has begun one of the same sites.
         """
         ...
 

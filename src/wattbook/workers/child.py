@@ -52,6 +52,7 @@ class Child:
             duties.of(self._runtime),
             name=f"{socket.gethostname()}:{self.pid}",
             lease=timedelta(seconds=settings.job_lease_s),
+            bell=self._runtime.bell,
         )
         self._bell: Bell | None = None
         self._listening = asyncio.run_coroutine_threadsafe(_listen(self._worker), self._loop)

@@ -72,6 +72,10 @@ class JobOut(BaseModel):
     result: dict[str, Any] | None
     error: str | None
     idempotency_key: str | None
+    parent_id: str | None = Field(description="the job that it is a part of")
+    children: dict[JobState, int] = Field(
+        description="how many of the parts that it was divided into are in which state"
+    )
     requested_by: str
     created: datetime
     started: datetime | None
@@ -98,6 +102,8 @@ class JobOut(BaseModel):
             result=None if job.result is None else dict(job.result),
             error=job.error,
             idempotency_key=job.idempotency_key,
+            parent_id=job.parent_id,
+            children=dict(job.children),
             requested_by=job.requested_by,
             created=job.created,
             started=job.started,
@@ -160,6 +166,9 @@ async def list_jobs(
     requested_by: Annotated[
         str | None, Query(pattern=r"^[^\x00]{1,200}$", description="who asked for it")
     ] = None,
+    parent_id: Annotated[
+        str | None, Query(pattern=r"^[^\x00]{1,64}$", description="the parts of this job")
+    ] = None,
     since: Annotated[AwareDatetime | None, Query(description="created at or after")] = None,
     until: Annotated[AwareDatetime | None, Query(description="created before")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
@@ -170,6 +179,7 @@ async def list_jobs(
         state=state,
         kind=kind,
         requested_by=requested_by,
+        parent_id=parent_id,
         since=since,
         until=until,
         after=cursor,
@@ -195,9 +205,12 @@ async def cancel(job_id: str, runtime: RuntimeDep) -> JobOut:
 
 @router.post("/jobs/{job_id}/retry", responses=WRITES)
 async def retry(job_id: str, runtime: RuntimeDep, request: Request) -> JobOut:
-    """Run a job again that failed or was cancelled; it goes on from its checkpoint."""
+    """Run a job again that failed or was cancelled; it goes on from its checkpoint.
+
+    Of one that was divided, the parts that did not succeed.
+    """
     job = await runtime.jobs.steer(job_id, JobState.QUEUED)
-    await request.app.state.bell.ring(job.kind)
+    await request.app.state.bell.ring(job.kind, job.children.get(JobState.QUEUED, 1))
     return JobOut.of(job)
 
 

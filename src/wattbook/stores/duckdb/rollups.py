@@ -1,7 +1,6 @@
 """Rollups, and what registers did other than count up."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,9 +10,11 @@ import polars as pl
 from wattbook.core import frames, rollup
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
+from wattbook.ports.rollups import Turn
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
+from wattbook.stores.turns import Turns
 
 TIMES: Final = ("start_utc", "power_kw_max_at", "computed_utc")
 STORED: Final = (
@@ -54,13 +55,13 @@ class DuckRollups:
         self._engine = engine
         self._keys = keys
         self._marks = marks
-        self._lock = asyncio.Lock()
+        self._turns = Turns()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Only one recomputation at a time; one process holds the file, so its lock is enough."""
-        async with self._lock:
-            yield
+    async def turn(self, site_ids: Collection[str]) -> AsyncIterator[Turn]:
+        """One recomputation of a site at a time; one process holds the file: its locks do."""
+        async with self._turns.of(site_ids):
+            yield Turn()
 
     async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
         """A number that grows whenever one of these meters, or any, becomes dirty."""
@@ -83,6 +84,7 @@ class DuckRollups:
         events: pl.DataFrame,
         spans: pl.DataFrame,
         dirty: pl.DataFrame,
+        turn: Turn | None = None,  # noqa: ARG002 -- it cannot be lost
     ) -> None:
         """Replace rollups by key, drop the keys `gone`, replace events within `spans`, settle."""
         change = Change(rollups, gone, events, spans, dirty)

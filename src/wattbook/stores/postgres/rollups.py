@@ -1,7 +1,8 @@
 """Rollups, what is out of date, and what registers did other than count up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from wattbook.core import frames, rollup
 from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
+from wattbook.ports.rollups import Turn
 from wattbook.stores.postgres.engine import (
     PAUSE_S,
     SHAPES,
@@ -25,9 +27,12 @@ from wattbook.stores.postgres.engine import (
 )
 from wattbook.stores.postgres.keys import Keys
 from wattbook.stores.postgres.partitions import Partitions
+from wattbook.stores.turns import Turns
 
 TURN: Final = 7_741_005
-"""Advisory lock of who rolls up."""
+"""Advisory lock that all who roll up share; with the number of a slot, of who has that slot."""
+SLOTS: Final = 256
+"""Rows of `turns`. Sites that fall on one slot wait for each other; that is all it costs them."""
 STORED: Final = tuple(
     name for name in rollup.packed(frames.ROLLUPS.empty()).columns if name != "meter_id"
 )
@@ -44,26 +49,32 @@ class Change:
     events: pl.DataFrame
     spans: pl.DataFrame
     dirty: pl.DataFrame
-    epoch: int | None
+    epochs: Mapping[int, int]
 
 
-class Turn:
-    """A connection of its own, which holds the turn until it ends."""
+class Holder:
+    """A connection of its own, which holds a turn until it ends."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, slots: Collection[int]) -> None:
         self._engine = engine
+        self._slots = integers(sorted(slots))
         self._session: Session | None = None
         self._given_up = False
 
-    def take(self) -> int:
-        """Wait for the turn; the epoch that it begins."""
+    def take(self) -> Turn:
+        """Wait for the turn, whose epochs it begins."""
         session = self._session = self._engine.connect()
         if self._given_up:
             raise UnavailableError("nobody waits for the turn any more")
-        session.fetch(f"select pg_advisory_lock({TURN})")
-        session.execute("update turns set epoch = epoch + 1")
-        epoch: int = session.fetch("select epoch from turns")["epoch"][0]
-        return epoch
+        session.fetch(f"select pg_advisory_lock_shared({TURN})")
+        # One after the other, in the order of their numbers: so nobody waits in a circle.
+        session.fetch(f"select pg_advisory_lock({TURN}, slot) from unnest({self._slots}) as slot")
+        begun = session.fetch(
+            f"with mine as ({_of_slots(self._slots)} for update)"
+            " update turns t set epoch = t.epoch + 1 from mine where t.slot = mine.slot"
+            " returning t.slot, t.epoch"
+        )
+        return Turn(dict(begun.select("slot", "epoch").iter_rows()))
 
     def give_up(self) -> None:
         """End the wait of another thread."""
@@ -85,34 +96,33 @@ class PostgresRollups:
         self._keys = keys
         self._months = Partitions(engine, "rollups")
         self._writer = Writer(engine, "postgres-rollups")
-        self._lock = asyncio.Lock()
-        self._epoch: int | None = None
+        self._turns = Turns()
 
     def close(self) -> None:
         """Finish what waits to be written."""
         self._writer.close()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Only one recomputation at a time, in all processes.
+    async def turn(self, site_ids: Collection[str]) -> AsyncIterator[Turn]:
+        """One recomputation of a site at a time, in all processes.
 
         The turn is lost with the connection that holds it. Then another may take it, which raises
-        the epoch, and a write of this one is refused.
+        its epochs, and a write of this one is refused.
         """
-        async with self._lock:
-            turn = Turn(self._engine)
-            taking = asyncio.ensure_future(asyncio.to_thread(turn.take))
+        slots = {slot(site_id) for site_id in site_ids}
+        async with self._turns.of(slots):
+            holder = Holder(self._engine, slots)
+            taking = asyncio.ensure_future(asyncio.to_thread(holder.take))
             try:
                 with self._engine.reached():
-                    self._epoch = await asyncio.shield(taking)
-                yield
+                    turn = await asyncio.shield(taking)
+                yield turn
             finally:
-                self._epoch = None
                 while not taking.done():  # who waited for the turn went away
-                    await asyncio.to_thread(turn.give_up)
+                    await asyncio.to_thread(holder.give_up)
                     await asyncio.wait([taking], timeout=PAUSE_S)
                 await asyncio.gather(taking, return_exceptions=True)
-                await asyncio.to_thread(turn.end)
+                await asyncio.to_thread(holder.end)
 
     async def latest_mark(self, meter_ids: list[str] | None = None) -> int:
         """How many marks these meters, or all, ever had."""
@@ -145,9 +155,11 @@ class PostgresRollups:
         events: pl.DataFrame,
         spans: pl.DataFrame,
         dirty: pl.DataFrame,
+        turn: Turn | None = None,
     ) -> None:
         """Replace rollups by key, drop keys `gone`, replace events in `spans`, settle `dirty`."""
-        change = Change(rollups, gone, events, spans, dirty, self._epoch)
+        epochs = {} if turn is None else turn.epochs
+        change = Change(rollups, gone, events, spans, dirty, epochs)
         await self._keys.number_all(rollups["meter_id"])
         await self._months.make(rollups["start_utc"])
         await self._writer.write(self._write, change, rollups.height)
@@ -206,9 +218,8 @@ class PostgresRollups:
 
     def _write(self, session: Session, changes: list[Change]) -> list[None]:
         session.fetch(f"select pg_advisory_xact_lock_shared({SHAPES})")
+        _hold_turns(session, [change.epochs for change in changes])
         for change in changes:
-            if change.epoch is not None:
-                _hold_turn(session, change.epoch)
             replaced = change.rollups
             if not self._writer.in_doubt:  # else they may be there although nobody heard of it
                 replaced = replaced.filter(pl.col("revision") > 0)
@@ -274,9 +285,24 @@ def _of(grain: Grain, period: Period) -> str:
     return f"grain = {rollup.code(grain)} and {within('start_utc', period)}"
 
 
-def _hold_turn(session: Session, epoch: int) -> None:
-    """Refuse to write if another took the turn; keep it from being taken until the commit."""
-    if session.fetch("select epoch from turns for share")["epoch"][0] != epoch:
+def slot(site_id: str) -> int:
+    """The row of `turns` that a site falls on, the same in every process."""
+    return zlib.crc32(site_id.encode()) % SLOTS
+
+
+def _of_slots(slots: str) -> str:
+    # In the order of their numbers: who locks them does not wait in a circle.
+    return f"select slot, epoch from turns where slot = any({slots}) order by slot"
+
+
+def _hold_turns(session: Session, held: list[Mapping[int, int]]) -> None:
+    """Refuse to write if another took one of them; keep them from being taken until the commit."""
+    wanted = {pair for epochs in held for pair in epochs.items()}
+    if not wanted:
+        return
+    slots = integers(sorted({number for number, _ in wanted}))
+    found = session.fetch(f"{_of_slots(slots)} for share")
+    if wanted != set(found.iter_rows()):
         raise UnavailableError(
             "the roll-up lost its connection and another process took its place; what it did not"
             " finish is still marked"

@@ -3,9 +3,6 @@
 import asyncio
 import base64
 import binascii
-import hashlib
-import json
-import uuid
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -16,7 +13,6 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
-    case,
     func,
     insert,
     or_,
@@ -27,10 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
+from wattbook.core.errors import ConflictError, InputError, Problem
 from wattbook.core.jobs import (
     MAX_TRIES,
-    Attempt,
     Job,
     JobKind,
     JobState,
@@ -39,10 +34,29 @@ from wattbook.core.jobs import (
 )
 from wattbook.ports.jobs import Claim, Ending, Figures, JobPage, Order
 from wattbook.stores.sql.engine import ALONE, reached
+from wattbook.stores.sql.families import (
+    AT_WORK,
+    again,
+    cancel,
+    child_row,
+    hold,
+    unless_cancelled,
+    wake,
+)
+from wattbook.stores.sql.rows import (
+    NUL,
+    change,
+    fresh,
+    job_of,
+    note,
+    one,
+    sayable,
+    sha256_of,
+    whole,
+    with_attempts,
+)
 from wattbook.stores.sql.schema import attempts, jobs
 
-AT_WORK: Final = (JobState.RUNNING, JobState.CANCELLING)
-NUL: Final = "\0"
 NOTHING_YET: Final[dict[str, Any]] = dict.fromkeys(jobs.c.keys())
 """A row of which nothing is known."""
 STEERED: Final[dict[JobState, tuple[JobState, ...]]] = {
@@ -62,48 +76,30 @@ class SqlJobs:
 
     async def submit(self, order: Order) -> Job:
         """A new job; the same key with the same order is the same job."""
-        sha256 = _sha256(order)
+        sha256 = sha256_of(order)
         async with self._writing() as connection:
             if order.idempotency_key is not None:
                 found = await _by_key(connection, order.idempotency_key)
                 if found is not None:
                     return await self._same(connection, found, sha256)
-            now = await _now(connection)
-            job_id = uuid.uuid4().hex
-            fresh = {
-                "job_id": job_id,
-                "kind": str(order.kind),
-                "params": dict(order.params),
-                "state": JobState.QUEUED,
-                "priority": order.priority,
-                "done": 0,
-                "unit": Progress().unit,
-                "idempotency_key": order.idempotency_key,
-                "order_sha256": sha256,
-                "parent_id": order.parent_id,
-                "requested_by": order.requested_by,
-                "created": now,
-                "not_before": now,
-                "attempt": 0,
-                "tries": 0,
-            }
+            row = fresh(order, await _now(connection))
             if order.idempotency_key is None:
-                await connection.execute(insert(jobs), fresh)
-                return _job(NOTHING_YET | fresh, ())
+                await connection.execute(insert(jobs), row)
+                return job_of(NOTHING_YET | row, ())
             try:
                 async with connection.begin_nested():
-                    await connection.execute(insert(jobs), fresh)
+                    await connection.execute(insert(jobs), row)
             except IntegrityError:  # another submitted this key between the look and the insert
                 found = await _by_key(connection, order.idempotency_key)
                 if found is None:
                     raise
                 return await self._same(connection, found, sha256)
-            return _job(NOTHING_YET | fresh, ())
+            return job_of(NOTHING_YET | row, ())
 
     async def job(self, job_id: str) -> Job:
         """One job."""
         async with self._reading() as connection:
-            return await _one(connection, job_id)
+            return await one(connection, job_id)
 
     async def jobs(
         self,
@@ -111,6 +107,7 @@ class SqlJobs:
         state: JobState | None = None,
         kind: JobKind | None = None,
         requested_by: str | None = None,
+        parent_id: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         after: str | None = None,
@@ -124,6 +121,8 @@ class SqlJobs:
             asked.append(jobs.c.kind == str(kind))
         if requested_by is not None:
             asked.append(jobs.c.requested_by == requested_by)
+        if parent_id is not None:
+            asked.append(jobs.c.parent_id == parent_id)
         if since is not None:
             asked.append(jobs.c.created >= since)
         if until is not None:
@@ -134,7 +133,7 @@ class SqlJobs:
         query = select(jobs).where(*asked).order_by(*order).limit(limit + 1)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
-            found = await _with_attempts(connection, rows[:limit])
+            found = await whole(connection, rows[:limit])
         return JobPage(found, _cursor(found[-1]) if len(rows) > limit else None)
 
     async def claim(
@@ -150,17 +149,21 @@ class SqlJobs:
         if kinds is not None:
             asked.append(jobs.c.kind.in_([str(kind) for kind in kinds]))
         if job_id is not None:
-            asked.append(jobs.c.job_id == job_id)
+            asked.append(or_(jobs.c.job_id == job_id, jobs.c.parent_id == job_id))
         if job_id is not None and NUL in job_id:
             return None
         async with self._writing() as connection:
             now = await _now(connection)
             while (row := await _silent(connection, now, asked)) is not None:
-                await _note(connection, row["job_id"], row["attempt"], now, Outcome.LOST)
-                if (ended := _ended_by_silence(row)) is None:
+                ended = _ended_by_silence(row)
+                if ended is not None and not await hold(connection, row["parent_id"], wait=False):
+                    break  # whoever has its parent may want this row: another look ends it
+                await note(connection, row["job_id"], row["attempt"], now, Outcome.LOST)
+                if ended is None:
                     return await _take(connection, row, worker, now, lease)
                 gone = {"state": ended[0], "error": ended[1], "finished": now}
-                await _set(connection, row["job_id"], gone | {"lease_until": None})
+                await change(connection, row["job_id"], gone | {"lease_until": None})
+                await wake(connection, row["parent_id"], now)
             row = await _most_urgent(connection, now, asked)
             return None if row is None else await _take(connection, row, worker, now, lease)
 
@@ -185,39 +188,28 @@ class SqlJobs:
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Note how the attempt ended."""
         async with self._writing() as connection:
+            await hold(connection, claim.job.parent_id)
             now = await _now(connection)
-            news: dict[str, Any] = {
-                "state": ending.state,
-                "error": _sayable(ending.error),
-                "lease_until": None,
-            }
-            if ending.state.ended:
-                news["finished"] = now
-            if ending.result is not None:
-                news["result"] = dict(ending.result)
-            if (progress := ending.progress) is not None:
-                news |= {"done": progress.done, "total": progress.total, "unit": progress.unit}
-            if ending.checkpoint is not None:
-                news["checkpoint"] = dict(ending.checkpoint)
-            if ending.outcome is Outcome.GIVEN_BACK:
-                news["tries"] = jobs.c.tries - 1  # it was no fault of the job
-            if ending.pause is not None:
-                news["not_before"] = now + ending.pause
-            if ending.state is JobState.QUEUED:
-                # Whoever asked meanwhile for it to be cancelled is not overruled.
-                wish = jobs.c.state == JobState.CANCELLING
-                news["state"] = case((wish, JobState.CANCELLED.value), else_=JobState.QUEUED.value)
-                news["finished"] = case((wish, now), else_=None)
-            result = await connection.execute(update(jobs).where(_mine(claim)).values(news))
-            if result.rowcount == 0:
+            news = _news(ending, now)
+            mine = update(jobs).where(_mine(claim)).values(news).returning(jobs.c.state)
+            state: JobState | None = (await connection.execute(mine)).scalar()
+            if state is None:
                 return False
-            await _note(
+            outcome = ending.outcome
+            if ending.children and state.ended:
+                outcome = Outcome.CANCELLED
+            elif ending.children:
+                made = [child_row(claim.job, child, now) for child in ending.children]
+                await connection.execute(insert(jobs), made)
+            if state.ended:
+                await wake(connection, claim.job.parent_id, now)
+            await note(
                 connection,
                 claim.job.job_id,
                 claim.attempt,
                 now,
-                ending.outcome,
-                _sayable(ending.error),
+                outcome,
+                sayable(ending.error),
                 ending.traceback_id,
             )
             return True
@@ -265,29 +257,25 @@ class SqlJobs:
     async def steer(self, job_id: str, wanted: JobState) -> Job:
         """Have a job cancelled or, after it ended, run again."""
         async with self._writing() as connection:
-            job = await _one(connection, job_id, alone=True)
+            await hold(connection, (await one(connection, job_id)).parent_id)
+            job = await one(connection, job_id, alone=True)
             if job.state is wanted:
                 return job
             if job.state not in STEERED[wanted]:
                 detail = f"job {job_id} is {job.state}: it cannot become {wanted}"
                 raise ConflictError(detail, [Problem("wrong_state", detail, field="state")])
             now = await _now(connection)
-            news: dict[str, Any]
             if wanted is JobState.QUEUED:
-                fresh = {"not_before": now, "finished": None, "error": None, "tries": 0}
-                news = {"state": wanted, **fresh}
-            elif job.state is JobState.QUEUED:
-                news = {"state": JobState.CANCELLED, "finished": now}
+                await again(connection, job, now)
             else:
-                news = {"state": JobState.CANCELLING}
-            await _set(connection, job_id, news)
-            return await _one(connection, job_id)
+                await cancel(connection, job, now)
+            return await one(connection, job_id)
 
     async def _same(self, connection: AsyncConnection, found: RowMapping, sha256: str) -> Job:
         if found["order_sha256"] != sha256:
             detail = "this idempotency key was used for another job"
             raise ConflictError(detail, [Problem("key_used", detail, field="idempotency_key")])
-        return await _one(connection, found["job_id"])
+        return await one(connection, found["job_id"])
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -351,7 +339,33 @@ def _mine(claim: Claim) -> ColumnElement[bool]:
         jobs.c.job_id == claim.job.job_id,
         jobs.c.attempt == claim.attempt,
         jobs.c.state.in_(AT_WORK),
+        jobs.c.lease_until.is_not(None),
     )
+
+
+def _news(ending: Ending, now: datetime) -> dict[str, Any]:
+    """What the end of an attempt changes in the row of its job."""
+    news: dict[str, Any] = {
+        "state": ending.state,
+        "error": sayable(ending.error),
+        "lease_until": None,
+    }
+    if ending.state.ended:
+        news["finished"] = now
+    if ending.result is not None:
+        news["result"] = dict(ending.result)
+    if (progress := ending.progress) is not None:
+        news |= {"done": progress.done, "total": progress.total, "unit": progress.unit}
+    if ending.checkpoint is not None:
+        news["checkpoint"] = dict(ending.checkpoint)
+    if ending.outcome in (Outcome.GIVEN_BACK, Outcome.DIVIDED):
+        news["tries"] = jobs.c.tries - 1  # it was no fault of the job
+    if ending.pause is not None:
+        news["not_before"] = now + ending.pause
+    if not ending.state.ended:
+        # Whoever asked meanwhile for it to be cancelled is not overruled.
+        news |= unless_cancelled(ending.state, now)
+    return news
 
 
 def _ended_by_silence(row: RowMapping) -> tuple[JobState, str | None] | None:
@@ -374,29 +388,11 @@ async def _take(
         "lease_until": now + lease,
         "started": row["started"] or now,
     }
-    await _set(connection, row["job_id"], news)
+    await change(connection, row["job_id"], news)
     fresh = {"job_id": row["job_id"], "number": number, "worker": worker, "started": now}
     await connection.execute(insert(attempts), fresh)
-    (job,) = await _with_attempts(connection, [dict(row) | news])
+    (job,) = await with_attempts(connection, [dict(row) | news], {})
     return Claim(job, number, row["tries"] + 1)
-
-
-async def _set(connection: AsyncConnection, job_id: str, news: Mapping[str, Any]) -> None:
-    await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(news))
-
-
-async def _note(
-    connection: AsyncConnection,
-    job_id: str,
-    number: int,
-    now: datetime,
-    outcome: Outcome,
-    error: str | None = None,
-    traceback_id: str | None = None,
-) -> None:
-    ended = {"ended": now, "outcome": outcome, "error": error, "traceback_id": traceback_id}
-    which = and_(attempts.c.job_id == job_id, attempts.c.number == number)
-    await connection.execute(update(attempts).where(which).values(ended))
 
 
 async def _now(connection: AsyncConnection) -> datetime:
@@ -410,50 +406,6 @@ async def _now(connection: AsyncConnection) -> datetime:
 async def _by_key(connection: AsyncConnection, key: str) -> RowMapping | None:
     query = select(jobs).where(jobs.c.idempotency_key == key)
     return (await connection.execute(query)).mappings().first()
-
-
-async def _one(connection: AsyncConnection, job_id: str, *, alone: bool = False) -> Job:
-    query = select(jobs).where(jobs.c.job_id == job_id)
-    query = query.with_for_update() if alone else query
-    # PostgreSQL keeps no text with a NUL in it, nor looks for one.
-    rows = [] if NUL in job_id else (await connection.execute(query)).mappings().all()
-    if not rows:
-        detail = f"there is no job {job_id!r}"
-        raise UnknownEntityError(detail, [Problem("unknown_job", detail, field="job_id")])
-    return (await _with_attempts(connection, rows))[0]
-
-
-async def _with_attempts(
-    connection: AsyncConnection, rows: Sequence[Mapping[str, Any] | RowMapping]
-) -> tuple[Job, ...]:
-    ids = [row["job_id"] for row in rows]
-    query = select(attempts).where(attempts.c.job_id.in_(ids)).order_by(attempts.c.number)
-    made: dict[str, list[Attempt]] = {job_id: [] for job_id in ids}
-    for row in (await connection.execute(query)).mappings():
-        made[row["job_id"]].append(
-            Attempt(**{name: value for name, value in row.items() if name != "job_id"})
-        )
-    return tuple(_job(row, made[row["job_id"]]) for row in rows)
-
-
-def _job(row: Mapping[str, Any] | RowMapping, made: Sequence[Attempt]) -> Job:
-    own = ("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind")
-    return Job(
-        **{name: value for name, value in row.items() if name not in own},
-        kind=JobKind(row["kind"]),
-        progress=Progress(row["done"], row["total"], row["unit"]),
-        attempts=tuple(made),
-    )
-
-
-def _sayable(text: str | None) -> str | None:
-    return None if text is None else text.replace(NUL, "\N{REPLACEMENT CHARACTER}")
-
-
-def _sha256(order: Order) -> str:
-    """What makes two orders the same."""
-    said = json.dumps([str(order.kind), order.params], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _cursor(job: Job) -> str:

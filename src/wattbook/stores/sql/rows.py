@@ -1,0 +1,137 @@
+"""Rows of jobs: how one begins, changes, and is read."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.jobs import Attempt, Job, JobKind, JobState, Outcome, Progress
+from wattbook.ports.jobs import Order
+from wattbook.stores.sql.schema import attempts, jobs
+
+NUL: Final = "\0"
+
+
+def fresh(order: Order, now: datetime) -> dict[str, Any]:
+    """The row of a job that is new."""
+    return {
+        "job_id": uuid.uuid4().hex,
+        "kind": str(order.kind),
+        "params": dict(order.params),
+        "state": JobState.QUEUED,
+        "priority": order.priority,
+        "done": 0,
+        "unit": Progress().unit,
+        "idempotency_key": order.idempotency_key,
+        "order_sha256": sha256_of(order),
+        "requested_by": order.requested_by,
+        "created": now,
+        "not_before": now,
+        "attempt": 0,
+        "tries": 0,
+    }
+
+
+async def change(connection: AsyncConnection, job_id: str, news: Mapping[str, Any]) -> None:
+    await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(news))
+
+
+async def note(
+    connection: AsyncConnection,
+    job_id: str,
+    number: int,
+    now: datetime,
+    outcome: Outcome,
+    error: str | None = None,
+    traceback_id: str | None = None,
+) -> None:
+    ended = {"ended": now, "outcome": outcome, "error": error, "traceback_id": traceback_id}
+    which = and_(attempts.c.job_id == job_id, attempts.c.number == number)
+    await connection.execute(update(attempts).where(which).values(ended))
+
+
+async def one(connection: AsyncConnection, job_id: str, *, alone: bool = False) -> Job:
+    query = select(jobs).where(jobs.c.job_id == job_id)
+    query = query.with_for_update() if alone else query
+    # PostgreSQL keeps no text with a NUL in it, nor looks for one.
+    rows = [] if NUL in job_id else (await connection.execute(query)).mappings().all()
+    if not rows:
+        detail = f"there is no job {job_id!r}"
+        raise UnknownEntityError(detail, [Problem("unknown_job", detail, field="job_id")])
+    return (await whole(connection, rows))[0]
+
+
+@dataclass(slots=True)
+class Family:
+    """What the children of a job add up to."""
+
+    counts: dict[JobState, int] = field(default_factory=dict)
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+
+
+async def whole(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tuple[Job, ...]:
+    """Jobs with their attempts and what their children add up to."""
+    sums = (func.count(), func.sum(jobs.c.done), func.sum(jobs.c.total), func.max(jobs.c.unit))
+    query = (
+        select(jobs.c.parent_id, jobs.c.state, *sums)
+        .where(jobs.c.parent_id.in_([row["job_id"] for row in rows]))
+        .group_by(jobs.c.parent_id, jobs.c.state)
+    )
+    families: dict[str, Family] = {}
+    for parent_id, state, count, done, total, unit in await connection.execute(query):
+        family = families.setdefault(parent_id, Family())
+        family.counts[state] = count
+        family.done += int(done)
+        family.total += int(total or 0)
+        family.unit = unit
+    return await with_attempts(connection, rows, families)
+
+
+async def with_attempts(
+    connection: AsyncConnection,
+    rows: Sequence[Mapping[str, Any] | RowMapping],
+    families: Mapping[str, Family],
+) -> tuple[Job, ...]:
+    ids = [row["job_id"] for row in rows]
+    query = select(attempts).where(attempts.c.job_id.in_(ids)).order_by(attempts.c.number)
+    made: dict[str, list[Attempt]] = {job_id: [] for job_id in ids}
+    for row in (await connection.execute(query)).mappings():
+        made[row["job_id"]].append(
+            Attempt(**{name: value for name, value in row.items() if name != "job_id"})
+        )
+    return tuple(job_of(row, made[row["job_id"]], families.get(row["job_id"])) for row in rows)
+
+
+def job_of(
+    row: Mapping[str, Any] | RowMapping, made: Sequence[Attempt], family: Family | None = None
+) -> Job:
+    own = ("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind")
+    progress = Progress(row["done"], row["total"], row["unit"])
+    if family is not None:
+        progress = Progress(family.done, family.total, family.unit)
+    return Job(
+        **{name: value for name, value in row.items() if name not in own},
+        kind=JobKind(row["kind"]),
+        progress=progress,
+        attempts=tuple(made),
+        children={} if family is None else family.counts,
+    )
+
+
+def sayable(text: str | None) -> str | None:
+    return None if text is None else text.replace(NUL, "\N{REPLACEMENT CHARACTER}")
+
+
+def sha256_of(order: Order) -> str:
+    """What makes two orders the same."""
+    said = json.dumps([str(order.kind), order.params], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -1,0 +1,181 @@
+"""Jobs on the command line: done here, or at a service; followed, cancelled, listed."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+READINGS = "".join(f"oslo-1.main,2026-01-01T0{hour}:00:00Z,{10 * hour}\n" for hour in range(1, 5))
+PERIOD = ("start=2026-01-01T02:00:00Z", "end=2026-01-01T03:00:00Z")
+QUIET = {"SCHEDULES_ENABLED": "false", "ROLLUP_IDLE_S": "3600"}
+
+
+@pytest.fixture
+def read(run, site, folder) -> str:
+    """A site with 10, 20, 30 and 40 kWh in four hours."""
+    (folder / "energy.csv").write_text(f"meter_id,timestamp,energy_kwh\n{READINGS}")
+    result = run("ingest", "energy.csv")
+    assert result.exit_code == 0, result.output
+    return str(site)
+
+
+def document(result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.fixture
+def service(start, read, monkeypatch) -> str:
+    """Address of a service over the same folder."""
+    for name, value in QUIET.items():
+        monkeypatch.setenv(name, value)
+    _, line = start("serve", "--port", "0")
+    found = re.search(r"http://[\d.]+:\d+", line)
+    assert found is not None
+    return found[0]
+
+
+def test_a_job_is_done_here_and_now_and_shown(run, read):
+    result = run("jobs", "run", "aggregate", "--param", "everything=true")
+
+    job = document(result)
+    assert (result.exit_code, job["state"], job["requested_by"]) == (0, "succeeded", "cli")
+    # Four hours of quarters, four hours, a day, a week and a month.
+    assert job["result"] == {"meters": 1, "rows_written": 23}
+    assert "succeeded" in result.stderr
+    assert document(run("jobs", "show", job["job_id"]))["result"] == job["result"]
+
+
+def test_the_figures_of_a_period_are_computed_again(run, read):
+    result = run(
+        "jobs", "run", "aggregate", *(word for each in PERIOD for word in ("--param", each))
+    )
+
+    job = document(result)
+    assert (result.exit_code, job["result"]) == (0, {"meters": 1, "rows_written": 0})
+    assert job["params"]["start"] == "2026-01-01T02:00:00Z"
+    # From 02:00 to 03:00, and the hour's reading is held for three hours: until 06:00.
+    assert job["progress"] == {"done": 17, "total": 17, "unit": "quarters"}
+    shown = run("metrics", read, "--from", "2026-01-01", "--to", "2026-01-02", "--json")
+    assert json.loads(shown.stdout)["rows"][0]["energy_kwh"] == 100.0  # 10 + 20 + 30 + 40
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("run", "mine_bitcoin"), 2, "aggregate"),
+        (("run", "aggregate", "--param", "start=2026-01-01T00:00:00Z"), 2, "belong together"),
+        (("run", "aggregate", "--param", "sight=x"), 2, "params.sight"),
+        (("run", "aggregate", "--param", "everything"), 2, "NAME=VALUE"),
+        (("show", "nothing"), 3, "nothing"),
+        (("watch", "nothing"), 3, "nothing"),
+        (("cancel", "nothing"), 3, "nothing"),
+        (("list", "--kind", "mine_bitcoin"), 2, "aggregate"),
+        (("list", "--url", "ftp://x"), 2, "http://127.0.0.1:8000"),
+        (("list", "--url", "http://127.0.0.1:9"), 5, "http://127.0.0.1:9"),
+    ],
+)
+def test_what_cannot_be_done_is_said_on_one_line(folder, words, code, said):
+    done = subprocess.run(
+        [sys.executable, "-m", "wattbook", "jobs", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_fails_leaves_with_code_1_and_is_listed_with_its_error(run, read):
+    result = run("jobs", "run", "aggregate", "--param", "site_id=nowhere")
+
+    assert (result.exit_code, document(result)["state"]) == (1, "failed")
+    listed = run("jobs", "list", "--state", "failed")
+    assert "nowhere" in listed.stdout
+    assert json.loads(run("jobs", "list", "--state", "succeeded", "--json").stdout) == []
+
+
+def waits(folder: Path) -> str:
+    """A job that nobody works on, as a service leaves it that is stopped."""
+    job_id = "0" * 32
+    with sqlite3.connect(folder / "data" / "registry.sqlite") as connection:
+        connection.execute(
+            "INSERT INTO jobs (job_id, kind, params, state, priority, done, unit, order_sha256,"
+            " requested_by, created, not_before, attempt, tries) VALUES (?, 'aggregate', '{}',"
+            " 'queued', 0, 0, 'steps', '', 'test', '2026-01-01 00:00:00.000000',"
+            " '2026-01-01 00:00:00.000000', 0, 0)",
+            (job_id,),
+        )
+    connection.close()
+    return job_id
+
+
+def test_a_job_that_waits_is_watched_until_someone_cancels_it(run, read, folder):
+    job_id = waits(folder)
+    with subprocess.Popen(
+        [sys.executable, "-m", "wattbook", "jobs", "watch", job_id],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        time.sleep(1.5)
+        assert watching.poll() is None
+
+        cancelled = run("jobs", "cancel", job_id)
+        out, err = watching.communicate(timeout=30)
+
+    assert cancelled.stdout == f"{job_id}: cancelled\n"
+    assert (watching.returncode, json.loads(out)["state"]) == (1, "cancelled")
+    assert "aggregate: cancelled" in err
+
+
+@pytest.mark.process
+def test_a_service_is_asked_over_http_and_answers_as_the_store_does(run, service):
+    result = run("jobs", "run", "aggregate", "--param", "everything=true", "--priority", "3",
+                 "--url", service)  # fmt: skip
+
+    job = document(result)
+    assert (result.exit_code, job["state"], job["priority"]) == (0, "succeeded", 3)
+    assert (job["requested_by"], job["result"]["rows_written"]) == ("http", 23)
+    watched = run("jobs", "watch", job["job_id"], "--url", service)
+    assert document(watched)["result"] == job["result"]
+    there, here = (
+        json.loads(run("jobs", "list", "--json", *where).stdout)
+        for where in (("--url", service), ())
+    )
+    assert [each["job_id"] for each in there] == [each["job_id"] for each in here]
+    assert there[0]["children"] == here[0]["children"] == {}
+    refused = run("jobs", "cancel", job["job_id"], "--url", service)
+    assert (refused.exit_code, refused.stdout) == (4, "")
+
+
+@pytest.mark.process
+def test_a_job_here_beside_a_service_says_where_to_ask(run, service):
+    done = subprocess.run(
+        [sys.executable, "-m", "wattbook", "jobs", "run", "aggregate"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 5
+    assert "--url" in done.stderr
+
+
+def test_who_works_beside_a_service_needs_a_broker(folder, monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "wattbook", "work"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "REDIS_URL" in done.stderr
