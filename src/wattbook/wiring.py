@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wattbook.core.errors import InputError, UnavailableError
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.ports.archive import Archive
+from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock, SystemClock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.jobs import Bell, JobStore
@@ -22,6 +23,7 @@ from wattbook.ports.rollups import RollupStore
 from wattbook.ports.source import Source
 from wattbook.ports.watermarks import Watermarks
 from wattbook.settings import Settings
+from wattbook.sources.calendar import PublicHolidays
 from wattbook.sources.files import reference
 from wattbook.stores.address import Address
 from wattbook.stores.duckdb.archive import DuckArchive
@@ -62,6 +64,7 @@ class Runtime:
     collector: Collector
     turnstile: Turnstile
     factors: pl.DataFrame
+    calendar: Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             collector=Collector(registry=stores.registry, readings=stores.readings, clock=clock),
             turnstile=Turnstile(),
             factors=reference.factors(),
+            calendar=PublicHolidays(),
         )
 
 

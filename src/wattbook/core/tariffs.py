@@ -25,6 +25,10 @@ class ComponentKind(StrEnum):
     FIXED = "fixed"
     PERCENTAGE = "percentage"
 
+    def __repr__(self) -> str:
+        """The word alone, as messages list them."""
+        return repr(self.value)
+
 
 class Per(StrEnum):
     """How often a fixed price is due."""
