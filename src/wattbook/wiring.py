@@ -14,6 +14,7 @@ from wattbook.core.errors import InputError, UnavailableError
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.ports.archive import Archive
+from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock, SystemClock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.jobs import Bell, JobStore
@@ -23,6 +24,7 @@ from wattbook.ports.rollups import RollupStore
 from wattbook.ports.source import Source
 from wattbook.ports.watermarks import Watermarks
 from wattbook.settings import Settings
+from wattbook.sources.calendar import PublicHolidays
 from wattbook.sources.files import reference
 from wattbook.stores.address import Address
 from wattbook.stores.duckdb.archive import DuckArchive
@@ -63,6 +65,7 @@ class Runtime:
     collector: Collector
     turnstile: Turnstile
     factors: pl.DataFrame
+    calendar: Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             collector=Collector(registry=stores.registry, readings=stores.readings, clock=clock),
             turnstile=Turnstile(),
             factors=reference.factors(),
+            calendar=PublicHolidays(),
         )
 
 

@@ -100,6 +100,7 @@ async def test_a_site_is_registered_and_found(client):
         ],
         "supplies": [],
         "fleet": [],
+        "tariffs": [],
     }
     found = await client.get(created.headers["location"])
     assert (found.status_code, found.json()) == (200, created.json())

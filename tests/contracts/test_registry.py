@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import polars as pl
 import pytest
@@ -25,6 +25,21 @@ from wattbook.core.errors import (
     InvalidEntityError,
     UnknownEntityError,
 )
+from wattbook.core.tariffs import (
+    Band,
+    Block,
+    Demand,
+    Fixed,
+    Flat,
+    Indexed,
+    Per,
+    Percentage,
+    Ratchet,
+    Tariff,
+    Tiered,
+    TimeOfUse,
+)
+from wattbook.core.windows import DayKind, Window
 from wattbook.ports.registry import Registry
 from wattbook.stores.sql.registry import SqlRegistry
 
@@ -79,6 +94,46 @@ RACKS = FleetItem(
     valid_from=T,
 )
 
+EVENING = Window(days=(DayKind.WEEKDAY,), months=(1, 12), start="17:15", end="24:00")
+TARIFF = Tariff(
+    id="t-2026",
+    site_id="pecos-1",
+    valid_from=date(2026, 1, 1),
+    valid_to=date(2027, 1, 1),
+    currency="USD",
+    calendar="US-TX",
+    holidays=(date(2026, 3, 2), date(2026, 1, 19)),
+    weekend=(7,),
+    components=(
+        Flat(name="Netz €", price_per_kwh=0.1),
+        TimeOfUse(
+            name="by time",
+            bands=(
+                Band(name="evening", price_per_kwh=0.3, windows=(EVENING, Window())),
+                Band(name="never", price_per_kwh=-0.1, windows=()),
+            ),
+        ),
+        Tiered(
+            name="by amount",
+            blocks=(
+                Block(up_to_kwh=1234.5678901234567, price_per_kwh=0.1),
+                Block(up_to_kwh=None, price_per_kwh=1e-17),
+            ),
+        ),
+        Indexed(name="market", multiplier=1.05, adder_per_mwh=-2.5),
+        Demand(name="demand", price_per_kw_month=4.2),
+        Demand(
+            name="evening demand",
+            price_per_kw_month=4.2,
+            windows=(EVENING,),
+            ratchet=Ratchet(percent=80.0, months=11),
+        ),
+        Fixed(name="meter", price=12.0),
+        Fixed(name="line", price=1.0, per=Per.DAY),
+        Percentage(name="tax", percent=8.25, of=("Netz €", "demand")),
+    ),
+)
+
 
 async def test_a_site_comes_back_as_it_went_in(registry):
     main = a_meter(kind=MeterKind.REGISTER, register_size_kwh=1e7, max_hold_s=3_600)
@@ -89,10 +144,12 @@ async def test_a_site_comes_back_as_it_went_in(registry):
         meters=(hall, main),
         supplies=(GRID, WIND),
         fleet=(RACKS,),
+        tariffs=(TARIFF,),
     )
 
     assert await registry.add(site) == site
     assert await registry.site("pecos-1") == site
+    assert (await registry.sites()).sites == (site,)
 
 
 async def test_what_is_unknown_stays_unknown(registry):
@@ -189,6 +246,48 @@ async def test_parts_are_added_or_replaced_by_id(registry):
     assert await registry.site("pecos-1") == site
 
 
+async def test_tariffs_are_added_or_replaced_by_id_in_the_order_of_time(registry):
+    await registry.add(a_site(tariffs=(TARIFF,), supplies=(WIND,)))
+    await registry.add(a_site("other-2", tariffs=(replace(TARIFF, site_id="other-2"),)))
+    older = replace(TARIFF, id="t-2025", valid_from=date(2025, 1, 1), valid_to=date(2026, 1, 1))
+    dearer = replace(TARIFF, components=(Flat(name="all", price_per_kwh=0.4),), valid_to=None)
+
+    site = await registry.put_parts("pecos-1", (dearer, older), LATER)
+
+    assert site.tariffs == (older, dearer)
+    assert site.supplies == (WIND,)
+    assert await registry.site("pecos-1") == site
+    assert (await registry.site("other-2")).tariffs == (replace(TARIFF, site_id="other-2"),)
+
+
+async def test_of_one_kind_all_parts_can_be_replaced(registry):
+    await registry.add(a_site(tariffs=(TARIFF,), supplies=(WIND,), meters=(a_meter(),)))
+    await registry.add(a_site("other-2", tariffs=(replace(TARIFF, site_id="other-2"),)))
+    newer = replace(TARIFF, id="t-2027", valid_from=date(2027, 1, 1), valid_to=None)
+
+    replaced = await registry.put_parts("pecos-1", (newer,), LATER, only=Tariff)
+    emptied = await registry.put_parts("pecos-1", (), LATER, only=Tariff)
+
+    assert replaced.tariffs == (newer,)
+    assert (emptied.tariffs, emptied.supplies, emptied.meters) == ((), (WIND,), (a_meter(),))
+    assert len((await registry.site("other-2")).tariffs) == 1
+
+
+async def test_the_tariffs_of_a_site_are_the_same_ones_until_something_is_written(registry):
+    assert await registry.tariffs("pecos-1") == ()
+    await registry.add(a_site(tariffs=(TARIFF,), meters=(a_meter(),)))
+    await registry.add(a_site("other-2"))
+    older = replace(TARIFF, id="t-2025", valid_from=date(2025, 1, 1), valid_to=date(2026, 1, 1))
+
+    found = await registry.tariffs("pecos-1")
+    assert found == (TARIFF,)
+    assert await registry.tariffs("pecos-1") is found
+    assert await registry.tariffs("other-2") == ()
+
+    await registry.put_parts("pecos-1", (older,), LATER)
+    assert await registry.tariffs("pecos-1") == (older, TARIFF)
+
+
 async def test_supplies_of_two_sites_may_have_the_same_id(registry):
     await registry.add(a_site(supplies=(GRID,)))
     await registry.add(a_site("other-2", supplies=(replace(GRID, share=1.0),)))
@@ -220,6 +319,7 @@ async def test_a_meter_of_another_site_is_not_taken_over(registry):
         replace(GRID, valid_to=T),
         replace(RACKS, count=-1),
         replace(RACKS, count=10**30),
+        replace(TARIFF, valid_to=TARIFF.valid_from),
     ],
 )
 async def test_what_cannot_be_is_refused_by_the_tables_too(registry, part):

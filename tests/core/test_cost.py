@@ -1,11 +1,32 @@
-"""Energy costs what its hour costs; where there is no price there is no cost."""
+"""Energy costs what its hour or its tariff says; where there is no price there is no cost."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.core.paying import Paid, paid, prices, tariff
 
 from wattbook.core import cost, frames
+from wattbook.core.periods import Grain, Period
+from wattbook.core.tariffs import (
+    Band,
+    Block,
+    Component,
+    Demand,
+    Fixed,
+    Flat,
+    Indexed,
+    Percentage,
+    Ratchet,
+    Tariff,
+    Tiered,
+    TimeOfUse,
+)
+from wattbook.core.windows import Window
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -129,3 +150,226 @@ def test_an_interval_longer_than_an_hour_prices_only_the_hour_it_begins_in() -> 
     priced = cost.priced(energy([100.0, 100.0]), cost.hourly_prices(two_hours))
 
     assert priced["cost"].to_list() == [5.0, None]
+
+
+# --- by tariff, bucket by bucket ---------------------------------------------------------------
+
+FEBRUARY = date(2026, 2, 1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TARIFF = tariff(
+    Flat(name="energy", price_per_kwh=0.10),
+    Demand(name="demand", price_per_kw_month=31.0),
+    Fixed(name="standing", price=62.0),
+    Percentage(name="VAT", percent=50.0, of=("energy", "demand", "standing")),
+)
+FIRST_DAY = Period(T, T + DAY)
+
+
+def shown(rows: pl.DataFrame) -> list[tuple[object, ...]]:
+    return rows.select("component", "energy_kwh", "cost", "cost_energy_share").rows()
+
+
+def test_a_day_shows_what_follows_its_energy() -> None:
+    rows = paid([TARIFF], 25.0).rows(Grain.DAY, period=FIRST_DAY)
+
+    assert rows["start_utc"].unique().to_list() == [T]
+    assert shown(rows) == [
+        ("energy", 2_400.0, pytest.approx(240.0), 1.0),  # × 0.10
+        ("VAT", None, pytest.approx(120.0), None),  # half of it
+    ]
+
+
+def test_a_month_shows_what_its_bill_does() -> None:
+    made = paid([TARIFF], 25.0)
+
+    rows = made.rows(Grain.MONTH)
+
+    assert dict(rows.select("component", "cost").rows()) == pytest.approx(made.amounts)
+    assert rows["cost"].sum() == pytest.approx(15_903.0)  # (7,440 + 3,100 + 62) × 1.5
+
+
+def test_standing_charges_are_spread_over_the_days_where_that_is_asked_for() -> None:
+    made = paid([TARIFF], 25.0)
+
+    assert shown(made.rows(Grain.DAY, spread=True, period=FIRST_DAY)) == [
+        ("energy", 2_400.0, pytest.approx(240.0), 1.0),
+        ("demand", None, pytest.approx(100.0), None),  # 100 kW × 31 / 31 days
+        ("standing", None, pytest.approx(2.0), None),  # 62 / 31
+        ("VAT", None, pytest.approx(171.0), None),  # half of 240 + 100 + 2
+    ]
+    hour = made.rows(Grain.HOUR, spread=True, period=Period(T, T + HOUR))
+    assert hour["cost"].to_list() == pytest.approx([10.0, 100 / 24, 2 / 24, 171 / 24])
+
+
+def test_a_bucket_without_energy_is_a_row_of_nulls() -> None:
+    made = paid([TARIFF], lambda at: None if at.day == 1 else 25.0)
+
+    assert shown(made.rows(Grain.DAY, period=FIRST_DAY)) == [
+        ("energy", None, None, None),
+        ("VAT", None, None, None),
+    ]
+
+
+def test_a_week_over_two_tariffs_shows_both_of_them() -> None:
+    """The week from Monday 29 December; the newer tariff begins on Thursday."""
+    older = tariff(Indexed(name="market"), id="older", valid_from=date(2025, 12, 1))
+    grid = prices({T + hour * HOUR: 50.0 for hour in range(-744, 744)})
+    made = paid([older, TARIFF], 25.0, date(2025, 12, 1), FEBRUARY, grid=grid)
+
+    rows = made.rows(Grain.WEEK, period=Period(T, T + DAY))
+
+    assert shown(rows) == [
+        ("market", 7_200.0, pytest.approx(360.0), 1.0),  # 3 days × 2.4 MWh × 50
+        ("energy", 9_600.0, pytest.approx(960.0), 1.0),  # 4 days × 2,400 kWh × 0.10
+        ("VAT", None, pytest.approx(480.0), None),
+    ]
+
+
+def test_a_cost_in_which_a_price_is_missing_says_for_how_much_of_the_energy_it_is_whole() -> None:
+    both = tariff(Indexed(name="market"), Flat(name="grid", price_per_kwh=0.02))
+    made = paid([both], 25.0, grid=prices({T: 50.0}))
+
+    buckets, whole = made.totals(Grain.HOUR)
+
+    # 0.1 MWh × 50 + 100 kWh × 0.02, then only the latter
+    assert buckets["cost"].to_list()[:2] == [pytest.approx(7.0), pytest.approx(2.0)]
+    assert buckets["cost_energy_share"].to_list()[:2] == [1.0, 0.0]
+    assert whole["cost"] == pytest.approx(7.0 + 743 * 2.0)
+    assert whole["cost_energy_share"] == pytest.approx(1 / 744)
+
+
+def test_energy_that_nothing_is_charged_on_costs_nothing() -> None:
+    made = paid([tariff(Fixed(name="standing", price=62.0))], 25.0)
+
+    buckets, whole = made.totals(Grain.HOUR)
+
+    assert buckets.row(0) == (T, 0.0, "EUR", 1.0)
+    assert whole == {"cost": 0.0, "currency": "EUR", "cost_energy_share": 1.0}
+    assert made.totals(Grain.MONTH)[1]["cost"] == 62.0
+
+
+def test_the_total_of_two_currencies_is_unknown() -> None:
+    flat = Flat(name="energy", price_per_kwh=0.10)
+    made = paid(
+        [
+            tariff(flat, id="older", currency="HRK"),
+            tariff(flat, id="newer", valid_from=date(2026, 1, 16)),
+        ],
+        25.0,
+    )
+
+    buckets, whole = made.totals(Grain.DAY)
+
+    assert (whole["cost"], whole["currency"]) == (None, None)
+    assert buckets["currency"].to_list() == ["HRK"] * 15 + ["EUR"] * 16
+    assert made.totals(Grain.MONTH)[0].select("cost", "currency").row(0) == (None, None)
+
+
+# --- properties --------------------------------------------------------------------------------
+
+price = st.floats(-1.0, 1.0).map(lambda value: round(value, 4))
+
+
+def blocks(limits: list[float], costs: list[float]) -> tuple[Block, ...]:
+    upper = [*sorted(limits), None]
+    return tuple(
+        Block(up_to_kwh=limit, price_per_kwh=each)
+        for limit, each in zip(upper, costs, strict=False)
+    )
+
+
+@st.composite
+def some_tariffs(draw: st.DrawFn) -> list[Tariff]:
+    """One or two tariffs with some of all kinds of components."""
+    limits = st.lists(st.floats(1.0, 200_000.0), min_size=2, max_size=2, unique=True)
+    split = draw(st.integers(1, 95))
+
+    def components() -> tuple[Component, ...]:
+        bands = tuple(
+            Band(name=str(at), price_per_kwh=draw(price), windows=(Window(start=begin, end=end),))
+            for at, (begin, end) in enumerate([("00:00", _time(split)), (_time(split), "24:00")])
+        )
+        every: list[Component] = [
+            Flat(name="flat", price_per_kwh=draw(price)),
+            TimeOfUse(name="by time", bands=bands),
+            Tiered(name="by amount", blocks=blocks(draw(limits), [draw(price) for _ in range(3)])),
+            Indexed(name="market", multiplier=draw(price), adder_per_mwh=draw(price)),
+            Demand(
+                name="demand",
+                price_per_kw_month=draw(price),
+                ratchet=draw(st.none() | st.just(Ratchet(percent=80.0, months=2))),
+            ),
+            Fixed(name="standing", price=draw(price)),
+        ]
+        chosen = draw(st.lists(st.sampled_from(every), min_size=1, unique_by=lambda c: c.name))
+        tax = Percentage(name="tax", percent=7.0, of=tuple(each.name for each in chosen))
+        return (*chosen, tax)
+
+    change = date(2026, 1, 1) + timedelta(days=draw(st.integers(1, 58)))
+    first = tariff(*components(), id="a", valid_from=date(2025, 12, 10))
+    second = tariff(*components(), id="b", valid_from=change)
+    return [first, second] if draw(st.booleans()) else [first]
+
+
+def _time(quarter: int) -> str:
+    return f"{quarter // 4:02}:{quarter % 4 * 15:02}"
+
+
+def wobbling(at: datetime) -> float | None:
+    """Some energy, with a gap now and then."""
+    return None if at.hour == 3 and at.day % 5 == 0 else (at.day * 7 + at.hour * 3) % 40 / 4
+
+
+GRID = prices({T + hour * HOUR: float(hour % 50 - 10) for hour in range(59 * 24) if hour % 97})
+MARCH = date(2026, 3, 1)
+
+
+def two_months(tariffs: list[Tariff], **options) -> Paid:
+    draw = options.pop("draw", wobbling)
+    return paid(tariffs, draw, date(2026, 1, 1), MARCH, grid=GRID, **options)
+
+
+@settings(max_examples=25)
+@given(some_tariffs(), st.sampled_from(["UTC", "Europe/Oslo", "Asia/Kathmandu"]))
+def test_components_and_buckets_add_up_to_the_bills(tariffs: list[Tariff], timezone: str) -> None:
+    made = two_months(tariffs, timezone=timezone)
+
+    billed = sum(bill.totals["EUR"] or 0.0 for bill in made.bills)
+
+    by_month = made.rows(Grain.MONTH)
+    by_day = made.rows(Grain.DAY, spread=True)
+    assert by_month["cost"].sum() == pytest.approx(billed, rel=1e-9, abs=1e-6)
+    assert by_day["cost"].sum() == pytest.approx(billed, rel=1e-9, abs=1e-6)
+    whole = made.totals(Grain.MONTH)[1]
+    assert whole["cost"] == pytest.approx(billed, rel=1e-9, abs=1e-6)
+
+
+@settings(max_examples=15)
+@given(some_tariffs())
+def test_two_months_asked_for_together_cost_what_they_cost_alone(tariffs: list[Tariff]) -> None:
+    together = two_months(tariffs)
+    january = paid(tariffs, wobbling, date(2026, 1, 1), FEBRUARY, grid=GRID)
+    february = paid(tariffs, wobbling, FEBRUARY, MARCH, grid=GRID)
+
+    assert together.bills == [*january.bills, *february.bills]
+    days = pl.concat([january.rows(Grain.DAY), february.rows(Grain.DAY)])
+    assert together.rows(Grain.DAY).equals(days)
+
+
+@settings(max_examples=15)
+@given(some_tariffs())
+def test_twice_the_energy_costs_twice_as_much(tariffs: list[Tariff]) -> None:
+    """But for blocks, whose limits stay where they are, and for what is due in any case."""
+    scaled = (Flat, TimeOfUse, Indexed, Demand)
+    kept = [
+        replace(each, components=tuple(one for one in each.components if isinstance(one, scaled)))
+        for each in tariffs
+    ]
+    doubled = two_months(kept, draw=lambda at: None if (kwh := wobbling(at)) is None else 2 * kwh)
+
+    for once, twice in zip(two_months(kept).bills, doubled.bills, strict=True):
+        for one, other in zip(once.lines, twice.lines, strict=True):
+            assert other.amount == (
+                None if one.amount is None else pytest.approx(2 * one.amount, rel=1e-12)
+            )

@@ -15,6 +15,8 @@ from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
 from wattbook.core.periods import Grain
 from wattbook.core.segments import EventKind
+from wattbook.core.tariffs import ComponentKind
+from wattbook.core.windows import DayKind
 from wattbook.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "dictionary.md"
@@ -91,6 +93,20 @@ SUPPLIES: dict[SupplyKind, str] = {
     SupplyKind.PPA: "power purchase agreement",
     SupplyKind.ONSITE: "made at the site",
     SupplyKind.CERTIFICATE: "certificates bought apart from the power",
+}
+COMPONENTS: dict[ComponentKind, str] = {
+    ComponentKind.FLAT: "one price for every kWh",
+    ComponentKind.TIME_OF_USE: "a price by local time, on kinds of days in months of the year",
+    ComponentKind.TIERED: "a price by how much the site drew in the month so far",
+    ComponentKind.INDEXED: "the zone's price of the hour, times a multiplier, plus an adder",
+    ComponentKind.DEMAND: "the month's highest quarter-hour, or what a ratchet makes of it",
+    ComponentKind.FIXED: "due whatever is drawn",
+    ComponentKind.PERCENTAGE: "a tax, fee or rebate on components before it",
+}
+DAYS: dict[DayKind, str] = {
+    DayKind.WEEKDAY: "neither of the others",
+    DayKind.WEEKEND: "Saturday and Sunday, unless the tariff says other days",
+    DayKind.HOLIDAY: "of the tariff's calendar or its own list, on any day of the week",
 }
 QUALITIES = {
     "measured": "as the meter told it",
@@ -171,6 +187,8 @@ def page() -> str:
         words("Roles of a meter", ROLES),
         words("Status of a site", STATUSES),
         words("Kinds of supply", SUPPLIES),
+        words("Components of a tariff", COMPONENTS),
+        words("Kinds of days", DAYS),
         words("Quality of a reading, from best to worst", QUALITIES),
         words("Technologies", TECHNOLOGIES),
     ]
@@ -202,6 +220,8 @@ def test_the_page_is_what_the_code_says() -> None:
         (MeterRole, ROLES),
         (SiteStatus, STATUSES),
         (SupplyKind, SUPPLIES),
+        (ComponentKind, COMPONENTS),
+        (DayKind, DAYS),
     ],
 )
 def test_every_word_of_a_closed_list_has_a_meaning(

@@ -9,11 +9,13 @@ import pytest
 
 from wattbook.core.entities import Meter, MeterKind, Site
 from wattbook.ports.archive import Archive
+from wattbook.ports.calendar import Calendar
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
 from wattbook.ports.watermarks import Watermarks
+from wattbook.sources.calendar import PublicHolidays
 from wattbook.stores.duckdb.archive import DuckArchive
 from wattbook.stores.duckdb.engine import Engine
 from wattbook.stores.duckdb.grid import DuckGrid
@@ -47,6 +49,7 @@ class World:
     grid: GridStore
     archive: Archive
     watermarks: Watermarks
+    calendar: Calendar = field(default_factory=PublicHolidays)
     clock: SetClock = field(default_factory=SetClock)
 
     async def add(

@@ -47,6 +47,7 @@ async def of_site(
         readings=world.readings,
         rollups=world.rollups,
         grid=world.grid,
+        calendar=world.calendar,
         clock=world.clock,
         **options,
     )

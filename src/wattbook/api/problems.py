@@ -1,5 +1,6 @@
 """From errors in the words of the domain to RFC 9457 problem documents: one table."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -119,13 +120,34 @@ async def _of_request(_: Request, error: Exception) -> Response:
         Problem(
             reason=str(fault["type"]),
             detail=str(fault["msg"]),
-            field=".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
+            field=_field((*fault["loc"], *_discriminator(fault)), error.body),
         )
         for fault in error.errors()
     ]
     named = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults)
     broken = any(fault.reason == "json_invalid" for fault in faults)
     return answer(400 if broken else 422, named, faults)
+
+
+def _discriminator(fault: Mapping[str, Any]) -> list[str]:
+    """The field that says of which kind a part is, where that is what is wrong."""
+    named = fault.get("ctx", {}).get("discriminator")
+    return [named.strip("'")] if named else []
+
+
+def _field(place: Sequence[int | str], body: object) -> str:
+    """Where in the request something is wrong; the kind that was chosen there is no field."""
+    first, *rest = place
+    named = []
+    for at, part in enumerate(rest, start=1):
+        if isinstance(body, Mapping):
+            if isinstance(part, str) and part not in body and at < len(rest):
+                continue
+            body = body.get(part, body)
+        elif isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+        named.append(str(part))
+    return ".".join(named) or str(first)
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

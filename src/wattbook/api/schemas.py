@@ -16,6 +16,8 @@ from pydantic import (
     field_validator,
 )
 
+from wattbook.api.fields import Id, Number
+from wattbook.api.tariffs import TariffOut
 from wattbook.core.entities import (
     FleetItem,
     Meter,
@@ -59,8 +61,6 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, Mapping) else value
 
 
-# Numbers are finite, and text or `true` is none.
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Seconds = Annotated[int, Field(strict=True, ge=1, le=LONGEST_S)]
@@ -75,9 +75,6 @@ Model = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^\P{Cc}+$"),
     Field(description="as the maker calls it"),
-]
-Id = Annotated[
-    str, Field(min_length=1, max_length=64, description="a slug: `[a-z0-9][a-z0-9._-]{0,63}`")
 ]
 Timezone = Annotated[
     str, Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago")
@@ -273,6 +270,7 @@ class SiteOut(Answer):
     meters: list[MeterOut]
     supplies: list[SupplyOut]
     fleet: list[FleetOut]
+    tariffs: list[TariffOut]
 
     @classmethod
     def of(cls, site: Site) -> Self:

@@ -1,5 +1,7 @@
 """Answers of the routes that give series: for the documentation, which is checked against them."""
 
+from datetime import date
+
 from pydantic import AwareDatetime, BaseModel, Field
 
 from wattbook.core.periods import Grain
@@ -184,3 +186,80 @@ class CarbonOut(Span):
     rows: list[CarbonRow]
     total: CarbonTotal
     factors: list[FactorShare]
+
+
+class CostRow(BaseModel):
+    """What one component costs in one bucket."""
+
+    start: AwareDatetime
+    component: str
+    kind: str = Field(description="how the component is charged")
+    currency: str | None
+    energy_kwh: float | None = Field(description="energy [kWh] that the component is charged on")
+    cost: float | None = Field(description="null is unknown, never zero")
+    cost_energy_share: float | None = Field(description="share of that energy that has a price")
+    coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
+
+
+class CostTotal(BaseModel):
+    """What the rows of one currency come to."""
+
+    currency: str
+    cost: float | None
+
+
+class BillTotal(BaseModel):
+    """What the lines of one currency come to."""
+
+    currency: str
+    amount: float | None
+
+
+class BillLine(BaseModel):
+    """One price of one component: `amount` = `quantity` × `price` × `share`."""
+
+    tariff_id: str | None = Field(description="null on days without tariff: the zone's price")
+    component: str
+    kind: str
+    band: str | None = Field(description="band or block of the component")
+    first: date = Field(description="first day")
+    end: date = Field(description="first day after")
+    quantity: float | None
+    unit: str = Field(description="`kWh`, `kW`, `month`, `day`, or a currency")
+    price: float | None = Field(description="per unit; the mean, where the price is the zone's")
+    share: float = Field(description="days of the month over all of it, for what is due by month")
+    amount: float | None
+    currency: str | None
+    unpriced_kwh: float = Field(description="energy beside the quantity that has no price")
+    peak_kw: float | None = Field(description="highest demand measured")
+    peak_at: AwareDatetime | None = Field(description="start of its quarter-hour")
+    floor_kw: float | None = Field(description="the least that the ratchet bills")
+    floor_month: date | None = Field(description="the month that sets it")
+    floor_coverage: float | None = Field(description="least coverage of the months looked back at")
+
+
+class BillOut(BaseModel):
+    """What a month cost, as far as it is known."""
+
+    month: str = Field(description="where the site stands, as 2026-01")
+    start: AwareDatetime
+    end: AwareDatetime
+    energy_kwh: float | None
+    coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
+    complete: bool = Field(description="whether all energy and all prices are known")
+    holidays: list[date] = Field(description="days of the month that were charged as such")
+    totals: list[BillTotal]
+    lines: list[BillLine]
+
+
+class CostOut(Span):
+    """What a site pays."""
+
+    entity_id: str
+    method: str
+    spread: bool = Field(description="whether demand and fixed charges are spread over their days")
+    energy_kwh: float | None
+    coverage: float
+    totals: list[CostTotal]
+    bills: list[BillOut]
+    rows: list[CostRow]

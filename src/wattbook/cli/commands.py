@@ -378,6 +378,29 @@ def carbon(
     door.account(entity, begin, end, grain, factors, as_of, form(as_json=json, as_csv=csv))
 
 
+@app.command()
+def cost(
+    site: Annotated[str, typer.Argument(metavar="SITE", show_default=False)],
+    begin: From,
+    end: To = None,
+    grain: Annotated[
+        GrainName, typer.Option(help="Length of a row of --json and --csv.")
+    ] = "month",
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Spread demand and fixed charges over their days.")
+    ] = False,
+    as_of: AsOf = None,
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """Bills of a site: a line for every price, month by month."""
+    from wattbook.cli import cost as door
+    from wattbook.cli.metrics import form
+
+    chosen = form(as_json=json, as_csv=csv)
+    door.account(site, begin, end, grain, as_of, chosen, spread=spread)
+
+
 @sites.callback()
 def all_sites(context: typer.Context) -> None:
     """List, show and register sites."""
@@ -400,7 +423,7 @@ def show_site(
     site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """One site with its meters, supplies and fleet."""
+    """One site with its meters, supplies, fleet and tariffs."""
     from wattbook.cli import sites as door
 
     door.show_one(site, as_json=json)
@@ -415,6 +438,32 @@ def list_meters(
     from wattbook.cli import sites as door
 
     door.list_meters(site, as_json=json)
+
+
+@sites.command("tariffs")
+def site_tariffs(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE.json",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="One tariff or a list of them, as POST /api/v1/sites/ID/tariffs takes it.",
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Those of the file become all that the site has.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What a site pays by; with a file, add its tariffs first."""
+    from wattbook.cli import cost as door
+
+    if replace and file is None:
+        raise typer.BadParameter("name the FILE.json whose tariffs replace those of the site")
+    door.tariffs(site, file, replace=replace, as_json=json)
 
 
 @sites.command("add")

@@ -183,6 +183,7 @@ async def _ask(site: SiteBody, runtime: Runtime) -> Figures:
         readings=runtime.readings,
         rollups=runtime.rollups,
         grid=runtime.grid,
+        calendar=runtime.calendar,
         clock=runtime.clock,
     )
     account = await carbon.account(

@@ -41,6 +41,7 @@ def site(
             readings=runtime.readings,
             rollups=runtime.rollups,
             grid=runtime.grid,
+            calendar=runtime.calendar,
             clock=runtime.clock,
         )
 

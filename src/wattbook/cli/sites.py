@@ -1,7 +1,7 @@
 """The sites, as they are registered."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from wattbook.cli import bodies, door, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core.entities import FleetItem, Meter, Site, Supply
 from wattbook.core.errors import InputError, Problem, UndecodableError
+from wattbook.core.tariffs import Tariff
 from wattbook.flows import sites as flow
 from wattbook.wiring import Runtime
 
@@ -62,6 +63,9 @@ def show_one(site_id: str, *, as_json: bool) -> None:
     if site.fleet:
         show.say("")
         _fleet(site.fleet)
+    if site.tariffs:
+        show.say("")
+        tariff_table(site.tariffs)
 
 
 def _place(site: Site) -> str:
@@ -119,6 +123,7 @@ def _bodies(file: Path) -> list[dict[str, Any]]:
 
 def _body(site: Site) -> dict[str, Any]:
     body = {name.removesuffix("_utc"): value for name, value in asdict(site).items()}
+    body["tariffs"] = [bodies.of_tariff(each) for each in site.tariffs]
     for part in (*body["meters"], *body["supplies"], *body["fleet"]):
         part.pop("site_id")
     return body
@@ -156,5 +161,28 @@ def _fleet(fleet: tuple[FleetItem, ...]) -> None:
             Column("each", [number(each.hashrate_th, 1) for each in fleet], "TH/s", worth=5),
             Column("each", [number(each.power_w) for each in fleet], "W", worth=5),
             Column("since", [f"{each.valid_from:%F}" for each in fleet], right=False),
+        ]
+    )
+
+
+def tariff_table(found: Sequence[Tariff]) -> None:
+    """Tariffs in a line each."""
+    show.table(
+        [
+            Column("tariff", [each.id for each in found], right=False),
+            Column("from", [f"{each.valid_from:%F}" for each in found], right=False),
+            Column(
+                "until",
+                [NOTHING if each.valid_to is None else f"{each.valid_to:%F}" for each in found],
+                right=False,
+            ),
+            Column("currency", [each.currency for each in found], right=False),
+            Column("holidays", [each.calendar or NOTHING for each in found], right=False, worth=5),
+            Column(
+                "components",
+                [", ".join(part.name for part in each.components) for each in found],
+                right=False,
+                folds=True,
+            ),
         ]
     )

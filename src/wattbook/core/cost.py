@@ -1,8 +1,26 @@
-"""What energy costs at the price of its hour."""
+"""What energy costs at the price of its hour, and costs by bucket and component."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import polars as pl
 
+from wattbook.core.bills import Bill
+from wattbook.core.charges import on_energy
+from wattbook.core.frames import UTC, known_sum
+from wattbook.core.periods import QUARTER, Grain, midnight_utc
+from wattbook.core.tariffs import IMPLICIT, Component, Span
 from wattbook.core.units import KWH_PER_MWH, SECONDS_PER_HOUR
+
+STANDING: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
+    "begin_utc": UTC,
+    "end_utc": UTC,
+    "component": pl.String,
+    "kind": pl.String,
+    "currency": pl.String,
+    "cost": pl.Float64,
+}
+"""What is due for some days of a month beside what follows energy."""
 
 
 def hourly_prices(grid: pl.DataFrame) -> pl.DataFrame:
@@ -68,3 +86,205 @@ def summed(priced_rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         currency=pl.when(one).then(pl.col("currency").drop_nulls().first()),
         cost_energy_share=energy.filter(cost.is_not_null()).sum() / energy.sum(),
     )
+
+
+def by_bucket(rows: pl.DataFrame, buckets: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """`cost`, `currency` and `cost_energy_share` of each bucket, and of the columns `by`.
+
+    Parameters
+    ----------
+    rows
+        `start_utc`, `energy_kwh`, `priced_kwh`, `cost`, `currency` and the columns `by`.
+    buckets
+        `start_utc` and `end_utc` of each, sorted; rows outside them are left out.
+    """
+    owned = (
+        rows.sort("start_utc")
+        .join_asof(buckets.select("start_utc", bucket="start_utc", until="end_utc"), on="start_utc")
+        .filter(pl.col("start_utc") < pl.col("until"))
+    )
+    return (
+        added(owned, ["bucket", *by])
+        .rename({"bucket": "start_utc"})
+        .sort("start_utc", maintain_order=True)
+    )
+
+
+def added(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """`energy_kwh`, `cost`, `currency`, `cost_energy_share` by the columns `by`.
+
+    `cost` is null where none is known, and where the currencies differ: they are never added.
+    """
+    one = pl.col("currency").drop_nulls().n_unique() <= 1
+    share = pl.col("priced_kwh").sum() / pl.col("energy_kwh").sum()
+    sums: dict[str, pl.Expr] = {
+        "energy_kwh": known_sum("energy_kwh"),
+        "cost": pl.when(one).then(known_sum("cost")),
+        "cost_energy_share": pl.when(pl.col("energy_kwh").sum() > 0).then(share),
+    }
+    if "currency" not in by:
+        sums["currency"] = pl.when(one).then(pl.col("currency").drop_nulls().first())
+    return rows.group_by(by, maintain_order=True).agg(**sums)
+
+
+def totalled(
+    settled: pl.DataFrame, due: pl.DataFrame, buckets: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, object]]:
+    """`cost`, `currency`, `cost_energy_share` of each bucket, and of all of them together.
+
+    Parameters
+    ----------
+    settled
+        From `core.charges.settled`.
+    due
+        `start_utc`, `currency` and `cost` of standing charges; may be empty.
+    """
+    money = ["cost", "currency", "cost_energy_share"]
+    stands = due.select(
+        "start_utc",
+        "currency",
+        "cost",
+        energy_kwh=pl.lit(None, pl.Float64),
+        priced_kwh=pl.lit(0.0),
+    )
+    rows = pl.concat([settled, stands.select(settled.columns)])
+    first, end = buckets["start_utc"][0], buckets["end_utc"][-1]
+    inside = rows.filter(pl.col("start_utc").is_between(first, end, closed="left"))
+    whole = added(inside.with_columns(every=pl.lit("all")), ["every"]).select(money)
+    per_bucket = by_bucket(rows, buckets).select("start_utc", *money)
+    return per_bucket, whole.row(0, named=True) if whole.height else dict.fromkeys(money)
+
+
+def standing(bills: Iterable[Bill], timezone: str) -> pl.DataFrame:
+    """The demand and fixed charges of bills, and the percentages of them: `STANDING`."""
+    rows = [
+        {
+            "begin_utc": line.first,
+            "end_utc": line.end,
+            "component": line.component,
+            "kind": line.kind,
+            "currency": line.currency,
+            "cost": line.standing,
+        }
+        for bill in bills
+        for line in bill.lines
+        if line.stands
+    ]
+    days = pl.DataFrame(rows, schema={**STANDING, "begin_utc": pl.Date, "end_utc": pl.Date})
+    return _in_utc(days, timezone)
+
+
+def due(bills: Iterable[Bill], timezone: str, grain: Grain, *, spread: bool) -> pl.DataFrame:
+    """Standing charges as rows: at the month, evenly over the quarters of their days, or none."""
+    charges = standing(bills if spread or grain is Grain.MONTH else (), timezone)
+    if grain is Grain.MONTH:
+        return charges.rename({"begin_utc": "start_utc"}).drop("end_utc")
+    quarters = pl.datetime_ranges("begin_utc", "end_utc", QUARTER, closed="left")
+    return (
+        charges.with_columns(start_utc=quarters)
+        .with_columns(cost=pl.col("cost") / pl.col("start_utc").list.len())
+        .explode("start_utc")
+        .drop("begin_utc", "end_utc")
+    )
+
+
+def by_component(
+    charged: pl.DataFrame,
+    due: pl.DataFrame,
+    buckets: pl.DataFrame,
+    spans: Sequence[Span],
+    timezone: str,
+) -> pl.DataFrame:
+    """The cost of each component in each bucket, in the order of the tariff.
+
+    Parameters
+    ----------
+    charged
+        From `core.charges.of_energy`.
+    due
+        `start_utc`, `component`, `kind`, `currency`, `cost` of standing charges; may be empty.
+    buckets
+        `start_utc` and `end_utc` of each.
+
+    Returns
+    -------
+    polars.DataFrame
+        `start_utc`, `component`, `kind`, `currency`, `energy_kwh` that is charged, `cost`,
+        `cost_energy_share`: a row for each component in force, null where nothing is known.
+    """
+    by = ["component", "kind", "currency"]
+    priced_kwh = pl.when(pl.col("cost").is_not_null()).then("energy_kwh").otherwise(0.0)
+    follows = charged.select("start_utc", *by, "energy_kwh", "cost", priced_kwh=priced_kwh)
+    stands = due.select(
+        "start_utc",
+        *by,
+        "cost",
+        energy_kwh=pl.lit(None, pl.Float64),
+        priced_kwh=pl.lit(0.0),
+    ).select(follows.columns)
+    found = by_bucket(pl.concat([follows, stands]), buckets, by)
+    return (
+        _in_force(charged, buckets, spans, timezone, stands=due.height > 0)
+        .join(found, on=["start_utc", *by], how="left", nulls_equal=True, maintain_order="left")
+        .select("start_utc", *by, "energy_kwh", "cost", "cost_energy_share")
+    )
+
+
+def _in_force(
+    charged: pl.DataFrame,
+    buckets: pl.DataFrame,
+    spans: Sequence[Span],
+    timezone: str,
+    *,
+    stands: bool,
+) -> pl.DataFrame:
+    """Every bucket with the components in force in it: those on energy, or all of them."""
+    rows = [
+        {
+            "span": index,
+            "place": place,
+            "begin_utc": span.first,
+            "end_utc": span.end,
+            "component": component.name,
+            "kind": str(component.kind),
+            "currency": currency,
+        }
+        for index, span in enumerate(spans)
+        for place, component in enumerate(_components(span))
+        for currency in _currencies(index, span, charged)
+        if stands or on_energy(component, _components(span))
+    ]
+    schema = {"span": pl.UInt32, "place": pl.Int64, **STANDING}
+    del schema["cost"]
+    terms = pl.DataFrame(rows, schema={**schema, "begin_utc": pl.Date, "end_utc": pl.Date})
+    return (
+        buckets.select("start_utc", until="end_utc")
+        .join_where(
+            _in_utc(terms, timezone),
+            pl.col("start_utc") < pl.col("end_utc"),
+            pl.col("until") > pl.col("begin_utc"),
+        )
+        .sort("start_utc", "span", "place", "currency")
+        .unique(["start_utc", "component", "kind", "currency"], keep="first", maintain_order=True)
+        .select("start_utc", "component", "kind", "currency")
+    )
+
+
+def _components(span: Span) -> Sequence[Component]:
+    return (IMPLICIT,) if span.tariff is None else span.tariff.components
+
+
+def _currencies(index: int, span: Span, charged: pl.DataFrame) -> list[str | None]:
+    """Those of the zone's prices where there is no tariff; null where there is no price."""
+    if span.tariff is not None:
+        return [span.tariff.currency]
+    return charged.filter(span=index)["currency"].unique().sort().to_list() or [None]
+
+
+def _in_utc(days: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """The instants at which the local days begin, in place of their dates."""
+    begins = (
+        midnight_utc(pl.col(name).cast(pl.Datetime("us")), timezone).alias(name)
+        for name in ("begin_utc", "end_utc")
+    )
+    return days.with_columns(*begins)

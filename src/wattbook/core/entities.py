@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import available_timezones
 
 from wattbook.core.errors import InvalidEntityError, Problem
+
+if TYPE_CHECKING:
+    from wattbook.core.tariffs import Tariff
 
 READING_VALUES: Final = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th", "temperature_c")
 """What a meter can say of an instant."""
@@ -123,6 +126,7 @@ class Site:
     meters: tuple[Meter, ...] = field(default=())
     supplies: tuple[Supply, ...] = field(default=())
     fleet: tuple[FleetItem, ...] = field(default=())
+    tariffs: "tuple[Tariff, ...]" = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,22 @@
 """Energy and statistics of a site, of many, and of each meter."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import polars as pl
 
-from wattbook.core import cost, frames, periods, rollup
+from wattbook.core import charges, cost, frames, periods, rollup
 from wattbook.core import metrics as figures_of
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.periods import Grain, Period
+from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
+from wattbook.flows.cost import Drawn, Terms
+from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
@@ -20,6 +24,7 @@ from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
 
 GROUPS: Final = ("none", "zone", "operator")
+_Read: TypeAlias = tuple[Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ async def of_site(
     readings: ReadingStore,
     rollups: RollupStore,
     grid: GridStore,
+    calendar: Calendar,
     clock: Clock,
 ) -> Series:
     """The site's figures: the sum of its main meters, the others beside it, gaps as nulls."""
@@ -66,32 +72,44 @@ async def of_site(
     parts = periods.parts_of(grain, buckets)
     main_ids = mains["meter_id"].to_list()
     registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
+    tariffs = await registry.tariffs(site_id)
+    terms = None
+    if tariffs:
+        standing = grain is Grain.MONTH
+        terms = await paying.terms_of(
+            tariffs, timezone, whole, standing=standing, calendar=calendar
+        )
 
-    async def read(figures: Rollups) -> tuple[pl.DataFrame, ...]:
+    async def read(figures: Rollups) -> _Read:
         found = await figures.read(meters["meter_id"].to_list(), grain, whole)
         return (
+            await paying.drawn_by(main_ids, terms, figures) if terms is not None else None,
             found,
             found if parts is grain else await figures.read(main_ids, parts, whole),
             await figures.demand(main_ids, whole) if mains.height > 1 else found.clear(),
             await figures.events(registers, whole) if registers else frames.EVENTS.empty(),
         )
 
-    found, fine, quarter_demand, events = await rolling.read_settled(
+    drawn, found, fine, quarter_demand, events = await rolling.read_settled(
         read,
         meters,
-        whole,
+        whole if terms is None else terms.period,
         as_of=as_of,
         registry=registry,
         readings=readings,
         rollups=rollups,
         clock=clock,
     )
-    prices = cost.hourly_prices(await grid.read([zone], whole, as_of=as_of))
+    priced = whole if terms is None else terms.billed
+    prices = await paying.hourly_prices(zone, priced, grid=grid, as_of=as_of)
 
     own = _of(found, main_ids)
     rows = _summed(own, buckets, mains.height, quarter_demand)
     total = figures_of.whole(rows, own, whole, mains.height)
-    rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
+    if terms is None or drawn is None:
+        rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
+    else:
+        rows, money = await asyncio.to_thread(_by_tariff, rows, terms, drawn, prices, grain)
     return Series(
         grain=grain,
         timezone=timezone,
@@ -255,6 +273,18 @@ def _with_cost(
         whole.drop("zone").row(0, named=True) if whole.height else dict.fromkeys(_COST)
     )
     return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), money
+
+
+def _by_tariff(
+    rows: pl.DataFrame, terms: Terms, drawn: Drawn, prices: pl.DataFrame, grain: Grain
+) -> tuple[pl.DataFrame, dict[str, object]]:
+    """Rows with `cost`, and the cost of all; demand and fixed charges only by the month."""
+    books = paying.kept(terms, drawn.demand, prices)
+    bills = paying.billed(books, drawn) if grain is Grain.MONTH else []
+    due = cost.due(bills, terms.timezone, grain, spread=False)
+    settled = charges.settled(books.energy, books.charged, terms.spans)
+    per_bucket, whole = cost.totalled(settled, due, rows)
+    return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), whole
 
 
 _COST: Final = {"cost": pl.Float64, "currency": pl.String, "cost_energy_share": pl.Float64}

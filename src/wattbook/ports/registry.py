@@ -1,13 +1,16 @@
-"""What knows the sites, their meters, supplies and fleets."""
+"""What knows the sites, their meters, supplies, fleets and tariffs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import polars as pl
 
 from wattbook.core.entities import FleetItem, Meter, Site, Supply
+from wattbook.core.tariffs import Tariff
+
+Part: TypeAlias = Meter | Supply | FleetItem | Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Registry(Protocol):
     """Knows the sites; a site is identified by its id."""
 
     async def add(self, site: Site) -> Site:
-        """Register a site with its meters, supplies and fleet; ConflictError if an id is taken."""
+        """Register a site with everything on it; ConflictError if an id is taken."""
         ...
 
     async def site(self, site_id: str) -> Site:
@@ -44,11 +47,23 @@ class Registry(Protocol):
         ...
 
     async def put_parts(
-        self, site_id: str, parts: tuple[Meter | Supply | FleetItem, ...], now: datetime
+        self,
+        site_id: str,
+        parts: tuple[Part, ...],
+        now: datetime,
+        *,
+        only: type[Part] | None = None,
     ) -> Site:
-        """Add meters, supplies or fleet items to a site, or replace those with the same id."""
+        """Add parts to a site, or replace those with the same id.
+
+        Of the kind `only` the site then has no others.
+        """
         ...
 
     async def meters(self) -> pl.DataFrame:
         """`frames.METERS` of all sites, sorted by meter; cached until the registry changes."""
+        ...
+
+    async def tariffs(self, site_id: str) -> tuple[Tariff, ...]:
+        """What a site pays by, in the order of time; cached until the registry changes."""
         ...

@@ -53,6 +53,7 @@ async def site(
         readings=runtime.readings,
         rollups=runtime.rollups,
         grid=runtime.grid,
+        calendar=runtime.calendar,
         clock=runtime.clock,
     )
     document = {

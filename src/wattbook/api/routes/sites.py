@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
@@ -23,6 +23,7 @@ from wattbook.api.schemas import (
     SupplyList,
     SupplyOut,
 )
+from wattbook.api.tariffs import AllTariffs, TariffIn, TariffList, TariffOut
 from wattbook.core.entities import SLUG, ZONE, SiteStatus
 from wattbook.core.errors import (
     ConflictError,
@@ -32,6 +33,7 @@ from wattbook.core.errors import (
     UnknownEntityError,
 )
 from wattbook.flows import sites as flow
+from wattbook.flows import tariffs as paying
 
 
 class Bounded(APIRoute):
@@ -180,6 +182,49 @@ async def put_fleet(
 ) -> list[FleetOut]:
     """Add machines or replace those with the same id; answers all of the site (201: with new)."""
     return (await _put(site_id, body, runtime, response)).fleet
+
+
+@router.get("/sites/{site_id}/tariffs", responses=READS)
+async def read_tariffs(site_id: str, runtime: RuntimeDep) -> list[TariffOut]:
+    """What a site pays by."""
+    return SiteOut.of(await runtime.registry.site(site_id)).tariffs
+
+
+@router.post("/sites/{site_id}/tariffs", responses=WRITES)
+async def put_tariffs(
+    site_id: str, body: TariffList, runtime: RuntimeDep, response: Response
+) -> list[TariffOut]:
+    """Add tariffs or replace those with the same id; answers all of the site (201: with new)."""
+    return await _pay_by(site_id, body, runtime, response, only=False)
+
+
+@router.put("/sites/{site_id}/tariffs", responses=WRITES)
+async def replace_tariffs(
+    site_id: str, body: AllTariffs, runtime: RuntimeDep, response: Response
+) -> list[TariffOut]:
+    """Replace all tariffs of a site; answers them (201: with new)."""
+    return await _pay_by(site_id, body, runtime, response, only=True)
+
+
+async def _pay_by(
+    site_id: str,
+    body: Sequence[TariffIn],
+    runtime: RuntimeDep,
+    response: Response,
+    *,
+    only: bool,
+) -> list[TariffOut]:
+    placed = await paying.put(
+        site_id,
+        [each.entity() for each in body],
+        only=only,
+        registry=runtime.registry,
+        calendar=runtime.calendar,
+        now=runtime.clock.now(),
+    )
+    if placed.added:
+        response.status_code = status.HTTP_201_CREATED
+    return SiteOut.of(placed.site).tariffs
 
 
 async def _put(

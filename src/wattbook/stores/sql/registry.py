@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    delete,
     insert,
     select,
     type_coerce,
@@ -40,11 +41,25 @@ from wattbook.core.errors import (
     UnknownEntityError,
 )
 from wattbook.core.frames import METERS, check
-from wattbook.ports.registry import Page
+from wattbook.core.tariffs import Tariff
+from wattbook.ports.registry import Page, Part
 from wattbook.stores.sql.engine import reached, refused
-from wattbook.stores.sql.schema import fleet, meters, registry_version, sites, supplies
+from wattbook.stores.sql.schema import (
+    fleet,
+    meters,
+    registry_version,
+    sites,
+    supplies,
+    tariffs,
+)
 
-TABLES: Final[dict[type, Table]] = {Meter: meters, Supply: supplies, FleetItem: fleet}
+TABLES: Final[dict[type, Table]] = {
+    Meter: meters,
+    Supply: supplies,
+    FleetItem: fleet,
+    Tariff: tariffs,
+}
+TARIFF_ORDER: Final = [tariffs.c.valid_from, tariffs.c.id]
 FILTERS: Final = {"operator": sites.c.operator, "zone": sites.c.zone, "status": sites.c.status}
 CHANGEABLE: Final = frozenset(sites.c.keys()) - {"id", "created_utc", "updated_utc"}
 METER_QUERY: Final = select(
@@ -72,10 +87,11 @@ class SqlRegistry:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._meters: tuple[int, pl.DataFrame] | None = None
+        self._tariffs: dict[str, tuple[Tariff, ...]] = {}
         self._looked = -math.inf
 
     async def add(self, site: Site) -> Site:
-        """Register a site with its meters, supplies and fleet."""
+        """Register a site with everything on it."""
         async with self._writing() as connection:
             problems = []
             if await connection.scalar(select(sites.c.id).where(sites.c.id == site.id)):
@@ -85,7 +101,8 @@ class SqlRegistry:
             if problems:
                 raise ConflictError(problems[0].detail, problems)
             await connection.execute(insert(sites), _values(sites, site))
-            await _put(connection, site.id, (*site.meters, *site.supplies, *site.fleet))
+            parts: tuple[Part, ...] = (*site.meters, *site.supplies, *site.fleet, *site.tariffs)
+            await _put(connection, site.id, parts)
             return await _one(connection, site.id)
 
     async def site(self, site_id: str) -> Site:
@@ -132,14 +149,22 @@ class SqlRegistry:
             return await _one(connection, site_id)
 
     async def put_parts(
-        self, site_id: str, parts: tuple[Meter | Supply | FleetItem, ...], now: datetime
+        self,
+        site_id: str,
+        parts: tuple[Part, ...],
+        now: datetime,
+        *,
+        only: type[Part] | None = None,
     ) -> Site:
-        """Add meters, supplies or fleet items to a site, or replace those with the same id."""
+        """Add parts to a site, or replace those with the same id; of the kind `only`, all."""
         async with self._writing() as connection:
             await _touch(connection, site_id, now, {})
             own = [part for part in parts if isinstance(part, Meter)]
             if problems := await _foreign(connection, site_id, own):
                 raise ConflictError(problems[0].detail, problems)
+            if only is not None:
+                gone = TABLES[only]
+                await connection.execute(delete(gone).where(gone.c.site_id == site_id))
             await _put(connection, site_id, parts)
             return await _one(connection, site_id)
 
@@ -157,7 +182,19 @@ class SqlRegistry:
             rows = (await connection.execute(METER_QUERY)).all()
         frame = _meter_frame(rows)
         self._meters, self._looked = (version, frame), looked
+        self._tariffs = {}
         return frame
+
+    async def tariffs(self, site_id: str) -> tuple[Tariff, ...]:
+        """What a site pays by, in the order of time."""
+        await self.meters()  # notices where the registry has changed
+        known = self._tariffs  # of one version: a later one begins another
+        if site_id not in known:
+            query = select(tariffs).where(tariffs.c.site_id == site_id)
+            async with self._reading() as connection:
+                rows = (await connection.execute(query.order_by(*TARIFF_ORDER))).mappings().all()
+            known[site_id] = tuple(Tariff(**row) for row in rows)
+        return known[site_id]
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -212,9 +249,7 @@ async def _touch(
         raise _unknown(site_id)
 
 
-async def _put(
-    connection: AsyncConnection, site_id: str, parts: Iterable[Meter | Supply | FleetItem]
-) -> None:
+async def _put(connection: AsyncConnection, site_id: str, parts: Iterable[Part]) -> None:
     rows: dict[Table, list[dict[str, object]]] = defaultdict(list)
     for part in parts:
         table = TABLES[type(part)]
@@ -251,6 +286,7 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[RowMapping]) -
             (meters, [meters.c.id]),
             (supplies, [supplies.c.valid_from, supplies.c.id]),
             (fleet, [fleet.c.valid_from, fleet.c.id]),
+            (tariffs, TARIFF_ORDER),
         )
     }
     return tuple(
@@ -259,6 +295,7 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[RowMapping]) -
             meters=tuple(Meter(**part) for part in parts[meters][row["id"]]),
             supplies=tuple(Supply(**part) for part in parts[supplies][row["id"]]),
             fleet=tuple(FleetItem(**part) for part in parts[fleet][row["id"]]),
+            tariffs=tuple(Tariff(**part) for part in parts[tariffs][row["id"]]),
         )
         for row in rows
     )

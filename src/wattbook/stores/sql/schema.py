@@ -1,6 +1,6 @@
 """The tables of the registry, alike in SQLite and PostgreSQL."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Dialect,
     Double,
@@ -26,6 +27,7 @@ from sqlalchemy.types import TypeDecorator
 
 from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.jobs import JobState, Outcome
+from wattbook.stores.sql.listed import Component, Listed
 
 
 class Utc(TypeDecorator[datetime]):
@@ -172,6 +174,21 @@ fleet: Final = Table(
     CheckConstraint("power_w >= 0", name="power_not_negative"),
     _period(),
 )
+tariffs: Final = Table(
+    "tariffs",
+    metadata,
+    Column("site_id", ID, ForeignKey("sites.id"), primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_to", Date),
+    Column("currency", String(3), nullable=False),
+    Column("calendar", String(16)),
+    Column("holidays", Listed(date), nullable=False),
+    Column("weekend", Listed(int), nullable=False),
+    Column("components", Listed(Component), nullable=False),
+    _period(),
+)
+"""What a site pays by; dates are those where it stands."""
 watermarks: Final = Table(
     "watermarks",
     metadata,

@@ -1,0 +1,296 @@
+"""What a site pays: its bills, and the cost of each component per bucket."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import bills, charges, cost, frames, peaks, periods
+from wattbook.core.bills import Bill
+from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.core.lines import Month
+from wattbook.core.periods import QUARTER, Grain, Period
+from wattbook.core.tariffs import Holidays, Span, Tariff, timeline
+from wattbook.flows import entities
+from wattbook.flows import rollup as rolling
+from wattbook.ports.calendar import Calendar
+from wattbook.ports.clock import Clock
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import Rollups, RollupStore
+
+METHOD: Final = "tariff"
+WITHIN: Final = ("stands", "standing")
+"""Fields of a line that are for adding up, and not for a reader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Costs per bucket and component, the total by currency, and the bills of the months."""
+
+    site_id: str
+    grain: Grain
+    timezone: str
+    period: Period
+    spread: bool
+    energy_kwh: float | None
+    coverage: float
+    rows: pl.DataFrame
+    totals: list[dict[str, object]]
+    bills: list[Bill]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a site pays by, in the months around a period and in those that ratchets look at."""
+
+    timezone: str
+    months: pl.DataFrame
+    """`start_utc` and `end_utc` of each, and its `first` day."""
+    since: date
+    """The first month that is billed."""
+    spans: Sequence[Span]
+    holidays: Holidays
+
+    @property
+    def period(self) -> Period:
+        """All of the months."""
+        return Period(self.months["start_utc"][0], self.months["end_utc"][-1])
+
+    @property
+    def billed(self) -> Period:
+        """The months that are billed."""
+        starts = self.months.filter(pl.col("first") >= self.since)["start_utc"]
+        return Period(starts[0], self.months["end_utc"][-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What was read of a site's main meters: demand by quarter-hour, and rollups by month."""
+
+    demand: pl.DataFrame
+    monthly: pl.DataFrame
+    meters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The energy of the months quarter by quarter, and what is charged on it."""
+
+    terms: Terms
+    energy: pl.DataFrame
+    """Of the months that ratchets look at too."""
+    charged: pl.DataFrame
+    """Of the months that are billed."""
+
+
+def told(bill: Bill) -> dict[str, object]:
+    """A bill as plain values, the same at every door."""
+    lines = [asdict(line) for line in bill.lines]
+    return {
+        "month": f"{bill.month.first:%Y-%m}",
+        "start": bill.month.start,
+        "end": bill.month.end,
+        "energy_kwh": bill.energy_kwh,
+        "coverage": bill.month.coverage,
+        "complete": bill.complete,
+        "holidays": list(bill.holidays),
+        "totals": [
+            {"currency": currency, "amount": amount} for currency, amount in bill.totals.items()
+        ],
+        "lines": [
+            {name: value for name, value in line.items() if name not in WITHIN} for line in lines
+        ],
+    }
+
+
+async def account(
+    entity_id: str,
+    period: Period,
+    grain: Grain,
+    *,
+    spread: bool = False,
+    as_of: datetime | None = None,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    grid: GridStore,
+    calendar: Calendar,
+    clock: Clock,
+) -> Account:
+    """What a site pays, by component and bucket, and the bill of every month that it touches."""
+    found = await entities.find(entity_id, registry=registry)
+    if found.kind != "site":
+        detail = f"{found.id!r} is of the kind {found.kind}; a bill is of one site: site:ID"
+        raise InvalidEntityError(detail, [Problem("not_a_site", detail, field="entity_id")])
+    buckets = periods.buckets(period, grain, found.timezone)
+    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
+    tariffs = await registry.tariffs(found.id)
+    terms = await terms_of(tariffs, found.timezone, whole, calendar=calendar)
+    _refuse_more_than_can_be_shown(buckets.height, terms.spans, grain)
+    main_ids = found.mains["meter_id"].to_list()
+
+    async def read(figures: Rollups) -> tuple[Drawn, pl.DataFrame]:
+        drawn = await drawn_by(main_ids, terms, figures)
+        return drawn, await figures.read(main_ids, grain, whole)
+
+    drawn, rows = await rolling.read_settled(
+        read,
+        found.mains,
+        terms.period,
+        as_of=as_of,
+        registry=registry,
+        readings=readings,
+        rollups=rollups,
+        clock=clock,
+    )
+    zone = str(found.meters["zone"][0])
+    prices = await hourly_prices(zone, terms.billed, grid=grid, as_of=as_of)
+
+    def compute() -> Account:
+        books = kept(terms, drawn.demand, prices)
+        made = billed(books, drawn)
+        due = cost.due(made, found.timezone, grain, spread=spread)
+        costs = _rows(books, due, buckets, rows, len(main_ids))
+        seconds = (whole.end - whole.start).total_seconds() * max(len(main_ids), 1)
+        return Account(
+            site_id=found.id,
+            grain=grain,
+            timezone=found.timezone,
+            period=whole,
+            spread=spread,
+            energy_kwh=rows.select(frames.known_sum("energy_kwh")).item(),
+            coverage=float(rows["covered_s"].sum()) / seconds,
+            rows=costs,
+            totals=_totals(costs),
+            bills=made,
+        )
+
+    return await asyncio.to_thread(compute)
+
+
+async def terms_of(
+    tariffs: Sequence[Tariff],
+    timezone: str,
+    whole: Period,
+    *,
+    standing: bool = True,
+    calendar: Calendar,
+) -> Terms:
+    """What decides the bills of the months that a period touches; without `standing`, the energy.
+
+    Demand alone is decided by months before, and not wanted where only energy is priced.
+    """
+    begin = periods.floor(whole.start, Grain.MONTH, timezone)
+    last = periods.floor(whole.end - QUARTER, Grain.MONTH, timezone)
+    first, end = _day(begin, timezone), peaks.months_before(_day(last, timezone), -1)
+    earliest = peaks.reach(tariffs, first, end) if standing else first
+    reached = Period(periods.midnight(earliest, timezone), whole.end)
+    months = periods.buckets(reached, Grain.MONTH, timezone).with_columns(
+        first=pl.col("start_utc").dt.convert_time_zone(timezone).dt.date()
+    )
+    spans = list(timeline(tariffs, earliest, end))
+    holidays = {}
+    for tariff in (span.tariff for span in spans if span.tariff is not None):
+        listed: frozenset[date] = frozenset()
+        if tariff.calendar is not None:
+            listed = await asyncio.to_thread(calendar.holidays, tariff.calendar, earliest, end)
+        holidays[tariff.id] = listed.union(tariff.holidays)
+    return Terms(
+        timezone=timezone,
+        months=months,
+        since=first,
+        spans=spans,
+        holidays=holidays,
+    )
+
+
+async def drawn_by(main_ids: list[str], terms: Terms, figures: Rollups) -> Drawn:
+    """What the main meters of a site drew in the months of its terms."""
+    return Drawn(
+        demand=await figures.demand(main_ids, terms.period),
+        monthly=await figures.read(main_ids, Grain.MONTH, terms.period),
+        meters=len(main_ids),
+    )
+
+
+async def hourly_prices(
+    zone: str, period: Period, *, grid: GridStore, as_of: datetime | None
+) -> pl.DataFrame:
+    """Prices of a zone in every hour of which a part lies in the period."""
+    hours = Period(periods.floor(period.start, Grain.HOUR), period.end)
+    return cost.hourly_prices(await grid.read([zone], hours, as_of=as_of))
+
+
+def kept(terms: Terms, demand: pl.DataFrame, prices: pl.DataFrame) -> Books:
+    """What the energy of the months costs, quarter by quarter."""
+    energy = charges.quarters(demand, terms.timezone, terms.spans)
+    billed = energy.filter(pl.col("month") >= terms.since)
+    charged = charges.of_energy(billed, prices, terms.spans, terms.holidays)
+    return Books(terms=terms, energy=energy, charged=charged)
+
+
+def billed(books: Books, drawn: Drawn) -> list[Bill]:
+    """The bills of the months."""
+    terms = books.terms
+    months = _months(terms.months, drawn)
+    return bills.made(months, books.energy, books.charged, terms.spans, terms.holidays, terms.since)
+
+
+def _months(months: pl.DataFrame, drawn: Drawn) -> list[Month]:
+    rows = _covered(months, drawn.monthly, drawn.meters)
+    return [
+        Month(first=first, start=start, end=end, coverage=coverage)
+        for first, start, end, coverage in rows.select(
+            "first", "start_utc", "end_utc", "coverage"
+        ).iter_rows()
+    ]
+
+
+def _rows(
+    books: Books, due: pl.DataFrame, buckets: pl.DataFrame, figures: pl.DataFrame, meters: int
+) -> pl.DataFrame:
+    """Costs of each component in each bucket, with the coverage of the bucket."""
+    terms = books.terms
+    seen = _covered(buckets, figures, meters).select("start_utc", "coverage")
+    return cost.by_component(books.charged, due, buckets, terms.spans, terms.timezone).join(
+        seen, on="start_utc", how="left", maintain_order="left"
+    )
+
+
+def _covered(buckets: pl.DataFrame, figures: pl.DataFrame, meters: int) -> pl.DataFrame:
+    """Buckets with the share of their meters' time that is covered."""
+    covered = figures.group_by("start_utc").agg(pl.col("covered_s").sum())
+    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() * max(meters, 1)
+    return (
+        buckets.join(covered, on="start_utc", how="left", maintain_order="left")
+        .with_columns(coverage=pl.col("covered_s").fill_null(0.0) / seconds)
+        .drop("covered_s")
+    )
+
+
+def _totals(rows: pl.DataFrame) -> list[dict[str, object]]:
+    """What the rows come to, by currency."""
+    sums = (
+        rows.drop_nulls("currency")
+        .group_by("currency")
+        .agg(cost=frames.known_sum("cost"))
+        .sort("currency")
+    )
+    return sums.to_dicts()
+
+
+def _refuse_more_than_can_be_shown(buckets: int, spans: Sequence[Span], grain: Grain) -> None:
+    most = max(len(span.tariff.components) if span.tariff else 1 for span in spans)
+    if buckets * most > periods.MAX_ROWS:
+        detail = f"{buckets} buckets of a {grain} with {most} components are more than"
+        raise periods.invalid("end", f"{detail} {periods.MAX_ROWS} rows")
+
+
+def _day(at: datetime, timezone: str) -> date:
+    """The local day in which an instant lies."""
+    return at.astimezone(periods.zone(timezone)).date()
