@@ -54,7 +54,12 @@ def _place(config: Settings) -> str:
 
 
 def _house(runtime: Runtime) -> House:
-    return House(archive=runtime.archive, rollups=runtime.rollups, registry=runtime.registry)
+    return House(
+        archive=runtime.archive,
+        rollups=runtime.rollups,
+        registry=runtime.registry,
+        tombstones=runtime.tombstones,
+    )
 
 
 def _tell(copied: Copied, *, as_json: bool) -> None:

@@ -5,7 +5,8 @@ superseded before what is believed now, readings before the receipts that vouch 
 note of what is out of date before the figures that are. The sites come last, because they are the
 door to all the rest: until a site is registered nobody can ask for its figures, send it readings or
 have it rolled up, so there is nothing that could be taken for the whole. Whether the sites can be
-registered is looked at before any row moves.
+registered is looked at before any row moves. What clean-ups removed is remembered before the sites
+come, so that nothing is taken in where the source would refuse it.
 
 Each portion is one transaction, and is read again and compared with what was given before the next
 one begins. A portion that is the same on both sides is passed over: to run a copy again finishes
@@ -35,10 +36,12 @@ from wattbook.flows.sites import every
 from wattbook.ports.archive import Archive
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
+from wattbook.ports.tombstones import Tombstones
 
 SITES: Final = "sites"
 PARTS: Final = (*BY_NAME, SITES)
 """What can be copied: the tables, and the sites."""
+STONES_AT_ONCE: Final = 5000
 NAMED: Final = 3
 """So many conflicts are named in a message; its problems are all of them."""
 REGISTERED: Final = ("created_utc", "updated_utc")
@@ -55,6 +58,7 @@ class House:
     archive: Archive
     rollups: RollupStore
     registry: Registry
+    tombstones: Tombstones
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ async def everything(
         await _mark(archive.spans(contents), target.rollups)
     for table in figures:
         await move.table(table)
+    if SITES in only:
+        await _remember(source.tombstones, target.tombstones)
     for site in absent:
         await target.registry.add(site)
 
@@ -287,6 +293,18 @@ async def _absent(sites: Sequence[Site], target: Registry) -> list[Site]:
         found = [Problem("conflict", said, field="id") for said in problems]
         raise ConflictError(f"at the target, {_said(found)}", found)
     return [site for site in sites if site.id not in known]
+
+
+async def _remember(source: Tombstones, target: Tombstones) -> None:
+    """Have the target know what the source removed: nothing is taken in there either."""
+    cursor = None
+    while True:
+        page = await source.page(after=cursor, limit=STONES_AT_ONCE)
+        if page.tombstones:
+            await target.put(page.tombstones)
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 async def _mark(spans: pl.DataFrame, target: RollupStore) -> None:
