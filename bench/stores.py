@@ -88,7 +88,7 @@ def copy_into(url: str, *, timescaledb: bool, parts: list[pl.DataFrame]) -> floa
     """Seconds that a client needs for COPY, one transaction for each body."""
     upgrade(url)
     engine = Engine(url)
-    timescale.prepare(engine, wanted=timescaledb, kept=timescale.Kept())
+    timescale.prepare(engine, wanted=timescaledb)
     tables = [rows_of_table(frame) for frame in parts]
     asyncio.run(Partitions(engine, "readings").make(pl.concat(tables)["ts_utc"]))
     session = engine.connect()

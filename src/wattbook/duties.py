@@ -1,5 +1,6 @@
 """What each kind of job does with the stores: the one list that all runners share."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -7,14 +8,15 @@ from typing import Annotated, Any, Final
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from wattbook.core.errors import InputError, Problem
-from wattbook.core.jobs import JobKind, Progress
+from wattbook import __version__
+from wattbook.core.errors import ConflictError, InputError, Problem
+from wattbook.core.jobs import Job, JobKind, JobState, Progress
 from wattbook.core.periods import Period
-from wattbook.flows import device, rollup, sites
-from wattbook.flows.jobs import Divided, Duty, Running, summed, was_divided
+from wattbook.flows import device, retention, rollup, sites
+from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
-from wattbook.ports.jobs import Child
+from wattbook.ports.jobs import Child, JobStore
 from wattbook.settings import Settings
 from wattbook.wiring import Runtime
 
@@ -22,6 +24,9 @@ QUARTERS: Final = "quarters"
 """In what the progress of roll-ups is counted."""
 AFTER_THE_HOUR: Final = timedelta(minutes=5)
 """By then most readings of the hour before have come."""
+
+SUNDAY_NIGHT: Final = timedelta(days=3, hours=3)
+"""From the first day of 1970, a Thursday, to 03:00 of a Sunday."""
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -82,9 +87,17 @@ class ProcessDevice(Params):
         return self
 
 
+class Cleanup(Params):
+    """Remove what is older than RETENTION_… says."""
+
+    dry_run: bool = Field(default=False, description="only say what would go, and what would not")
+    site_id: Id | None = Field(None, description="what belongs to one site; all when left out")
+
+
 PARAMS: Final[dict[JobKind, type[Params]]] = {
     JobKind.AGGREGATE: Aggregate,
     JobKind.PROCESS_DEVICE: ProcessDevice,
+    JobKind.CLEANUP: Cleanup,
 }
 """The kinds of jobs that there are, and what each is told."""
 
@@ -93,6 +106,13 @@ def schedules(settings: Settings) -> tuple[Schedule, ...]:
     """What is done again and again, whoever runs it."""
     if not settings.schedules_enabled:
         return ()
+    cleanup = Schedule(
+        name="cleanup",
+        kind=JobKind.CLEANUP,
+        every=timedelta(seconds=settings.cleanup_every_s),
+        offset=SUNDAY_NIGHT,
+        params=Cleanup().model_dump(mode="json"),
+    )
     return (
         Schedule(
             name="aggregate",
@@ -101,6 +121,7 @@ def schedules(settings: Settings) -> tuple[Schedule, ...]:
             offset=AFTER_THE_HOUR,
             params=Aggregate().model_dump(mode="json"),
         ),
+        *([cleanup] if settings.retention else []),
     )
 
 
@@ -156,7 +177,7 @@ async def _aggregate(running: Running, runtime: Runtime) -> Mapping[str, Any] | 
     if (asked.everything or asked.period) and not running.checkpoint.get("marked"):
         stores: dict[str, Any] = {"readings": runtime.readings, "rollups": runtime.rollups}
         if asked.everything:
-            await sites.mark(ids, **stores)
+            await sites.mark(ids, registry=runtime.registry, **stores)
         elif asked.period is not None:
             await sites.mark_period(ids, asked.period, **stores)
         running.step(0, None, QUARTERS, marked=True)
@@ -200,4 +221,56 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
     async def bring_up_to_date(running: Running) -> Mapping[str, Any] | Divided:
         return await _aggregate(running, runtime)
 
-    return {JobKind.AGGREGATE: bring_up_to_date, JobKind.PROCESS_DEVICE: process_device}
+    return {
+        JobKind.AGGREGATE: bring_up_to_date,
+        JobKind.PROCESS_DEVICE: process_device,
+        JobKind.CLEANUP: _cleanup(runtime),
+    }
+
+
+def _cleanup(runtime: Runtime) -> Duty:
+    async def cleanup(running: Running) -> Mapping[str, Any]:
+        job = running.claim.job
+        asked = Cleanup.model_validate(job.params)
+        cleaner = retention.Cleaner(
+            order=retention.Order(
+                job_id=job.job_id,
+                now=job.created,
+                days=runtime.settings.retention,
+                site_id=asked.site_id,
+                version=__version__,
+            ),
+            registry=runtime.registry,
+            readings=runtime.readings,
+            rollups=runtime.rollups,
+            retentions=runtime.retentions,
+            tombstones=runtime.tombstones,
+            clock=runtime.clock,
+        )
+        if asked.dry_run:
+            return retention.result(await cleaner.look(), dry_run=True)
+        await _alone(job, runtime.jobs)
+        try:
+            cleaned = await cleaner.clean_up(lambda done, total: running.step(done, total, "rows"))
+        except (Stopped, asyncio.CancelledError):
+            if running.state is JobState.CANCELLING:  # nobody goes on with it
+                await cleaner.close(await runtime.tombstones.of_job(job.job_id))
+            raise
+        return retention.result(cleaned, dry_run=False)
+
+    return cleanup
+
+
+async def _alone(job: Job, jobs: JobStore) -> None:
+    """Refuse to clean up while another does: the one that was asked for first goes on.
+
+    Raises
+    ------
+    ConflictError
+        Naming the other.
+    """
+    for state in (JobState.RUNNING, JobState.CANCELLING):
+        for other in (await jobs.jobs(kind=job.kind, state=state)).jobs:
+            first = (other.created, other.job_id) < (job.created, job.job_id)
+            if first and not other.params.get("dry_run"):
+                raise ConflictError(f"the clean-up of job {other.job_id} is at work")

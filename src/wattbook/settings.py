@@ -8,12 +8,15 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
+from wattbook.core import retention
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.naming import METER_TAG, Naming, parse_fields
+from wattbook.core.retention import Kind
 from wattbook.stores.address import Address
 from wattbook.stores.influxdb.address import SCHEMES
 from wattbook.stores.influxdb.address import Address as BucketAddress
 
+Days = Annotated[int, Field(ge=1, le=36_500)] | None
 BYTES_PER_MB = 1 << 20
 POSTGRESQL = ("postgresql://", "postgres://")
 INFLUXDB = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")
@@ -63,11 +66,44 @@ class Settings(BaseSettings):
     timescaledb_enabled: bool = Field(
         default=False, description="keep readings and rollups in hypertables of TimescaleDB"
     )
-    retention_readings_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="age [days] at which TimescaleDB drops readings; for ever when left out"
+    retention_readings_days: Days = Field(
+        None, description="age [days] at which readings go; kept for ever when left out"
     )
-    retention_rollups_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="age [days] at which TimescaleDB drops rollups; for ever when left out"
+    retention_revisions_days: Days = Field(
+        None,
+        description="age [days] at which superseded readings go; kept for ever when left out",
+    )
+    retention_rollups_quarter_days: Days = Field(
+        None,
+        description="age [days] at which quarter-hour rollups go; kept for ever when left out",
+    )
+    retention_rollups_hour_days: Days = Field(
+        None,
+        description="age [days] at which hourly rollups go; kept for ever when left out",
+    )
+    retention_rollups_day_days: Days = Field(
+        None,
+        description="age [days] at which daily rollups go; kept for ever when left out",
+    )
+    retention_rollups_week_days: Days = Field(
+        None,
+        description="age [days] at which weekly rollups go; kept for ever when left out",
+    )
+    retention_rollups_month_days: Days = Field(
+        None,
+        description="age [days] at which monthly rollups go; kept for ever when left out",
+    )
+    retention_rejects_days: Days = Field(
+        None,
+        description="age [days] at which rows that were refused go; kept for ever when left out",
+    )
+    retention_receipts_days: Days = Field(
+        None,
+        description="age [days] at which receipts of batches go; kept for ever when left out",
+    )
+    retention_jobs_days: Days = Field(
+        None,
+        description="age [days] at which jobs that have ended go; kept for ever when left out",
     )
     readings_store: Literal["auto", "influxdb"] = Field(
         "auto", description="where readings are; `auto` with all else, `influxdb` in a bucket"
@@ -132,6 +168,10 @@ class Settings(BaseSettings):
     aggregate_every_s: Annotated[int, Field(ge=1)] = Field(
         3600, description="how often [s] the schedule `aggregate` brings rollups up to date"
     )
+    cleanup_every_s: Annotated[int, Field(ge=1)] = Field(
+        604_800,
+        description="how often [s] the schedule `cleanup` removes what RETENTION_… says, if any",
+    )
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -175,14 +215,11 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _retain_with_timescaledb(self) -> "Settings":
-        kept = {
-            "RETENTION_READINGS_DAYS": self.retention_readings_days,
-            "RETENTION_ROLLUPS_DAYS": self.retention_rollups_days,
-        }
-        asked = [name for name, days in kept.items() if days is not None]
-        if asked and not self.timescaledb_enabled:
-            raise ValueError(f"{asked[0]} is carried out by TimescaleDB: set TIMESCALEDB_ENABLED")
+    def _keep_what_others_rest_on(self) -> "Settings":
+        try:
+            retention.check_days(self.retention)
+        except InputError as error:
+            raise ValueError(str(error)) from error
         return self
 
     @model_validator(mode="after")
@@ -216,6 +253,12 @@ class Settings(BaseSettings):
             self.database_user,
             None if secret is None else secret.get_secret_value(),
         ).url
+
+    @property
+    def retention(self) -> dict[Kind, int]:
+        """For how many days what is kept; what is not here is kept for ever."""
+        days = {kind: getattr(self, retention.setting(kind).lower()) for kind in Kind}
+        return {kind: each for kind, each in days.items() if each is not None}
 
     @property
     def influxdb_missing(self) -> list[str]:

@@ -20,8 +20,11 @@ from wattbook.ports.grid import GridStore
 from wattbook.ports.jobs import Bell, JobStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
+from wattbook.ports.retention import Retention
 from wattbook.ports.rollups import RollupStore
 from wattbook.ports.source import Source
+from wattbook.ports.stats import Stats, Stored
+from wattbook.ports.tombstones import Tombstones
 from wattbook.ports.watermarks import Watermarks
 from wattbook.settings import Settings
 from wattbook.sources.calendar import PublicHolidays
@@ -33,11 +36,16 @@ from wattbook.stores.duckdb.grid import DuckGrid
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
+from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
+from wattbook.stores.duckdb.stats import DuckStats
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import revision, upgrade
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.retention import SqlRetention
+from wattbook.stores.sql.stats import SqliteStats
+from wattbook.stores.sql.tombstones import SqlTombstones
 from wattbook.stores.sql.watermarks import SqlWatermarks
 
 if TYPE_CHECKING:
@@ -60,6 +68,11 @@ class Runtime:
     archive: Archive
     watermarks: Watermarks
     jobs: JobStore
+    retentions: tuple[Retention, ...]
+    """Each removes other kinds of rows."""
+    tombstones: Tombstones
+    stats: Stats
+    stored: tuple[Stored, ...]
     bell: Bell | None
     """Workers beside the service; null: it works on jobs itself."""
     collector: Collector
@@ -119,6 +132,10 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             archive=stores.archive,
             watermarks=stores.watermarks,
             jobs=stores.jobs,
+            retentions=stores.retentions,
+            tombstones=stores.tombstones,
+            stats=stores.stats,
+            stored=stores.stored,
             bell=_bell(settings),
             collector=Collector(registry=stores.registry, readings=stores.readings, clock=clock),
             turnstile=Turnstile(),
@@ -143,7 +160,12 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             yield House(archive=archive.InfluxArchive(influx))
         return
     async with open_runtime(settings, clock) as runtime:
-        yield House(archive=runtime.archive, rollups=runtime.rollups, registry=runtime.registry)
+        yield House(
+            archive=runtime.archive,
+            rollups=runtime.rollups,
+            registry=runtime.registry,
+            tombstones=runtime.tombstones,
+        )
 
 
 async def is_there(settings: Settings) -> bool:
@@ -165,6 +187,13 @@ async def open_jobs(settings: Settings) -> AsyncIterator[JobStore]:
         yield SqlJobs(sql)
 
 
+@asynccontextmanager
+async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
+    """The registry alone: its database may be open elsewhere."""
+    async with _sql(settings) as sql:
+        yield SqlRegistry(sql)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """What keeps the data."""
@@ -176,6 +205,10 @@ class Stores:
     archive: Archive
     watermarks: Watermarks
     jobs: JobStore
+    retentions: tuple[Retention, ...]
+    tombstones: Tombstones
+    stats: Stats
+    stored: tuple[Stored, ...]
 
 
 @asynccontextmanager
@@ -189,6 +222,7 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
             marks = Marks(engine, meter_keys)
             readings = DuckReadings(engine, meter_keys, marks, clock)
             grid = DuckGrid(engine, zone_keys, clock)
+            stats = DuckStats(engine)
             yield Stores(
                 registry=SqlRegistry(sql),
                 watermarks=SqlWatermarks(sql),
@@ -197,6 +231,10 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
                 rollups=DuckRollups(engine, meter_keys, marks),
                 grid=grid,
                 archive=DuckArchive(engine, meter_keys, zone_keys, readings, grid),
+                retentions=(DuckRetention(engine, meter_keys), SqlRetention(sql)),
+                tombstones=SqlTombstones(sql),
+                stats=stats,
+                stored=(stats, SqliteStats(sql)),
             )
     finally:
         await asyncio.to_thread(engine.close)
@@ -218,6 +256,10 @@ async def _in_postgres(settings: Settings, _: Clock) -> AsyncIterator[Stores]:
                 rollups=opened.rollups,
                 grid=opened.grid,
                 archive=opened.archive,
+                retentions=(opened.retention, SqlRetention(sql)),
+                tombstones=SqlTombstones(sql),
+                stats=opened.stats,
+                stored=(opened.stats,),
             )
 
 
@@ -235,10 +277,7 @@ async def _postgres(settings: Settings) -> "PostgresEngine":
         statement_timeout_s=settings.database_statement_timeout_s,
         retry_s=settings.database_retry_s,
     )
-    kept = timescale.Kept(settings.retention_readings_days, settings.retention_rollups_days)
-    note = await asyncio.to_thread(
-        timescale.prepare, opened, wanted=settings.timescaledb_enabled, kept=kept
-    )
+    note = await asyncio.to_thread(timescale.prepare, opened, wanted=settings.timescaledb_enabled)
     if note is not None:
         log.warning("timescaledb_not_as_set", reason=note)
     return opened
@@ -262,13 +301,24 @@ async def _readings(settings: Settings, beside: Stores, clock: Clock) -> AsyncIt
         yield beside
         return
     async with _bucket(settings) as influx:
-        from wattbook.stores.influxdb import archive, readings  # noqa: PLC0415 -- an extra
+        from wattbook.stores.influxdb import (  # noqa: PLC0415 -- an extra
+            archive,
+            readings,
+            retention,
+            stats,
+        )
 
         # Who holds the file of the rollups is the only one who writes readings.
         alone = settings.postgresql_url is None
         mark = beside.rollups.mark
         async with readings.opened(influx, mark, alone=alone, clock=clock) as opened:
-            yield replace(beside, readings=opened, archive=archive.InfluxArchive(influx, opened))
+            yield replace(
+                beside,
+                readings=opened,
+                archive=archive.InfluxArchive(influx, opened),
+                retentions=tuple(map(retention.Beside, beside.retentions)),
+                stats=stats.BesideStats(beside.stats),
+            )
 
 
 @asynccontextmanager

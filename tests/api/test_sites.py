@@ -85,6 +85,8 @@ async def test_a_site_is_registered_and_found(client):
         "longitude": None,
         "status": "active",
         "simulated": False,
+        "hold_reason": None,
+        "hold_since": None,
         "created": "2026-01-01T00:00:00Z",
         "updated": "2026-01-01T00:00:00Z",
         "meters": [

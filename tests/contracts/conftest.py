@@ -20,6 +20,7 @@ from wattbook.clients.influxdb import server as influx
 from wattbook.ports.archive import Archive
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
+from wattbook.ports.retention import Retention
 from wattbook.ports.rollups import RollupStore
 from wattbook.stores.duckdb.archive import DuckArchive
 from wattbook.stores.duckdb.engine import Engine
@@ -27,12 +28,13 @@ from wattbook.stores.duckdb.grid import DuckGrid
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
+from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.influxdb import readings as influx_readings
 from wattbook.stores.influxdb.archive import InfluxArchive
+from wattbook.stores.influxdb.retention import Beside
 from wattbook.stores.postgres import series, timescale
 from wattbook.stores.postgres.engine import Engine as PostgresEngine
-from wattbook.stores.postgres.timescale import Kept
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade, upgrade_on
 
@@ -45,6 +47,7 @@ class Stores:
     rollups: RollupStore
     grid: GridStore
     archive: Archive
+    retention: Retention
 
 
 @asynccontextmanager
@@ -59,6 +62,7 @@ async def duckdb(path: Path | None) -> AsyncIterator[Stores]:
             DuckRollups(engine, meters, marks),
             grid,
             DuckArchive(engine, meters, zones, readings, grid),
+            DuckRetention(engine, meters),
         )
     finally:
         engine.close()
@@ -67,7 +71,7 @@ async def duckdb(path: Path | None) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def postgres(url: str) -> AsyncIterator[Stores]:
     async with series.opened(PostgresEngine(url), stamped=False) as opened:
-        yield Stores(opened.readings, opened.rollups, opened.grid, opened.archive)
+        yield Stores(opened.readings, opened.rollups, opened.grid, opened.archive, opened.retention)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +88,7 @@ def migrated_timescale(fresh_timescale_database) -> Iterator[str]:
     with fresh_timescale_database() as url:
         upgrade(url)
         engine = PostgresEngine(url)
-        assert timescale.prepare(engine, wanted=True, kept=Kept()) is None
+        assert timescale.prepare(engine, wanted=True) is None
         engine.close()
         yield url
 
@@ -96,7 +100,12 @@ async def influxdb(where: influx.Place, path: Path) -> AsyncIterator[Stores]:
         influx.opened(where) as server,
         influx_readings.opened(server, beside.rollups.mark, alone=True) as readings,
     ):
-        yield replace(beside, readings=readings, archive=InfluxArchive(server, readings))
+        yield replace(
+            beside,
+            readings=readings,
+            archive=InfluxArchive(server, readings),
+            retention=Beside(beside.retention),
+        )
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Stores]]

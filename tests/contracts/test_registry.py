@@ -25,6 +25,7 @@ from wattbook.core.errors import (
     InvalidEntityError,
     UnknownEntityError,
 )
+from wattbook.core.retention import LINES
 from wattbook.core.tariffs import (
     Band,
     Block,
@@ -408,6 +409,7 @@ async def test_the_meters_of_all_sites_are_one_frame(registry):
             "max_hold_s": [60, 2_700, 900],  # 3 × 900 s, 3 × 300 s
             "register_size_kwh": [1e6, None, None],
             "capacity_kw": [None, 25_000.0, 25_000.0],
+            **{name: [None] * 3 for name in LINES.values()},  # nothing was removed
         },
         schema=frames.METERS.schema,
     )

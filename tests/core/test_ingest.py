@@ -33,11 +33,13 @@ def meters(*rows: Mapping[str, object]) -> pl.DataFrame:
     return pl.DataFrame([{**plain, **row} for row in rows], schema=frames.METERS.schema)
 
 
+AT_FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 METERS = meters(
     {"meter_id": "p", "site_id": "s"},
     {"meter_id": "i", "site_id": "s", "kind": "interval", "role": "sub"},
     {"meter_id": "r", "site_id": "s", "kind": "register", "role": "sub"},
     {"meter_id": "g", "site_id": "s", "role": "generation"},
+    {"meter_id": "old", "site_id": "s", "role": "sub", "readings_from_utc": AT_FEBRUARY},
 )
 
 
@@ -75,6 +77,8 @@ def reason(row: dict[str, object]) -> str | None:
         ({"timestamp": "1990-01-01T00:00:00Z"}, None),
         ({"timestamp": "1989-12-31T23:59:59Z"}, Reason.TOO_OLD),
         ({"timestamp": "1900-01-01T00:00:00Z"}, Reason.TOO_OLD),
+        ({"meter_id": "old", "timestamp": "2026-01-31T23:59:59Z"}, Reason.REMOVED_PERIOD),
+        ({"meter_id": "old", "timestamp": "2026-02-01T00:00:00Z"}, None),
         ({"power_kw": float("nan")}, Reason.NOT_FINITE),
         ({"temperature_c": float("inf")}, Reason.NOT_FINITE),
         ({"hashrate_th": float("-inf")}, Reason.NOT_FINITE),

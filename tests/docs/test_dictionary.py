@@ -44,6 +44,9 @@ REASONS: dict[Reason, str] = {
         "more than 5 minutes ahead of the time of arrival (8 days for zone conditions)"
     ),
     Reason.TOO_OLD: "before 1990: a clock that was never set",
+    Reason.REMOVED_PERIOD: (
+        "before the readings of the meter that are still kept: a clean-up removed what was there"
+    ),
     Reason.NOT_A_NUMBER: "text where a number is wanted",
     Reason.NOT_FINITE: "NaN or an infinity",
     Reason.NO_VALUE: "the value that the meter's kind needs is missing; for a zone: every value is",

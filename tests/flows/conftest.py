@@ -13,7 +13,9 @@ from wattbook.ports.calendar import Calendar
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
+from wattbook.ports.retention import Retention
 from wattbook.ports.rollups import RollupStore
+from wattbook.ports.tombstones import Tombstones
 from wattbook.ports.watermarks import Watermarks
 from wattbook.sources.calendar import PublicHolidays
 from wattbook.stores.duckdb.archive import DuckArchive
@@ -22,10 +24,13 @@ from wattbook.stores.duckdb.grid import DuckGrid
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
+from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.retention import SqlRetention
+from wattbook.stores.sql.tombstones import SqlTombstones
 from wattbook.stores.sql.watermarks import SqlWatermarks
 
 
@@ -49,6 +54,8 @@ class World:
     grid: GridStore
     archive: Archive
     watermarks: Watermarks
+    retentions: tuple[Retention, ...]
+    tombstones: Tombstones
     calendar: Calendar = field(default_factory=PublicHolidays)
     clock: SetClock = field(default_factory=SetClock)
 
@@ -97,6 +104,8 @@ async def empty_world() -> AsyncIterator[World]:
         grid=grid,
         archive=DuckArchive(engine, meters, zones, readings, grid),
         watermarks=SqlWatermarks(sql),
+        retentions=(DuckRetention(engine, meters), SqlRetention(sql)),
+        tombstones=SqlTombstones(sql),
     )
     engine.close()
     await sql.dispose()

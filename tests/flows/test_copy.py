@@ -97,7 +97,12 @@ class Disturbed(Through):
 
 
 def house(world, archive_: Archive | None = None) -> House:
-    return House(archive=archive_ or world.archive, rollups=world.rollups, registry=world.registry)
+    return House(
+        archive=archive_ or world.archive,
+        rollups=world.rollups,
+        registry=world.registry,
+        tombstones=world.tombstones,
+    )
 
 
 def bucket(world) -> House:

@@ -30,7 +30,6 @@ from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE
 from wattbook.core.periods import Grain
 from wattbook.stores.postgres import timescale
 from wattbook.stores.postgres.engine import Engine
-from wattbook.stores.postgres.timescale import Kept
 from wattbook.stores.sql.migrate import upgrade
 
 DAY = 24 * 60
@@ -49,10 +48,10 @@ SCHEMA = {
 }
 
 
-def prepare(url: str, *, wanted: bool, kept: Kept | None = None) -> str | None:
+def prepare(url: str, *, wanted: bool) -> str | None:
     engine = Engine(url)
     try:
-        return timescale.prepare(engine, wanted=wanted, kept=kept or Kept())
+        return timescale.prepare(engine, wanted=wanted)
     finally:
         engine.close()
 

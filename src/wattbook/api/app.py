@@ -16,7 +16,17 @@ from fastapi_offline import FastAPIOffline
 from wattbook import __version__, duties, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
-from wattbook.api.routes import carbon, cost, health, ingest, metrics, sites, write
+from wattbook.api.routes import (
+    carbon,
+    cost,
+    health,
+    ingest,
+    metrics,
+    sites,
+    stats,
+    tombstones,
+    write,
+)
 from wattbook.api.routes import jobs as job_routes
 from wattbook.api.routes import schedules as schedule_routes
 from wattbook.flows import jobs, rollup, schedules
@@ -80,7 +90,17 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(health.router)
     app.include_router(write.router)
-    for routes in (sites, ingest, metrics, carbon, cost, job_routes, schedule_routes):
+    for routes in (
+        sites,
+        ingest,
+        metrics,
+        carbon,
+        cost,
+        job_routes,
+        schedule_routes,
+        tombstones,
+        stats,
+    ):
         app.include_router(routes.router, prefix="/api/v1")
     app.add_route("/", lambda _: RedirectResponse(f"{settings.root_path}/docs"))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way

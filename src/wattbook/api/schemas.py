@@ -76,6 +76,11 @@ Model = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^\P{Cc}+$"),
     Field(description="as the maker calls it"),
 ]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^\P{Cc}+$"),
+    Field(description="legal hold: why nothing of the site may be removed; null releases it"),
+]
 Timezone = Annotated[
     str, Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago")
 ]
@@ -202,6 +207,7 @@ class SitePatch(Body):
     longitude: Longitude | None = None
     status: SiteStatus | None = None
     simulated: Annotated[bool, Field(strict=True)] | None = None
+    hold_reason: Reason | None = None
 
     @field_validator("name", "operator", "timezone", "zone", "status", "simulated", mode="before")
     @classmethod
@@ -265,6 +271,8 @@ class SiteOut(Answer):
     longitude: float | None
     status: SiteStatus
     simulated: bool
+    hold_reason: str | None = Field(description="why nothing of it may be removed; null: no hold")
+    hold_since: datetime | None = Field(validation_alias="hold_since_utc")
     created: datetime = Field(validation_alias="created_utc")
     updated: datetime = Field(validation_alias="updated_utc")
     meters: list[MeterOut]

@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-sites = typer.Typer(help="List, show and register sites.", invoke_without_command=True)
+sites = typer.Typer(help="List, show, register and hold sites.", invoke_without_command=True)
 app.add_typer(sites, name="sites")
 jobs = typer.Typer(help="List, watch, run and cancel background jobs.", no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
@@ -403,7 +403,7 @@ def cost(
 
 @sites.callback()
 def all_sites(context: typer.Context) -> None:
-    """List, show and register sites."""
+    """List, show, register and hold sites."""
     if context.invoked_subcommand is None:
         list_sites()
 
@@ -520,6 +520,25 @@ def add_site(
     door.add(file, options)
 
 
+@sites.command("hold")
+def hold_site(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why nothing of it may be removed.")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+) -> None:
+    """Put a site on legal hold, so that no clean-up removes anything of it; or release it.
+
+    Works beside a running service.
+    """
+    from wattbook.cli import sites as door
+
+    if (reason is None) != release:
+        raise typer.BadParameter("say --reason TEXT or --release, one of the two")
+    door.hold(site, reason)
+
+
 @app.command()
 def config(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -627,6 +646,29 @@ def watch_job(job_id: JobId, url: Url = None) -> None:
     show.json(job)
     if job["state"] != "succeeded":
         raise typer.Exit(1)
+
+
+@app.command()
+def stats(
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DAY", help="First day (UTC); seven if left out."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="First day that is out; tomorrow.")
+    ] = None,
+    url: Url = None,
+    json: AsJson = False,
+) -> None:
+    """What came in, what waits, how jobs fare and how large the stores are, by day."""
+    from wattbook.cli import show
+    from wattbook.cli import stats as door
+
+    found = door.look(url, begin, end)
+    if json:
+        show.json(found)
+    else:
+        door.tables(found)
 
 
 @app.command()

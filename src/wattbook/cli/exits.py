@@ -15,6 +15,7 @@ CODES: Final[dict[type[WattbookError], int]] = {
     WattbookError: 1,
     errors.InputError: 2,
     errors.UnknownEntityError: 3,
+    errors.RemovedError: 3,
     errors.ConflictError: 4,
     errors.UnavailableError: 5,
     errors.UnsupportedError: 6,

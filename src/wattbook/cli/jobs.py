@@ -50,7 +50,7 @@ def list_all(
     if url is not None:
         asked = {"state": state, "kind": kind, "parent_id": parent, "limit": limit}
         query = urlencode({name: value for name, value in asked.items() if value is not None})
-        found: list[Document] = _call(url, "GET", f"/jobs?{query}")["jobs"]
+        found: list[Document] = call(url, "GET", f"/jobs?{query}")["jobs"]
         return found
 
     async def work(jobs: JobStore) -> list[Document]:
@@ -69,7 +69,7 @@ def list_all(
 def read(url: str | None, job_id: str) -> Document:
     """One job."""
     if url is not None:
-        return _call(url, "GET", f"/jobs/{job_id}")
+        return call(url, "GET", f"/jobs/{job_id}")
 
     async def work(jobs: JobStore) -> Document:
         return _document(await jobs.job(job_id))
@@ -80,7 +80,7 @@ def read(url: str | None, job_id: str) -> Document:
 def cancel(url: str | None, job_id: str) -> Document:
     """Have a job stopped."""
     if url is not None:
-        return _call(url, "POST", f"/jobs/{job_id}/cancel")
+        return call(url, "POST", f"/jobs/{job_id}/cancel")
 
     async def work(jobs: JobStore) -> Document:
         return _document(await jobs.steer(job_id, JobState.CANCELLED))
@@ -90,7 +90,7 @@ def cancel(url: str | None, job_id: str) -> Document:
 
 def submit(url: str, kind: str, params: Mapping[str, Any], priority: int) -> Document:
     """Ask a service for a job."""
-    return _call(url, "POST", "/jobs", {"kind": kind, "params": params, "priority": priority})
+    return call(url, "POST", "/jobs", {"kind": kind, "params": params, "priority": priority})
 
 
 def run_here(kind: str, params: Mapping[str, Any]) -> Document:
@@ -260,7 +260,7 @@ def _in_store(work: Callable[[JobStore], Awaitable[Found]]) -> Found:
     return asyncio.run(whole())
 
 
-def _call(url: str, method: str, path: str, body: object = None) -> Document:
+def call(url: str, method: str, path: str, body: object = None) -> Document:
     """What the service answers; its refusals are our errors."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise InputError(f"{url!r} is no address of a service, as in http://127.0.0.1:8000")

@@ -12,7 +12,12 @@ def run(*, everything: bool) -> None:
     async def work(runtime: Runtime) -> Rolled:
         if everything:
             every = (await runtime.registry.meters())["meter_id"].to_list()
-            await sites.mark(every, readings=runtime.readings, rollups=runtime.rollups)
+            await sites.mark(
+                every,
+                registry=runtime.registry,
+                readings=runtime.readings,
+                rollups=runtime.rollups,
+            )
         return await catch_up(runtime)
 
     rolled = door.run(work)

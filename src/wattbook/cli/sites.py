@@ -1,11 +1,14 @@
 """The sites, as they are registered."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wattbook import settings, wiring
 from wattbook.cli import bodies, door, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core.entities import FleetItem, Meter, Site, Supply
@@ -49,12 +52,15 @@ def show_one(site_id: str, *, as_json: bool) -> None:
         show.json(_body(site))
         return
     made_up = " · simulated" if site.simulated else ""
+    made_up += " · on hold" if site.hold_reason else ""
     place = "" if None in (site.latitude, site.longitude) else f" · {_place(site)}"
     show.say(f"{site.id} · {site.name} · {site.status}{made_up}")
     show.say(
         f"operator {site.operator} · zone {site.zone} · {site.timezone}{place}"
         f" · capacity {number(site.capacity_kw)} kW"
     )
+    if site.hold_reason:
+        show.say(f"on hold since {site.hold_since_utc:%F}: {site.hold_reason}")
     show.say("")
     _meters(site.meters)
     if site.supplies:
@@ -106,6 +112,21 @@ def add(file: Path | None, options: Mapping[str, object]) -> None:
             show.say(f"registered {site.id}: {meters}")
 
     door.run(work)
+
+
+def hold(site_id: str, reason: str | None) -> None:
+    """Put a site on hold for a reason, or release it (null)."""
+    told = None if reason is None else reason.strip()
+
+    async def work() -> Site:
+        async with wiring.open_registry(settings.load()) as registry:
+            return await flow.hold(site_id, told, registry=registry, now=datetime.now(UTC))
+
+    site = asyncio.run(work())
+    if site.hold_reason is None:
+        show.say(f"{site.id} is not on hold")
+    else:
+        show.say(f"{site.id} is on hold since {site.hold_since_utc:%FT%TZ}: {site.hold_reason}")
 
 
 def _bodies(file: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ READING_VALUES: Final = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th"
 """What a meter can say of an instant."""
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+HOLD_REASON: Final = re.compile(r"[^\x00-\x1f\x7f]{1,1000}")
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _ABOVE_ZERO: Final = 5e-324
 HOLD_INTERVALS: Final = 3
@@ -121,6 +122,9 @@ class Site:
     longitude: float | None = None
     status: SiteStatus = SiteStatus.ACTIVE
     simulated: bool = False
+    hold_reason: str | None = None
+    """Why nothing of the site may be removed (a legal hold); null where something may."""
+    hold_since_utc: datetime | None = None
     created_utc: datetime
     updated_utc: datetime
     meters: tuple[Meter, ...] = field(default=())
@@ -175,6 +179,7 @@ def problems_with(site: Site) -> list[Problem]:
         wrong("zone", "bad_id", f"{site.zone!r} is no zone: want {ZONE.pattern}")
     if not known_timezone(site.timezone):
         wrong("timezone", "bad_timezone", f"{site.timezone!r} is not an IANA time zone")
+    _judge_hold(site, wrong)
     _judge_numbers(site, wrong)
     _judge_meters(site.meters, slug, wrong)
     for index, supply in enumerate(site.supplies):
@@ -184,6 +189,11 @@ def problems_with(site: Site) -> list[Problem]:
         if item.valid_to is not None and item.valid_to <= item.valid_from:
             wrong(f"fleet[{index}].valid_to", "bad_period", "ends before it begins")
     return found
+
+
+def _judge_hold(site: Site, wrong: Callable[[str, str, str], None]) -> None:
+    if site.hold_reason is not None and not HOLD_REASON.fullmatch(site.hold_reason):
+        wrong("hold_reason", "bad_reason", "want 1 to 1000 letters on one line")
 
 
 def _judge_numbers(site: Site, wrong: Callable[[str, str, str], None]) -> None:

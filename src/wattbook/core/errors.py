@@ -11,6 +11,7 @@
     │   ├── InvalidPeriodError      a span of time that cannot be meant
     │   └── InvalidEntityError      a site, meter, supply or fleet entry that cannot be meant
     ├── UnknownEntityError          nothing is registered under this id
+    ├── RemovedError                it was there, and a clean-up removed it
     ├── ConflictError               the id is taken, or another state was expected
     ├── UnsupportedError            this store cannot do this
     └── UnavailableError            a store or service cannot be reached, or is held by another
@@ -68,6 +69,10 @@ class InvalidEntityError(InputError):
 
 class UnknownEntityError(WattbookError):
     """Nothing is registered under this id."""
+
+
+class RemovedError(WattbookError):
+    """It was there, and a clean-up removed it."""
 
 
 class ConflictError(WattbookError):

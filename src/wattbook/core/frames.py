@@ -183,6 +183,10 @@ METERS: Final = Contract(
         "max_hold_s": Column(pl.Int64, "seconds for which a power reading is believed"),
         "register_size_kwh": Column(pl.Float64, "value at which the register returns to 0"),
         "capacity_kw": Column(pl.Float64, "most that the site can draw"),
+        "readings_from_utc": Column(UTC, "before it readings were removed; null where none were"),
+        "revisions_from_utc": Column(UTC, "the same for what was superseded before it"),
+        "quarters_from_utc": Column(UTC, "the same for its quarters"),
+        "days_from_utc": Column(UTC, "the same for its days"),
     },
 )
 ROLLUPS: Final = Contract(

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"
     FUTURE_TIMESTAMP = "future_timestamp"
     TOO_OLD = "too_old"
+    REMOVED_PERIOD = "removed_period"
     NOT_A_NUMBER = "not_a_number"
     NOT_FINITE = "not_finite"
     NO_VALUE = "no_value"
@@ -105,6 +106,7 @@ def sort_out(
         known_utc=pl.lit(now, dtype=frames.UTC),
         revision=pl.lit(0, dtype=pl.UInt16),
         quality=pl.col("quality").fill_null("measured"),
+        readings_from_utc=_line(meters, slot),
     )
     if label is IntervalLabel.END:
         length = pl.duration(seconds=pl.col("expected_interval_s"))
@@ -215,6 +217,14 @@ def _name_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         main_id=main_id,
         site_known=place.is_not_null() | pl.col("site_id").is_null(),
     )
+
+
+def _line(meters: pl.DataFrame, slot: pl.Series) -> pl.Expr:
+    """Before which instant the readings of each row's meter were removed; null for most."""
+    line = meters["readings_from_utc"]
+    if line.null_count() == line.len():
+        return pl.lit(None, dtype=frames.UTC)
+    return pl.lit(line).gather(slot)
 
 
 def _place(names: pl.Series, known: pl.Series) -> pl.Series:
@@ -361,6 +371,16 @@ def _reading_checks() -> list[Check]:
             .otherwise(pl.lit("meter_id: neither a meter nor a site is named")),
         ),
         *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
+        (
+            Reason.REMOVED_PERIOD,
+            (pl.col("ts_utc") >= pl.col("readings_from_utc")).fill_null(value=True),
+            pl.format(
+                "timestamp: the readings of {} before {} were removed, and what follows from them"
+                " stays as it is",
+                "meter_id",
+                pl.col("readings_from_utc").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            ),
+        ),
         (
             Reason.NOT_FINITE,
             pl.all_horizontal(_finite(name) for name in frames.READING_VALUES),

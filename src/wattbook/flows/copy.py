@@ -5,7 +5,9 @@ superseded before what is believed now, readings before the receipts that vouch 
 note of what is out of date before the figures that are. The sites come last, because they are the
 door to all the rest: until a site is registered nobody can ask for its figures, send it readings or
 have it rolled up, so there is nothing that could be taken for the whole. Whether the sites can be
-registered is looked at before any row moves, and what the target cannot keep is told.
+registered is looked at before any row moves, and what the target cannot keep is told. What was
+removed by clean-ups is remembered before the sites come, so that nothing is taken in where the
+source would refuse it.
 
 Each portion is one transaction, and is read again and compared with what was given before the next
 one begins. A portion that is the same on both sides is passed over: to run a copy again finishes
@@ -36,12 +38,14 @@ from wattbook.flows.sites import every
 from wattbook.ports.archive import Archive
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
+from wattbook.ports.tombstones import Tombstones
 
 SITES: Final = "sites"
 PARTS: Final = (*BY_NAME, SITES)
 """What can be copied: the tables, and the sites."""
 AT_ONCE: Final = 2
 """While one portion is written, another is read and compared."""
+STONES_AT_ONCE: Final = 5000
 NAMED: Final = 3
 """So many conflicts are named in a message; its problems are all of them."""
 REGISTERED: Final = ("created_utc", "updated_utc")
@@ -58,6 +62,7 @@ class House:
     archive: Archive
     rollups: RollupStore | None = None
     registry: Registry | None = None
+    tombstones: Tombstones | None = None
 
     @property
     def holds(self) -> list[str]:
@@ -153,6 +158,8 @@ async def everything(
     for table in figures:
         await move.table(table)
     if target.registry is not None:
+        if source.tombstones is not None and target.tombstones is not None and SITES in parts:
+            await _remember(source.tombstones, target.tombstones)
         for site in absent:
             await target.registry.add(site)
 
@@ -388,6 +395,18 @@ async def _note(source: House, target: House, contents: pl.DataFrame, *, with_fi
     if target.rollups is not None:
         await _mark(unfigured, target.rollups)
     return unfigured["meter_id"].n_unique()
+
+
+async def _remember(source: Tombstones, target: Tombstones) -> None:
+    """Have the target know what the source removed: nothing is taken in there either."""
+    cursor = None
+    while True:
+        page = await source.page(after=cursor, limit=STONES_AT_ONCE)
+        if page.tombstones:
+            await target.put(page.tombstones)
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 async def _mark(spans: pl.DataFrame, target: RollupStore) -> None:

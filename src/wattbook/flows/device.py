@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames, ingest
+from wattbook.core import frames, ingest, retention
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import rollup
@@ -44,6 +44,12 @@ async def look_again(
     if meters.is_empty():
         detail = f"no meter is registered as {meter_id!r}"
         raise UnknownEntityError(detail, [Problem("unknown_meter", detail, field="meter_id")])
+    if meters.filter(pl.col("readings_from_utc") > period.start).height:
+        raise retention.removed(
+            "start",
+            f"readings of {meter_id} before {meters['readings_from_utc'][0]:%FT%TZ} were removed"
+            " and cannot be looked at again: begin there",
+        )
     ports: dict[str, Any] = {
         "registry": registry,
         "readings": readings,

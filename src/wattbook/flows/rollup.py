@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
 import polars as pl
 import structlog
 
-from wattbook.core import frames, metrics, periods, rollup, segments
+from wattbook.core import frames, metrics, periods, retention, rollup, segments
 from wattbook.core.entities import MeterKind
 from wattbook.core.errors import WattbookError
 from wattbook.core.periods import Grain, Period
+from wattbook.core.retention import AS_OF_MARGIN
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -174,10 +175,6 @@ async def keep_up(
         log.info("rolled_up", meters=rolled.meters, rows=rolled.rows_written)
 
 
-AS_OF_MARGIN: Final = timedelta(days=40)
-"""For a past state, registers are read so far beyond the period to know its ends."""
-
-
 class Past:
     """Rollups of some meters as they would have been at a past instant, in memory."""
 
@@ -225,11 +222,14 @@ async def read_settled(
     ------
     InvalidPeriodError
         `as_of` has not come yet: its answer could still change.
+    RemovedError
+        What was known then was removed.
     """
     ids = meters["meter_id"].to_list()
     if as_of is not None:
         if as_of > clock.now():
             raise periods.invalid("as_of", "as_of has not come yet")
+        retention.check_past(meters, period, as_of)
         around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
         known = await readings.read(ids, around, as_of=as_of)
         return await read(await asyncio.to_thread(Past, known, meters, as_of))
@@ -255,7 +255,11 @@ async def _roll_up(
     """Roll up spans of meters of one time zone, and settle `dirty`; how many rows changed."""
     timezone = str(meters["timezone"][0])
     spans, rows = await readings.around(touched)
-    if spans.is_empty():
+    spans = retention.clipped(spans, meters)
+    if spans.is_empty():  # the readings are gone, and so is what was to be computed
+        nothing = frames.ROLLUPS.empty()
+        events = frames.EVENTS.empty()
+        await rollups.write(nothing, nothing.select(frames.ROLLUPS.key), events, spans, dirty)
         return 0
     ids = meters["meter_id"].to_list()
     hulls = {grain: _hull(spans, grain, timezone) for grain in Grain}
@@ -272,7 +276,7 @@ async def _roll_up(
         fresh, _ = _split(rollup.quarters(rows, meters), spans)
         figures = _every_grain(fresh, outside, old_days, meters, hulls)
         recomputed = [inside, old_days.filter(_in(hulls[Grain.DAY])), *coarse]
-        old = pl.concat(recomputed)
+        old = retention.computable(pl.concat(recomputed), meters)
         gone = old.join(figures, on=list(frames.ROLLUPS.key), how="anti")
         events = segments.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
         events, _ = _split(events, spans, "at_utc")
@@ -297,18 +301,18 @@ def _every_grain(
         return rollup.coarsen(finer.filter(_in(hulls[grain])), meters, grain)
 
     quarters = pl.concat([other_quarters.select(rollup.FIGURES), fresh])
-    new_days = coarsened(quarters, Grain.DAY)
-    other_days = old_days.filter(~_in(hulls[Grain.DAY])).select(rollup.FIGURES)
-    days = pl.concat([other_days, new_days])
-    return pl.concat(
-        [
-            new_days,
-            coarsened(quarters, Grain.HOUR),
-            coarsened(days, Grain.MONTH),
-            fresh,
-            coarsened(days, Grain.WEEK),
-        ]
-    )
+    new_days = retention.computable(coarsened(quarters, Grain.DAY), meters)
+    inside = retention.computable(old_days.filter(_in(hulls[Grain.DAY])), meters)
+    other_days = old_days.join(inside, on=list(frames.ROLLUPS.key), how="anti")
+    days = pl.concat([other_days.select(rollup.FIGURES), new_days])
+    figures = [
+        new_days,
+        coarsened(quarters, Grain.HOUR),
+        coarsened(days, Grain.MONTH),
+        fresh,
+        coarsened(days, Grain.WEEK),
+    ]
+    return retention.computable(pl.concat(figures), meters)
 
 
 def _in(period: Period) -> pl.Expr:

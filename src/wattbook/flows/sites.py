@@ -21,7 +21,7 @@ from wattbook.core.entities import (
     Supply,
     problems_with,
 )
-from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.core.errors import ConflictError, InvalidEntityError, Problem
 from wattbook.core.periods import Period
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -109,18 +109,48 @@ async def change(
     site = await registry.site(site_id)
 
     news = {name: value for name, value in changes.items() if value != getattr(site, name, ...)}
+    if "hold_reason" in news:
+        news["hold_since_utc"] = _held_since(site, news["hold_reason"], now)
     stale = [meter.id for meter in site.meters] if news.keys() & DECIDES_ROLLUPS else []
     known = {name: value for name, value in news.items() if hasattr(site, name)}
     _refuse(_problems(replace(site, **known)))  # type: ignore[arg-type]  # the registry checks names
 
     if not news:
         return site
+    if "timezone" in news:
+        _refuse_to_move(await registry.meters(), site_id)
     # Marked on both sides of the change: should this process die between the two,
     # nothing that was computed before it survives it.
-    await mark(stale, readings=readings, rollups=rollups)
+    await mark(stale, registry=registry, readings=readings, rollups=rollups)
     changed = await registry.change(site_id, news, now)
-    await mark(stale, readings=readings, rollups=rollups)
+    await mark(stale, registry=registry, readings=readings, rollups=rollups)
     return changed
+
+
+async def hold(site_id: str, reason: str | None, *, registry: Registry, now: datetime) -> Site:
+    """Put a legal hold on a site, or release it (null): while it is on, nothing is removed."""
+    site = await registry.site(site_id)
+    if site.hold_reason == reason:
+        return site
+    _refuse(_problems(replace(site, hold_reason=reason)))
+    changes = {"hold_reason": reason, "hold_since_utc": _held_since(site, reason, now)}
+    return await registry.change(site_id, changes, now)
+
+
+def _held_since(site: Site, reason: object, now: datetime) -> datetime | None:
+    """A hold whose reason is only worded otherwise goes on."""
+    return None if reason is None else site.hold_since_utc or now
+
+
+def _refuse_to_move(meters: pl.DataFrame, site_id: str) -> None:
+    """Refuse another time zone where civil days can no longer be summed from readings."""
+    lost = meters.filter(pl.col("readings_from_utc").is_not_null(), site_id=site_id)
+    if lost.height:
+        detail = (
+            f"readings of {lost['meter_id'][0]} before {lost['readings_from_utc'][0]:%FT%TZ} were"
+            " removed: their days cannot be computed in another time zone"
+        )
+        raise ConflictError(detail, [Problem("removed", detail, field="timezone")])
 
 
 async def put_parts(
@@ -149,16 +179,22 @@ async def put_parts(
     before = {meter.id: _reads(meter) for meter in site.meters}
     stale = [meter.id for meter in meters if before.get(meter.id, _reads(meter)) != _reads(meter)]
 
-    await mark(stale, readings=readings, rollups=rollups)
+    await mark(stale, registry=registry, readings=readings, rollups=rollups)
     changed = await registry.put_parts(site_id, (*meters, *supplies, *fleet), now)
-    await mark(stale, readings=readings, rollups=rollups)
+    await mark(stale, registry=registry, readings=readings, rollups=rollups)
     return Placement(changed, added)
 
 
-async def mark(meter_ids: list[str], *, readings: ReadingStore, rollups: RollupStore) -> None:
-    """Have all figures of these meters computed afresh."""
-    if meter_ids:
-        await rollups.mark(await readings.extent(meter_ids), afresh=True)
+async def mark(
+    meter_ids: list[str], *, registry: Registry, readings: ReadingStore, rollups: RollupStore
+) -> None:
+    """Have all figures of these meters computed afresh for which there still are readings."""
+    if not meter_ids:
+        return
+    kept = (await registry.meters()).select("meter_id", keep_utc="readings_from_utc")
+    spans = (await readings.extent(meter_ids)).join(kept, on="meter_id", how="left")
+    fresh = spans.with_columns(from_utc=pl.max_horizontal("from_utc", "keep_utc"))
+    await rollups.mark(fresh.filter(pl.col("from_utc") <= pl.col("to_utc")), afresh=True)
 
 
 async def mark_period(

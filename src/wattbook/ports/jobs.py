@@ -1,8 +1,8 @@
 """What keeps jobs: its rows are the truth about who does what."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from wattbook.core.jobs import Job, JobKind, JobState, Outcome, Progress
@@ -72,6 +72,16 @@ class Figures:
     counts: Mapping[tuple[JobKind, JobState], int]
     durations: Mapping[JobKind, tuple[timedelta, ...]]
     """From the beginning of the first attempt to the end of the last; the newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """How many jobs of a kind that were created on one UTC day are in a state."""
+
+    day: date
+    kind: JobKind
+    state: JobState
+    jobs: int
 
 
 class Bell(Protocol):
@@ -168,6 +178,10 @@ class JobStore(JobQueue, Protocol):
 
     async def figures(self, newest: int = 1000) -> Figures:
         """How many jobs there are, and how long the newest of them took that succeeded."""
+        ...
+
+    async def daily(self, since: datetime, until: datetime) -> Sequence[Daily]:
+        """How many jobs were created between two instants, by day, kind and state."""
         ...
 
     async def now(self) -> datetime:

@@ -60,6 +60,10 @@ class Registry(Protocol):
         """
         ...
 
+    async def holds(self) -> Mapping[str, str]:
+        """Why nothing of a site may be removed, for each site of which that is so."""
+        ...
+
     async def meters(self) -> pl.DataFrame:
         """`frames.METERS` of all sites, sorted by meter; cached until the registry changes."""
         ...

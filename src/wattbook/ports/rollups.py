@@ -56,7 +56,8 @@ class RollupStore(Rollups, Protocol):
     async def mark(self, spans: pl.DataFrame, *, afresh: bool = False) -> None:
         """Mark `spans` (`meter_id`, `from_utc`, `to_utc`) as changed.
 
-        `afresh` drops all rollups and events of these meters in the same transaction.
+        `afresh` drops all rollups and events of these meters in the same transaction, where spans
+        have `keep_utc` only those that do not begin before it.
         """
         ...
 

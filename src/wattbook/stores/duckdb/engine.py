@@ -57,6 +57,13 @@ class Engine:
         finally:
             cursor.close()
 
+    def size(self) -> int:
+        """Bytes of the file and of the log that is not folded in yet; 0 in memory."""
+        if self.path is None:
+            return 0
+        log = self.path.with_name(f"{self.path.name}.wal")
+        return sum(each.stat().st_size for each in (self.path, log) if each.exists())
+
     def close(self) -> None:
         """Finish what waits, fold the log into the file and let go of it."""
         self._lane.close()

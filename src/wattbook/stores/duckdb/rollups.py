@@ -193,12 +193,10 @@ class DuckRollups:
             for spans, afresh in items:
                 self._keys.add(con, spans["meter_id"])
                 own = self._keys.numbered(spans).select(
-                    "meter_key", pl.col("from_utc", "to_utc").dt.replace_time_zone(None)
+                    "meter_key", pl.selectors.datetime().dt.replace_time_zone(None)
                 )
                 if afresh:
-                    numbers = listed(own["meter_key"])
-                    con.execute(f"delete from rollups where meter_key in ({numbers})")
-                    con.execute(f"delete from register_events where meter_key in ({numbers})")
+                    _drop_figures(con, own)
                 self._marks.add_spans(con, own)
         except BaseException:
             self._keys.reload()
@@ -215,6 +213,18 @@ class DuckRollups:
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.named(found).with_columns(pl.col(*TIMES).dt.replace_time_zone("UTC"))
         return rollup.unpacked(rows)
+
+
+def _drop_figures(con: Connection, own: pl.DataFrame) -> None:
+    """Drop rollups and events of the meters of spans, but for those before `keep_utc`."""
+    if "keep_utc" not in own.columns:
+        own = own.with_columns(keep_utc=pl.lit(None, dtype=pl.Datetime("us")))
+    afresh = own.select("meter_key", "keep_utc").unique().to_arrow()  # noqa: F841  by its name
+    for table, at in (("rollups", "start_utc"), ("register_events", "at_utc")):
+        con.execute(
+            f"delete from {table} t using afresh a where t.meter_key = a.meter_key"
+            f" and (a.keep_utc is null or t.{at} >= a.keep_utc)"
+        )
 
 
 def _plain(period: Period) -> list[Any]:

@@ -258,12 +258,10 @@ class PostgresRollups:
 
     def _mark(self, session: Session, items: list[tuple[pl.DataFrame, bool]]) -> list[None]:
         for spans, afresh in items:
-            own = self._keys.numbered(spans).select("meter_key", "from_utc", "to_utc")
+            own = self._keys.numbered(spans)
             if afresh:
-                numbers = integers(own["meter_key"].to_list())
-                for table in ("rollups", "register_events"):
-                    session.execute(f"delete from {table} where meter_key = any({numbers})")
-            session.copy("dirty", own)
+                _drop_figures(session, own)
+            session.copy("dirty", own.select("meter_key", "from_utc", "to_utc"))
         return [None] * len(items)
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
@@ -283,6 +281,17 @@ _SELECT: Final = f"select meter_key, {', '.join(STORED)} from rollups"
 
 def _of(grain: Grain, period: Period) -> str:
     return f"grain = {rollup.code(grain)} and {within('start_utc', period)}"
+
+
+def _drop_figures(session: Session, own: pl.DataFrame) -> None:
+    """Drop rollups and events of the meters of spans, but for those before `keep_utc`."""
+    if "keep_utc" not in own.columns:
+        own = own.with_columns(keep_utc=pl.lit(None, dtype=frames.UTC))
+    for (keep,), spans in own.group_by("keep_utc"):
+        numbers = integers(spans["meter_key"].unique().to_list())
+        for table, at in (("rollups", "start_utc"), ("register_events", "at_utc")):
+            kept = f" and {at} >= {instant(keep)}" if isinstance(keep, datetime) else ""
+            session.execute(f"delete from {table} where meter_key = any({numbers}){kept}")
 
 
 def slot(site_id: str) -> int:

@@ -10,7 +10,9 @@ from wattbook.stores.postgres.engine import Engine
 from wattbook.stores.postgres.grid import PostgresGrid
 from wattbook.stores.postgres.keys import Keys
 from wattbook.stores.postgres.readings import PostgresReadings
+from wattbook.stores.postgres.retention import PostgresRetention
 from wattbook.stores.postgres.rollups import PostgresRollups
+from wattbook.stores.postgres.stats import PostgresStats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,8 @@ class Series:
     rollups: PostgresRollups
     grid: PostgresGrid
     archive: PostgresArchive
+    retention: PostgresRetention
+    stats: PostgresStats
 
 
 @asynccontextmanager
@@ -36,10 +40,18 @@ async def opened(engine: Engine, *, stamped: bool = True) -> AsyncIterator[Serie
         rollups=PostgresRollups(engine, meter_keys),
         grid=PostgresGrid(engine, zone_keys, stamped=stamped),
         archive=PostgresArchive(engine, meter_keys, zone_keys),
+        retention=PostgresRetention(engine, meter_keys),
+        stats=PostgresStats(engine),
     )
     try:
         yield series
     finally:
-        for part in (series.readings, series.rollups, series.grid, series.archive):
+        for part in (
+            series.readings,
+            series.rollups,
+            series.grid,
+            series.archive,
+            series.retention,
+        ):
             await asyncio.to_thread(part.close)
         await asyncio.to_thread(engine.close)

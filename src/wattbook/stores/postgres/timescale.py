@@ -51,21 +51,13 @@ ROLLUPS: Final = Hypertable(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """For how many days rows are kept; null: for ever."""
-
-    readings_days: int | None = None
-    rollups_days: int | None = None
-
-
-def prepare(engine: Engine, *, wanted: bool, kept: Kept) -> str | None:
+def prepare(engine: Engine, *, wanted: bool) -> str | None:
     """Make hypertables of `readings` and `rollups`, with their policies; harmless to repeat.
 
     Returns what there is to say where the tables are not as they are wanted.
     """
     try:
-        return engine.on_session(lambda session: _prepare(session, wanted=wanted, kept=kept))
+        return engine.on_session(lambda session: _prepare(session, wanted=wanted))
     except UnavailableError as error:
         if getattr(error.__cause__, "sqlstate", None) != HELD:
             raise
@@ -75,7 +67,7 @@ def prepare(engine: Engine, *, wanted: bool, kept: Kept) -> str | None:
         ) from error
 
 
-def _prepare(session: Session, *, wanted: bool, kept: Kept) -> str | None:
+def _prepare(session: Session, *, wanted: bool) -> str | None:
     partitioned = is_partitioned(session, READINGS.name)
     if not wanted:
         if partitioned:
@@ -83,7 +75,7 @@ def _prepare(session: Session, *, wanted: bool, kept: Kept) -> str | None:
         return "the tables are hypertables already and stay so, whatever TIMESCALEDB_ENABLED says"
     if lack := _lack(session):
         return f"{lack}; readings and rollups are in plain partitions by month"
-    for table, days in ((READINGS, kept.readings_days), (ROLLUPS, kept.rollups_days)):
+    for table in (READINGS, ROLLUPS):
         with _alone(session, table.name):
             if is_partitioned(session, table.name):
                 # A COPY that was told of the old table and waits for it would write past the new
@@ -91,7 +83,7 @@ def _prepare(session: Session, *, wanted: bool, kept: Kept) -> str | None:
                 session.fetch(f"select pg_advisory_xact_lock({WRITES})")
                 session.fetch(f"select pg_advisory_xact_lock({SHAPES})")
                 _convert(session, table)
-            _set_policies(session, table, days)
+            _set_policies(session, table)
     return None
 
 
@@ -142,7 +134,7 @@ def _convert(session: Session, table: Hypertable) -> None:
     session.execute(f"drop table {plain}")
 
 
-def _set_policies(session: Session, table: Hypertable, days: int | None) -> None:
+def _set_policies(session: Session, table: Hypertable) -> None:
     name = table.name
     found = session.fetch(
         "select compression_enabled as compressed from timescaledb_information.hypertables"
@@ -158,6 +150,5 @@ def _set_policies(session: Session, table: Hypertable, days: int | None) -> None
         f"select add_compression_policy('{name}', interval '{table.compress_days} days',"
         " if_not_exists => true) as job"
     )
+    # A policy would drop chunks whatever holds them, and leave no tombstone: clean-ups remove.
     session.fetch(f"select remove_retention_policy('{name}', if_exists => true)::text as gone")
-    if days is not None:
-        session.fetch(f"select add_retention_policy('{name}', interval '{days} days') as job")

@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     tuple_,
     update,
 )
@@ -32,7 +33,7 @@ from wattbook.core.jobs import (
     Outcome,
     Progress,
 )
-from wattbook.ports.jobs import Claim, Ending, Figures, JobPage, Order
+from wattbook.ports.jobs import Claim, Daily, Ending, Figures, JobPage, Order
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.families import (
     AT_WORK,
@@ -248,6 +249,26 @@ class SqlJobs:
             {(JobKind(kind), state): count for kind, state, count in counts},
             {kind: tuple(durations) for kind, durations in took.items()},
         )
+
+    async def daily(self, since: datetime, until: datetime) -> Sequence[Daily]:
+        """How many jobs were created between two instants, by day, kind and state."""
+        if self._engine.dialect.name == "postgresql":
+            day = func.to_char(func.timezone("UTC", jobs.c.created), "YYYY-MM-DD")
+        else:
+            day = func.strftime("%Y-%m-%d", jobs.c.created)
+        parts = (day.label("day"), jobs.c.kind, jobs.c.state)
+        query = (
+            select(*parts, func.count())
+            .where(jobs.c.created >= since, jobs.c.created < until)
+            .group_by(*(text(str(place)) for place in (1, 2, 3)))
+            .order_by(*(text(str(place)) for place in (1, 2, 3)))
+        )
+        async with self._reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            Daily(date.fromisoformat(day), JobKind(kind), state, count)
+            for day, kind, state, count in rows
+        ]
 
     async def now(self) -> datetime:
         """The time by which everything here is stamped."""

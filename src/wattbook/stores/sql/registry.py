@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    func,
     insert,
     select,
     type_coerce,
@@ -41,6 +42,7 @@ from wattbook.core.errors import (
     UnknownEntityError,
 )
 from wattbook.core.frames import METERS, check
+from wattbook.core.retention import LINES
 from wattbook.core.tariffs import Tariff
 from wattbook.ports.registry import Page, Part
 from wattbook.stores.sql.engine import reached, refused
@@ -51,6 +53,7 @@ from wattbook.stores.sql.schema import (
     sites,
     supplies,
     tariffs,
+    tombstones,
 )
 
 TABLES: Final[dict[type, Table]] = {
@@ -75,6 +78,12 @@ METER_QUERY: Final = select(
     meters.c.register_size_kwh,
     sites.c.capacity_kw,
 ).join_from(meters, sites)
+LINE_QUERY: Final = (
+    select(tombstones.c.owner, tombstones.c.kind, func.max(tombstones.c.until_utc))
+    .where(tombstones.c.kind.in_([str(kind) for kind in LINES]))
+    .group_by(tombstones.c.owner, tombstones.c.kind)
+)
+"""Before which instant there is nothing left of a meter."""
 
 
 FRESH_S: Final = 1.0
@@ -168,6 +177,13 @@ class SqlRegistry:
             await _put(connection, site_id, parts)
             return await _one(connection, site_id)
 
+    async def holds(self) -> Mapping[str, str]:
+        """Why nothing of a site may be removed, for each site of which that is so."""
+        query = select(sites.c.id, sites.c.hold_reason).where(sites.c.hold_reason.is_not(None))
+        async with self._reading() as connection:
+            rows = await connection.execute(query)
+            return {row.id: row.hold_reason for row in rows}
+
     async def meters(self) -> pl.DataFrame:
         """`frames.METERS` of all sites, sorted by meter."""
         if self._meters is not None and time.monotonic() - self._looked < FRESH_S:
@@ -180,7 +196,8 @@ class SqlRegistry:
                 self._looked = looked
                 return self._meters[1]
             rows = (await connection.execute(METER_QUERY)).all()
-        frame = _meter_frame(rows)
+            lines = (await connection.execute(LINE_QUERY)).all()
+        frame = _meter_frame(rows, lines)
         self._meters, self._looked = (version, frame), looked
         self._tariffs = {}
         return frame
@@ -311,11 +328,19 @@ async def _by_site(
     return found
 
 
-def _meter_frame(rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
-    columns = zip(*rows, strict=True) if rows else ([] for _ in METERS.columns)
-    frame = pl.DataFrame(dict(zip(METERS.columns, columns, strict=True)), schema=METERS.schema)
+def _meter_frame(rows: Sequence[Sequence[Any]], lines: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    schema = {name: dtype for name, dtype in METERS.schema.items() if name not in LINES.values()}
+    frame = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
     hold = pl.coalesce("max_hold_s", HOLD_INTERVALS * pl.col("expected_interval_s"))
-    return check(frame.with_columns(max_hold_s=hold).sort("meter_id"), METERS)
+    frame = frame.with_columns(max_hold_s=hold)
+    for kind, name in LINES.items():
+        drawn = {owner: until for owner, of, until in lines if of == kind}
+        line = pl.DataFrame(
+            {"meter_id": list(drawn), name: list(drawn.values())},
+            schema={"meter_id": pl.String, name: METERS.schema[name]},
+        )
+        frame = frame.join(line, on="meter_id", how="left")
+    return check(frame.sort("meter_id"), METERS)
 
 
 def _values(table: Table, entity: object) -> dict[str, object]:

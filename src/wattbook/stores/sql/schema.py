@@ -82,6 +82,8 @@ def _period() -> CheckConstraint:
 # Ids sort by code point in every database, as they do in Polars.
 ID: Final = String(64).with_variant(String(64, collation="C"), "postgresql")
 
+OWNER: Final = String().with_variant(String(collation="C"), "postgresql")
+
 metadata: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -105,6 +107,8 @@ sites: Final = Table(
     Column("longitude", Double),
     Column("status", Word(SiteStatus), nullable=False),
     Column("simulated", Boolean, nullable=False),
+    Column("hold_reason", String(1000)),
+    Column("hold_since_utc", Utc),
     Column("created_utc", Utc, nullable=False),
     Column("updated_utc", Utc, nullable=False),
     CheckConstraint("capacity_kw > 0", name="capacity_positive"),
@@ -241,6 +245,23 @@ attempts: Final = Table(
     Column("error", String),
     Column("traceback_id", String(32)),
 )
+tombstones: Final = Table(
+    "tombstones",
+    metadata,
+    Column("job_id", ID, primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("owner", OWNER, primary_key=True),
+    Column("site_id", ID),
+    Column("from_utc", Utc),
+    Column("until_utc", Utc, nullable=False),
+    Column("rows", BigInteger),
+    Column("removed_utc", Utc),
+    Column("version", String(64), nullable=False),
+    Index("ix_tombstones_owner", "owner", "kind", "until_utc"),
+    Index("ix_tombstones_until_utc", "until_utc"),
+)
+"""What was removed, of whom and by which job. The latest `until_utc` of a meter is where its data
+begins, so these rows are read by whoever takes in readings or rolls them up."""
 registry_version: Final = Table(
     "registry_version",
     metadata,

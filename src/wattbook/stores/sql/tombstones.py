@@ -1,0 +1,125 @@
+"""What was removed, in SQLite or PostgreSQL."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from wattbook.core.errors import InputError, Problem
+from wattbook.core.retention import Kind, Tombstone
+from wattbook.ports.tombstones import StonePage
+from wattbook.stores.sql.engine import reached
+from wattbook.stores.sql.schema import registry_version, tombstones
+
+KEY: Final = ("job_id", "kind", "owner")
+AT_ONCE: Final = 1000
+"""So many rows go into one statement."""
+
+
+class SqlTombstones:
+    """`ports.tombstones.Tombstones` in an SQL database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def put(self, stones: Sequence[Tombstone]) -> None:
+        """Keep all of these, in place of those with the same key; one transaction."""
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        fresh = dialect.insert(tombstones)
+        rest = [column.key for column in tombstones.c if column.key not in KEY]
+        statement = fresh.on_conflict_do_update(
+            index_elements=list(KEY), set_={name: fresh.excluded[name] for name in rest}
+        )
+        rows = [asdict(stone) | {"kind": str(stone.kind)} for stone in stones]
+        async with self._writing() as connection:
+            for at in range(0, len(rows), AT_ONCE):
+                await connection.execute(statement, rows[at : at + AT_ONCE])
+
+    async def drop(self, stones: Sequence[Tombstone]) -> None:
+        """Take back tombstones under which nothing was removed."""
+        async with self._writing() as connection:
+            for stone in stones:
+                mine = (tombstones.c[name] == str(getattr(stone, name)) for name in KEY)
+                await connection.execute(delete(tombstones).where(*mine))
+
+    async def unfinished(self) -> list[Tombstone]:
+        """Those under which removing is, or was, under way."""
+        return await self._all(tombstones.c.removed_utc.is_(None))
+
+    async def of_job(self, job_id: str) -> list[Tombstone]:
+        """Those of one job, by kind and owner."""
+        return await self._all(tombstones.c.job_id == job_id)
+
+    async def page(
+        self,
+        *,
+        job_id: str | None = None,
+        kind: Kind | None = None,
+        owner: str | None = None,
+        site_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> StonePage:
+        """Tombstones by `until_utc`, the latest first."""
+        named = {"job_id": job_id, "kind": kind, "owner": owner, "site_id": site_id}
+        asked: list[ColumnElement[bool]] = [
+            tombstones.c[name] == str(value) for name, value in named.items() if value is not None
+        ]
+        if since is not None:
+            asked.append(tombstones.c.until_utc > since)
+        if until is not None:
+            asked.append(tombstones.c.from_utc < until)
+        place = [tombstones.c.until_utc, *(tombstones.c[name] for name in KEY)]
+        if after is not None:
+            asked.append(tuple_(*place) < _place_after(after))
+        order = [column.desc() for column in place]
+        query = select(tombstones).where(and_(True, *asked)).order_by(*order).limit(limit + 1)
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(query)).mappings().all()
+        found = tuple(_stone(row) for row in rows[:limit])
+        return StonePage(found, _cursor(found[-1]) if len(rows) > limit else None)
+
+    async def _all(self, which: ColumnElement[bool]) -> list[Tombstone]:
+        query = select(tombstones).where(which).order_by(*(tombstones.c[name] for name in KEY))
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(query)).mappings().all()
+        return [_stone(row) for row in rows]
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that tells the registry's caches that the meters' lines have moved."""
+        higher = registry_version.c.version + 1
+        with reached(self._engine.url):
+            async with self._engine.begin() as connection:
+                await connection.execute(update(registry_version).values(version=higher))
+                yield connection
+
+
+def _stone(row: RowMapping) -> Tombstone:
+    about: dict[str, Any] = {**row, "kind": Kind(row["kind"])}
+    return Tombstone(**about)
+
+
+def _cursor(stone: Tombstone) -> str:
+    place = "\n".join([stone.until_utc.isoformat(), *(str(getattr(stone, name)) for name in KEY)])
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _place_after(cursor: str) -> tuple[datetime, str, str, str]:
+    try:
+        until, job_id, kind, owner = base64.urlsafe_b64decode(cursor).decode().split("\n", 3)
+        return datetime.fromisoformat(until), job_id, kind, owner
+    except (binascii.Error, ValueError) as error:
+        detail = "this cursor was not given out by wattbook"
+        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")]) from error
