@@ -1,30 +1,17 @@
 """The carbon account of a site, an operator or a zone."""
 
-from typing import Any, Final
+from typing import Any
 
 from wattbook.cli import door, show
 from wattbook.cli.metrics import TABLE
-from wattbook.cli.show import NOTHING, Column, number, percent
+from wattbook.cli.show import Column
 from wattbook.cli.span import instant, span
 from wattbook.core.periods import Grain
+from wattbook.core.text import NOTHING, number, percent, rung
 from wattbook.flows import carbon as flow
 from wattbook.flows import entities
 from wattbook.flows.carbon import Account
 from wattbook.wiring import Runtime
-
-RUNGS: Final = {
-    "none": "hourly mix",
-    "reported": "hourly, as published",
-    "zone": "zone, yearly",
-    "region": "region, yearly",
-    "country": "country, yearly",
-    "world": "world, yearly",
-    "unknown": "unknown",
-    "mixed": "mixed",
-}
-"""What the rungs of the ladder are called in a sentence."""
-LATER: Final = "_later"
-EARLIER: Final = "_earlier"
 
 
 def account(
@@ -74,19 +61,6 @@ def account(
                 "rows": show.outward(found.rows).to_dicts(),
             }
         )
-
-
-def rung(fallback: str) -> str:
-    """A rung of the ladder in words.
-
-    >>> rung("none"), rung("zone_later")
-    ('hourly mix', 'zone, of a later year')
-    """
-    if fallback.endswith(LATER):
-        return f"{fallback.removesuffix(LATER)}, of a later year"
-    if fallback.endswith(EARLIER):
-        return f"{fallback.removesuffix(EARLIER)}, run out"
-    return RUNGS.get(fallback, fallback)
 
 
 def shares(found: Account) -> str:

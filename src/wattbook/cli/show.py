@@ -17,14 +17,24 @@ from rich.table import Table
 from rich.text import Text
 
 from wattbook.core.periods import Grain
+from wattbook.core.text import NOTHING, number, percent
 
-NOTHING: Final = "–"
-THIN: Final = "\N{NARROW NO-BREAK SPACE}"
+__all__ = [
+    "NOTHING",
+    "Column",
+    "console",
+    "csv",
+    "json",
+    "number",
+    "outward",
+    "percent",
+    "say",
+    "starts",
+    "table",
+]
+
 PIPE_WIDTH: Final = 160
 """Columns where nobody looks: wide enough that nothing is cut or folded."""
-PERCENT: Final = 100
-ROUNDING: Final = 1e-9
-"""So far from whole a sum of shares may be, for no other reason than how numbers are kept."""
 
 
 def console(*, err: bool = False) -> Console:
@@ -37,29 +47,6 @@ def console(*, err: bool = False) -> Console:
 def say(text: str, *, err: bool = False) -> None:
     """One line, whatever the width; square brackets mean nothing."""
     console(err=err).print(text, markup=False, soft_wrap=True)
-
-
-def number(value: object, digits: int = 0) -> str:
-    """`value` with grouped digits; a dash where it is not known.
-
-    >>> number(12410.52, 1), number(None), number(-0.01, 1)
-    ('12\u202f410.5', '–', '0.0')
-    """
-    if not isinstance(value, int | float):
-        return NOTHING
-    text = f"{value:,.{digits}f}".replace(",", THIN)
-    return text.removeprefix("-") if not text.strip(f"-0.{THIN}") else text
-
-
-def percent(value: object, digits: int = 1) -> str:
-    """A share as a percentage, never rounded up to whole or down to nothing."""
-    if not isinstance(value, int | float):
-        return NOTHING
-    shown = number(value * PERCENT, digits)
-    least = 10.0**-digits
-    if 0 < value < 1 - ROUNDING and float(shown) == PERCENT:
-        return number(PERCENT - least, digits)
-    return f"<{number(least, digits)}" if value > 0 and float(shown) == 0 else shown
 
 
 def starts(instants: Sequence[datetime], grain: Grain, timezone: str) -> list[str]:

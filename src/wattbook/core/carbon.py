@@ -241,3 +241,47 @@ def shares(hours: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("energy_share", "fallback", descending=[True, False])
     )
+
+
+def factor_rows(
+    hours: pl.DataFrame, grid: pl.DataFrame, table: pl.DataFrame, factor_set: str
+) -> pl.DataFrame:
+    """The rows of the factor table on which the emissions of `hours` rest, sorted by its key.
+
+    Parameters
+    ----------
+    hours
+        From `footprint`.
+    grid
+        `frames.GRID` from which the mixes of the hours were made.
+    table
+        `frames.FACTORS`.
+    factor_set
+        The set of technology factors for the mix.
+    """
+    used = hours.drop_nulls("emitted_kg")
+    mixed = used.filter(fallback=NONE).select("zone", hour=pl.col("start_utc").dt.truncate("1h"))
+    made = grid.with_columns(hour=pl.col("start_utc").dt.truncate("1h")).join(
+        mixed.unique(), on=["zone", "hour"], how="semi"
+    )
+    technologies = [
+        technology
+        for technology in frames.TECHNOLOGIES
+        if technology not in STORAGE and (made[f"gen_{technology}_mw"] > 0).any()
+    ]
+    by_technology = table.filter(
+        pl.col("factor_set") == factor_set,
+        pl.col("technology").is_in(technologies),
+        scope=factors.LIFECYCLE,
+        zone=factors.ANY_ZONE,
+    )
+    averages = table.filter(factor_set=factors.PUBLISHED, technology=factors.MIX)
+    have = set(averages["zone"])
+    stood_in = used.filter(~pl.col("fallback").is_in([NONE, REPORTED]))
+    chosen = [
+        averages.filter(zone=next(each for each in factors.ancestors(str(zone)) if each in have))
+        .join(rows.select("source", "g_per_kwh").unique(), on=["source", "g_per_kwh"], how="semi")
+        .select(table.columns)
+        for (zone,), rows in stood_in.group_by("zone", maintain_order=True)
+    ]
+    return pl.concat([by_technology, *chosen]).unique().sort(frames.FACTORS.key)

@@ -13,6 +13,9 @@ MIX: Final = "mix"
 LIFECYCLE: Final = "lifecycle"
 PUBLISHED: Final = "published"
 DEFAULT_SET: Final = "ipcc2014"
+LATER: Final = "_later"
+EARLIER: Final = "_earlier"
+"""Ends of the name of a rung whose figure is of another time than the hour."""
 
 
 def technology_sets(table: pl.DataFrame) -> list[str]:
@@ -119,9 +122,9 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
             source=pl.col("source").fill_null(first["source"]),
             scope=pl.col("scope").fill_null(first["scope"]),
             fallback=pl.when(pl.col("g_per_kwh").is_null())
-            .then(pl.lit(f"{name}_later"))
+            .then(pl.lit(name + LATER))
             .when(pl.col("start_utc") >= pl.col("to_utc"))
-            .then(pl.lit(f"{name}_earlier"))
+            .then(pl.lit(name + EARLIER))
             .otherwise(pl.lit(name)),
         )
     )

@@ -1,0 +1,165 @@
+"""How figures are written: grouped digits, a unit that suits them, a dash for what is unknown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from wattbook.core.factors import EARLIER, LATER
+from wattbook.core.units import (
+    KG_PER_T,
+    KW_PER_MW,
+    KWH_PER_GWH,
+    KWH_PER_MWH,
+    PERCENT,
+    TH_PER_EH,
+    TH_PER_PH,
+)
+
+NOTHING: Final = "–"
+THIN: Final = "\N{NARROW NO-BREAK SPACE}"
+BLANK: Final = "\N{NO-BREAK SPACE}"
+MINUS: Final = "\N{MINUS SIGN}"
+ROUNDING: Final = 10**-9
+"""So far from whole a sum of shares may be, for no other reason than how numbers are kept."""
+RUNGS: Final = {
+    "none": "hourly mix",
+    "reported": "hourly, as published",
+    "zone": "zone, yearly",
+    "region": "region, yearly",
+    "country": "country, yearly",
+    "world": "world, yearly",
+    "unknown": "unknown",
+    "mixed": "mixed",
+}
+"""What the rungs of the ladder of factors are called in a sentence."""
+
+
+def number(value: object, digits: int = 0) -> str:
+    """`value` with grouped digits; a dash where it is not known.
+
+    >>> number(12410.52, 1), number(None), number(-1 / 100, 1)
+    ('12\u202f410.5', '–', '0.0')
+    """
+    if not isinstance(value, int | float):
+        return NOTHING
+    text = f"{value:,.{digits}f}".replace(",", THIN)
+    return text.removeprefix("-") if not text.strip(f"-0.{THIN}") else text
+
+
+def percent(value: object, digits: int = 1) -> str:
+    """A share as a percentage, never rounded up to whole or down to nothing."""
+    if not isinstance(value, int | float):
+        return NOTHING
+    shown = number(value * PERCENT, digits)
+    least = 10**-digits
+    if 0 < value < 1 - ROUNDING and float(shown) == PERCENT:
+        return number(PERCENT - least, digits)
+    return f"<{number(least, digits)}" if value > 0 and float(shown) == 0 else shown
+
+
+def rung(fallback: str) -> str:
+    """A rung of the ladder in words.
+
+    >>> rung("none"), rung("zone_later")
+    ('hourly mix', 'zone, of a later year')
+    """
+    if fallback.endswith(LATER):
+        return f"{fallback.removesuffix(LATER)}, of a later year"
+    if fallback.endswith(EARLIER):
+        return f"{fallback.removesuffix(EARLIER)}, run out"
+    return RUNGS.get(fallback, fallback)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit in which figures are shown: so many of ours are one of it."""
+
+    name: str
+    size: int
+    digits: int
+    since: int = 10
+    """So many of it, or more, are shown in it."""
+
+    def write(self, value: object) -> str:
+        """A figure of ours in this unit, without its name.
+
+        >>> Unit("MWh", 1000, 1).write(12_345_678)
+        '12\u202f345.7'
+        """
+        if not isinstance(value, int | float):
+            return NOTHING
+        return number(value / self.size, self.digits).replace("-", MINUS)
+
+    def say(self, value: object) -> str:
+        """The same with the name of the unit."""
+        said = self.write(value)
+        return said if said == NOTHING else f"{said}{BLANK}{self.name}"
+
+
+SCALES: Final = {
+    "energy_kwh": (
+        Unit("kWh", 1, 1),
+        Unit("MWh", KWH_PER_MWH, 1),
+        Unit("GWh", KWH_PER_GWH, 1, since=1000),
+    ),
+    "power_kw": (Unit("kW", 1, 1), Unit("MW", KW_PER_MW, 2)),
+    "emitted_kg": (Unit("kg\u202fCO₂e", 1, 1), Unit("t\u202fCO₂e", KG_PER_T, 1)),
+    "hashrate_th": (
+        Unit("TH/s", 1, 1),
+        Unit("PH/s", TH_PER_PH, 1),
+        Unit("EH/s", TH_PER_EH, 2),
+    ),
+}
+"""Units that a quantity may be shown in, the smallest first."""
+
+
+def unit_of(quantity: str, values: Iterable[object]) -> Unit:
+    """The unit that suits the largest of the values: one for all figures that stand together.
+
+    >>> unit_of("energy_kwh", [900, None]).name, unit_of("energy_kwh", [12_000]).name
+    ('kWh', 'MWh')
+    """
+    known = [abs(value) for value in values if isinstance(value, int | float)]
+    largest = max(known, default=0)
+    chosen, *larger = SCALES[quantity]
+    for unit in larger:
+        if largest >= unit.since * unit.size:
+            chosen = unit
+    return chosen
+
+
+def money(values: Iterable[object], currency: str) -> Unit:
+    """An amount of money: with its cents where the largest is small."""
+    known = [abs(value) for value in values if isinstance(value, int | float)]
+    small = max(known, default=0) < _WITH_CENTS
+    return Unit(currency, 1, 2 if small else 0)
+
+
+_WITH_CENTS: Final = 10_000
+
+
+def offset(at: datetime) -> str:
+    """The offset of a local time from UTC, as in `+05:30`."""
+    seconds = at.utcoffset() or timedelta(0)
+    sign = "-" if seconds < timedelta(0) else "+"
+    minutes = abs(seconds) // timedelta(minutes=1)
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
+
+
+def clock(at: datetime) -> str:
+    """A local time with its offset, to the minute, as in `2026-03-29 03:00 +02:00`."""
+    return f"{at:%Y-%m-%d %H:%M}{BLANK}{offset(at).replace('-', MINUS)}"
+
+
+def lasting(seconds: float) -> str:
+    """A length of time in the two largest units that it has.
+
+    >>> lasting(900), lasting(9000), lasting(90_000)
+    ('15\u202fmin', '2\u202fh 30\u202fmin', '1\u202fd 1\u202fh')
+    """
+    minutes = round(seconds / 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "d"), (hours, "h"), (rest, "min")]
+    said = [f"{number(count)}{THIN}{name}" for count, name in parts if count]
+    return " ".join(said[:2]) or f"0{THIN}min"
