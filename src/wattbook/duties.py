@@ -3,20 +3,31 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 import polars as pl
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from wattbook import __version__
 from wattbook.core.errors import ConflictError, InputError, Problem
+from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.jobs import Job, JobKind, JobState, Progress
 from wattbook.core.periods import Period
-from wattbook.flows import device, retention, rollup, sites
+from wattbook.core.report import Format
+from wattbook.flows import device, report, retention, rollup, sites
 from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
 from wattbook.ports.jobs import Child, JobStore
+from wattbook.ports.reports import Filed
 from wattbook.settings import Settings
 from wattbook.wiring import Runtime
 
@@ -29,6 +40,13 @@ SUNDAY_NIGHT: Final = timedelta(days=3, hours=3)
 """From the first day of 1970, a Thursday, to 03:00 of a Sunday."""
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
+EntityId = Annotated[str, Field(min_length=1, max_length=80)]
+"""An id, or an id behind its kind: `operator:alder`."""
+
+
+def _split(value: object) -> object:
+    """Words between commas, as a command line gives them, are a list."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 class Params(BaseModel):
@@ -73,18 +91,43 @@ class Aggregate(Params):
         return self.site_ids if self.site_id is None else (self.site_id,)
 
 
-class ProcessDevice(Params):
-    """Judge and roll up one meter's readings of a period again."""
+class OverPeriod(Params):
+    """Something about a span of time."""
 
-    meter_id: Id = Field(description="the meter")
     start: AwareDatetime = Field(description="first instant, ISO 8601 with offset")
     end: AwareDatetime = Field(description="first instant after, ISO 8601 with offset")
 
     @model_validator(mode="after")
-    def _forward(self) -> "ProcessDevice":
+    def _forward(self) -> Self:
         if self.end <= self.start:
             raise ValueError("end must be after start")
         return self
+
+    @property
+    def period(self) -> Period:
+        """The span."""
+        return Period(self.start, self.end)
+
+
+class ProcessDevice(OverPeriod):
+    """Judge and roll up one meter's readings of a period again."""
+
+    meter_id: Id = Field(description="the meter")
+
+
+class Report(OverPeriod):
+    """Make a report and keep it."""
+
+    entity_id: EntityId = Field(description="a site, operator:ID or zone:ID")
+    formats: Annotated[tuple[Format, ...], BeforeValidator(_split)] = Field(
+        (Format.PDF, Format.HTML, Format.JSON, Format.CSV),
+        min_length=1,
+        description="what it is handed out as: pdf, html, json, csv, zip",
+    )
+    factor_set: Id = Field(DEFAULT_SET, description="set of emission factors by technology")
+    as_of: AwareDatetime | None = Field(
+        None, description="of what was known at this instant; of all that is known when left out"
+    )
 
 
 class Cleanup(Params):
@@ -98,6 +141,7 @@ PARAMS: Final[dict[JobKind, type[Params]]] = {
     JobKind.AGGREGATE: Aggregate,
     JobKind.PROCESS_DEVICE: ProcessDevice,
     JobKind.CLEANUP: Cleanup,
+    JobKind.REPORT: Report,
 }
 """The kinds of jobs that there are, and what each is told."""
 
@@ -204,7 +248,7 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
         asked = ProcessDevice.model_validate(running.claim.job.params)
         found = await device.look_again(
             asked.meter_id,
-            Period(asked.start, asked.end),
+            asked.period,
             registry=runtime.registry,
             readings=runtime.readings,
             rollups=runtime.rollups,
@@ -221,10 +265,33 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
     async def bring_up_to_date(running: Running) -> Mapping[str, Any] | Divided:
         return await _aggregate(running, runtime)
 
+    async def make_report(running: Running) -> Mapping[str, Any]:
+        asked = Report.model_validate(running.claim.job.params)
+        filed = await report.publish(
+            running.claim.job.job_id,  # so that a second attempt replaces what the first one left
+            asked.entity_id,
+            asked.period,
+            tuple(dict.fromkeys(asked.formats)),
+            factor_set=asked.factor_set,
+            factors=runtime.factors,
+            as_of=asked.as_of,
+            ports=runtime,
+            render=runtime.render,
+            reports=runtime.reports,
+            progress=lambda done, total, _: running.step(done, total, "sites and formats"),
+        )
+        return {
+            "report_id": filed.report_id,
+            "entity_id": filed.entity_id,
+            "fingerprint": filed.fingerprint,
+            "links": {sheet.form: link(runtime, filed, sheet.form) for sheet in filed.sheets},
+        }
+
     return {
         JobKind.AGGREGATE: bring_up_to_date,
         JobKind.PROCESS_DEVICE: process_device,
         JobKind.CLEANUP: _cleanup(runtime),
+        JobKind.REPORT: make_report,
     }
 
 
@@ -274,3 +341,8 @@ async def _alone(job: Job, jobs: JobStore) -> None:
             first = (other.created, other.job_id) < (job.created, job.job_id)
             if first and not other.params.get("dry_run"):
                 raise ConflictError(f"the clean-up of job {other.job_id} is at work")
+
+
+def link(runtime: Runtime, filed: Filed, form: Format) -> str:
+    """Where a service hands out a report in a format."""
+    return f"{runtime.settings.root_path}/api/v1/reports/{filed.report_id}.{form}"

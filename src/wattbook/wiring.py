@@ -20,6 +20,7 @@ from wattbook.ports.grid import GridStore
 from wattbook.ports.jobs import Bell, JobStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
+from wattbook.ports.reports import Render, Reports
 from wattbook.ports.retention import Retention
 from wattbook.ports.rollups import RollupStore
 from wattbook.ports.source import Source
@@ -27,6 +28,7 @@ from wattbook.ports.stats import Stats, Stored
 from wattbook.ports.tombstones import Tombstones
 from wattbook.ports.watermarks import Watermarks
 from wattbook.settings import Settings
+from wattbook.sinks import documents
 from wattbook.sources.calendar import PublicHolidays
 from wattbook.sources.files import reference
 from wattbook.stores.address import Address
@@ -43,6 +45,7 @@ from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import revision, upgrade
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.reports import SqlReports
 from wattbook.stores.sql.retention import SqlRetention
 from wattbook.stores.sql.stats import SqliteStats
 from wattbook.stores.sql.tombstones import SqlTombstones
@@ -79,6 +82,8 @@ class Runtime:
     turnstile: Turnstile
     factors: pl.DataFrame
     calendar: Calendar
+    reports: Reports
+    render: Render
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,8 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             turnstile=Turnstile(),
             factors=reference.factors(),
             calendar=PublicHolidays(),
+            reports=stores.reports,
+            render=documents.render,
         )
 
 
@@ -209,6 +216,7 @@ class Stores:
     tombstones: Tombstones
     stats: Stats
     stored: tuple[Stored, ...]
+    reports: Reports
 
 
 @asynccontextmanager
@@ -227,6 +235,7 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
                 registry=SqlRegistry(sql),
                 watermarks=SqlWatermarks(sql),
                 jobs=SqlJobs(sql),
+                reports=SqlReports(sql),
                 readings=readings,
                 rollups=DuckRollups(engine, meter_keys, marks),
                 grid=grid,
@@ -252,6 +261,7 @@ async def _in_postgres(settings: Settings, _: Clock) -> AsyncIterator[Stores]:
                 registry=SqlRegistry(sql),
                 watermarks=SqlWatermarks(sql),
                 jobs=SqlJobs(sql),
+                reports=SqlReports(sql),
                 readings=opened.readings,
                 rollups=opened.rollups,
                 grid=opened.grid,

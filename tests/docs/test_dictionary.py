@@ -14,6 +14,7 @@ from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
 from wattbook.core.periods import Grain
+from wattbook.core.report import Format
 from wattbook.core.segments import EventKind
 from wattbook.core.tariffs import ComponentKind
 from wattbook.core.windows import DayKind
@@ -111,6 +112,13 @@ DAYS: dict[DayKind, str] = {
     DayKind.WEEKEND: "Saturday and Sunday, unless the tariff says other days",
     DayKind.HOLIDAY: "of the tariff's calendar or its own list, on any day of the week",
 }
+FORMATS: dict[Format, str] = {
+    Format.PDF: "for people and archives: PDF/A-2a, PDF/UA-1, A4",
+    Format.HTML: "for people: one page that needs nothing else",
+    Format.JSON: "every figure, with the keys of the API, and the manifest of the fingerprint",
+    Format.CSV: "the series, a row for each bucket",
+    Format.ZIP: "every table, one CSV each, and the manifest of the fingerprint",
+}
 QUALITIES = {
     "measured": "as the meter told it",
     "estimated": "computed by the sender, or distributed over a silence of a register",
@@ -192,6 +200,7 @@ def page() -> str:
         words("Kinds of supply", SUPPLIES),
         words("Components of a tariff", COMPONENTS),
         words("Kinds of days", DAYS),
+        words("Formats of a report", FORMATS),
         words("Quality of a reading, from best to worst", QUALITIES),
         words("Technologies", TECHNOLOGIES),
     ]
@@ -225,6 +234,7 @@ def test_the_page_is_what_the_code_says() -> None:
         (SupplyKind, SUPPLIES),
         (ComponentKind, COMPONENTS),
         (DayKind, DAYS),
+        (Format, FORMATS),
     ],
 )
 def test_every_word_of_a_closed_list_has_a_meaning(

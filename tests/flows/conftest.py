@@ -13,6 +13,7 @@ from wattbook.ports.calendar import Calendar
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
+from wattbook.ports.reports import Reports
 from wattbook.ports.retention import Retention
 from wattbook.ports.rollups import RollupStore
 from wattbook.ports.tombstones import Tombstones
@@ -29,6 +30,7 @@ from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.reports import SqlReports
 from wattbook.stores.sql.retention import SqlRetention
 from wattbook.stores.sql.tombstones import SqlTombstones
 from wattbook.stores.sql.watermarks import SqlWatermarks
@@ -56,6 +58,7 @@ class World:
     watermarks: Watermarks
     retentions: tuple[Retention, ...]
     tombstones: Tombstones
+    reports: Reports
     calendar: Calendar = field(default_factory=PublicHolidays)
     clock: SetClock = field(default_factory=SetClock)
 
@@ -106,6 +109,7 @@ async def empty_world() -> AsyncIterator[World]:
         watermarks=SqlWatermarks(sql),
         retentions=(DuckRetention(engine, meters), SqlRetention(sql)),
         tombstones=SqlTombstones(sql),
+        reports=SqlReports(sql),
     )
     engine.close()
     await sql.dispose()

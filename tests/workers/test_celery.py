@@ -55,6 +55,21 @@ def test_a_job_whose_worker_is_killed_is_finished_by_another_from_its_checkpoint
     assert (job["result"]["meters"], energy(service)) == (1, 60.0)
 
 
+def test_a_worker_makes_a_report_and_the_service_hands_it_out(farm) -> None:
+    service = farm.serve()
+    farm.work()
+    take_in(service)
+    period = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
+    params = {"entity_id": "a", "formats": ["json", "pdf"], **period}
+
+    job = ended(service, submit(service, kind="report", params=params))
+
+    assert outcomes(job) == ["succeeded"], job
+    status, document = service.call("GET", f"/reports/{job['job_id']}.json")
+    assert (status, document["total"]["energy_kwh"]) == (200, 60.0)
+    assert document["fingerprint"]["sha256"] == job["result"]["fingerprint"]
+
+
 def test_a_worker_that_slept_beyond_its_lease_can_no_longer_write_the_end(farm) -> None:
     service, sleeper = farm.serve(), farm.work()
     take_in(service)

@@ -24,7 +24,7 @@ app.add_typer(sites, name="sites")
 jobs = typer.Typer(help="List, watch, run and cancel background jobs.", no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
 
-# `core.periods.Grain` and `core.ingest.IntervalLabel`, spelled out: their modules load Polars.
+# `core.periods.Grain` and others, spelled out: their modules load Polars.
 GrainName = Literal["quarter", "hour", "day", "week", "month"]
 LabelName = Literal["start", "end"]
 KindName = Literal["power", "interval", "register"]
@@ -399,6 +399,39 @@ def cost(
 
     chosen = form(as_json=json, as_csv=csv)
     door.account(site, begin, end, grain, as_of, chosen, spread=spread)
+
+
+@app.command()
+def report(
+    entity: Annotated[
+        str, typer.Argument(help="A site, operator:ID or zone:ID.", show_default=False)
+    ],
+    begin: From,
+    end: To = None,
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="[pdf|html|json|csv|zip]",
+            help="May be said again; that of --out, or pdf, if left out.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write it; a name made of SITE and days, in this folder, if left out.",
+        ),
+    ] = None,
+    factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
+    as_of: AsOf = None,
+) -> None:
+    """Write a report of a site, an operator or a zone: PDF, HTML, JSON, CSV."""
+    from wattbook.cli import report as door
+
+    if out is not None and len(form or ()) > 1:
+        raise typer.BadParameter("--out names one file; leave it out to write several formats")
+    door.run(entity, begin, end, list(form or ()), out, factors, as_of)
 
 
 @sites.callback()

@@ -13,12 +13,12 @@ import polars as pl
 
 from wattbook import __version__, samples, settings
 from wattbook.cli import bodies, door, progress, show
-from wattbook.cli.carbon import rung
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core.errors import ConflictError
 from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.periods import Grain, Period
+from wattbook.core.text import rung
 from wattbook.core.units import KW_PER_MW, KWH_PER_MWH
 from wattbook.flows import carbon, ingest, metrics
 from wattbook.flows import sites as registering

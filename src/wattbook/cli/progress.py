@@ -96,6 +96,20 @@ def rows(label: str) -> Iterator[Callable[[int, int, str], None]]:
         yield tell
 
 
+@contextmanager
+def steps(label: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar over steps of any length, which a flow moves once it knows how many there are."""
+    with ExitStack() as stack:
+        step: Step | None = None
+
+        def tell(done: int, total: int, about: str) -> None:
+            nonlocal step
+            step = step or stack.enter_context(bar(label, total))
+            step(done, about)
+
+        yield tell
+
+
 class Pace:
     """Rows per second and megabytes, in words."""
 

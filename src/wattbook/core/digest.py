@@ -16,7 +16,7 @@ from wattbook.core.units import W_PER_KW
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a report is about, and when it was made of what was known."""
+    """What a report is about, and of what was known when."""
 
     kind: str
     id: str
@@ -26,8 +26,7 @@ class Scope:
     sites: tuple[Site, ...]
     factor_set: str
     known_utc: datetime
-    """What was known at this instant."""
-    made_utc: datetime
+    """What was known at this instant: the one asked for, or that of the last change."""
     version: str
 
     @property

@@ -16,7 +16,9 @@ COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 }
 
 
-NOTHING_REFUSED: Final = pl.DataFrame(schema={"reason": pl.String, "rows": pl.Int64})
+NOTHING_REFUSED: Final = pl.DataFrame(
+    schema={"reason": pl.String, "rows": pl.Int64, "latest_utc": frames.UTC}
+)
 
 
 def gaps(quarters: pl.DataFrame, meter_ids: list[str], period: Period) -> pl.DataFrame:
@@ -66,7 +68,7 @@ def gaps(quarters: pl.DataFrame, meter_ids: list[str], period: Period) -> pl.Dat
 def refused(
     rejects: pl.DataFrame, meter_ids: list[str], site_ids: list[str], period: Period
 ) -> pl.DataFrame:
-    """Rows that were refused and that name one of these meters or sites: `reason`, `rows`.
+    """Rows that were refused and that name one of these meters or sites.
 
     A row counts where its stamp lies in the period; one whose stamp cannot be read, where it came
     in during the period. What does not name its meter so that it can be read is nobody's.
@@ -75,6 +77,11 @@ def refused(
     ----------
     rejects
         `frames.BATCH_REJECTS`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `reason`, `rows`, `latest_utc` (when the last of them came in), most rows first.
     """
     named = {
         name: pl.col("raw").str.extract(rf'"{name}"\s*:\s*"([^"]*)"')
@@ -98,7 +105,7 @@ def refused(
             pl.col("at").is_between(period.start, period.end, closed="left"),
         )
         .group_by("reason")
-        .agg(rows=pl.len().cast(pl.Int64))
+        .agg(rows=pl.len().cast(pl.Int64), latest_utc=pl.col("received_utc").max())
         .sort("rows", "reason", descending=[True, False])
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import polars as pl
@@ -25,13 +26,24 @@ VERSIONS: Final = dict.fromkeys(METHODS, 1)
 """One more whenever the same readings give another figure: "Figures that change" of the log."""
 
 
+class Format(StrEnum):
+    """What a report is handed out as."""
+
+    PDF = "pdf"
+    HTML = "html"
+    JSON = "json"
+    CSV = "csv"
+    ZIP = "zip"
+    """Every table as CSV."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """How complete and how sure the figures are."""
 
     gaps: pl.DataFrame
     rejects: pl.DataFrame | None
-    """`reason`, `rows`; null where the store keeps none."""
+    """From `core.gaps.refused`; null where the store keeps none."""
     corrections: pl.DataFrame | None
     events: pl.DataFrame
 

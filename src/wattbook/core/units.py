@@ -9,7 +9,11 @@ from wattbook.core.errors import InputError, Problem
 W_PER_KW: Final = 1000
 KW_PER_MW: Final = 1000
 KWH_PER_MWH: Final = 1000
+KWH_PER_GWH: Final = 1_000_000
 G_PER_KG: Final = 1000
+KG_PER_T: Final = 1000
+TH_PER_PH: Final = 1000
+TH_PER_EH: Final = 1_000_000
 PERCENT: Final = 100
 SECONDS_PER_HOUR: Final = 3600
 QUARTERS_PER_HOUR: Final = 4

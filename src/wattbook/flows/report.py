@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -16,7 +16,8 @@ from wattbook.core.entities import Meter, MeterRole, Site
 from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.fingerprint import Fingerprint
 from wattbook.core.periods import Grain, Period
-from wattbook.core.report import Report
+from wattbook.core.report import Format, Report
+from wattbook.core.retention import AS_OF_MARGIN
 from wattbook.flows import entities
 from wattbook.flows import metrics as figures_of
 from wattbook.flows import rollup as rolling
@@ -28,27 +29,34 @@ from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
+from wattbook.ports.reports import Filed, Render, Reports
 from wattbook.ports.rollups import Rollups, RollupStore
 
 Progress = Callable[[int, int, str], None]
-"""Takes sites done, sites in all, and the site that comes next."""
+"""Takes steps done, steps in all, and what comes next: a site, then a format."""
 
 READINGS_AT_ONCE: Final = 500_000
 """About so many readings are hashed together."""
 REJECTS: Final = keeping.BY_NAME["rejects"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class Ports(Protocol):
     """What a report is read from."""
 
-    registry: Registry
-    readings: ReadingStore
-    rollups: RollupStore
-    grid: GridStore
-    archive: Archive
-    calendar: Calendar
-    clock: Clock
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def readings(self) -> ReadingStore: ...
+    @property
+    def rollups(self) -> RollupStore: ...
+    @property
+    def grid(self) -> GridStore: ...
+    @property
+    def archive(self) -> Archive: ...
+    @property
+    def calendar(self) -> Calendar: ...
+    @property
+    def clock(self) -> Clock: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,8 @@ class Part:
     """From `core.fingerprint.summed`."""
     kept: int
     """Readings of the main meters in the period that are still there."""
+    known_utc: datetime | None
+    """When the last of what it rests on was learned."""
 
 
 def timezone_of(found: Found) -> str:
@@ -89,9 +99,10 @@ async def of(
     """
     found = await entities.find(entity_id, registry=ports.registry)
     period = _on_quarters(period)
+    periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
     sites = [await ports.registry.site(each) for each in found.meters["site_id"].unique().sort()]
-    made = ports.clock.now()
-    if as_of is not None and as_of > made:
+    now = ports.clock.now()
+    if as_of is not None and as_of > now:
         raise periods.invalid("as_of", "as_of has not come yet")
     scope = Scope(
         kind=found.kind,
@@ -101,18 +112,86 @@ async def of(
         period=period,
         sites=tuple(sites),
         factor_set=factor_set,
-        known_utc=as_of or made,
-        made_utc=made,
+        known_utc=as_of or now,
         version=__version__,
     )
-    table = factors
 
     parts = await _settled(scope, found, as_of, ports, progress)
     zones = sorted({site.zone for site in sites})
     conditions = await ports.grid.read(zones, _months(period), as_of=as_of)
     rejects = await _refused(scope, found, ports.archive)
+    if as_of is None:
+        scope = replace(scope, known_utc=_last_change(scope, parts, conditions, rejects))
 
-    return await asyncio.to_thread(_made, scope, parts, found, conditions, table, rejects)
+    return await asyncio.to_thread(_made, scope, parts, found, conditions, factors, rejects)
+
+
+async def publish(
+    report_id: str,
+    entity_id: str,
+    period: Period,
+    forms: Sequence[Format],
+    *,
+    factor_set: str = DEFAULT_SET,
+    factors: pl.DataFrame,
+    as_of: datetime | None = None,
+    ports: Ports,
+    render: Render,
+    reports: Reports,
+    progress: Progress | None = None,
+) -> Filed:
+    """Make the report of an entity and keep it in these formats; done twice, it is kept once."""
+
+    def step(done: int, sites: int, about: str) -> None:
+        if progress is not None:
+            progress(done, sites + len(forms), about)
+
+    made = await of(
+        entity_id,
+        period,
+        factor_set=factor_set,
+        factors=factors,
+        as_of=as_of,
+        ports=ports,
+        progress=step,
+    )
+
+    documents, sites = {}, len(made.scope.sites)
+    for done, form in enumerate(forms):
+        step(sites + done, sites, form)
+        documents[form] = await asyncio.to_thread(render, made, form)
+
+    scope = made.scope
+    filed = Filed(
+        report_id=report_id,
+        entity_id=scope.entity,
+        name=scope.name,
+        period=scope.period,
+        timezone=scope.timezone,
+        known_utc=scope.known_utc,
+        fingerprint=made.fingerprint.sha256,
+        version=scope.version,
+        created_utc=ports.clock.now(),
+    )
+    kept = await reports.file(filed, documents)
+    step(sites + len(forms), sites, "")
+    return kept
+
+
+def _last_change(
+    scope: Scope,
+    parts: Sequence[Part],
+    conditions: pl.DataFrame,
+    rejects: pl.DataFrame | None,
+) -> datetime:
+    """When what the report rests on became what it is: made again, it says the same instant."""
+    learned = [
+        *(site.updated_utc for site in scope.sites),
+        *(part.known_utc for part in parts),
+        conditions["known_utc"].max(),
+        None if rejects is None else rejects["latest_utc"].max(),
+    ]
+    return max(at for at in learned if isinstance(at, datetime))
 
 
 def _made(
@@ -228,7 +307,7 @@ async def _part(
         clock=ports.clock,
     )
     corrections = await _corrections(site.meters, scope, ports.readings)
-    kept, sums = await _sums(meters, main_ids, period, as_of, ports.readings)
+    kept, known_utc, sums = await _sums(meters, main_ids, period, as_of, ports.readings)
 
     def compute() -> Part:
         _, steps = profile.steps(period, scope.timezone)
@@ -251,6 +330,9 @@ async def _part(
             demand=demand,
             sums=sums,
             kept=kept,
+            known_utc=_latest(
+                known_utc, None if corrections is None else corrections["latest_utc"].max()
+            ),
         )
 
     return await asyncio.to_thread(compute)
@@ -303,22 +385,31 @@ async def _sums(
     period: Period,
     as_of: datetime | None,
     readings: ReadingStore,
-) -> tuple[int, list[pl.DataFrame]]:
-    """How many readings of the main meters are kept, and the checksums of all that decide."""
-    sums, kept = [], 0
+) -> tuple[int, datetime | None, list[pl.DataFrame]]:
+    """How many readings of the main meters are kept; of all that decide, the last and the sums."""
+    sums, kept, latest = [], 0, None
     within = pl.col("ts_utc").is_between(period.start, period.end, closed="left")
     for some in _loads(meters, period):
         rows = await _around(some, period, as_of, readings)
 
-        def compute(rows: pl.DataFrame, some: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+        def compute(
+            rows: pl.DataFrame, some: pl.DataFrame
+        ) -> tuple[int, datetime | None, pl.DataFrame]:
             own = fingerprint.decisive(rows, some, period)
             mine = own.filter(within, pl.col("meter_id").is_in(main_ids))
-            return mine.height, fingerprint.summed(own, fingerprint.READINGS)
+            known = _latest(own["known_utc"].max())
+            return mine.height, known, fingerprint.summed(own, fingerprint.READINGS)
 
-        count, summed = await asyncio.to_thread(compute, rows, some)
+        count, known, summed = await asyncio.to_thread(compute, rows, some)
         kept += count
+        latest = _latest(latest, known)
         sums.append(summed)
-    return kept, sums
+    return kept, latest, sums
+
+
+def _latest(*instants: object) -> datetime | None:
+    """The last of those that are known."""
+    return max((at for at in instants if isinstance(at, datetime)), default=None)
 
 
 def _loads(meters: pl.DataFrame, period: Period) -> list[pl.DataFrame]:
@@ -335,7 +426,7 @@ async def _around(
     """The readings that decide the figures of the period, and some more."""
     ids = meters["meter_id"].to_list()
     if as_of is not None:
-        margin = rolling.AS_OF_MARGIN
+        margin = AS_OF_MARGIN
         return await readings.read(
             ids, Period(period.start - margin, period.end + margin), as_of=as_of
         )
@@ -368,11 +459,13 @@ async def _refused(scope: Scope, found: Found, archive: Archive) -> pl.DataFrame
         for span in spans:
             rows = await archive.take(REJECTS, portion.owners, span)
             known = rows.filter(pl.col("received_utc") <= scope.known_utc)
-            parts.append(gaps.refused(known, meter_ids, site_ids, scope.period))
+            parts.append(
+                await asyncio.to_thread(gaps.refused, known, meter_ids, site_ids, scope.period)
+            )
     return (
         pl.concat(parts)
         .group_by("reason")
-        .agg(pl.col("rows").sum())
+        .agg(pl.col("rows").sum(), pl.col("latest_utc").max())
         .sort("rows", "reason", descending=[True, False])
     )
 

@@ -71,9 +71,7 @@ def by_time(
             about = f"{_named(bar, grain, timezone)}: {unit.say(bar.value)}"
             canvas.rect("mark", begin, top, thick, bottom - top, about=about)
         if value is not None and len(bars) <= MOST_LABELLED:
-            place = y(max(value, 0)) - 4
-            canvas.text((span.begin + span.end) / 2, place, _short(value, unit),
-                        anchor="middle", size=SMALL)  # fmt: skip
+            _label(canvas, span, y(max(value, 0)) - 4, _short(value, unit), "ink")
     if striped:
         axes.strip(canvas, axes.valued(spans, [bar.coverage for bar in bars]), base - STRIP)
     _below(canvas, bars, spans, base, grain, timezone, x, period)
@@ -94,17 +92,29 @@ def _below(
     x: Linear,
     period: Period,
 ) -> None:
-    """The names of the months below their bars; where bars are narrow, ticks of time."""
-    if grain is not Grain.MONTH or len(bars) > MOST_LABELLED:
+    """The names of days or months below their bars; where bars are many, ticks of time."""
+    if grain is Grain.HOUR or len(bars) > MOST_LABELLED:
         axes.horizontal(canvas, x, base, scales.instants(period, timezone, MOST_LABELLED))
         return
-    for index, (bar, span) in enumerate(zip(bars, spans, strict=True)):
+    told = False
+    for bar, span in zip(bars, spans, strict=True):
         at_ = bar.start.astimezone(scales.local(timezone))
-        label = f"{at_:%b}{BLANK}{at_:%Y}" if index == 0 or at_.month == 1 else f"{at_:%b}"
-        if width_of(label, SMALL) > span.end - span.begin:
-            label = f"{at_:%b}"
+        label = f"{at_.day}{BLANK}{at_:%b}" if grain is Grain.DAY else f"{at_:%b}"
+        with_year = f"{label}{BLANK}{at_:%Y}"
+        if grain is Grain.MONTH and (not told or at_.month == 1) and _fits(span, with_year):
+            label, told = with_year, True
+        _label(canvas, span, base + 16, label, "mute")
+
+
+def _label(canvas: Canvas, span: axes.Span, y: float, label: str, kind: str) -> None:
+    """What is said of a bar, unless it is too narrow for it."""
+    if _fits(span, label):
         middle = (span.begin + span.end) / 2
-        canvas.text(middle, base + 16, label, anchor="middle", kind="mute", size=SMALL)
+        canvas.text(middle, y, label, anchor="middle", kind=kind, size=SMALL)
+
+
+def _fits(span: axes.Span, label: str) -> bool:
+    return width_of(label, SMALL) <= span.end - span.begin
 
 
 def _short(value: float, unit: Unit) -> str:

@@ -11,7 +11,7 @@ from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, at
 from wattbook.core.text import Unit
 from wattbook.core.units import PERCENT
 
-HEIGHT: Final = 120
+HEIGHT: Final = 100
 
 
 def duration(curve: pl.DataFrame, unit: Unit, *, name: str = "duration") -> Chart:

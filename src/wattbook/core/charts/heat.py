@@ -12,8 +12,8 @@ from wattbook.core.text import Unit
 
 HOUR: Final = 8
 """Height of an hour."""
-WIDEST: Final = 26
-"""Width of a day, where there is room."""
+LABELLED: Final = 40
+"""A day that is so wide has its own label, below its middle."""
 TOP: Final = 40
 BOX: Final = 16
 OVERLAP: Final = 4 / 10
@@ -32,8 +32,8 @@ def heat(cells: pl.DataFrame, unit: Unit, *, name: str = "heat") -> Chart:
     """
     days: list[date] = cells["day"].unique(maintain_order=True).to_list()
     left = width_of("24:00", SMALL) + 8
-    wide = min((WIDTH - RIGHT - left) / max(len(days), 1), WIDEST)
-    right = left + wide * len(days)
+    right = WIDTH - RIGHT
+    wide = (right - left) / max(len(days), 1)
     canvas = Canvas(name, TOP + 24 * HOUR + 24)
     low, high = _domain(cells, unit)
     _legend(canvas, low, high, unit)
@@ -97,13 +97,13 @@ def _days(canvas: Canvas, days: list[date], left: float, right: float, wide: flo
     last = days[-1] + (timedelta(days=7) if len(days) > 1 and _weekly(days) else timedelta(days=1))
     base = TOP + 24 * HOUR
     free = float("-inf")
-    for day, label in scales.dates(days[0], last, max(2, round((right - left) / 55))):
+    within = wide / 2 if wide >= LABELLED else 0
+    for day, label in scales.dates(days[0], last, round((right - left) / LABELLED)):
         index = ordinals.get(day.toordinal())
-        place = left + wide * (index if index is not None else _between(day, days))
-        # One day's label stands below its column; a month's where it begins.
+        place = left + wide * (index if index is not None else _between(day, days)) + within
         half = width_of(label, SMALL) / 2
-        middle = min(max(place + (wide / 2 if wide == WIDEST else 0), half), canvas.width - half)
-        canvas.line("mute", f"M{at(place + (wide / 2 if wide == WIDEST else 0))} {at(base)}v4")
+        middle = min(max(place, half), canvas.width - half)
+        canvas.line("mute", f"M{at(place)} {at(base)}v4")
         if middle - half > free:
             canvas.text(middle, base + 18, label, anchor="middle", kind="mute", size=SMALL)
             free = middle + half + axes.GAP

@@ -12,7 +12,7 @@ from wattbook.core.charts.svg import SMALL, Canvas, Chart, width_of
 from wattbook.core.periods import Period
 from wattbook.core.text import BLANK, Unit, clock
 
-HEIGHT = 200
+HEIGHT = 160
 """Of the plot."""
 MOST_TICKS = 13
 

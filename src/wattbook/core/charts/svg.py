@@ -61,19 +61,16 @@ def escape(text: str) -> str:
 def at(place: float) -> str:
     """A coordinate, to a tenth.
 
-    >>> at(2), at(2 + 1 / 3), at(-1 / 1000)
-    ('2', '2.3', '0')
+    >>> at(2), at(2 + 1 / 3), at(-1 / 2), at(-1 / 1000)
+    ('2', '2.3', '-0.5', '0')
     """
-    return f"{place:.1f}".removesuffix(".0").replace("-0", "0") if abs(place) < 1 else _plain(place)
-
-
-def _plain(place: float) -> str:
-    return f"{place:.1f}".removesuffix(".0")
+    said = f"{place:.1f}".removesuffix(".0")
+    return "0" if said == "-0" else said
 
 
 def width_of(text: str, size: int = TEXT) -> float:
     """About how wide a text is: letters of most fonts are narrower."""
-    return len(text) * size * 11 / 20
+    return len(text) * size * 6 / 10
 
 
 @dataclass(slots=True)

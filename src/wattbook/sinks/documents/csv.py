@@ -5,11 +5,16 @@ from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import polars as pl
+from polars import selectors
 
 from wattbook.core.report import Report
 
 STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
 MODE: Final = 0o644 << 16
+EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""Of every file in a bundle: the least that ZIP can say, so that equal tables are equal bundles."""
+FORMULA: Final = r"^(\s*[=+\-@\t\r＝＋－＠])"  # noqa: RUF001 -- spreadsheets read these alike
+"""What a spreadsheet would compute instead of showing it."""
 
 
 def render(report: Report) -> bytes:
@@ -35,22 +40,18 @@ def bundle(report: Report) -> bytes:
         "factor_shares": report.rungs,
         "factors": report.factors,
     }
-    made = report.scope.made_utc
+    files = {f"{name}.csv": _text(table) for name, table in tables.items() if table is not None}
+    manifest = "".join(f"{line}\n" for line in report.fingerprint.manifest)
     packed = io.BytesIO()
-    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
-        for name, table in tables.items():
-            if table is None:
-                continue
-            entry = ZipInfo(f"{name}.csv", made.timetuple()[:6])
+    with ZipFile(packed, "w") as archive:
+        for name, content in (files | {"fingerprint.txt": manifest.encode()}).items():
+            entry = ZipInfo(name, EPOCH)
             entry.compress_type, entry.external_attr = ZIP_DEFLATED, MODE
-            archive.writestr(entry, _text(table))
-        manifest = "".join(f"{line}\n" for line in report.fingerprint.manifest)
-        entry = ZipInfo("fingerprint.txt", made.timetuple()[:6])
-        entry.compress_type, entry.external_attr = ZIP_DEFLATED, MODE
-        archive.writestr(entry, manifest)
+            archive.writestr(entry, content)
     return packed.getvalue()
 
 
 def _text(table: pl.DataFrame) -> bytes:
     names = {name: name.removesuffix("_utc") for name in table.columns if name.endswith("_utc")}
-    return table.rename(names).write_csv(datetime_format=STAMP).encode()
+    told = table.rename(names).with_columns(selectors.string().str.replace(FORMULA, "'$1"))
+    return told.write_csv(datetime_format=STAMP).encode()

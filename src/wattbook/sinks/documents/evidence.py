@@ -208,8 +208,15 @@ def _tables(report: Report) -> Iterator[Block]:
     if found.rejects is not None and found.rejects.height:
         yield Table(
             "Refused rows, kept as evidence",
-            [Column("Reason", right=False, wide=1), Column("Rows")],
-            [(reason, number(rows)) for reason, rows in found.rejects.iter_rows()],
+            [
+                Column("Reason", right=False, wide=1),
+                Column("Rows"),
+                Column("The last one came at", right=False),
+            ],
+            [
+                (reason, number(rows), _local(latest, timezone))
+                for reason, rows, latest in found.rejects.iter_rows()
+            ],
         )
     if found.corrections is not None and found.corrections.height:
         most = found.corrections.sort("rows", "meter_id", descending=[True, False])

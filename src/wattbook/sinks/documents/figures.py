@@ -81,7 +81,12 @@ def load(report: Report) -> Sequence[Block]:
     blocks: list[Block] = [
         Figure(
             chart, f"{drawn} The peak is the highest quarter-hour. {STRIP} Hatched: no readings."
-        )
+        ),
+        Figure(
+            duration.duration(curves.duration, unit),
+            "Load duration: the quarter-hour demand that was reached or exceeded, over the share of"
+            " the known time.",
+        ),
     ]
     if curves.heat["day"].n_unique() >= LEAST_FOR_HEAT:
         days = curves.heat["day"].unique().sort()
@@ -94,13 +99,6 @@ def load(report: Report) -> Sequence[Block]:
             else ""
         )
         blocks.append(Figure(heat.heat(curves.heat, unit), said + note))
-    blocks.append(
-        Figure(
-            duration.duration(curves.duration, unit),
-            "Load duration: the quarter-hour demand that was reached or exceeded, over the share of"
-            " the known time.",
-        )
-    )
     return blocks
 
 
@@ -125,7 +123,8 @@ def energy(report: Report) -> Sequence[Block]:
             name="energy",
         )
         blocks.append(Figure(chart, f"Energy by {report.grain}. {STRIP}"))
-    blocks.append(_by_step(report, unit))
+    if report.total["energy_kwh"] is not None:
+        blocks.append(_by_step(report, unit))
     blocks += _by_meter(report) if scope.kind == "site" else _by_site(report)
     return blocks
 
@@ -247,7 +246,7 @@ def _estimated(total: dict[str, Any]) -> str:
 def _intensity(report: Report) -> str:
     total = report.total
     if total["emitted_kg"] is None:
-        return "no factor is known"
+        return "" if total["energy_kwh"] is None else "no factor is known"
     said = f"{number(total['intensity_g_per_kwh'], 1)}{THIN}g/kWh"
     rungs = report.rungs.group_by("fallback", maintain_order=True).agg(pl.col("energy_share").sum())
     if rungs.height == 1:
@@ -263,7 +262,7 @@ def _paid(report: Report) -> str:
 
 def _priced(report: Report) -> str:
     if report.costs.is_empty():
-        return "no price is known"
+        return "" if report.total["energy_kwh"] is None else "no price is known"
     return f"for {share(min(1, report.costs['cost_energy_share'].sum()))} of the energy"
 
 
@@ -356,6 +355,11 @@ def _by_meter(report: Report) -> Iterator[Block]:
     yield Table("Meters", columns, rows)
 
 
+def _marked(name: str, *, simulated: bool) -> str:
+    """A site's name, with what nobody may overlook unless it says so itself."""
+    return f"{name} (simulated)" if simulated and "simulated" not in name.lower() else name
+
+
 def _by_site(report: Report) -> Iterator[Block]:
     sites = report.sites.sort("energy_kwh", "site_id", descending=[True, False], nulls_last=True)
     unit = unit_of("energy_kwh", sites["energy_kwh"])
@@ -372,7 +376,7 @@ def _by_site(report: Report) -> Iterator[Block]:
     rows = [
         (
             row["site_id"],
-            f"{row['name']} (simulated)" if row["simulated"] else row["name"],
+            _marked(row["name"], simulated=row["simulated"]),
             unit.write(row["energy_kwh"]),
             percent(row["energy_kwh"] / whole if whole and row["energy_kwh"] is not None else None),
             power.write(row["power_kw_max"]),

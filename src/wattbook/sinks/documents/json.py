@@ -8,7 +8,7 @@ import polars as pl
 
 from wattbook.core.report import METHODS, SCHEMA, VERSIONS, Report
 
-OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 def render(report: Report) -> bytes:
@@ -27,7 +27,6 @@ def document(report: Report) -> dict[str, Any]:
         "end": scope.period.end,
         "timezone": scope.timezone,
         "as_of": scope.known_utc,
-        "made": scope.made_utc,
         "version": scope.version,
         "simulated": list(scope.simulated),
         "capacity_kw": scope.capacity_kw,

@@ -73,8 +73,8 @@ def _about(report: Report) -> list[tuple[str, str]]:
     about += [
         (f"Period in {scope.timezone}", " to ".join(map(clock, ends))),
         ("Period in UTC", " to ".join(map(_utc, (scope.period.start, scope.period.end)))),
-        ("As known at", _exact(scope.known_utc)),
-        ("Made at", f"{_utc(scope.made_utc)} by wattbook{BLANK}{scope.version}"),
+        ("Data as known at", _exact(scope.known_utc)),
+        ("Made by", f"wattbook{BLANK}{scope.version}"),
         ("Fingerprint", f"{report.fingerprint.sha256[:SHORT]}…"),
     ]
     return about

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
@@ -13,54 +14,62 @@ from wattbook.core.charts.svg import COLOURS
 from wattbook.core.errors import UnavailableError
 from wattbook.sinks.documents.blocks import Document
 
-MISSING: Final = re.compile(r'the text [`"]+(.+?)[`"]+ could not be displayed')
-STAND_IN: Final = "□"
-TRIES: Final = 20
+STANDARDS: "Final[list[typst.PDFStandard]]" = ["a-2a", "ua-1"]
+MISSING: Final = re.compile(r'the text [`"]+.*?[`"]+ could not be displayed')
 
 
-def render(document: Document, made: datetime) -> bytes:
-    """The document in A4. The fonts come with typst, so it looks the same everywhere.
+def render(document: Document, known: datetime) -> bytes:
+    """The document in A4, dated when the last of what is in it was known.
 
-    Letters that these fonts lack are set in a font of this machine; what none has is a box.
+    The fonts come with typst, so it looks the same everywhere. Letters that these lack are set in a
+    font of this machine; where it has none, they are boxes, which the standards do not allow.
     """
-    pages = compiled(document, made, "pdf")
+    pages = compiled(document, known, "pdf")
     assert isinstance(pages, bytes)
     return pages
 
 
 def compiled(
-    document: Document, made: datetime, form: Literal["pdf", "png"], *, ppi: float | None = None
+    document: Document, known: datetime, form: Literal["pdf", "png"], *, ppi: float | None = None
 ) -> bytes | list[bytes]:
-    """The document in a format of typst's: `pdf`, or `png` to look at."""
+    """The document in a format of typst's: `pdf`, or `png` to look at.
+
+    Raises
+    ------
+    UnavailableError
+        typst does not take it.
+    """
     source = files("wattbook.sinks.documents").joinpath("report.typ").read_bytes()
-    content = json.dumps(_content(document, made), ensure_ascii=False)
-    own = True
-    for _ in range(TRIES):
-        fonts = typst.Fonts(include_system_fonts=not own)
-        compiler = typst.Compiler(source, font_paths=fonts, sys_inputs={"document": content})
+    content = json.dumps(_content(document, known), ensure_ascii=False)
+    lacking: typst.TypstError | None = None
+    for every_font, standards in ((False, STANDARDS), (True, STANDARDS), (True, None)):
+        compiler = typst.Compiler(
+            source, font_paths=_fonts(every=every_font), sys_inputs={"document": content}
+        )
         try:
             made_of = compiler.compile(
                 format=form,
-                pdf_standards=["a-2a", "ua-1"] if form == "pdf" else None,
-                timestamp=made.replace(microsecond=0),
+                pdf_standards=standards if form == "pdf" else None,
+                timestamp=known.replace(microsecond=0),
                 ppi=ppi,
             )
         except typst.TypstError as error:
-            missing = MISSING.findall(error.diagnostic)
-            if not missing:
+            if not MISSING.search(error.diagnostic):
                 raise UnavailableError(f"typst refuses the report: {error.message}") from error
-            if own:
-                own = False
-                continue
-            for letter in missing:
-                content = content.replace(letter, STAND_IN)
+            lacking = error
             continue
         assert made_of is not None
         return made_of
-    raise UnavailableError("typst has no font for the names in the report")
+    raise UnavailableError("typst has no font for the names in the report") from lacking
 
 
-def _content(document: Document, made: datetime) -> dict[str, Any]:
+@cache
+def _fonts(*, every: bool) -> typst.Fonts:
+    """Those that come with typst, or those of this machine too."""
+    return typst.Fonts(include_system_fonts=every)
+
+
+def _content(document: Document, known: datetime) -> dict[str, Any]:
     """What the template reads: each block says of which kind it is."""
     sections = [
         {
@@ -73,6 +82,6 @@ def _content(document: Document, made: datetime) -> dict[str, Any]:
     return {
         **asdict(document),
         "sections": sections,
-        "date": [made.year, made.month, made.day],
+        "date": [known.year, known.month, known.day],
         "colours": COLOURS,
     }

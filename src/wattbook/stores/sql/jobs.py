@@ -1,8 +1,6 @@
 """Jobs, in SQLite or PostgreSQL."""
 
 import asyncio
-import base64
-import binascii
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core.errors import ConflictError, InputError, Problem
+from wattbook.core.errors import ConflictError, Problem
 from wattbook.core.jobs import (
     MAX_TRIES,
     Job,
@@ -34,6 +32,7 @@ from wattbook.core.jobs import (
     Progress,
 )
 from wattbook.ports.jobs import Claim, Daily, Ending, Figures, JobPage, Order
+from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.families import (
     AT_WORK,
@@ -129,13 +128,14 @@ class SqlJobs:
         if until is not None:
             asked.append(jobs.c.created < until)
         if after is not None:
-            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < _key_after(after))
+            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < cursor.read(after))
         order = (jobs.c.created.desc(), jobs.c.job_id.desc())
         query = select(jobs).where(*asked).order_by(*order).limit(limit + 1)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
             found = await whole(connection, rows[:limit])
-        return JobPage(found, _cursor(found[-1]) if len(rows) > limit else None)
+        last = found[-1] if len(rows) > limit else None
+        return JobPage(found, None if last is None else cursor.after(last.created, last.job_id))
 
     async def claim(
         self,
@@ -427,16 +427,3 @@ async def _now(connection: AsyncConnection) -> datetime:
 async def _by_key(connection: AsyncConnection, key: str) -> RowMapping | None:
     query = select(jobs).where(jobs.c.idempotency_key == key)
     return (await connection.execute(query)).mappings().first()
-
-
-def _cursor(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created.isoformat()} {job.job_id}".encode()).decode()
-
-
-def _key_after(cursor: str) -> tuple[datetime, str]:
-    try:
-        created, job_id = base64.urlsafe_b64decode(cursor).decode().split(" ", 1)
-        return datetime.fromisoformat(created), job_id
-    except (binascii.Error, ValueError) as error:
-        detail = "this cursor was not given out by wattbook"
-        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")]) from error

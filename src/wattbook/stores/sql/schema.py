@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -27,6 +28,7 @@ from sqlalchemy.types import TypeDecorator
 
 from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.jobs import JobState, Outcome
+from wattbook.core.report import Format
 from wattbook.stores.sql.listed import Component, Listed
 
 
@@ -262,6 +264,33 @@ tombstones: Final = Table(
 )
 """What was removed, of whom and by which job. The latest `until_utc` of a meter is where its data
 begins, so these rows are read by whoever takes in readings or rolls them up."""
+reports: Final = Table(
+    "reports",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("entity_id", String(80), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("start_utc", Utc, nullable=False),
+    Column("end_utc", Utc, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("known_utc", Utc, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("created_utc", Utc, nullable=False),
+    Index("ix_reports_created_utc", "created_utc"),
+    Index("ix_reports_entity_id", "entity_id", "created_utc"),
+)
+documents: Final = Table(
+    "report_documents",
+    metadata,
+    Column("report_id", ID, ForeignKey("reports.report_id"), primary_key=True),
+    Column("form", Word(Format), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    _one_of("form", Format),
+)
+"""Reports as they were handed out: `size_bytes` of them are kept compressed, with zstd."""
 registry_version: Final = Table(
     "registry_version",
     metadata,

@@ -1,0 +1,217 @@
+"""Charts: gaps are gaps, bars begin at zero, labels fit, and names cannot break out."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattbook.core import frames, profile
+from wattbook.core.charts import axes, bars, duration, heat, load, scales, svg
+from wattbook.core.charts.axes import Span
+from wattbook.core.charts.bars import Bar
+from wattbook.core.charts.scales import Linear
+from wattbook.core.periods import Grain, Period
+from wattbook.core.text import Unit
+
+T = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KW = Unit("kW", 1, 1)
+KWH = Unit("kWh", 1, 1)
+PLACE = re.compile(r'(?:<text|<rect)[^>]* x="(-?[\d.]+)"')
+
+
+def hours(powers: Sequence[float | None]) -> pl.DataFrame:
+    """Mean power of consecutive hours; null is a gap."""
+    return pl.DataFrame(
+        {
+            "start_utc": [T + at * HOUR for at in range(len(powers))],
+            "end_utc": [T + (at + 1) * HOUR for at in range(len(powers))],
+            "power_kw_mean": powers,
+            "coverage": [float(power is not None) for power in powers],
+        },
+        schema={
+            "start_utc": frames.UTC,
+            "end_utc": frames.UTC,
+            "power_kw_mean": pl.Float64,
+            "coverage": pl.Float64,
+        },
+    )
+
+
+def period(count: int) -> Period:
+    return Period(T, T + count * HOUR)
+
+
+def shapes(chart: svg.Chart, kind: str) -> list[ET.Element]:
+    """Elements of a class; that the picture can be read is part of every test."""
+    root = ET.fromstring(chart.svg)  # noqa: S314 -- our own picture
+    return [each for each in root.iter() if each.get("class") == kind]
+
+
+def drawn(powers: Sequence[float | None]) -> svg.Chart:
+    return load.load(profile.load(hours(powers)), period(len(powers)), "UTC", KW)
+
+
+def test_a_missing_hour_breaks_the_line_instead_of_touching_zero() -> None:
+    chart = drawn([10.0, None, 10.0])
+
+    (line,) = shapes(chart, "mark-line")
+    assert str(line.get("d")).count("M") == 2
+    assert "V" not in str(line.get("d"))  # level before and after, nothing between
+    assert "1 of 3 points are missing" in chart.alt
+    assert len(shapes(chart, "hatch")) == 2  # the plot, and the strip below
+
+
+def test_without_a_gap_nothing_is_hatched() -> None:
+    chart = drawn([10.0, 20.0, 10.0])
+
+    assert shapes(chart, "hatch") == []
+    assert "between 10.0\xa0kW and 20.0\xa0kW; no point is missing" in chart.alt
+
+
+def test_a_load_of_nothing_is_a_picture_that_says_so() -> None:
+    chart = drawn([None] * 24)
+
+    assert "no readings" in chart.svg
+    assert chart.alt.endswith("no readings.")
+
+
+def test_neighbours_of_one_kind_are_one_strip() -> None:
+    spans = [Span(at, at + 1, value) for at, value in enumerate([1.0, 1.0, 0.5, 0.0, 0.0])]
+    kinds = ["full", "full", "part", "hatch", "hatch"]
+
+    assert axes.runs(spans, kinds) == [("full", 0, 2), ("part", 2, 3), ("hatch", 3, 5)]
+
+
+def bar(at: int, value: float | None, coverage: float | None = 1.0) -> Bar:
+    return Bar(T + at * HOUR, T + (at + 1) * HOUR, value, coverage)
+
+
+def by_hour(*values: float | None) -> svg.Chart:
+    rows = [bar(at, value) for at, value in enumerate(values)]
+    return bars.by_time(rows, period(len(rows)), "UTC", Grain.HOUR, KWH, of="Energy", name="energy")
+
+
+def test_bars_are_as_high_as_their_amounts_and_begin_at_zero() -> None:
+    first, second = shapes(by_hour(10.0, 20.0), "mark")
+
+    def edge(each: ET.Element) -> float:
+        return float(str(each.get("y"))) + float(str(each.get("height")))
+
+    assert float(str(second.get("height"))) == 2 * float(str(first.get("height")))
+    assert edge(first) == edge(second)
+
+
+def test_an_amount_below_zero_hangs_from_zero() -> None:
+    up, down = shapes(by_hour(10.0, -10.0), "mark")
+
+    assert up.get("height") == down.get("height")
+    assert float(str(down.get("y"))) == float(str(up.get("y"))) + float(str(up.get("height")))
+
+
+def test_an_unknown_amount_has_no_bar() -> None:
+    chart = by_hour(10.0, None)
+
+    assert len(shapes(chart, "mark")) == 1
+    assert chart.alt.endswith("2026-01-01 01:00 –.")
+
+
+def test_names_are_text_and_long_ones_are_cut() -> None:
+    chart = bars.by_name(
+        [('<b>"x" & y', 1.0), ("z" * 99, 2.0), ("silent", None)], KWH, of="Energy", name="sites"
+    )
+
+    texts = [each.text for each in shapes(chart, "ink")]
+    assert texts[0] == '<b>"x" & y'
+    assert "z" * 29 + "…" in texts
+    assert [each.text for each in shapes(chart, "mute")] == ["no readings"]
+
+
+def test_the_hour_that_clocks_skip_is_blank_and_the_one_struck_twice_is_two_halves() -> None:
+    def cells(start: str, count: int) -> pl.DataFrame:
+        begin = datetime.fromisoformat(start)
+        rows = hours([5.0] * count).with_columns(
+            start_utc=pl.Series([begin + at * HOUR for at in range(count)], dtype=frames.UTC)
+        )
+        return profile.heat(rows, "Europe/Oslo")
+
+    spring, autumn = cells("2026-03-28T23:00Z", 23), cells("2026-10-24T22:00Z", 25)
+
+    assert [hour for hour in range(24) if hour not in set(spring["hour"])] == [2]
+    assert autumn.filter(hour=2).select("turn", "turns").rows() == [(0, 2), (1, 2)]
+    (shape,) = [each for step in range(9) for each in shapes(heat.heat(autumn, KW), f"h{step}")
+                if each.tag.endswith("path")]  # fmt: skip
+    assert str(shape.get("d")).count("M") == 25
+
+
+def test_beyond_a_year_and_a_bit_each_column_is_a_week() -> None:
+    rows = hours([5.0] * 24 * 420)
+
+    days = profile.heat(rows, "UTC")["day"].unique().sort()
+
+    assert days.dt.weekday().unique().to_list() == [1]
+    assert len(days) == 61  # 420 days from a Thursday touch so many weeks
+
+
+def test_a_day_is_drawn_as_its_mean_between_its_lowest_and_highest_hour() -> None:
+    rows = hours([10.0] * 12 + [30.0] * 12 + [None] * 24)
+    days = profile.days(period(48), "UTC")
+
+    found = profile.load(rows, days)
+
+    assert found.select("power_kw", "low_kw", "high_kw", "coverage").rows() == [
+        (20.0, 10.0, 30.0, 1.0),
+        (None, None, None, 0.0),
+    ]
+
+
+def test_a_duration_curve_is_said_in_words() -> None:
+    curve = profile.duration(pl.DataFrame({"power_kw": [10.0, 30.0, 20.0]}))
+
+    chart = duration.duration(curve, KW)
+
+    assert "at least 30.0\xa0kW at the peak, at least 20.0\xa0kW for half" in chart.alt
+    assert shapes(chart, "mark-line")
+    assert duration.duration(curve.clear(), KW).alt == "Load duration: no readings."
+
+
+@pytest.mark.parametrize(
+    ("days", "timezone", "first"),
+    [(1, "Asia/Kolkata", "06:00"), (7, "UTC", "1 Jan"), (365, "UTC", "Jan 2026")],
+)
+def test_ticks_are_round_local_times(days: int, timezone: str, first: str) -> None:
+    found = scales.instants(Period(T, T + timedelta(days=days)), timezone, 13)
+
+    assert found[0][1] == first
+    assert len(found) <= 14
+
+
+def figures(low: float, high: float) -> st.SearchStrategy[float]:
+    """To the thousandth, as far as meters tell."""
+    return st.floats(low, high).map(lambda figure: round(figure, 3))
+
+
+@given(st.lists(figures(-1e9, 1e9), min_size=1, max_size=20), st.integers(2, 6))
+def test_an_axis_holds_every_figure_and_zero(values: list[float], count: int) -> None:
+    low, high, step = scales.figures(values, count)
+
+    assert low <= min([0, *values])
+    assert high >= max([0, *values])
+    assert len(scales.ticks(low, high, step)) <= 3 * count + 2
+
+
+@given(st.lists(st.one_of(st.none(), figures(0, 1e7)), min_size=1, max_size=60))
+def test_whatever_the_load_every_place_is_within_the_picture(powers: list[float | None]) -> None:
+    chart = drawn(powers)
+
+    assert all(-1 <= float(place) <= svg.WIDTH + 1 for place in PLACE.findall(chart.svg))
+    ET.fromstring(chart.svg)  # noqa: S314 -- our own picture
+
+
+def test_a_line_of_one_value_has_a_place() -> None:
+    assert Linear(5, 5, 0, 100)(5) == 50.0
