@@ -8,10 +8,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
-from wattbook.core import retention
+from wattbook.core import lifetimes
 from wattbook.core.errors import InputError, Problem
+from wattbook.core.lifetimes import Kind
 from wattbook.core.naming import METER_TAG, Naming, parse_fields
-from wattbook.core.retention import Kind
 from wattbook.stores.address import Address
 from wattbook.stores.influxdb.address import SCHEMES
 from wattbook.stores.influxdb.address import Address as BucketAddress
@@ -217,7 +217,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _keep_what_others_rest_on(self) -> "Settings":
         try:
-            retention.check_days(self.retention)
+            lifetimes.check_days(self.retention)
         except InputError as error:
             raise ValueError(str(error)) from error
         return self
@@ -257,7 +257,7 @@ class Settings(BaseSettings):
     @property
     def retention(self) -> dict[Kind, int]:
         """For how many days what is kept; what is not here is kept for ever."""
-        days = {kind: getattr(self, retention.setting(kind).lower()) for kind in Kind}
+        days = {kind: getattr(self, lifetimes.setting(kind).lower()) for kind in Kind}
         return {kind: each for kind, each in days.items() if each is not None}
 
     @property

@@ -106,15 +106,12 @@ def rejects(*names: str, source: str = "http", received_utc: datetime = T) -> pl
 
 def rollups(*hours: int, meter_id: str = "a") -> pl.DataFrame:
     """Rollups of all grains over readings of so many hours."""
-    meter = pl.DataFrame(
-        {
-            "meter_id": [meter_id], "site_id": ["s"], "operator": ["o"], "zone": ["NO1"],
-            "timezone": ["Europe/Oslo"], "kind": ["power"], "role": ["main"],
-            "expected_interval_s": [3600], "max_hold_s": [1200], "register_size_kwh": [None],
-            "capacity_kw": [None],
-        },
-        schema=frames.METERS.schema,
-    )  # fmt: skip
+    about = {
+        "meter_id": meter_id, "site_id": "s", "operator": "o", "zone": "NO1",
+        "timezone": "Europe/Oslo", "kind": "power", "role": "main",
+        "expected_interval_s": 3600, "max_hold_s": 1200,
+    }  # fmt: skip
+    meter = pl.DataFrame([about], schema=frames.METERS.schema)
     rows = readings(*hours, meter_id=meter_id, power_kw=0.1, hashrate_th=3.0)
     figures = rollup.every_grain(rollup.quarters(rows, meter), meter)
     return rollup.stamped(figures, T + TICK)

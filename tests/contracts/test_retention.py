@@ -12,8 +12,9 @@ from wattbook.core import frames, rollup
 from wattbook.core.entities import Meter, MeterKind, Site
 from wattbook.core.errors import InputError
 from wattbook.core.jobs import JobKind, JobState, Outcome
+from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
-from wattbook.core.retention import TALLY, Kind, Tombstone
+from wattbook.core.retention import TALLY, Tombstone
 from wattbook.ports.jobs import Ending, Order
 from wattbook.ports.readings import Batch
 from wattbook.stores.sql.jobs import SqlJobs

@@ -16,8 +16,8 @@ from tests.flows.conftest import World, empty_world
 from wattbook.core import retention as rules
 from wattbook.core.entities import Meter, MeterKind
 from wattbook.core.errors import ConflictError, RemovedError
+from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
-from wattbook.core.retention import Kind
 from wattbook.flows import device, ingest, metrics, retention, rollup, sites
 from wattbook.flows.ingest import Origin
 from wattbook.flows.retention import Cleaned, Cleaner, Order

@@ -652,11 +652,11 @@ async def test_every_question_is_valid_flux(flux_is_valid, marks) -> None:
         assert flux_is_valid(query)
 
 
-METERS = pl.DataFrame(
-    [("a", "s", "o", "NO1", "UTC", "register", "main", 900, 2700, None, None)],
-    schema=frames.METERS.schema,
-    orient="row",
-)
+ABOUT = {
+    "meter_id": "a", "site_id": "s", "operator": "o", "zone": "NO1", "timezone": "UTC",
+    "kind": "register", "role": "main", "expected_interval_s": 900, "max_hold_s": 2700,
+}  # fmt: skip
+METERS = pl.DataFrame([ABOUT], schema=frames.METERS.schema)
 
 
 def test_spans_of_one_day_are_asked_for_together_and_far_ones_apart() -> None:

@@ -1,15 +1,15 @@
 """For how long which data is kept, and what must stay although its time is over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 import polars as pl
 
 from wattbook.core import frames, periods
-from wattbook.core.errors import InputError, Problem, RemovedError
+from wattbook.core.errors import Problem, RemovedError
+from wattbook.core.lifetimes import AFTER, Kind
 from wattbook.core.periods import Grain, Period
 
 AT_ONCE: Final = 100_000
@@ -18,57 +18,6 @@ AS_OF_MARGIN: Final = timedelta(days=40)
 """For a past state, registers are read so far beyond the period to know its ends."""
 
 
-class Kind(StrEnum):
-    """What is kept for a time of its own."""
-
-    READINGS = "readings"
-    REVISIONS = "revisions"
-    QUARTERS = "rollups.quarter"
-    HOURS = "rollups.hour"
-    DAYS = "rollups.day"
-    WEEKS = "rollups.week"
-    MONTHS = "rollups.month"
-    REJECTS = "rejects"
-    RECEIPTS = "receipts"
-    JOBS = "jobs"
-
-    @property
-    def grain(self) -> Grain | None:
-        """The grain, of rollups."""
-        name = self.value.partition(".")[2]
-        return Grain(name) if name else None
-
-    @property
-    def table(self) -> str:
-        """The table that holds such rows, in whatever store."""
-        if self is Kind.REVISIONS:
-            return "reading_revisions"
-        return "rollups" if self.grain else self.value
-
-    @property
-    def instant(self) -> str:
-        """The column by which such a row is old."""
-        if self is Kind.READINGS:
-            return "ts_utc"
-        if self is Kind.REVISIONS:
-            return "superseded_utc"
-        return "start_utc" if self.grain else "received_utc"
-
-    @property
-    def of_meters(self) -> bool:
-        """Whether each row belongs to a meter, and so to a site."""
-        return self not in (Kind.REJECTS, Kind.RECEIPTS, Kind.JOBS)
-
-
-AFTER: Final[dict[Kind, Kind]] = {
-    Kind.QUARTERS: Kind.READINGS,
-    Kind.HOURS: Kind.QUARTERS,
-    Kind.DAYS: Kind.QUARTERS,
-    Kind.WEEKS: Kind.DAYS,
-    Kind.MONTHS: Kind.DAYS,
-    Kind.RECEIPTS: Kind.REJECTS,
-}
-"""What is removed only after that which it is made of, or which refers to it, is gone."""
 LINES: Final[dict[Kind, str]] = {
     Kind.READINGS: "readings_from_utc",
     Kind.REVISIONS: "revisions_from_utc",
@@ -107,33 +56,6 @@ class Tombstone:
     """When the last row was gone; null while that is under way."""
     version: str
     """That of wattbook."""
-
-
-def check_days(days: Mapping[Kind, int]) -> None:
-    """Refuse times that would take away what something else still rests on.
-
-    Raises
-    ------
-    InputError
-        With one problem for each kind.
-    """
-    problems = []
-    for kind, first in AFTER.items():
-        if kind in days and days.get(first, days[kind] + 1) > days[kind]:
-            detail = f"{kind} go only after {first}: set {setting(first)} to as few days"
-            problems.append(Problem("bad_setting", detail, field=setting(kind)))
-    if problems:
-        said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
-        raise InputError(said, problems)
-
-
-def setting(kind: Kind) -> str:
-    """The setting that says for how long a kind is kept.
-
-    >>> setting(Kind.QUARTERS)
-    'RETENTION_ROLLUPS_QUARTER_DAYS'
-    """
-    return f"RETENTION_{kind.value.replace('.', '_').upper()}_DAYS"
 
 
 def lines(meters: pl.DataFrame, kind: Kind, days: int, now: datetime) -> pl.DataFrame:

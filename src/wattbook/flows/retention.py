@@ -17,8 +17,9 @@ import polars as pl
 
 from wattbook.core import frames, periods, retention, rollup
 from wattbook.core.entities import MeterKind
+from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain
-from wattbook.core.retention import Kind, Tombstone
+from wattbook.core.retention import Tombstone
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry

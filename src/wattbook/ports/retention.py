@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from wattbook.core.retention import Kind
+from wattbook.core.lifetimes import Kind
 
 
 class Retention(Protocol):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from wattbook.core.retention import Kind, Tombstone
+from wattbook.core.lifetimes import Kind
+from wattbook.core.retention import Tombstone
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.core.errors import InputError
-from wattbook.core.retention import Kind, Tombstone
+from wattbook.core.lifetimes import Kind
+from wattbook.core.retention import Tombstone
 
 Text = Annotated[str, Query(pattern=r"^[^\x00]{1,500}$")]
 

@@ -7,7 +7,9 @@ from typing import Any, Final
 import polars as pl
 
 from wattbook.core import rollup
-from wattbook.core.retention import TALLY, Kind
+from wattbook.core.lifetimes import Kind
+from wattbook.core.periods import Grain
+from wattbook.core.retention import TALLY
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch
 from wattbook.stores.duckdb.keys import Keys
 
@@ -92,7 +94,7 @@ class DuckRetention:
 
 
 def _of(kind: Kind) -> str:
-    return f"t.grain = {rollup.code(kind.grain)} and" if kind.grain else ""
+    return f"t.grain = {rollup.code(Grain(kind.grain))} and" if kind.grain else ""
 
 
 def _naive(lines: pl.DataFrame) -> pl.DataFrame:

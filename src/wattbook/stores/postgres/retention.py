@@ -7,7 +7,9 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import rollup
-from wattbook.core.retention import TALLY, Kind
+from wattbook.core.lifetimes import Kind
+from wattbook.core.periods import Grain
+from wattbook.core.retention import TALLY
 from wattbook.stores.postgres.engine import SHAPES, Engine, Session, Writer, instant, integers
 from wattbook.stores.postgres.keys import Keys
 
@@ -112,4 +114,4 @@ def _listed(own: pl.DataFrame) -> str:
 
 
 def _of(kind: Kind) -> str:
-    return f"t.grain = {rollup.code(kind.grain)} and" if kind.grain else ""
+    return f"t.grain = {rollup.code(Grain(kind.grain))} and" if kind.grain else ""

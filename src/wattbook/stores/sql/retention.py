@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core import frames
 from wattbook.core.jobs import JobKind
-from wattbook.core.retention import TALLY, Kind
+from wattbook.core.lifetimes import Kind
+from wattbook.core.retention import TALLY
 from wattbook.stores.sql.engine import reached
 from wattbook.stores.sql.schema import attempts, jobs
 

@@ -13,7 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.retention import Kind, Tombstone
+from wattbook.core.lifetimes import Kind
+from wattbook.core.retention import Tombstone
 from wattbook.ports.tombstones import StonePage
 from wattbook.stores.sql.engine import reached
 from wattbook.stores.sql.schema import registry_version, tombstones
