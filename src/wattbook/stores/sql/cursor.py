@@ -6,14 +6,16 @@ from datetime import datetime
 
 from wattbook.core.errors import InputError, Problem
 
-
-def after(at: datetime, key: str) -> str:
-    """The cursor behind a row."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {key}".encode()).decode()
+BETWEEN = "\n"
 
 
-def read(cursor: str) -> tuple[datetime, str]:
-    """The instant and the key of the row behind which to go on.
+def after(at: datetime, *key: str) -> str:
+    """The cursor behind a row, by its time and the rest of its key."""
+    return base64.urlsafe_b64encode(BETWEEN.join([at.isoformat(), *key]).encode()).decode()
+
+
+def read(cursor: str, keys: int = 1) -> tuple[datetime | str, ...]:
+    """The instant and the `keys` words of the row behind which to go on.
 
     Raises
     ------
@@ -21,13 +23,13 @@ def read(cursor: str) -> tuple[datetime, str]:
         It is no cursor of ours.
     """
     try:
-        at, key = base64.urlsafe_b64decode(cursor).decode().split(" ", 1)
-        found = datetime.fromisoformat(at), key
+        at, *key = base64.urlsafe_b64decode(cursor).decode().split(BETWEEN, keys)
+        instant = datetime.fromisoformat(at)
     except (binascii.Error, ValueError) as error:
         raise _foreign() from error
-    if found[0].tzinfo is None or "\0" in key:
+    if instant.tzinfo is None or len(key) != keys or any("\0" in word for word in key):
         raise _foreign()
-    return found
+    return instant, *key
 
 
 def _foreign() -> InputError:

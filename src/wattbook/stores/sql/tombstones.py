@@ -1,7 +1,5 @@
 """What was removed, in SQLite or PostgreSQL."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -12,10 +10,10 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, select, tuple_, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core.errors import InputError, Problem
 from wattbook.core.lifetimes import Kind
 from wattbook.core.retention import Tombstone
 from wattbook.ports.tombstones import StonePage
+from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import reached
 from wattbook.stores.sql.schema import registry_version, tombstones
 
@@ -81,14 +79,18 @@ class SqlTombstones:
             asked.append(tombstones.c.from_utc < until)
         place = [tombstones.c.until_utc, *(tombstones.c[name] for name in KEY)]
         if after is not None:
-            asked.append(tuple_(*place) < _place_after(after))
+            asked.append(tuple_(*place) < cursor.read(after, len(KEY)))
         order = [column.desc() for column in place]
         query = select(tombstones).where(and_(True, *asked)).order_by(*order).limit(limit + 1)
         with reached(self._engine.url):
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(query)).mappings().all()
         found = tuple(_stone(row) for row in rows[:limit])
-        return StonePage(found, _cursor(found[-1]) if len(rows) > limit else None)
+        if len(rows) <= limit:
+            return StonePage(found, None)
+        last = found[-1]
+        key = (str(getattr(last, name)) for name in KEY)
+        return StonePage(found, cursor.after(last.until_utc, *key))
 
     async def _all(self, which: ColumnElement[bool]) -> list[Tombstone]:
         query = select(tombstones).where(which).order_by(*(tombstones.c[name] for name in KEY))
@@ -110,17 +112,3 @@ class SqlTombstones:
 def _stone(row: RowMapping) -> Tombstone:
     about: dict[str, Any] = {**row, "kind": Kind(row["kind"])}
     return Tombstone(**about)
-
-
-def _cursor(stone: Tombstone) -> str:
-    place = "\n".join([stone.until_utc.isoformat(), *(str(getattr(stone, name)) for name in KEY)])
-    return base64.urlsafe_b64encode(place.encode()).decode()
-
-
-def _place_after(cursor: str) -> tuple[datetime, str, str, str]:
-    try:
-        until, job_id, kind, owner = base64.urlsafe_b64decode(cursor).decode().split("\n", 3)
-        return datetime.fromisoformat(until), job_id, kind, owner
-    except (binascii.Error, ValueError) as error:
-        detail = "this cursor was not given out by wattbook"
-        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")]) from error
