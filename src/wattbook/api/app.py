@@ -42,15 +42,19 @@ readings, its formula and its source. Times are ISO 8601 with offset, spans are 
 means unknown."""
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """The service over the stores that the settings name; they open when it starts."""
+def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = False) -> FastAPI:
+    """The service over the stores that the settings name; they open when it starts.
+
+    `alone` in its process, it need not look again at what lives as long as it does.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_runtime(settings, clock) as runtime:
             app.state.runtime = runtime
-            gc.collect()
-            gc.freeze()  # what lives as long as the service need not be looked at again
+            if alone:
+                gc.collect()
+                gc.freeze()
             halt = asyncio.Event()
             keeping_up = asyncio.create_task(
                 rollup.keep_up(
@@ -73,7 +77,6 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             if runtime.bell is None:  # nobody else is there to do it
                 at_work.append(asyncio.create_task(runner.run()))
             yield
-            gc.unfreeze()
             halt.set()
             await runner.stop()
             await asyncio.wait([keeping_up], timeout=PARTING_S)
@@ -124,7 +127,7 @@ def from_environment() -> FastAPI:
     """The service as the environment says: what `wattbook serve` hands to uvicorn."""
     settings = load()
     logs.configure(settings.log_level)
-    return create_app(settings)
+    return create_app(settings, alone=True)
 
 
 def _openapi(app: FastAPI) -> dict[str, object]:
