@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Self
 
 import polars as pl
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +21,7 @@ from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.jobs import Job, JobKind, JobState, Progress
 from wattbook.core.periods import Period
 from wattbook.core.report import Format
+from wattbook.fields import Instant
 from wattbook.flows import device, report, retention, rollup, sites
 from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
@@ -39,8 +39,9 @@ AFTER_THE_HOUR: Final = timedelta(minutes=5)
 SUNDAY_NIGHT: Final = timedelta(days=3, hours=3)
 """From the first day of 1970, a Thursday, to 03:00 of a Sunday."""
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
-EntityId = Annotated[str, Field(min_length=1, max_length=80)]
+READABLE: Final = r"^\P{Cc}+$"
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=READABLE)]
+EntityId = Annotated[str, Field(min_length=1, max_length=80, pattern=READABLE)]
 """An id, or an id behind its kind: `operator:alder`."""
 
 
@@ -65,10 +66,10 @@ class Aggregate(Params):
     everything: bool = Field(
         default=False, description="compute all figures again, also those that are up to date"
     )
-    start: AwareDatetime | None = Field(
+    start: Instant | None = Field(
         None, description="with `end`: compute the figures of this period again"
     )
-    end: AwareDatetime | None = Field(None, description="first instant after the period")
+    end: Instant | None = Field(None, description="first instant after the period")
 
     @model_validator(mode="after")
     def _period_alone(self) -> "Aggregate":
@@ -94,8 +95,8 @@ class Aggregate(Params):
 class OverPeriod(Params):
     """Something about a span of time."""
 
-    start: AwareDatetime = Field(description="first instant, ISO 8601 with offset")
-    end: AwareDatetime = Field(description="first instant after, ISO 8601 with offset")
+    start: Instant = Field(description="first instant, ISO 8601 with offset")
+    end: Instant = Field(description="first instant after, ISO 8601 with offset")
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
@@ -125,7 +126,7 @@ class Report(OverPeriod):
         description="what it is handed out as: pdf, html, json, csv, zip",
     )
     factor_set: Id = Field(DEFAULT_SET, description="set of emission factors by technology")
-    as_of: AwareDatetime | None = Field(
+    as_of: Instant | None = Field(
         None, description="of what was known at this instant; of all that is known when left out"
     )
 

@@ -12,6 +12,7 @@ from tests.core.paying import tariff
 from wattbook.core import windows
 from wattbook.core.tariffs import (
     LARGEST,
+    MOST_PERCENTAGES,
     Band,
     Block,
     Component,
@@ -32,6 +33,9 @@ from wattbook.core.windows import DayKind, Window, day_kind, gaps, overlaps, slo
 WEEKDAY = (DayKind.WEEKDAY,)
 FREE = (DayKind.WEEKEND, DayKind.HOLIDAY)
 ENERGY = Flat(name="energy", price_per_kwh=0.1)
+TAXES = tuple(
+    Percentage(name=f"tax {at}", percent=1.0, of=("energy",)) for at in range(MOST_PERCENTAGES + 1)
+)
 DAY = Band(
     name="day",
     price_per_kwh=0.2,
@@ -88,6 +92,7 @@ def test_a_tariff_with_every_kind_of_component_is_well() -> None:
         ({"weekend": (6, 6)}, "weekend", "bad_day"),
         ({"weekend": (8,)}, "weekend", "bad_day"),
         ({"components": ()}, "components", "no_component"),
+        ({"components": (ENERGY, *TAXES)}, "components", "too_many"),
     ],
 )
 def test_what_is_wrong_with_a_tariff_is_named(fields, where: str, reason: str) -> None:
@@ -130,6 +135,7 @@ def test_what_is_wrong_with_a_tariff_is_named(fields, where: str, reason: str) -
             "ratchet.months",
             "bad_number",
         ),
+        (Percentage(name="p", percent=1_000.1, of=()), "percent", "bad_number"),
         (Percentage(name="p", percent=float("nan"), of=()), "percent", "bad_number"),
         (Percentage(name="p", percent=1.0, of=()), "of", "no_component"),
         (Percentage(name="p", percent=1.0, of=("p",)), "of[0]", "unknown_component"),

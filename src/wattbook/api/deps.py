@@ -6,10 +6,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
-from pydantic import AwareDatetime
 
 from wattbook.core.errors import InputError, Problem, TooLargeError
 from wattbook.core.periods import Grain, Period
+from wattbook.fields import Instant
 from wattbook.sources.codecs.inflate import inflate
 from wattbook.wiring import Runtime
 
@@ -23,8 +23,8 @@ RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
 async def period(
-    start: Annotated[AwareDatetime, Query(description="first instant, ISO 8601 with offset")],
-    end: Annotated[AwareDatetime, Query(description="first instant after, ISO 8601 with offset")],
+    start: Annotated[Instant, Query(description="first instant, ISO 8601 with offset")],
+    end: Annotated[Instant, Query(description="first instant after, ISO 8601 with offset")],
 ) -> Period:
     """A half-open span of time."""
     return Period(start, end)
@@ -51,7 +51,7 @@ def _query_names(dependant: Dependant) -> set[str]:
 PeriodDep = Annotated[Period, Depends(period)]
 GrainQuery = Annotated[Grain, Query(description="length of a bucket")]
 AsOfQuery = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Query(description="answer with what was known at this instant; all that is known by default"),
 ]
 

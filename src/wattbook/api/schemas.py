@@ -1,13 +1,11 @@
 """Bodies and answers of the routes about sites."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,7 +14,6 @@ from pydantic import (
     field_validator,
 )
 
-from wattbook.api.fields import Id, Number
 from wattbook.api.tariffs import TariffOut
 from wattbook.core.entities import (
     FleetItem,
@@ -29,26 +26,12 @@ from wattbook.core.entities import (
     SupplyKind,
 )
 from wattbook.core.frames import TECHNOLOGIES
+from wattbook.fields import Id, Instant, Number
 from wattbook.flows.sites import Draft
 
 MOST_PARTS: Final = 1_000
 MOST_MACHINES: Final = 10_000_000
 LONGEST_S: Final = 31 * 86_400
-DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
-
-
-def _written(value: object) -> object:
-    # A bare number would be read as seconds since 1970.
-    if not isinstance(value, str | datetime) or (isinstance(value, str) and not DATED.match(value)):
-        raise ValueError("want a time with offset, as in 2026-01-01T00:00:00Z")
-    return value
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("this time does not exist in UTC") from error
 
 
 def _known(technology: str) -> str:
@@ -89,7 +72,6 @@ Capacity = Annotated[Positive, Field(description="most that can be drawn [kW]")]
 Technology = Annotated[
     str, AfterValidator(_known), Field(json_schema_extra={"enum": list(TECHNOLOGIES)})
 ]
-Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 From = Annotated[Instant, Field(description="first instant, ISO 8601 with offset")]
 To = Annotated[Instant | None, Field(description="first instant after; null while it goes on")]
 

@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from wattbook.api.fields import Id, Number
 from wattbook.core import tariffs as core
 from wattbook.core.tariffs import ComponentKind, Per, Tariff
 from wattbook.core.windows import DAY_KINDS, MONTHS, DayKind, Window
+from wattbook.fields import Id, Number
 
 MOST_TARIFFS: Final = 200
 MOST_COMPONENTS: Final = 50

@@ -218,7 +218,10 @@ Holidays: TypeAlias = Mapping[str, frozenset[date]]
 
 
 LARGEST: Final = 10**9
-"""No price, percentage or limit is larger: beyond it sums of money would not be finite."""
+"""No price or limit is larger: beyond it sums of money would not be finite."""
+LARGEST_PERCENT: Final = 1_000
+MOST_PERCENTAGES: Final = 32
+"""Each may be taken of the one before: more, or larger ones, and money would not be finite."""
 LONGEST_RATCHET: Final = 60
 """So many months a ratchet may look back."""
 DAYS_OF_WEEK: Final = range(1, 8)
@@ -252,6 +255,9 @@ def _judge(tariff: Tariff, where: str, wrong: Wrong) -> None:
         wrong(f"{where}.weekend", "bad_day", "want days from 1 (Monday) to 7, each once")
     if not tariff.components:
         wrong(f"{where}.components", "no_component", "a tariff has at least one component")
+    if sum(isinstance(component, Percentage) for component in tariff.components) > MOST_PERCENTAGES:
+        detail = f"a tariff has at most {MOST_PERCENTAGES} percentages"
+        wrong(f"{where}.components", "too_many", detail)
     names: list[str] = []
     for at, component in enumerate(tariff.components):
         here = f"{where}.components[{at}]"
@@ -281,15 +287,15 @@ def _judge_component(component: Component, before: Sequence[str], where: str, wr
             if component.ratchet is not None:
                 _judge_ratchet(component.ratchet, f"{where}.ratchet", wrong)
         case Percentage():
-            _judge_number(component.percent, f"{where}.percent", wrong)
+            _judge_number(component.percent, f"{where}.percent", wrong, LARGEST_PERCENT)
             _judge_parts(component.of, before, f"{where}.of", wrong)
         case Flat() | Indexed() | Fixed():
             pass
 
 
-def _judge_number(value: float, where: str, wrong: Wrong) -> None:
-    if not (math.isfinite(value) and abs(value) <= LARGEST):
-        wrong(where, "bad_number", f"{value} is not from {-LARGEST} to {LARGEST}")
+def _judge_number(value: float, where: str, wrong: Wrong, largest: float = LARGEST) -> None:
+    if not (math.isfinite(value) and abs(value) <= largest):
+        wrong(where, "bad_number", f"{value} is not from {-largest} to {largest}")
 
 
 def _judge_bands(bands: Sequence[Band], where: str, wrong: Wrong) -> None:

@@ -31,6 +31,11 @@ def days(start: date | None, end: date | None, now: datetime) -> Period:
     InvalidPeriodError
         They are out of order, or too many.
     """
+    for name, day in (("start", start), ("end", end)):
+        if day is not None and not periods.FIRST_YEAR <= day.year <= periods.LAST_YEAR:
+            raise periods.invalid(
+                name, f"{name} is not within {periods.FIRST_YEAR} and {periods.LAST_YEAR}"
+            )
     last = end or now.date() + DAY
     first = start or last - DEFAULT_DAYS * DAY
     if last - first > MOST_DAYS * DAY:

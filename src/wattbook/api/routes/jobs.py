@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from wattbook import duties
 from wattbook.api.deps import RuntimeDep, strict
@@ -17,6 +17,7 @@ from wattbook.api.routes.sites import Bounded
 from wattbook.api.schemas import Answer, Body
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.jobs import Job, JobKind, JobState, Outcome
+from wattbook.fields import Instant
 from wattbook.ports.jobs import Order
 
 RETRY_AFTER_S: Final = 1
@@ -169,8 +170,8 @@ async def list_jobs(
     parent_id: Annotated[
         str | None, Query(pattern=r"^[^\x00]{1,64}$", description="the parts of this job")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="created at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="created before")] = None,
+    since: Annotated[Instant | None, Query(description="created at or after")] = None,
+    until: Annotated[Instant | None, Query(description="created before")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most jobs in the answer")] = 100,
 ) -> JobPageOut:

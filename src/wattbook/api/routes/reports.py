@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.api.schemas import Answer
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.report import Format
+from wattbook.fields import Instant
 from wattbook.ports.reports import Filed
 
 MEDIA_TYPES: Final[dict[Format, str]] = {
@@ -96,8 +97,8 @@ async def list_reports(
         str | None,
         Query(pattern=r"^(site|operator|zone):[^\x00]{1,64}$", description="as site:ID"),
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="made at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="made before")] = None,
+    since: Annotated[Instant | None, Query(description="made at or after")] = None,
+    until: Annotated[Instant | None, Query(description="made before")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most reports in the answer")] = 100,
 ) -> ReportPageOut:

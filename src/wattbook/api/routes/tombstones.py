@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.core.errors import InputError
 from wattbook.core.lifetimes import Kind
 from wattbook.core.retention import Tombstone
+from wattbook.fields import Instant
 
 Text = Annotated[str, Query(pattern=r"^[^\x00]{1,500}$")]
 
@@ -63,8 +64,8 @@ async def list_tombstones(
     kind: Annotated[Kind | None, Query(description="what was removed")] = None,
     owner: Annotated[Text | None, Query(description="whose it was, as a meter")] = None,
     site_id: Annotated[Text | None, Query(description="at which site")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="rows at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="rows before")] = None,
+    since: Annotated[Instant | None, Query(description="rows at or after")] = None,
+    until: Annotated[Instant | None, Query(description="rows before")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most tombstones in the answer")] = 100,
 ) -> TombstonePage:

@@ -1,0 +1,32 @@
+"""Fields that bodies, questions and jobs share."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+
+from wattbook.core.periods import FIRST_YEAR, LAST_YEAR
+
+DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _written(value: object) -> object:
+    # A bare number would be read as seconds since 1970.
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and not DATED.match(value)):
+        raise ValueError("want a time with offset, as in 2026-01-01T00:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"not within {FIRST_YEAR} and {LAST_YEAR}")
+    return value.astimezone(UTC)
+
+
+# Numbers are finite, and text or `true` is none.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Id = Annotated[
+    str, Field(min_length=1, max_length=64, description="a slug: `[a-z0-9][a-z0-9._-]{0,63}`")
+]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
