@@ -27,6 +27,18 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[httpx.AsyncCli
             yield client
 
 
+async def filled(client: httpx.AsyncClient) -> None:
+    await client.post("/api/v1/sites", json=SITE)
+    rows = [
+        {"meter_id": "pecos-1.main", "energy_kwh": 1}
+        | {"timestamp": (TODAY - 40 * DAY + at * timedelta(hours=6)).isoformat()}
+        for at in range(160)
+    ]
+    answer = await client.post("/api/v1/ingest/telemetry", json=rows)
+    assert answer.json()["accepted"] == 160
+    await ended(client, await client.post(JOBS, json={"kind": "aggregate"}))
+
+
 @pytest.fixture
 async def client(tmp_path, monkeypatch) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setattr(retention, "QUIET_S", 1.1)
@@ -34,15 +46,7 @@ async def client(tmp_path, monkeypatch) -> AsyncIterator[httpx.AsyncClient]:
     async with serving(
         tmp_path, schedules_enabled=False, retention_rejects_days=400, **days
     ) as client:
-        await client.post("/api/v1/sites", json=SITE)
-        rows = [
-            {"meter_id": "pecos-1.main", "energy_kwh": 1}
-            | {"timestamp": (TODAY - 40 * DAY + at * timedelta(hours=6)).isoformat()}
-            for at in range(160)
-        ]
-        answer = await client.post("/api/v1/ingest/telemetry", json=rows)
-        assert answer.json()["accepted"] == 160
-        await ended(client, await client.post(JOBS, json={"kind": "aggregate"}))
+        await filled(client)
         yield client
 
 
@@ -107,6 +111,28 @@ async def test_a_past_state_of_what_is_gone_is_gone(client) -> None:
     assert past.status_code == 410
     assert past.json()["errors"][0]["field"] == "start"
     assert now.json()["total"]["energy_kwh"] == 35 * 4
+
+
+async def test_what_is_made_of_quarters_that_are_gone_is_gone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(retention, "QUIET_S", 1.1)
+    line = TODAY - 30 * DAY
+    span = {"start": (line - DAY).isoformat(), "end": TODAY.isoformat()}
+    order = {"kind": "report", "params": {"entity_id": "pecos-1", **span}}
+    days = {"retention_readings_days": 30, "retention_rollups_quarter_days": 30}
+    async with serving(tmp_path, schedules_enabled=False, **days) as other:
+        await filled(other)
+        await clean_up(other)
+
+        bill = await other.get("/api/v1/analytics/cost/pecos-1", params=span)
+        report = await ended(other, await other.post(JOBS, json=order))
+        figures = await other.get("/api/v1/metrics/site/pecos-1", params=span | {"grain": "day"})
+
+    assert bill.status_code == 410
+    assert [each["field"] for each in bill.json()["errors"]] == ["start"]
+    assert "pecos-1.main" in bill.json()["detail"]
+    assert report["state"] == "failed"
+    assert f"{line:%FT%TZ}" in report["error"]
+    assert figures.json()["total"]["energy_kwh"] == 31 * 4
 
 
 async def test_what_comes_late_is_rejected_with_its_reason(client) -> None:

@@ -96,7 +96,7 @@ class Paid:
         buckets = periods.buckets(self.period, grain, self.timezone)
         settled = charges.settled(self.energy, self.charged, self.spans)
         due = cost.due(self.bills, self.timezone, grain, spread=False)
-        return cost.totalled(settled, due, buckets)
+        return cost.totalled(settled, due, buckets, buckets.clear())
 
 
 def paid(

@@ -128,7 +128,7 @@ def added(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
 
 
 def totalled(
-    settled: pl.DataFrame, due: pl.DataFrame, buckets: pl.DataFrame
+    settled: pl.DataFrame, due: pl.DataFrame, buckets: pl.DataFrame, lost: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, object]]:
     """`cost`, `currency`, `cost_energy_share` of each bucket, and of all of them together.
 
@@ -138,6 +138,8 @@ def totalled(
         From `core.charges.settled`.
     due
         `start_utc`, `currency` and `cost` of standing charges; may be empty.
+    lost
+        As for `withheld`.
     """
     money = ["cost", "currency", "cost_energy_share"]
     stands = due.select(
@@ -147,12 +149,36 @@ def totalled(
         energy_kwh=pl.lit(None, pl.Float64),
         priced_kwh=pl.lit(0.0),
     )
-    rows = pl.concat([settled, stands.select(settled.columns)])
+    rows = withheld(pl.concat([settled, stands.select(settled.columns)]), buckets, lost)
     first, end = buckets["start_utc"][0], buckets["end_utc"][-1]
     inside = rows.filter(pl.col("start_utc").is_between(first, end, closed="left"))
     whole = added(inside.with_columns(every=pl.lit("all")), ["every"]).select(money)
     per_bucket = by_bucket(rows, buckets).select("start_utc", *money)
     return per_bucket, whole.row(0, named=True) if whole.height else dict.fromkeys(money)
+
+
+def withheld(rows: pl.DataFrame, buckets: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
+    """Rows with a price without those in the buckets that are `lost`: their energy has no price.
+
+    Parameters
+    ----------
+    rows
+        `start_utc`, `energy_kwh`, `cost` and others.
+    buckets
+        `start_utc` of each, sorted.
+    lost
+        `start_utc` and `energy_kwh` of the buckets of which not all parts are kept.
+    """
+    if lost.is_empty():
+        return rows
+    kept = (
+        rows.sort("start_utc")
+        .join_asof(buckets.select("start_utc", bucket="start_utc"), on="start_utc")
+        .join(lost.select(bucket="start_utc"), on="bucket", how="anti", maintain_order="left")
+        .drop("bucket")
+    )
+    unpriced = lost.select("start_utc", "energy_kwh").drop_nulls("energy_kwh")
+    return pl.concat([kept, unpriced], how="diagonal")
 
 
 def standing(bills: Iterable[Bill], timezone: str) -> pl.DataFrame:

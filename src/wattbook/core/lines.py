@@ -40,6 +40,11 @@ class Line:
     floor_coverage: float | None = None
 
     @property
+    def floor_lost(self) -> bool:
+        """Whether a demand that was measured is unknown for want of the months before it."""
+        return self.peak_kw is not None and self.quantity is None
+
+    @property
     def complete(self) -> bool:
         """Whether nothing about the line is unknown."""
         seen = self.floor_coverage is None or whole(self.floor_coverage)
@@ -54,6 +59,8 @@ class Month:
     start: datetime
     end: datetime
     coverage: float
+    kept: bool = True
+    """Whether none of its quarter-hours was removed."""
 
     @property
     def following(self) -> date:

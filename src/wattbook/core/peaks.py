@@ -31,9 +31,12 @@ class Floor(NamedTuple):
     kw: float | None
     month: date | None
     coverage: float | None
+    lost: bool = False
+    """Whether quarter-hours that may set it were removed."""
 
 
 NO_FLOOR: Final = Floor(None, None, None)
+LOST: Final = Floor(None, None, 0.0, lost=True)
 Before: TypeAlias = list[tuple[Part, Peak | None]]
 """What was measured for a component so far."""
 
@@ -132,6 +135,8 @@ def _floor(ratchet: Ratchet | None, month: date, before: Before) -> Floor:
         return NO_FLOOR
     since = months_before(month, ratchet.months)
     looked_at = [(part, peak) for part, peak in before if since <= part.month.first < month]
+    if not all(part.month.kept for part, _ in looked_at):
+        return LOST
     known = [(peak.kw, part.month.first) for part, peak in looked_at if peak is not None]
     kw, sets = max(known, default=(None, None))
     return Floor(
@@ -142,8 +147,8 @@ def _floor(ratchet: Ratchet | None, month: date, before: Before) -> Floor:
 
 
 def _line(part: Part, component: Demand, measured: Peak | None, floor: Floor) -> Line:
-    """Unknown where no quarter-hour of the window is known."""
-    billed_kw = None if measured is None else max(measured.kw, floor.kw or 0.0)
+    """Unknown where no quarter-hour of the window is known, or the floor is lost."""
+    billed_kw = None if measured is None or floor.lost else max(measured.kw, floor.kw or 0.0)
     price = component.price_per_kw_month
     amount = None if billed_kw is None else billed_kw * price * part.share
     made = part.line(

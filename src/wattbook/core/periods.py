@@ -143,6 +143,16 @@ def floor(instant: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
     return midnight.astimezone(UTC)
 
 
+def ceil(instant: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
+    """Start of the first bucket that does not begin before `instant`.
+
+    >>> ceil(datetime(2026, 7, 1, 12, tzinfo=UTC), Grain.MONTH).isoformat()
+    '2026-08-01T00:00:00+00:00'
+    """
+    begin = floor(instant, grain, timezone)
+    return instant if begin == instant else after(begin, grain, timezone)
+
+
 def after(start: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
     """Start of the bucket that follows the one beginning at `start`."""
     if not grain.civil:

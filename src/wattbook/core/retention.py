@@ -235,6 +235,38 @@ def check_past(meters: pl.DataFrame, period: Period, as_of: datetime) -> None:
         )
 
 
+def quarters_since(meters: pl.DataFrame) -> datetime | None:
+    """From when on the quarter-hours of all these meters are kept; null where none was removed."""
+    since = meters["quarters_from_utc"].max()
+    return since if isinstance(since, datetime) else None
+
+
+def check_quarters(meters: pl.DataFrame, start: datetime, answered: datetime | None = None) -> None:
+    """Refuse what is made of quarter-hours from `start` on when some of these were removed.
+
+    Parameters
+    ----------
+    meters
+        `frames.METERS` of all that is added up.
+    answered
+        From when on the question has an answer, where that is later than the quarters are kept.
+
+    Raises
+    ------
+    RemovedError
+        Naming the meter of which most was removed, and that instant.
+    """
+    since = quarters_since(meters)
+    if since is None or start >= since:
+        return
+    meter_id = meters.filter(quarters_from_utc=since)["meter_id"][0]
+    raise removed(
+        "start",
+        f"quarter-hours of {meter_id} were removed, so this can be told only from"
+        f" {answered or since:%FT%TZ} on",
+    )
+
+
 def removed(field: str, detail: str) -> RemovedError:
     """Error that names the `field` of a question about what is no longer there."""
     return RemovedError(detail, [Problem("removed", detail, field=field)])

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import bills, charges, cost, frames, peaks, periods
+from wattbook.core import bills, charges, cost, frames, peaks, periods, retention
 from wattbook.core.bills import Bill
 from wattbook.core.errors import InvalidEntityError, Problem
 from wattbook.core.lines import Month
@@ -75,6 +75,8 @@ class Drawn:
     demand: pl.DataFrame
     monthly: pl.DataFrame
     meters: int
+    since: datetime | None
+    """From when on all quarter-hours are kept; null where none was removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +134,11 @@ async def account(
     tariffs = await registry.tariffs(found.id)
     terms = await terms_of(tariffs, found.timezone, whole, calendar=calendar)
     _refuse_more_than_can_be_shown(buckets.height, terms.spans, grain)
+    _refuse_removed(found.mains, terms, grain)
     main_ids = found.mains["meter_id"].to_list()
 
     async def read(figures: Rollups) -> tuple[Drawn, pl.DataFrame]:
-        drawn = await drawn_by(main_ids, terms, figures)
+        drawn = await drawn_by(found.mains, terms, figures)
         return drawn, await figures.read(main_ids, grain, whole)
 
     drawn, rows = await rolling.read_settled(
@@ -209,12 +212,14 @@ async def terms_of(
     )
 
 
-async def drawn_by(main_ids: list[str], terms: Terms, figures: Rollups) -> Drawn:
+async def drawn_by(mains: pl.DataFrame, terms: Terms, figures: Rollups) -> Drawn:
     """What the main meters of a site drew in the months of its terms."""
+    main_ids = mains["meter_id"].to_list()
     return Drawn(
         demand=await figures.demand(main_ids, terms.period),
         monthly=await figures.read(main_ids, Grain.MONTH, terms.period),
         meters=len(main_ids),
+        since=retention.quarters_since(mains),
     )
 
 
@@ -241,10 +246,32 @@ def billed(books: Books, drawn: Drawn) -> list[Bill]:
     return bills.made(months, books.energy, books.charged, terms.spans, terms.holidays, terms.since)
 
 
+def lost(
+    rows: pl.DataFrame, terms: Terms, drawn: Drawn, made: Sequence[Bill], grain: Grain
+) -> pl.DataFrame:
+    """Those rows whose cost is not known because quarter-hours that decide it were removed.
+
+    Prices by the block count from the first of the month: a cost needs the whole of it.
+    """
+    gone = pl.lit(value=False)
+    if drawn.since is not None:
+        gone = pl.col("start_utc") < periods.ceil(drawn.since, Grain.MONTH, terms.timezone)
+    if grain is Grain.MONTH:
+        unknown = [bill.month.start for bill in made if any(line.floor_lost for line in bill.lines)]
+        gone |= pl.col("start_utc").is_in(unknown)
+    return rows.filter(gone)
+
+
 def _months(months: pl.DataFrame, drawn: Drawn) -> list[Month]:
     rows = _covered(months, drawn.monthly, drawn.meters)
     return [
-        Month(first=first, start=start, end=end, coverage=coverage)
+        Month(
+            first=first,
+            start=start,
+            end=end,
+            coverage=coverage,
+            kept=drawn.since is None or start >= drawn.since,
+        )
         for first, start, end, coverage in rows.select(
             "first", "start_utc", "end_utc", "coverage"
         ).iter_rows()
@@ -282,6 +309,14 @@ def _totals(rows: pl.DataFrame) -> list[dict[str, object]]:
         .sort("currency")
     )
     return sums.to_dicts()
+
+
+def _refuse_removed(mains: pl.DataFrame, terms: Terms, grain: Grain) -> None:
+    """Refuse bills of months of which quarter-hours were removed: what is left is not the month."""
+    if (since := retention.quarters_since(mains)) is not None:
+        month = periods.ceil(since, Grain.MONTH, terms.timezone)
+        answered = periods.ceil(month, grain, terms.timezone)
+        retention.check_quarters(mains, terms.billed.start, answered)
 
 
 def _refuse_more_than_can_be_shown(buckets: int, spans: Sequence[Span], grain: Grain) -> None:

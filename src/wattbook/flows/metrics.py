@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
-from wattbook.core import charges, cost, frames, periods, rollup
+from wattbook.core import charges, cost, frames, periods, retention, rollup
 from wattbook.core import metrics as figures_of
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
@@ -24,6 +24,8 @@ from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
 
 GROUPS: Final = ("none", "zone", "operator")
+ROUNDING_S: Final = 0.5
+"""Sums of covered time that differ by less are the same."""
 _Read: TypeAlias = tuple[Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
@@ -83,7 +85,7 @@ async def of_site(
     async def read(figures: Rollups) -> _Read:
         found = await figures.read(meters["meter_id"].to_list(), grain, whole)
         return (
-            await paying.drawn_by(main_ids, terms, figures) if terms is not None else None,
+            await paying.drawn_by(mains, terms, figures) if terms is not None else None,
             found,
             found if parts is grain else await figures.read(main_ids, parts, whole),
             await figures.demand(main_ids, whole) if mains.height > 1 else found.clear(),
@@ -104,8 +106,8 @@ async def of_site(
     prices = await paying.hourly_prices(zone, priced, grid=grid, as_of=as_of)
 
     own = _of(found, main_ids)
-    rows = _summed(own, buckets, mains.height, quarter_demand)
-    total = figures_of.whole(rows, own, whole, mains.height)
+    rows = _summed(own, buckets, mains, quarter_demand)
+    total = _whole(rows, own, whole, mains)
     if terms is None or drawn is None:
         rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
     else:
@@ -164,11 +166,11 @@ async def aggregate(
     series, totals = [], []
     for (name, members), each, demand in zip(groups, ids, demands, strict=True):
         own = _of(rows, each)
-        summed = _summed(own, buckets, len(each), demand)
+        summed = _summed(own, buckets, members, demand)
         series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
         totals.append(
             {"group": name, "sites": members["site_id"].n_unique()}
-            | figures_of.whole(summed, own, whole, max(len(each), 1))
+            | _whole(summed, own, whole, members)
         )
     return Network(
         Series(
@@ -185,18 +187,31 @@ async def aggregate(
 
 
 def _summed(
-    rows: pl.DataFrame, buckets: pl.DataFrame, count: int, quarter_demand: pl.DataFrame
+    rows: pl.DataFrame, buckets: pl.DataFrame, mains: pl.DataFrame, quarter_demand: pl.DataFrame
 ) -> pl.DataFrame:
-    """The rows of several meters added up, with the peak of their sum."""
-    summed = figures_of.total(rows, buckets, count)
-    if count == 1:
+    """The rows of several meters added up, with the peak of their sum where it is known."""
+    summed = figures_of.total(rows, buckets, mains.height)
+    if mains.height == 1:
         return summed
     peaks = figures_of.coincident_peak(quarter_demand, buckets)
+    if (since := retention.quarters_since(mains)) is not None:
+        peaks = peaks.filter(pl.col("start_utc") >= since)
     return (
         summed.drop("power_kw_max", "power_kw_max_at")
         .join(peaks, on="start_utc", how="left", maintain_order="left")
         .select(summed.columns)
     )
+
+
+def _whole(
+    rows: pl.DataFrame, own: pl.DataFrame, whole: Period, mains: pl.DataFrame
+) -> dict[str, object]:
+    """All rows in one; the peak of several meters is unknown where one of their rows lacks it."""
+    total = figures_of.whole(rows, own, whole, max(mains.height, 1))
+    since = retention.quarters_since(mains)
+    if mains.height > 1 and since is not None and whole.start < since:
+        total |= {"power_kw_max": None, "power_kw_max_at": None}
+    return total
 
 
 def _in_zone(parts: pl.DataFrame, mains: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
@@ -263,7 +278,8 @@ def _with_cost(
         unknown = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _COST.items()]
         return rows.with_columns(unknown), dict.fromkeys(_COST)
     energy = fine.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
-    priced = cost.priced(energy, prices).sort("start_utc")
+    priced = cost.withheld(cost.priced(energy, prices), rows, _without_parts(rows, fine))
+    priced = priced.with_columns(zone=pl.lit(zone)).sort("start_utc")
     owned = priced.join_asof(rows.select("start_utc", bucket="start_utc"), on="start_utc")
     per_bucket = cost.summed(owned, ["bucket"]).select(
         "cost", "currency", "cost_energy_share", start_utc="bucket"
@@ -275,6 +291,18 @@ def _with_cost(
     return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), money
 
 
+def _without_parts(rows: pl.DataFrame, fine: pl.DataFrame) -> pl.DataFrame:
+    """Those rows of which parts were removed: they cover more time than what they are made of."""
+    parts = fine.sort("start_utc").join_asof(
+        rows.select("start_utc", bucket="start_utc"), on="start_utc"
+    )
+    left = parts.group_by(start_utc="bucket").agg(left_s=pl.col("covered_s").sum())
+    gone_s = pl.col("covered_s") - pl.col("left_s").fill_null(0.0)
+    return rows.join(left, on="start_utc", how="left", maintain_order="left").filter(
+        gone_s > ROUNDING_S
+    )
+
+
 def _by_tariff(
     rows: pl.DataFrame, terms: Terms, drawn: Drawn, prices: pl.DataFrame, grain: Grain
 ) -> tuple[pl.DataFrame, dict[str, object]]:
@@ -283,7 +311,8 @@ def _by_tariff(
     bills = paying.billed(books, drawn) if grain is Grain.MONTH else []
     due = cost.due(bills, terms.timezone, grain, spread=False)
     settled = charges.settled(books.energy, books.charged, terms.spans)
-    per_bucket, whole = cost.totalled(settled, due, rows)
+    lost = paying.lost(rows, terms, drawn, bills, grain)
+    per_bucket, whole = cost.totalled(settled, due, rows, lost)
     return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), whole
 
 

@@ -10,7 +10,17 @@ import polars as pl
 
 from wattbook import __version__
 from wattbook.core import archive as keeping
-from wattbook.core import digest, fingerprint, frames, gaps, metrics, periods, profile, report
+from wattbook.core import (
+    digest,
+    fingerprint,
+    frames,
+    gaps,
+    metrics,
+    periods,
+    profile,
+    report,
+    retention,
+)
 from wattbook.core.digest import Digest, Money, Scope
 from wattbook.core.entities import Meter, MeterRole, Site
 from wattbook.core.factors import DEFAULT_SET
@@ -96,10 +106,13 @@ async def of(
     ------
     InvalidPeriodError
         `as_of` has not come yet: its answer could still change.
+    RemovedError
+        Quarter-hours of the period were removed: curves, gaps and demand are made of them.
     """
     found = await entities.find(entity_id, registry=ports.registry)
     period = _on_quarters(period)
     periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
+    retention.check_quarters(found.mains, period.start)
     sites = [await ports.registry.site(each) for each in found.meters["site_id"].unique().sort()]
     now = ports.clock.now()
     if as_of is not None and as_of > now:
