@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from wattbook.core import retention
 from wattbook.core.errors import InputError, Problem
+from wattbook.core.forecast.series import LONGEST
 from wattbook.core.naming import METER_TAG, Naming, parse_fields
 from wattbook.core.retention import Kind
 from wattbook.stores.address import Address
@@ -172,6 +173,17 @@ class Settings(BaseSettings):
         604_800,
         description="how often [s] the schedule `cleanup` removes what RETENTION_… says, if any",
     )
+    import_influxdb_every_s: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="how often [s] the schedule `import_influxdb` pulls from INFLUXDB_BUCKET;"
+        " never when left out",
+    )
+    forecast_days: Annotated[int, Field(ge=1, le=LONGEST.days)] = Field(
+        30, description="longest horizon [days] of a forecast"
+    )
+    model_retrain_interval: Annotated[float, Field(gt=0)] = Field(
+        168.0, description="age [hours] at which a forecast is made anew"
+    )
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -212,6 +224,14 @@ class Settings(BaseSettings):
         missing = self.influxdb_missing
         if missing and (self.readings_store == "influxdb" or len(missing) < len(INFLUXDB)):
             raise ValueError(f"{', '.join(missing)}: missing, without which there is no InfluxDB")
+        return self
+
+    @model_validator(mode="after")
+    def _import_from_somewhere(self) -> "Settings":
+        if self.import_influxdb_every_s is None:
+            return self
+        if missing := self.influxdb_missing:
+            raise ValueError(f"IMPORT_INFLUXDB_EVERY_S: to import from, set {', '.join(missing)}")
         return self
 
     @model_validator(mode="after")

@@ -1,0 +1,162 @@
+"""Forecasts in processes of their own, so that the service answers while they are computed.
+
+Nothing that computes is imported here before a process has been told how many threads it may use.
+"""
+
+import asyncio
+import importlib.util
+import multiprocessing
+import os
+import signal
+from contextlib import suppress
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, Final
+
+from wattbook.core.errors import UnavailableError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from wattbook.core.forecast.outlook import Ask, Outlook
+    from wattbook.core.forecast.scenario import Scenario
+
+CONTEXT: Final = multiprocessing.get_context("spawn")
+"""Not fork: the threads of Polars and DuckDB do not survive it."""
+LIBRARIES: Final = ("sklearn", "statsforecast", "prophet")
+THREADS: Final = (
+    "POLARS_MAX_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+"""Each process computes on one core; the others are for the service."""
+NICE: Final = 10
+"""Who waits for an answer goes before who computes for long."""
+PARTING_S: Final = 5.0
+
+
+def spare_cores() -> int:
+    """How many cores there are beside the one for the service; at least one."""
+    return max(len(os.sched_getaffinity(0)) - 1, 1)
+
+
+class Seat:
+    """One process, and the line to it."""
+
+    def __init__(self) -> None:
+        self._line, theirs = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.is_alive()
+
+    def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401 -- pickled
+        """What the process makes of a task; raises what it raised."""
+        try:
+            self._line.send(task)
+            done, answer = self._line.recv()
+        except (EOFError, OSError) as error:
+            self.kill()
+            code = self._process.exitcode
+            raise UnavailableError(f"the process that computed was killed ({code})") from error
+        if done:
+            return answer
+        raise answer
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.join(PARTING_S)
+
+
+class Pool:
+    """`ports.forecaster.Forecaster` in processes of its own, started when they are first needed."""
+
+    def __init__(self, processes: int) -> None:
+        self._free: asyncio.Queue[Seat | None] = asyncio.Queue()
+        for _ in range(processes):
+            self._free.put_nowait(None)
+        self._seats: set[Seat] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of its processes."""
+        return [seat.pid for seat in self._seats if seat.pid is not None and seat.alive]
+
+    async def forecast(
+        self,
+        history: "pl.DataFrame",
+        ask: "Ask",
+        *,
+        origin: datetime | None = None,
+        covariates: "pl.DataFrame | None" = None,
+        scenario: "Scenario | None" = None,
+    ) -> "Outlook":
+        """What comes after `history`; who no longer waits for it ends the process."""
+        lacking = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+        if lacking:
+            named = ", ".join(lacking)
+            raise UnavailableError(f"{named}: missing; pip install 'wattbook[forecast]'")
+        told = {"origin": origin, "covariates": covariates, "scenario": scenario}
+        seat = await self._free.get()
+        try:
+            seat = await self._ready(seat)
+            asking = asyncio.ensure_future(asyncio.to_thread(seat.ask, ((history, ask), told)))
+            try:
+                outlook: Outlook = await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                await asyncio.to_thread(seat.kill)
+                with suppress(UnavailableError):
+                    await asking
+                raise
+            return outlook
+        finally:
+            self._free.put_nowait(seat)
+
+    async def close(self) -> None:
+        """End the processes."""
+        for seat in self._seats:
+            await asyncio.to_thread(seat.kill)
+        self._seats.clear()
+
+    async def _ready(self, seat: Seat | None) -> Seat:
+        if seat is not None and seat.alive:
+            return seat
+        if seat is not None:
+            self._seats.discard(seat)
+        fresh = await asyncio.to_thread(Seat)
+        self._seats.add(fresh)
+        return fresh
+
+
+def _serve(line: Connection) -> None:
+    """Work on tasks until the other end of the line is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
+    os.environ |= dict.fromkeys(THREADS, "1")
+    os.nice(NICE)
+    while True:
+        try:
+            args, told = line.recv()
+        except EOFError:
+            return
+        answer: tuple[bool, Any]
+        try:
+            from wattbook.models.auto import forecast  # noqa: PLC0415 -- an extra, and slow
+
+            answer = (True, forecast(*args, **told))
+        except Exception as error:  # noqa: BLE001 -- it is raised where the answer is waited for
+            answer = (False, error)
+        try:
+            line.send(answer)
+        except OSError:  # nobody waits any more
+            return
