@@ -39,6 +39,9 @@ AFTER_THE_HOUR: Final = timedelta(minutes=5)
 SUNDAY_NIGHT: Final = timedelta(days=3, hours=3)
 """From the first day of 1970, a Thursday, to 03:00 of a Sunday."""
 
+BEFORE_DAWN: Final = timedelta(days=4, hours=2)
+"""From the first day of 1970 to 02:00 of a Monday."""
+
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 EntityId = Annotated[str, Field(min_length=1, max_length=80)]
 """An id, or an id behind its kind: `operator:alder`."""
@@ -137,11 +140,69 @@ class Cleanup(Params):
     site_id: Id | None = Field(None, description="what belongs to one site; all when left out")
 
 
+class Forecast(Params):
+    """Forecast an entity, or a series that a caller brought, and keep the run."""
+
+    entity_id: EntityId | None = Field(
+        None, description="a site, operator:ID, zone:ID or network:ID"
+    )
+    quantity: Quantity = Field(Quantity.LOAD, description="of a network: hashrate")
+    grain: asking.GrainName = Grain.HOUR
+    model: ModelName = Field(ModelName.AUTO, description="a model by name, or auto")
+    quantiles: asking.Quantiles = QUANTILES
+    seed: asking.Seed = 0
+    input: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="what POST /api/v1/forecast/custom kept, by its SHA-256"
+    )
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.entity_id is None) == (self.input is None):
+            raise ValueError("name entity_id or input, one of the two")
+        _check_grain(self.grain)
+        return self
+
+
+class Retrain(Params):
+    """Forecast anew what was asked for of late, each series in a job of its own."""
+
+    entity_id: EntityId | None = Field(None, description="of one entity; of all when left out")
+    quantity: Quantity = Quantity.LOAD
+    grain: asking.GrainName = Grain.HOUR
+    model: ModelName = ModelName.AUTO
+    quantiles: asking.Quantiles = QUANTILES
+    seed: asking.Seed = 0
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        _check_grain(self.grain)
+        return self
+
+
+class ImportInfluxdb(Params):
+    """Bring in what is new in INFLUXDB_BUCKET."""
+
+    since: AwareDatetime | None = Field(
+        None, description="from when; from where the last run came to when left out"
+    )
+    interval_label: IntervalLabel | None = Field(
+        None, description="which end of an interval is stamped; before INFLUXDB_INTERVAL_LABEL"
+    )
+
+
+def _check_grain(grain: Grain) -> None:
+    if grain not in asking.GRAINS:
+        raise ValueError(f"grain: want one of {', '.join(asking.GRAINS)}")
+
+
 PARAMS: Final[dict[JobKind, type[Params]]] = {
     JobKind.AGGREGATE: Aggregate,
     JobKind.PROCESS_DEVICE: ProcessDevice,
     JobKind.CLEANUP: Cleanup,
     JobKind.REPORT: Report,
+    JobKind.FORECAST: Forecast,
+    JobKind.RETRAIN: Retrain,
+    JobKind.IMPORT_INFLUXDB: ImportInfluxdb,
 }
 """The kinds of jobs that there are, and what each is told."""
 
@@ -165,8 +226,28 @@ def schedules(settings: Settings) -> tuple[Schedule, ...]:
             offset=AFTER_THE_HOUR,
             params=Aggregate().model_dump(mode="json"),
         ),
+        Schedule(
+            name="retrain",
+            kind=JobKind.RETRAIN,
+            every=timedelta(hours=settings.model_retrain_interval),
+            offset=BEFORE_DAWN,
+            params=Retrain().model_dump(mode="json"),
+        ),
         *([cleanup] if settings.retention else []),
+        *_imports(settings),
     )
+
+
+def _imports(settings: Settings) -> tuple[Schedule, ...]:
+    if settings.import_influxdb_every_s is None:
+        return ()
+    pulling = Schedule(
+        name="import_influxdb",
+        kind=JobKind.IMPORT_INFLUXDB,
+        every=timedelta(seconds=settings.import_influxdb_every_s),
+        params=ImportInfluxdb().model_dump(mode="json"),
+    )
+    return (pulling,)
 
 
 def known(kind: str) -> JobKind:
@@ -292,6 +373,9 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
         JobKind.PROCESS_DEVICE: process_device,
         JobKind.CLEANUP: _cleanup(runtime),
         JobKind.REPORT: make_report,
+        JobKind.FORECAST: foreseeing.forecast(runtime),
+        JobKind.RETRAIN: foreseeing.retrain(runtime),
+        JobKind.IMPORT_INFLUXDB: _import_influxdb(runtime),
     }
 
 
