@@ -9,7 +9,7 @@ import polars as pl
 
 from wattbook.core.periods import Grain, Period
 
-QUANTILES: Final = (0.1, 0.5, 0.9)
+QUANTILES: Final = (1 / 10, 1 / 2, 9 / 10)
 
 
 class Basis(StrEnum):

@@ -1,0 +1,1 @@
+"""Forecasting models; the only ones who know scikit-learn, statsforecast and Prophet."""
