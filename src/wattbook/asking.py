@@ -19,14 +19,14 @@ MOST_QUANTILES: Final = 21
 Value = Annotated[float, Field(allow_inf_nan=False)]
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
     """Words between commas, as a query or a command line gives them, are a list."""
     return value.split(",") if isinstance(value, str) else value
 
 
 def _ascending(value: object) -> object:
     """Quantiles in the order in which they are told."""
-    value = _split(value)
+    value = split(value)
     if not isinstance(value, list | tuple):
         return value
     try:
@@ -77,7 +77,9 @@ class Curtailed(Words):
 
     start: AwareDatetime
     end: AwareDatetime
-    left: Annotated[float, Field(ge=0, le=1)] = Field(description="share of the figure that is left")
+    left: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="share of the figure that is left"
+    )
 
 
 class Added(Words):
@@ -174,16 +176,17 @@ class Custom(Words):
             detail = "there is no row"
             raise InputError(f"csv: {detail}", [Problem("too_short", detail, field="csv")])
         return pl.DataFrame(
-            {"start_utc": [at.astimezone(UTC) for at, _ in rows], "value": [row[1] for row in rows]},
+            {
+                "start_utc": [at.astimezone(UTC) for at, _ in rows],
+                "value": [row[1] for row in rows],
+            },
             schema={"start_utc": frames.UTC, "value": pl.Float64},
         )
 
     def _covariates(self) -> pl.DataFrame | None:
         if not self.covariates:
             return None
-        names = dict.fromkeys(
-            name for each in self.covariates for name in each.__pydantic_extra__
-        )
+        names = dict.fromkeys(name for each in self.covariates for name in each.__pydantic_extra__)
         rows: list[dict[str, Any]] = [
             {
                 "start_utc": each.timestamp.astimezone(UTC),
@@ -212,4 +215,3 @@ def _scenario(supposed: Supposed) -> Scenario:
             Addition(start=each.start, value=each.value) for each in supposed.additions
         ),
     )
-

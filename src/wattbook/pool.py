@@ -4,16 +4,16 @@ Nothing that computes is imported here before a process has been told how many t
 """
 
 import asyncio
-import importlib.util
 import multiprocessing
 import os
 import signal
+import traceback
 from contextlib import suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
-from wattbook.core.errors import UnavailableError
+from wattbook.core.errors import UnavailableError, WattbookError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CONTEXT: Final = multiprocessing.get_context("spawn")
 """Not fork: the threads of Polars and DuckDB do not survive it."""
-LIBRARIES: Final = ("sklearn", "statsforecast", "prophet")
 THREADS: Final = (
     "POLARS_MAX_THREADS",
     "OMP_NUM_THREADS",
@@ -103,10 +102,6 @@ class Pool:
         scenario: "Scenario | None" = None,
     ) -> "Outlook":
         """What comes after `history`; who no longer waits for it ends the process."""
-        lacking = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
-        if lacking:
-            named = ", ".join(lacking)
-            raise UnavailableError(f"{named}: missing; pip install 'wattbook[forecast]'")
         told = {"origin": origin, "covariates": covariates, "scenario": scenario}
         seat = await self._free.get()
         try:
@@ -154,8 +149,13 @@ def _serve(line: Connection) -> None:
             from wattbook.models.auto import forecast  # noqa: PLC0415 -- an extra, and slow
 
             answer = (True, forecast(*args, **told))
-        except Exception as error:  # noqa: BLE001 -- it is raised where the answer is waited for
+        except WattbookError as error:
             answer = (False, error)
+        except ModuleNotFoundError as error:
+            said = f"{error.name} is missing: pip install 'wattbook[forecast]'"
+            answer = (False, UnavailableError(said))
+        except Exception:  # noqa: BLE001 -- whatever it was, it is told where the answer is awaited
+            answer = (False, RuntimeError(traceback.format_exc()))
         try:
             line.send(answer)
         except OSError:  # nobody waits any more

@@ -1,7 +1,8 @@
 """What a forecast learns from: the history of meters, and what of it is left out."""
 
 import csv
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -99,7 +100,9 @@ def history(
         excluded.
     """
     value = pl.col(quantity.column)
-    covered = pl.col("coverage") >= LEAST_SHARE if quantity is Quantity.LOAD else value.is_not_null()
+    covered = (
+        pl.col("coverage") >= LEAST_SHARE if quantity is Quantity.LOAD else value.is_not_null()
+    )
     known = rollups.filter(value.is_not_null() & covered)
     if known.is_empty():
         return HISTORY.empty()
@@ -139,7 +142,7 @@ def history(
 
 
 def _doubted(events: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The buckets in which a register did something doubtful: `meter_id`, `start_utc`, `doubted`."""
+    """The buckets in which a register did something doubtful, with the column `doubted`."""
     off = events.filter(pl.col("kind").is_in(OFF_KINDS)).sort("at_utc")
     starts = known.select("meter_id", "start_utc").sort("start_utc")
     return (
@@ -198,12 +201,12 @@ def _on_grid(totals: pl.DataFrame, part_s: object, grain: Grain, timezone: str) 
 
 def hashed(rollups: pl.DataFrame) -> float | None:
     """Power over hash rate [J/TH] of the buckets in which both are known; null where none is."""
-    both = rollups.filter(
-        pl.col("power_kw_mean").is_not_null() & (pl.col("hashrate_th_mean") > 0)
-    ).select("power_kw_mean", "hashrate_th_mean", weight="covered_s")
-    power = (both["power_kw_mean"] * both["weight"]).sum() * W_PER_KW
-    rate = (both["hashrate_th_mean"] * both["weight"]).sum()
-    return float(power / rate) if rate and power else None
+    rate, weight = pl.col("hashrate_th_mean"), pl.col("covered_s")
+    both = rollups.filter(pl.col("power_kw_mean").is_not_null() & (rate > 0))
+    power_w, rate_th = both.select(
+        (pl.col("power_kw_mean") * weight).sum() * W_PER_KW, rate=(rate * weight).sum()
+    ).row(0)
+    return power_w / rate_th if power_w and rate_th else None
 
 
 def fingerprint(rows: pl.DataFrame, settings: list[str]) -> Fingerprint:
@@ -232,10 +235,10 @@ def from_csv(text: str) -> list[tuple[datetime, float | None]]:
     for row, cells in enumerate(reader):
         at, value = (cells["timestamp"] or "").strip(), (cells["value"] or "").strip()
         try:
-            stamp = datetime.fromisoformat(at)
-            if stamp.tzinfo is None:
-                raise ValueError(at)
-        except ValueError:
+            stamp = datetime.fromisoformat(at).astimezone(UTC) if OFFSET.search(at) else None
+        except (ValueError, OverflowError):
+            stamp = None
+        if stamp is None:
             said = f"{at!r} is no ISO 8601 time with offset"
             problems.append(Problem("bad_timestamp", said, field="timestamp", row=row))
             continue
@@ -251,4 +254,5 @@ def from_csv(text: str) -> list[tuple[datetime, float | None]]:
     return rows
 
 
+OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$")
 MOST_TOLD: Final = 10

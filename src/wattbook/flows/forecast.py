@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from wattbook import __version__
 from wattbook.core import errors, fingerprint, periods, training
-from wattbook.core.entities import MeterKind
+from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import (
     ConflictError,
     InputError,
@@ -77,7 +78,6 @@ class Subject:
     quantity: Quantity
     meters: pl.DataFrame
     timezone: str
-    country: str | None = None
 
     @property
     def meter_ids(self) -> list[str]:
@@ -154,18 +154,12 @@ async def subject(entity_id: str, quantity: Quantity, *, ports: Sources) -> Subj
     if mains.is_empty():
         said = f"{found.kind} {found.id!r} has no main meter, whose load could be forecast"
         raise ConflictError(said, [Problem("no_meters", said, field="entity_id")])
-    countries = {
-        country
-        for zone in mains["zone"].unique()
-        if len(country := zone.split("-")[0]) == COUNTRY and ports.calendar.knows(country)
-    }
     zones = mains["timezone"].unique().to_list()
     return Subject(
         entity_id=f"{found.kind}:{found.id}",
         quantity=Quantity.LOAD,  # of which the hash rate of anything that draws power follows
         meters=mains,
         timezone=str(zones[0]) if len(zones) == 1 else "UTC",
-        country=countries.pop() if len(countries) == 1 else None,
     )
 
 
@@ -183,9 +177,7 @@ async def _network(name: str, quantity: Quantity, registry: Registry) -> Subject
             " or bring the series to POST /api/v1/forecast/custom"
         )
         raise UnknownEntityError(detail, [Problem("unknown_network", detail, field="entity_id")])
-    return Subject(
-        entity_id=f"{NETWORK}:{name}", quantity=quantity, meters=meters, timezone="UTC"
-    )
+    return Subject(entity_id=f"{NETWORK}:{name}", quantity=quantity, meters=meters, timezone="UTC")
 
 
 async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
@@ -196,7 +188,7 @@ async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
     ConflictError
         Nothing is known of these meters.
     """
-    far = Period(datetime(periods.FIRST_YEAR + 1, 1, 1, tzinfo=periods.EPOCH.tzinfo), _soon(ports))
+    far = _ever(ports)
 
     async def read(figures: Rollups) -> tuple[pl.DataFrame, pl.DataFrame, Period | None]:
         months = await figures.read(of.meter_ids, Grain.MONTH, far)
@@ -240,17 +232,24 @@ async def _read(
     return rows, await figures.events(registers, period), period
 
 
-def ask_of(asked: Asked, of: Subject, horizon: timedelta) -> Ask:
+async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Sources) -> Ask:
     """What the models are asked."""
     return Ask(
         horizon=horizon,
         grain=asked.grain,
         timezone=of.timezone,
-        country=of.country,
+        country=await asyncio.to_thread(_country, of.meters, ports.calendar),
         quantiles=asked.quantiles,
         model=asked.model,
         seed=asked.seed,
     )
+
+
+def _country(meters: pl.DataFrame, calendar: Calendar) -> str | None:
+    """The country that all zones are in, as far as their names say it and its holidays are known."""
+    countries = {zone.split("-")[0] for zone in meters["zone"].unique()}
+    known = [each for each in countries if len(each) == COUNTRY and calendar.knows(each)]
+    return known[0] if len(countries) == len(known) == 1 else None
 
 
 async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
@@ -264,7 +263,8 @@ async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
     assert asked.entity_id is not None
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
-    await asyncio.to_thread(judging.series, rows, ask_of(asked, of, horizon))
+    ask = await ask_of(asked, of, horizon, ports=ports)
+    await asyncio.to_thread(judging.series, rows, ask)
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
@@ -280,7 +280,7 @@ async def make(run_id: str, asked: Asked, horizon: timedelta, *, ports: Ports) -
     assert asked.entity_id is not None
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
-    ask = ask_of(asked, of, horizon)
+    ask = await ask_of(asked, of, horizon, ports=ports)
 
     outlook = await ports.forecaster.forecast(rows, ask)
 
@@ -301,10 +301,10 @@ async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
     """
     rows = brought.rows
     if rows is None:
-        rows = await history(await _selected(brought, ports.registry), brought.ask.grain, ports=ports)
-    await asyncio.to_thread(
-        judging.series, rows, brought.ask, covariates=brought.covariates
-    )
+        rows = await history(
+            await _selected(brought, ports.registry), brought.ask.grain, ports=ports
+        )
+    await asyncio.to_thread(judging.series, rows, brought.ask, covariates=brought.covariates)
     return rows
 
 
@@ -349,7 +349,6 @@ async def _selected(brought: Brought, registry: Registry) -> Subject:
         quantity=brought.quantity,
         meters=meters,
         timezone=brought.ask.timezone,
-        country=brought.ask.country,
     )
 
 
@@ -393,6 +392,25 @@ def _plain(table: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _text(table: pl.DataFrame | None) -> str:
     return "" if table is None else table.write_csv()
+
+
+async def wanted(since: datetime, *, ports: Ports) -> tuple[Asked, ...]:
+    """What is to be forecast anew: the load of each site, and what was asked for since then."""
+    meters = await ports.registry.meters()
+    mains = meters.filter(role=str(MeterRole.MAIN))
+    of_sites = [Asked(entity_id=f"site:{site_id}") for site_id in mains["site_id"].unique().sort()]
+    asked = [*of_sites, *await ports.forecasts.series(since)]
+    found = []
+    for each in dict.fromkeys(asked):
+        try:
+            assert each.entity_id is not None
+            of = await subject(each.entity_id, each.quantity, ports=ports)
+        except (UnknownEntityError, ConflictError):  # it was there when it was asked for
+            continue
+        months = await ports.rollups.read(of.meter_ids, Grain.MONTH, _ever(ports))
+        if months[of.quantity.column].count():
+            found.append(each)
+    return tuple(found)
 
 
 async def stored(
@@ -508,8 +526,11 @@ def failure(job: Job) -> WattbookError:
     return ConflictError(f"the job {job.job_id} failed: {job.error}")
 
 
-def _soon(ports: Sources) -> datetime:
-    return ports.clock.now() + timedelta(days=2)
+def _ever(ports: Sources) -> Period:
+    """All months that may be known."""
+    return Period(
+        datetime(periods.FIRST_YEAR, 1, 1, tzinfo=UTC_ZONE), ports.clock.now() + timedelta(days=2)
+    )
 
 
 def _refusal(reason: str, detail: str, field_: str) -> InputError:

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wattbook.core.forecast import backtest, intervals, naive, scenario as scenarios, scores, series
+from wattbook.core.forecast import backtest, intervals, naive, scores, series
+from wattbook.core.forecast import scenario as scenarios
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.outlook import Ask, Band, Basis, ModelName, Outlook, column
 from wattbook.core.forecast.scenario import Scenario
