@@ -1,7 +1,7 @@
 """Puts the parts together as the settings say; the only place that names a technology."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -90,6 +90,8 @@ class Runtime:
     render: Render
     forecasts: Forecasts
     forecaster: Forecaster
+    picture: Callable[[str], bytes]
+    """A chart's SVG as PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             render=documents.render,
             forecasts=stores.forecasts,
             forecaster=forecaster,
+            picture=documents.picture,
         )
 
 

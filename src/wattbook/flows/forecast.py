@@ -23,7 +23,6 @@ from wattbook.core.forecast import series as judging
 from wattbook.core.forecast.outlook import Ask, Outlook
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.frames import UTC
-from wattbook.core.jobs import Job
 from wattbook.core.periods import Grain, Period
 from wattbook.core.training import Quantity
 from wattbook.core.units import W_PER_KW
@@ -109,6 +108,11 @@ class Hashing:
     efficiency_j_per_th: float | None
     efficiency_from: str | None
     """`rollups` or `fleet`; null where the hash rate itself was forecast."""
+
+    @property
+    def scale(self) -> float | None:
+        """Hash rate [TH/s] of a load of one kilowatt."""
+        return None if self.efficiency_j_per_th is None else W_PER_KW / self.efficiency_j_per_th
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,7 @@ async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Source
 
 
 def _country(meters: pl.DataFrame, calendar: Calendar) -> str | None:
-    """The country that all zones are in, as far as their names say it and its holidays are known."""
+    """The country of all zones, as far as their names say it and its holidays are known."""
     countries = {zone.split("-")[0] for zone in meters["zone"].unique()}
     known = [each for each in countries if len(each) == COUNTRY and calendar.knows(each)]
     return known[0] if len(countries) == len(known) == 1 else None
@@ -299,7 +303,11 @@ async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
     InputError
         With each thing that is wrong with it.
     """
-    rows = brought.rows
+    rows, country = brought.rows, brought.ask.country
+    if country is not None and not await asyncio.to_thread(ports.calendar.knows, country):
+        raise _refusal(
+            "unknown_calendar", f"no public holidays of {country!r} are known", "country"
+        )
     if rows is None:
         rows = await history(
             await _selected(brought, ports.registry), brought.ask.grain, ports=ports
@@ -460,13 +468,8 @@ async def hashing(run: Run, rows: pl.DataFrame, *, ports: Sources) -> Hashing:
             " could be taken: send `hashrate_th`, or register the fleet"
         )
         raise ConflictError(detail, [Problem("no_efficiency", detail, field="entity_id")])
-    figures = pl.exclude("start_utc") * W_PER_KW / efficiency
-    return Hashing(
-        run=run,
-        rows=rows.with_columns(figures),
-        efficiency_j_per_th=efficiency,
-        efficiency_from=source,
-    )
+    made = Hashing(run=run, rows=rows, efficiency_j_per_th=efficiency, efficiency_from=source)
+    return replace(made, rows=rows.with_columns(pl.exclude("start_utc") * made.scale))
 
 
 async def _nameplate(meters: pl.DataFrame, at: datetime, registry: Registry) -> float | None:
@@ -515,15 +518,13 @@ async def compared(run_id: str, *, ports: Ports) -> Compared:
     return Compared(run, rows)
 
 
-def failure(job: Job) -> WattbookError:
+def failure(job_id: str, state: str, error: str | None) -> WattbookError:
     """What a job failed of, as it would have been said at once."""
-    name, _, said = (job.error or f"ConflictError: the job {job.job_id} is {job.state}").partition(
-        ": "
-    )
+    name, _, said = (error or "").partition(": ")
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, InputError | UnknownEntityError | ConflictError):
         return kind(said)
-    return ConflictError(f"the job {job.job_id} failed: {job.error}")
+    return ConflictError(f"the job {job_id} is {state}: {error or 'nobody said why'}")
 
 
 def _ever(ports: Sources) -> Period:

@@ -425,7 +425,7 @@ async def _waited(job: Job, seconds: float, runtime: Runtime) -> Job:
 async def _made(job: Job, runtime: Runtime) -> Run:
     """What a job that has ended made."""
     if job.state is not JobState.SUCCEEDED or job.result is None:
-        raise flow.failure(job)
+        raise flow.failure(job.job_id, job.state, job.error)
     return await runtime.forecasts.run(job.result["run_id"])
 
 
