@@ -177,7 +177,8 @@ async def _network(name: str, quantity: Quantity, registry: Registry) -> Subject
     if meters.is_empty():
         detail = (
             f"the hash rate of the network {name!r} was never taken in: register a meter"
-            f" {meter_id!r} (role `sub`) at any site and send it as `hashrate_th`,"
+            f" {meter_id!r} (kind `power`, role `sub`) at any site and send its `hashrate_th`"
+            " with a `power_kw` of 0, which is added to nothing,"
             " or bring the series to POST /api/v1/forecast/custom"
         )
         raise UnknownEntityError(detail, [Problem("unknown_network", detail, field="entity_id")])
