@@ -49,8 +49,12 @@ def assert_right(service: Service) -> None:
     )
 
 
-@pytest.mark.parametrize(("how", "outcome"), [("stop", "given_back"), ("kill", "lost")])
-def test_a_forecast_goes_on_after_the_service_ended(start: Start, how: str, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "first"), [("stop", [[], ["given_back"]]), ("kill", [["lost"]])]
+)
+def test_a_forecast_goes_on_after_the_service_ended(
+    start: Start, how: str, first: list[list[str]]
+) -> None:
     service = start(**QUIET)
     take_in(service)
     job_id = begun(service)
@@ -58,7 +62,8 @@ def test_a_forecast_goes_on_after_the_service_ended(start: Start, how: str, outc
     getattr(service, how)()
 
     again = start(**QUIET)
-    assert outcomes(ended(again, job_id)) == [outcome, "succeeded"]
+    # Who is told to stop has ten seconds, in which a forecast may come to its end.
+    assert outcomes(ended(again, job_id)) in [[*each, "succeeded"] for each in first]
     assert_right(again)
 
 
