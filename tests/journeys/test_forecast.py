@@ -49,9 +49,7 @@ def assert_right(service: Service) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("how", "first"), [("stop", [[], ["given_back"]]), ("kill", [["lost"]])]
-)
+@pytest.mark.parametrize(("how", "first"), [("stop", [[], ["given_back"]]), ("kill", [["lost"]])])
 def test_a_forecast_goes_on_after_the_service_ended(
     start: Start, how: str, first: list[list[str]]
 ) -> None:

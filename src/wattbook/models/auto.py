@@ -1,21 +1,26 @@
 """The forecast of one series: tries the models on its own past and publishes what was best."""
 
+from collections import Counter
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
-from wattbook.core.forecast import backtest, intervals, naive, scores, series
+from wattbook.core.forecast import backtest, combine, intervals, naive, scores, series
 from wattbook.core.forecast import scenario as scenarios
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.outlook import Ask, Band, Basis, ModelName, Outlook, column
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series
 from wattbook.core.periods import Period
-from wattbook.models import holidays
+from wattbook.models import gbm, holidays, prophet, regression
+from wattbook.models.regression import Regression
 
+LEARN_EVERY: Final = 56
+"""Days after which the regression learns anew on its way through the past."""
 LEAST_TRIED: Final = 14
 """With fewer origins nothing can be said of how good the forecasts are."""
 
@@ -39,26 +44,58 @@ def forecast(
         covariates=covariates,
     )
     plan = backtest.plan(known)
-
-    pool = {ModelName.NAIVE: naive_of(known, plan)}
-    chosen, reason = choose(known, plan, pool)
+    with threadpool_limits(1):  # jobs run beside each other
+        pool = members(known, plan, ask)
+    chosen, reason = choose(known, plan, pool, ask.model)
     point = backtest.by_band(pool, chosen, known.per_day)
 
-    model = max(set(chosen.values()), key=list(chosen.values()).count)
-    basis = Basis.NAIVE if model == ModelName.NAIVE else Basis.MODEL
+    counts = Counter(chosen.values())
+    model = ModelName(counts.most_common(1)[0][0])
+    basis = Basis.NAIVE if model is ModelName.NAIVE else Basis.MODEL
     if plan.tried < LEAST_TRIED:
         basis, reason = Basis.INSUFFICIENT, "the history is too short to try any model on it"
-    rows = _rows(known, plan, point, ask, scenario)
     return Outlook(
         basis=basis,
         reason=reason,
-        model=ModelName(model),
-        rows=rows,
+        model=model,
+        rows=_rows(known, plan, point, ask, scenario),
         leaderboard=_leaderboard(known, plan, pool, ask),
         coverage=_coverage(known, plan, point, ask),
-        trained=_trained(known),
-        parameters={"bands": {str(band): str(name) for band, name in chosen.items()}},
+        trained=Period(known.start_utc[0], known.start_utc[known.origin]),
+        parameters={
+            "bands": {str(band): name for band, name in chosen.items()},
+            "origins": plan.tried,
+            "seed": ask.seed,
+        },
     )
+
+
+def members(known: Series, plan: Plan, ask: Ask) -> dict[str, Floats]:
+    """The forecasts of each model that is wanted and can be tried, the naive one first."""
+    pool = {str(ModelName.NAIVE): naive_of(known, plan)}
+    if plan.tried < LEAST_TRIED or ask.model is ModelName.NAIVE:
+        return pool
+    if ask.model is ModelName.PROPHET:
+        return pool | {str(ModelName.PROPHET): prophet.tried(known, plan)}
+    statistical = statistical_of(known, plan)
+    pool[str(ModelName.STATISTICAL)] = statistical
+    if ask.model is ModelName.STATISTICAL:
+        return pool
+    boosted = gbm.boosted(known, plan, statistical, ask.seed)
+    if boosted is not None:
+        pool[str(ModelName.GBM)] = boosted
+    share = combine.weights(plan, pool, known.per_day)
+    pool[str(ModelName.ENSEMBLE)] = combine.combined(pool, share, known.per_day)
+    return pool
+
+
+def statistical_of(known: Series, plan: Plan) -> Floats:
+    """The regression, and its mean with that of the logarithms where there are any."""
+    rolls = {"linear": backtest.rolled(Regression(known), plan, every=LEARN_EVERY)}
+    if regression.fits_logarithms(known):
+        logarithmic = Regression(known, logarithms=True)
+        rolls["logarithmic"] = backtest.rolled(logarithmic, plan, every=LEARN_EVERY)
+    return combine.combined(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)
 
 
 def naive_of(known: Series, plan: Plan) -> Floats:
@@ -75,13 +112,24 @@ def naive_of(known: Series, plan: Plan) -> Floats:
 
 
 def choose(
-    known: Series, plan: Plan, pool: dict[ModelName, Floats]
+    known: Series, plan: Plan, pool: dict[str, Floats], wanted: ModelName
 ) -> tuple[dict[Band, str], str | None]:
-    """The best model of each band, and why where that is the naive one."""
-    chosen = backtest.best(plan, {str(name): each for name, each in pool.items()}, known.per_day)
+    """The model of each band of the horizon, and why where that is the naive one."""
+    bands = [band for band in Band if scores.leads(band, known.horizon, known.per_day).any()]
+    if wanted is not ModelName.AUTO:
+        if wanted not in pool:
+            said = f"the history is too short to try {wanted} on it"
+            return dict.fromkeys(bands, str(ModelName.NAIVE)), said
+        pool = {name: pool[name] for name in (str(ModelName.NAIVE), str(wanted))}
+    best = backtest.best(plan, pool, known.per_day)
+    chosen = {band: best[band] for band in bands}
     lost = [str(band) for band, name in chosen.items() if name == ModelName.NAIVE]
-    reason = f"no model was better than the naive forecast at {', '.join(lost)}" if lost else None
-    return chosen, reason
+    if not lost or wanted is ModelName.NAIVE:
+        return chosen, None
+    who = "no model" if wanted is ModelName.AUTO else str(wanted)
+    return chosen, f"{who} was not better than the naive forecast at {', '.join(lost)}".replace(
+        "no model was not", "no model was"
+    )
 
 
 def _rows(
@@ -89,8 +137,9 @@ def _rows(
 ) -> pl.DataFrame:
     levels = tuple(sorted(ask.quantiles))
     group = intervals.groups(known.horizon, known.per_day)
-    offset = intervals.offsets(plan.actual - point, group, levels)
-    spread = intervals.around(point[-1], offset)
+    unit = intervals.unit(known, plan.origins)
+    offset = intervals.offsets((plan.actual - point) / unit[:, None], group, levels)
+    spread = intervals.around(point[-1], offset * unit[-1])
     mean = point[-1]
     if np.nanmin(known.values) >= 0:
         spread, mean = np.maximum(spread, 0.0), np.maximum(mean, 0.0)
@@ -108,12 +157,13 @@ def _rows(
 def _judged(known: Series, plan: Plan, point: Floats, levels: tuple[float, ...]) -> Floats:
     """Quantiles at all origins, from errors that were known before the judged days."""
     group = intervals.groups(known.horizon, known.per_day)
-    past = np.where(plan.learnt, plan.actual - point, np.nan)
-    return intervals.around(point, intervals.offsets(past, group, levels))
+    unit = intervals.unit(known, plan.origins)[:, None]
+    past = np.where(plan.learnt, (plan.actual - point) / unit, np.nan)
+    return intervals.around(point, intervals.offsets(past, group, levels) * unit[:, :, None])
 
 
 def _leaderboard(
-    known: Series, plan: Plan, pool: dict[ModelName, Floats], ask: Ask
+    known: Series, plan: Plan, pool: dict[str, Floats], ask: Ask
 ) -> pl.DataFrame:
     levels = tuple(sorted(ask.quantiles))
     unit, spread = scores.scale(known), scores.spread(known)
@@ -129,7 +179,7 @@ def _leaderboard(
                 continue
             rows.append(
                 {
-                    "model": str(name),
+                    "model": name,
                     "band": str(band),
                     "mase": scores.over(error, unit),
                     "rmae": scores.over(error, spread),
@@ -162,9 +212,3 @@ def _coverage(known: Series, plan: Plan, point: Floats, ask: Ask) -> pl.DataFram
                 }
             )
     return pl.DataFrame(rows, schema=scores.COVERAGE)
-
-
-def _trained(known: Series) -> Period:
-    starts = known.start_utc
-    return Period(starts[0], starts[known.origin])
-

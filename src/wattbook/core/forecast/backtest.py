@@ -86,21 +86,31 @@ def rolled(forecaster: Forecaster, plan_: Plan, *, every: int) -> Floats:
     return found
 
 
-def errors_by_band(plan_: Plan, forecast: Floats, per_day: int) -> dict[Band, float | None]:
-    """Mean absolute error of the forecasts by band."""
-    off = plan_.actual - forecast
-    horizon = off.shape[1]
-    return {band: scores.mae(off[:, scores.leads(band, horizon, per_day)]) for band in Band}
+def errors(plan_: Plan, forecasts: Mapping[str, Floats], inside: Bools) -> dict[str, float]:
+    """Mean absolute error at the leads `inside` of each forecast that has one to publish.
+
+    Only where all of them are known, so that none is judged in easier times than another.
+    """
+    offered = {
+        name: np.abs(plan_.actual - each)[:, inside]
+        for name, each in forecasts.items()
+        if np.isfinite(each[-1, inside]).all()
+    }
+    if not offered:
+        return {}
+    together = np.isfinite(sum(offered.values()))
+    if not together.any():
+        return {}
+    return {name: float(each[together].mean()) for name, each in offered.items()}
 
 
 def best(plan_: Plan, forecasts: Mapping[str, Floats], per_day: int) -> dict[Band, str]:
     """The forecast with the least error in each band; the first one where none could be tried."""
-    errors = {name: errors_by_band(plan_, each, per_day) for name, each in forecasts.items()}
-    fallback = next(iter(forecasts))
     chosen = {}
     for band in Band:
-        tried = {name: error for name, each in errors.items() if (error := each[band]) is not None}
-        chosen[band] = min(tried, key=lambda name: tried[name]) if tried else fallback
+        inside = scores.leads(band, plan_.actual.shape[1], per_day)
+        tried = errors(plan_, forecasts, inside)
+        chosen[band] = min(tried, key=lambda name: tried[name], default=next(iter(forecasts)))
     return chosen
 
 

@@ -6,8 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from wattbook.core.forecast.series import Floats, Ints
+from wattbook.core.forecast.naive import trailing_mean
+from wattbook.core.forecast.series import DAYS_PER_WEEK, Floats, Ints, Series
 
+UNIT_WEEKS: Final = 8
 DAY_EDGES: Final = (1, 2, 4, 7, 14)
 """Days of lead at which errors begin to be judged apart from those of shorter leads."""
 
@@ -65,3 +67,20 @@ def tail(ordered: Floats, quantile: float) -> float:
 def around(point: Floats, offset: Floats) -> Floats:
     """Quantiles in ascending order around a point forecast: they never cross."""
     return np.sort(point[..., None] + offset, axis=-1)
+
+
+def unit(series: Series, origins: Ints) -> Floats:
+    """How much the series moved of late, as seen from each origin: the unit of its errors.
+
+    The mean absolute change from week to week over eight weeks, but never less than a quarter of
+    what is usual.
+    """
+    week = DAYS_PER_WEEK * series.per_day
+    moved = np.full(len(series.values), np.nan)
+    moved[week:] = np.abs(series.values[week:] - series.values[:-week])
+    late = trailing_mean(moved, UNIT_WEEKS * week)[origins]
+    usual = float(np.nanmedian(late)) if np.isfinite(late).any() else 0.0
+    if not usual > 0:
+        return np.ones(len(origins))
+    units: Floats = np.maximum(np.where(np.isfinite(late), late, usual), usual / 4)
+    return units
