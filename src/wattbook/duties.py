@@ -463,14 +463,28 @@ def _retrain(runtime: Runtime) -> Duty:
             wanted = await forecast.wanted(since, ports=runtime)
             if wanted:
                 return Divided(tuple(_retraining(each) for each in wanted))
-            return {"forecasts": 0, "without_model": 0}
+            return _retrained()
         horizon = timedelta(days=runtime.settings.forecast_days)
         running.step(0, 1, "forecasts")
+        if job.parent_id is not None:
+            try:
+                await forecast.check(asked(told), horizon, ports=runtime)
+            except (InputError, ConflictError):  # too little is known yet of one among many
+                return _retrained(too_little=1)
         run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
         running.progress = Progress(1, 1, "forecasts")
-        return {"forecasts": 1, "without_model": int(run.basis is not Basis.MODEL)}
+        return _retrained(forecasts=1, without_model=run.basis is not Basis.MODEL)
 
     return retrain
+
+
+def _retrained(forecasts: int = 0, too_little: int = 0, *, without_model: bool = False) -> dict[str, int]:
+    """What became of series; that of many is added up."""
+    return {
+        "forecasts": forecasts,
+        "without_model": int(without_model),
+        "too_little_known": too_little,
+    }
 
 
 def _retraining(wanted: Asked) -> Child:
