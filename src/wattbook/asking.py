@@ -1,12 +1,14 @@
 """The words in which a caller brings a series of its own to be forecast."""
 
-from datetime import UTC
+import csv
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from wattbook.core import frames, training
+from wattbook.core import frames
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.forecast.outlook import QUANTILES, Ask, ModelName
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
@@ -168,7 +170,7 @@ class Custom(Words):
         if self.meters is not None:
             return None
         rows = (
-            training.from_csv(self.csv)
+            from_csv(self.csv)
             if self.csv is not None
             else [(point.timestamp, point.value) for point in self.series or ()]
         )
@@ -215,3 +217,44 @@ def _scenario(supposed: Supposed) -> Scenario:
             Addition(start=each.start, value=each.value) for each in supposed.additions
         ),
     )
+
+
+def from_csv(text: str) -> list[tuple[datetime, float | None]]:
+    """The rows of a CSV with the columns `timestamp` and `value`; an empty value is a gap.
+
+    Raises
+    ------
+    InputError
+        With a problem for the first rows that cannot be read.
+    """
+    reader = csv.DictReader(text.splitlines())
+    lacking = [name for name in ("timestamp", "value") if name not in (reader.fieldnames or ())]
+    if lacking:
+        problems = [Problem("bad_column", "the CSV lacks it", field=name) for name in lacking]
+        raise InputError(f"the CSV lacks the column {', '.join(lacking)}", problems)
+    rows: list[tuple[datetime, float | None]] = []
+    problems = []
+    for row, cells in enumerate(reader):
+        at, value = (cells["timestamp"] or "").strip(), (cells["value"] or "").strip()
+        try:
+            stamp = datetime.fromisoformat(at).astimezone(UTC) if OFFSET.search(at) else None
+        except (ValueError, OverflowError):
+            stamp = None
+        if stamp is None:
+            said = f"{at!r} is no ISO 8601 time with offset"
+            problems.append(Problem("bad_timestamp", said, field="timestamp", row=row))
+            continue
+        try:
+            rows.append((stamp, float(value) if value else None))
+        except ValueError:
+            said = f"{value!r} is no number"
+            problems.append(Problem("bad_value", said, field="value", row=row))
+    if problems:
+        first = problems[0]
+        more = f" ({len(problems)} rows cannot be read)" if len(problems) > 1 else ""
+        raise InputError(f"csv row {first.row}: {first.detail}{more}", problems[:MOST_TOLD])
+    return rows
+
+
+OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$")
+MOST_TOLD: Final = 10

@@ -478,7 +478,9 @@ def _retrain(runtime: Runtime) -> Duty:
     return retrain
 
 
-def _retrained(forecasts: int = 0, too_little: int = 0, *, without_model: bool = False) -> dict[str, int]:
+def _retrained(
+    forecasts: int = 0, too_little: int = 0, *, without_model: bool = False
+) -> dict[str, int]:
     """What became of series; that of many is added up."""
     return {
         "forecasts": forecasts,

@@ -1,5 +1,6 @@
 """The history that a forecast learns from: sums of meters, gaps, and what is left out."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -8,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.core import frames, training
-from wattbook.core.errors import InputError
 from wattbook.core.periods import Grain
 from wattbook.core.training import Quantity
 
@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 NOTHING = frames.EVENTS.empty()
 
 
-def rollups(meter_id: str, powers: list[float | None], begin: datetime = T, **more) -> pl.DataFrame:
+def rollups(meter_id: str, powers: Sequence[float | None], begin: datetime = T, **more) -> pl.DataFrame:
     """Hours of one meter; a null is an hour that is not known."""
     rows = [
         {
@@ -169,26 +169,3 @@ def test_the_fingerprint_is_that_of_the_values_and_of_what_was_asked() -> None:
     assert training.fingerprint(rows, ["x"]) == training.fingerprint(rows, ["x"])
     assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(rows, ["y"]).sha256
     assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(other, ["x"]).sha256
-
-
-def test_a_csv_is_read_with_its_gaps() -> None:
-    text = "value,timestamp\n1.5,2026-03-01T00:00:00Z\n,2026-03-01T02:00:00+01:00\n"
-
-    assert training.from_csv(text) == [(T, 1.5), (T + HOUR, None)]
-
-
-@pytest.mark.parametrize(
-    ("text", "row", "field"),
-    [
-        ("timestamp,value\n2026-03-01T00:00:00,1", 0, "timestamp"),
-        ("timestamp,value\n2026-03-01T00:00:00Z,1\nsoon,1", 1, "timestamp"),
-        ("timestamp,value\n2026-03-01T00:00:00Z,much", 0, "value"),
-        ("time,value\n", None, "timestamp"),
-        ("", None, "timestamp"),
-    ],
-)
-def test_what_is_wrong_with_a_csv_is_named(text, row, field) -> None:
-    with pytest.raises(InputError) as refusal:
-        training.from_csv(text)
-
-    assert (refusal.value.problems[0].row, refusal.value.problems[0].field) == (row, field)

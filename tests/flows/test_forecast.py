@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from pydantic import SecretStr
 from tests.flows.conftest import World
 from tests.flows.reporting import draw
 
-from wattbook import duties
+from wattbook import asking, duties
 from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.forecast.outlook import ModelName
@@ -266,8 +267,13 @@ def test_parameters_that_mean_nothing_are_refused(kind, params, said) -> None:
 
 def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
     plain = Settings(model_retrain_interval=24)
-    bucket = {"influxdb_url": "http://h", "influxdb_token": "t", "influxdb_org": "o"}
-    pulling = Settings(**bucket, influxdb_bucket="b", import_influxdb_every_s=600)
+    pulling = Settings(
+        influxdb_url="http://h",
+        influxdb_token=SecretStr("t"),
+        influxdb_org="o",
+        influxdb_bucket="b",
+        import_influxdb_every_s=600,
+    )
 
     by_name = {each.name: each for each in duties.schedules(plain)}
     assert by_name["retrain"].every == DAY
@@ -279,3 +285,26 @@ def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
     assert imports.params == {"since": None, "interval_label": None}
     with pytest.raises(ValueError, match="IMPORT_INFLUXDB_EVERY_S: to import from, set INFLUXDB_U"):
         Settings(import_influxdb_every_s=600)
+
+
+def test_a_csv_is_read_with_its_gaps() -> None:
+    text = "value,timestamp\n1.5,2026-03-01T00:00:00Z\n,2026-03-01T02:00:00+01:00\n"
+
+    assert asking.from_csv(text) == [(T, 1.5), (T + timedelta(hours=1), None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "field"),
+    [
+        ("timestamp,value\n2026-03-01T00:00:00,1", 0, "timestamp"),
+        ("timestamp,value\n2026-03-01T00:00:00Z,1\nsoon,1", 1, "timestamp"),
+        ("timestamp,value\n2026-03-01T00:00:00Z,much", 0, "value"),
+        ("time,value\n", None, "timestamp"),
+        ("", None, "timestamp"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_is_named(text, row, field) -> None:
+    with pytest.raises(InputError) as refusal:
+        asking.from_csv(text)
+
+    assert (refusal.value.problems[0].row, refusal.value.problems[0].field) == (row, field)

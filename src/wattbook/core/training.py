@@ -1,8 +1,6 @@
 """What a forecast learns from: the history of meters, and what of it is left out."""
 
-import csv
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -10,7 +8,6 @@ import polars as pl
 
 from wattbook.core import frames, periods
 from wattbook.core.archive import Table
-from wattbook.core.errors import InputError, Problem
 from wattbook.core.fingerprint import Fingerprint, of, summed
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Grain, Period
@@ -215,44 +212,3 @@ def fingerprint(rows: pl.DataFrame, settings: list[str]) -> Fingerprint:
         rows = rows.with_columns(excluded=pl.lit(value=False))
     named = rows.select(pl.lit("history").alias("series"), *HISTORY.columns)
     return of(settings, [summed(named, _PRINTED)])
-
-
-def from_csv(text: str) -> list[tuple[datetime, float | None]]:
-    """The rows of a CSV with the columns `timestamp` and `value`; an empty value is a gap.
-
-    Raises
-    ------
-    InputError
-        With a problem for the first rows that cannot be read.
-    """
-    reader = csv.DictReader(text.splitlines())
-    lacking = [name for name in ("timestamp", "value") if name not in (reader.fieldnames or ())]
-    if lacking:
-        problems = [Problem("bad_column", "the CSV lacks it", field=name) for name in lacking]
-        raise InputError(f"the CSV lacks the column {', '.join(lacking)}", problems)
-    rows: list[tuple[datetime, float | None]] = []
-    problems = []
-    for row, cells in enumerate(reader):
-        at, value = (cells["timestamp"] or "").strip(), (cells["value"] or "").strip()
-        try:
-            stamp = datetime.fromisoformat(at).astimezone(UTC) if OFFSET.search(at) else None
-        except (ValueError, OverflowError):
-            stamp = None
-        if stamp is None:
-            said = f"{at!r} is no ISO 8601 time with offset"
-            problems.append(Problem("bad_timestamp", said, field="timestamp", row=row))
-            continue
-        try:
-            rows.append((stamp, float(value) if value else None))
-        except ValueError:
-            said = f"{value!r} is no number"
-            problems.append(Problem("bad_value", said, field="value", row=row))
-    if problems:
-        first = problems[0]
-        more = f" ({len(problems)} rows cannot be read)" if len(problems) > 1 else ""
-        raise InputError(f"csv row {first.row}: {first.detail}{more}", problems[:MOST_TOLD])
-    return rows
-
-
-OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$")
-MOST_TOLD: Final = 10
