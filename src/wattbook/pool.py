@@ -4,13 +4,14 @@ Nothing that computes is imported here before a process has been told how many t
 """
 
 import asyncio
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import traceback
 from contextlib import suppress
 from datetime import datetime
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Any, Final
 
 from wattbook.core.errors import UnavailableError, WattbookError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from wattbook.core.forecast.outlook import Ask, Outlook
     from wattbook.core.forecast.scenario import Scenario
 
-CONTEXT: Final = multiprocessing.get_context("spawn")
-"""Not fork: the threads of Polars and DuckDB do not survive it."""
 THREADS: Final = (
     "POLARS_MAX_THREADS",
     "OMP_NUM_THREADS",
@@ -37,27 +36,38 @@ PARTING_S: Final = 5.0
 
 def spare_cores() -> int:
     """How many cores there are beside the one for the service; at least one."""
-    return max(len(os.sched_getaffinity(0)) - 1, 1)
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(ours - 1, 1)
 
 
 class Seat:
-    """One process, and the line to it."""
+    """One process, and the line to it.
+
+    Begun anew and not forked: the threads of Polars and DuckDB do not survive that. Nor by
+    `multiprocessing`, which refuses it to the processes of Celery.
+    """
 
     def __init__(self) -> None:
-        self._line, theirs = CONTEXT.Pipe()
-        self._process = CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        self._line, theirs = Pipe()
+        end = theirs.fileno()
+        self._process = subprocess.Popen(  # noqa: S603 -- ourselves
+            (sys.executable, "-m", "wattbook.pool", str(end)),
+            env=os.environ | dict.fromkeys(THREADS, "1"),
+            pass_fds=(end,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
         theirs.close()
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """Its number."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return self._process.is_alive()
+        return self._process.poll() is None
 
     def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401 -- pickled
         """What the process makes of a task; raises what it raised."""
@@ -66,7 +76,7 @@ class Seat:
             done, answer = self._line.recv()
         except (EOFError, OSError) as error:
             self.kill()
-            code = self._process.exitcode
+            code = self._process.returncode
             raise UnavailableError(f"the process that computed was killed ({code})") from error
         if done:
             return answer
@@ -75,7 +85,7 @@ class Seat:
     def kill(self) -> None:
         """End it, whatever it does."""
         self._process.kill()
-        self._process.join(PARTING_S)
+        self._process.wait(PARTING_S)
 
 
 class Pool:
@@ -90,7 +100,7 @@ class Pool:
     @property
     def pids(self) -> list[int]:
         """The numbers of its processes."""
-        return [seat.pid for seat in self._seats if seat.pid is not None and seat.alive]
+        return [seat.pid for seat in self._seats if seat.alive]
 
     async def forecast(
         self,
@@ -137,7 +147,6 @@ class Pool:
 def _serve(line: Connection) -> None:
     """Work on tasks until the other end of the line is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
-    os.environ |= dict.fromkeys(THREADS, "1")
     os.nice(NICE)
     while True:
         try:
@@ -160,3 +169,7 @@ def _serve(line: Connection) -> None:
             line.send(answer)
         except OSError:  # nobody waits any more
             return
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])))
