@@ -18,6 +18,7 @@ from wattbook.core.forecast.series import Floats, Series
 from wattbook.core.periods import Period
 from wattbook.models import gbm, holidays, prophet, regression
 from wattbook.models.regression import Regression
+from wattbook.models.smoothing import Smoothing
 
 LEARN_EVERY: Final = 56
 """Days after which the regression learns anew on its way through the past."""
@@ -90,11 +91,13 @@ def members(known: Series, plan: Plan, ask: Ask) -> dict[str, Floats]:
 
 
 def statistical_of(known: Series, plan: Plan) -> Floats:
-    """The regression, and its mean with that of the logarithms where there are any."""
+    """The regression, with that of the logarithms where there are any; of days the smoothing too."""
     rolls = {"linear": backtest.rolled(Regression(known), plan, every=LEARN_EVERY)}
     if regression.fits_logarithms(known):
         logarithmic = Regression(known, logarithms=True)
         rolls["logarithmic"] = backtest.rolled(logarithmic, plan, every=LEARN_EVERY)
+    if known.per_day == 1:
+        rolls["smoothing"] = backtest.rolled(Smoothing(known), plan, every=LEARN_EVERY)
     return combine.combined(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)
 
 
