@@ -167,3 +167,69 @@ def test_a_country_without_holidays_is_refused_by_name() -> None:
         forecast(hours([5.0] * 24 * 30), ask(country="Atlantis"))
 
     assert refused.value.problems[0].field == "country"
+
+
+def test_racks_that_were_added_five_days_ago_are_there_in_the_forecast() -> None:
+    values = noisy(200)
+    values[195 * 24 :] += 80  # the wave has an amplitude of 10
+
+    outlook = forecast(hours(values), ask())
+
+    assert outlook.rows["p50"].mean() == pytest.approx(180, abs=3)
+    assert outlook.rows["p10"].min() > 150
+    assert list(outlook.parameters["level_shifts"]) == [(T + 195 * DAY).isoformat()]
+
+
+def priced(values, prices, *, known=timedelta(0)) -> pl.DataFrame:
+    starts = [T + HOUR * number for number in range(len(prices))]
+    return pl.DataFrame(
+        {"start_utc": starts, "price_per_mwh": prices},
+        schema={"start_utc": pl.Datetime("us", "UTC"), "price_per_mwh": pl.Float64},
+    ).with_columns(known_utc=pl.col("start_utc") - known)
+
+
+def test_hours_above_the_strike_price_are_foreseen_and_do_not_spoil_the_rest() -> None:
+    days = 120
+    prices = np.where(np.random.default_rng(2).random((days + 1) * 24) < 0.1, 300.0, 40.0)
+    values = np.where(prices[: days * 24] >= 300, 20.0, 100.0)
+    day_ahead = priced(values, prices, known=DAY)
+
+    outlook = forecast(hours(values), ask(horizon=DAY), covariates=day_ahead)
+
+    expected = np.where(prices[days * 24 :] >= 300, 20.0, 100.0)
+    assert outlook.rows["p50"].to_list() == pytest.approx(expected.tolist())
+    assert outlook.parameters["price_response"] == {"strike": 300.0, "left": pytest.approx(0.2)}
+
+
+def test_a_price_of_a_scenario_takes_the_place_of_the_one_that_is_known() -> None:
+    prices = np.where(np.random.default_rng(2).random(121 * 24) < 0.1, 300.0, 40.0)
+    values = np.where(prices[: 120 * 24] >= 300, 20.0, 100.0)
+    at = T + 120 * DAY
+    foreseen = pl.DataFrame(
+        {"start_utc": [at, at + HOUR, at + 2 * HOUR], "price_per_mwh": [40.0, 500.0, 40.0]},
+        schema={"start_utc": pl.Datetime("us", "UTC"), "price_per_mwh": pl.Float64},
+    )
+
+    outlook = forecast(
+        hours(values),
+        ask(horizon=3 * HOUR),
+        covariates=priced(values, prices, known=DAY),
+        scenario=Scenario(prices=foreseen),
+    )
+
+    assert outlook.rows["p50"].to_list() == pytest.approx([100.0, 20.0, 100.0])
+
+
+def test_a_covariate_that_was_not_known_at_the_origin_changes_nothing() -> None:
+    values = noisy(160)
+    late = priced(values, np.random.default_rng(4).normal(50, 10, 167 * 24), known=-8 * DAY)
+    other = late.with_columns(
+        price_per_mwh=pl.when(pl.col("known_utc") > T + 160 * DAY)
+        .then(9999.0)
+        .otherwise(pl.col("price_per_mwh"))
+    )
+
+    one = forecast(hours(values), ask(), covariates=late)
+    two = forecast(hours(values), ask(), covariates=other)
+
+    assert_frame_equal(one.rows, two.rows, check_exact=True)
