@@ -1,6 +1,7 @@
 """The forecast of one series: tries the models on its own past and publishes what was best."""
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -9,7 +10,16 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from wattbook.core.forecast import backtest, combine, intervals, naive, scores, series
+from wattbook.core.forecast import (
+    backtest,
+    combine,
+    curtailment,
+    intervals,
+    levels,
+    naive,
+    scores,
+    series,
+)
 from wattbook.core.forecast import scenario as scenarios
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.outlook import Ask, Band, Basis, ModelName, Outlook, column
@@ -18,6 +28,7 @@ from wattbook.core.forecast.series import Floats, Series
 from wattbook.core.periods import Period
 from wattbook.models import gbm, holidays, prophet, regression
 from wattbook.models.regression import Regression
+from wattbook.models.smoothing import Smoothing
 
 LEARN_EVERY: Final = 56
 """Days after which the regression learns anew on its way through the past."""
@@ -43,6 +54,8 @@ def forecast(
         holidays=partial(holidays.between, ask.country),
         covariates=covariates,
     )
+    free = curtailment.natural(known, scenario)
+    known, shifts = levels.settled(free.series)
     plan = backtest.plan(known)
     with threadpool_limits(1):  # jobs run beside each other
         pool = members(known, plan, ask)
@@ -58,13 +71,17 @@ def forecast(
         basis=basis,
         reason=reason,
         model=model,
-        rows=_rows(known, plan, point, ask, scenario),
+        rows=_rows(known, plan, point, ask, free.left, scenario),
         leaderboard=_leaderboard(known, plan, pool, ask),
         coverage=_coverage(known, plan, point, ask),
         trained=Period(known.start_utc[0], known.start_utc[known.origin]),
         parameters={
             "bands": {str(band): name for band, name in chosen.items()},
             "origins": plan.tried,
+            "level_shifts": {
+                known.start_utc[step].isoformat(): amount for step, amount in shifts.items()
+            },
+            "price_response": None if free.response is None else asdict(free.response),
             "seed": ask.seed,
         },
     )
@@ -90,11 +107,13 @@ def members(known: Series, plan: Plan, ask: Ask) -> dict[str, Floats]:
 
 
 def statistical_of(known: Series, plan: Plan) -> Floats:
-    """The regression, and its mean with that of the logarithms where there are any."""
+    """The regression, with that of the logarithms where there are any; of days the smoothing too."""
     rolls = {"linear": backtest.rolled(Regression(known), plan, every=LEARN_EVERY)}
     if regression.fits_logarithms(known):
         logarithmic = Regression(known, logarithms=True)
         rolls["logarithmic"] = backtest.rolled(logarithmic, plan, every=LEARN_EVERY)
+    if known.per_day == 1:
+        rolls["smoothing"] = backtest.rolled(Smoothing(known), plan, every=LEARN_EVERY)
     return combine.combined(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)
 
 
@@ -133,7 +152,12 @@ def choose(
 
 
 def _rows(
-    known: Series, plan: Plan, point: Floats, ask: Ask, scenario: Scenario | None
+    known: Series,
+    plan: Plan,
+    point: Floats,
+    ask: Ask,
+    left: Floats,
+    scenario: Scenario | None,
 ) -> pl.DataFrame:
     levels = tuple(sorted(ask.quantiles))
     group = intervals.groups(known.horizon, known.per_day)
@@ -147,8 +171,8 @@ def _rows(
     rows = pl.DataFrame(
         {
             "start_utc": known.start_utc[known.origin :],
-            "mean": mean,
-            **{name: spread[:, at] for at, name in enumerate(names)},
+            "mean": mean * left,
+            **{name: spread[:, at] * left for at, name in enumerate(names)},
         }
     )
     return rows if scenario is None else scenarios.under(rows, scenario, ["mean", *names])
