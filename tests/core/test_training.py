@@ -17,7 +17,9 @@ HOUR = timedelta(hours=1)
 NOTHING = frames.EVENTS.empty()
 
 
-def rollups(meter_id: str, powers: Sequence[float | None], begin: datetime = T, **more) -> pl.DataFrame:
+def rollups(
+    meter_id: str, powers: Sequence[float | None], begin: datetime = T, **more
+) -> pl.DataFrame:
     """Hours of one meter; a null is an hour that is not known."""
     rows = [
         {

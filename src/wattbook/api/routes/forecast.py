@@ -98,7 +98,7 @@ class RunOut(BaseModel):
     grain: Grain
     timezone: str
     basis: Basis = Field(description="`model`, `naive` or `insufficient`")
-    reason: str | None = Field(description="why it is no model's; null where it is")
+    reason: str | None = Field(description="where, and why, no model was better; else null")
     model: ModelName = Field(description="whose figures these are")
     asked: ModelName = Field(description="the model that was asked for")
     quantiles: list[float]
