@@ -18,7 +18,7 @@ COMMANDS = [
     ("serve",), ("demo",), ("ingest",), ("rollup",), ("metrics",), ("carbon",), ("config",),
     ("migrate",), ("sites",), ("sites", "list"), ("sites", "show"), ("sites", "add"),
     ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
-    ("sites", "tariffs"), ("cost",), ("report",),
+    ("sites", "tariffs"), ("cost",), ("report",), ("stats",), ("forecast",), ("backtest",),
     ("jobs", "watch"), ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
 ]  # fmt: skip
 
