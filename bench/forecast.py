@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # every peer on one core
@@ -127,7 +128,7 @@ def inside(case: Case, rows: pl.DataFrame) -> dict[str, float | None]:
     cuts = (0, 7, 30) if case.ask.grain is Grain.DAY else (0, *HOURS)
     return {
         f"held_{end}": scores.coverage(case.actual[a:end], low[a:end], high[a:end])
-        for a, end in zip(cuts, cuts[1:], strict=False)
+        for a, end in pairwise(cuts)
     }
 
 
@@ -311,7 +312,9 @@ def bitcoin(data: Path, origins: int) -> Iterator[Case]:
         value=pl.col("hashrate_ths"),
     )
     ask = Ask(horizon=MONTH, grain=Grain.DAY, timezone="UTC")
-    months = [datetime(year, month, 1, tzinfo=UTC) for year in range(2016, 2023) for month in range(1, 13)]
+    months = [
+        datetime(year, month, 1, tzinfo=UTC) for year in range(2016, 2023) for month in range(1, 13)
+    ]
     for at in months[:: max(len(months) // origins, 1)]:
         truth = rows.filter(pl.col("start_utc") >= at, pl.col("start_utc") < at + MONTH)
         if truth.height < 30:

@@ -37,7 +37,8 @@ def noisy(days: int, *, level=100.0, seed=0) -> np.ndarray:
     """A daily wave with noise that lasts a few hours."""
     rng = np.random.default_rng(seed)
     noise = np.convolve(rng.normal(size=days * 24), np.ones(6) / 6, mode="same")
-    return level + 10 * np.sin(np.arange(days * 24) * 2 * np.pi / 24) + 5 * noise
+    wave = np.sin(np.arange(days * 24) * 2 * np.pi / 24)
+    return np.asarray(level + 10 * wave + 5 * noise)
 
 
 def test_a_weekly_pattern_is_repeated_without_error_or_width() -> None:
@@ -176,7 +177,7 @@ def test_racks_that_were_added_five_days_ago_are_there_in_the_forecast() -> None
     outlook = forecast(hours(values), ask())
 
     assert outlook.rows["p50"].mean() == pytest.approx(180, abs=3)
-    assert outlook.rows["p10"].min() > 150
+    assert (outlook.rows["p10"] > 150).all()
     assert list(outlook.parameters["level_shifts"]) == [(T + 195 * DAY).isoformat()]
 
 

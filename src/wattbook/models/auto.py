@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from wattbook.core.errors import UnsupportedError
 from wattbook.core.forecast import (
     backtest,
     combine,
@@ -26,12 +27,13 @@ from wattbook.core.forecast.outlook import Ask, Band, Basis, ModelName, Outlook,
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series
 from wattbook.core.periods import Period
-from wattbook.models import gbm, holidays, prophet, regression
+from wattbook.models import gbm, holidays, installed, prophet, regression
 from wattbook.models.regression import Regression
 from wattbook.models.smoothing import Smoothing
 
 LEARN_EVERY: Final = 56
 """Days after which the regression learns anew on its way through the past."""
+CLEARLY: Final = 0.75
 LEAST_TRIED: Final = 14
 """With fewer origins nothing can be said of how good the forecasts are."""
 
@@ -93,12 +95,16 @@ def members(known: Series, plan: Plan, ask: Ask) -> dict[str, Floats]:
     if plan.tried < LEAST_TRIED or ask.model is ModelName.NAIVE:
         return pool
     if ask.model is ModelName.PROPHET:
+        if not installed("prophet"):
+            raise UnsupportedError("Prophet is not installed: install wattbook[forecast]")
         return pool | {str(ModelName.PROPHET): prophet.tried(known, plan)}
     statistical = statistical_of(known, plan)
     pool[str(ModelName.STATISTICAL)] = statistical
     if ask.model is ModelName.STATISTICAL:
         return pool
-    boosted = gbm.boosted(known, plan, statistical, ask.seed)
+    boosted = None
+    if installed("sklearn"):
+        boosted = gbm.boosted(known, plan, statistical, ask.seed)
     if boosted is not None:
         pool[str(ModelName.GBM)] = boosted
     share = combine.weights(plan, pool, known.per_day)
@@ -107,13 +113,15 @@ def members(known: Series, plan: Plan, ask: Ask) -> dict[str, Floats]:
 
 
 def statistical_of(known: Series, plan: Plan) -> Floats:
-    """The regression, with that of the logarithms where there are any; of days the smoothing too."""
+    """The regression, also of logarithms where there are any, and of days the smoothing."""
     rolls = {"linear": backtest.rolled(Regression(known), plan, every=LEARN_EVERY)}
     if regression.fits_logarithms(known):
         logarithmic = Regression(known, logarithms=True)
         rolls["logarithmic"] = backtest.rolled(logarithmic, plan, every=LEARN_EVERY)
-    if known.per_day == 1:
-        rolls["smoothing"] = backtest.rolled(Smoothing(known), plan, every=LEARN_EVERY)
+    if known.per_day == 1 and installed("statsforecast"):
+        smoothing = backtest.rolled(Smoothing(known), plan, every=LEARN_EVERY)
+        rolls = {name: each for name, each in rolls.items() if _clearly(plan, each, smoothing)}
+        rolls["smoothing"] = smoothing
     return combine.combined(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)
 
 
@@ -128,6 +136,13 @@ def naive_of(known: Series, plan: Plan) -> Floats:
         kinds["drift"] = naive.drift(known, plan.origins, known.horizon)
     joined = backtest.by_band(kinds, backtest.best(plan, kinds, known.per_day), known.per_day)
     return np.where(np.isnan(joined), np.nanmedian(known.values), joined)
+
+
+def _clearly(plan: Plan, seasonal: Floats, smoothing: Floats) -> bool:
+    """Whether seasons explain much; a trend that is taken for one leads far astray."""
+    every = np.ones(plan.actual.shape[1], dtype=np.bool_)
+    off = backtest.errors(plan, {"seasonal": seasonal, "smoothing": smoothing}, every)
+    return bool(off) and off["seasonal"] < CLEARLY * off["smoothing"]
 
 
 def choose(
@@ -186,9 +201,7 @@ def _judged(known: Series, plan: Plan, point: Floats, levels: tuple[float, ...])
     return intervals.around(point, intervals.offsets(past, group, levels) * unit[:, :, None])
 
 
-def _leaderboard(
-    known: Series, plan: Plan, pool: dict[str, Floats], ask: Ask
-) -> pl.DataFrame:
+def _leaderboard(known: Series, plan: Plan, pool: dict[str, Floats], ask: Ask) -> pl.DataFrame:
     levels = tuple(sorted(ask.quantiles))
     unit, spread = scores.scale(known), scores.spread(known)
     actual = np.where(plan.judged, plan.actual, np.nan)
@@ -223,9 +236,7 @@ def _coverage(known: Series, plan: Plan, point: Floats, ask: Ask) -> pl.DataFram
     rows = []
     for band in Band:
         inside = scores.leads(band, known.horizon, known.per_day)
-        held = scores.coverage(
-            actual[:, inside], quantiles[:, inside, 0], quantiles[:, inside, -1]
-        )
+        held = scores.coverage(actual[:, inside], quantiles[:, inside, 0], quantiles[:, inside, -1])
         if held is not None:
             rows.append(
                 {

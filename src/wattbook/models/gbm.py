@@ -33,7 +33,11 @@ def boosted(series: Series, plan: Plan, base: Floats, seed: int) -> Floats | Non
     count = len(plan.origins) - 1
     if count < LEAST_ORIGINS:
         return None
-    far = series.horizon if series.extras is not None else min(series.horizon, FAR_DAYS * series.per_day)
+    far = (
+        series.horizon
+        if series.extras is not None
+        else min(series.horizon, FAR_DAYS * series.per_day)
+    )
     told = _Told(series, plan, base, far)
     half = count // 2
     found = base.copy()

@@ -7,7 +7,6 @@ import numpy as np
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.series import Floats, Series
 
-
 LEAST_DAYS: Final = 28
 """Before the judged days, so that there is something to learn from."""
 

@@ -53,7 +53,7 @@ class Regression:
 
     References
     ----------
-    .. [1] T. Hong, "Short Term Electric Load Forecasting," 2010: the calendar crossed with the hour.
+    .. [1] T. Hong, "Short Term Electric Load Forecasting," 2010: calendar crossed with hour.
     .. [2] A. E. Hoerl, R. W. Kennard, "Ridge Regression," 1970.
     """
 
@@ -67,7 +67,8 @@ class Regression:
         target = np.where(known, values - self.center, 0.0)
         length = CHUNK_DAYS * day
         self.ends = [*range(length, series.origin, length), series.origin]
-        self.grams, self.moments = [], []
+        self.grams: list[Floats] = []
+        self.moments: list[Floats] = []
         for begin, end in zip([0, *self.ends[:-1]], self.ends, strict=True):
             part = self.design[begin:end] * known[begin:end, None]
             self.grams.append(part.T @ part)
@@ -81,16 +82,17 @@ class Regression:
     def _coefficients(self, until: int) -> Floats:
         usable = [at for at, end in enumerate(self.ends) if end <= until]
         day = self.series.per_day
-        weights = [0.5 ** ((until - self.ends[at]) / day / HALF_LIFE_DAYS) for at in usable]
+        ages = [(until - self.ends[at]) / day for at in usable]
+        weights: list[float] = [0.5 ** (age / HALF_LIFE_DAYS) for age in ages]
         size = self.design.shape[1]
-        gram, moment = np.zeros((size, size)), np.zeros(size)
+        gram: Floats = np.zeros((size, size))
+        moment: Floats = np.zeros(size)
         for at, weight in zip(usable, weights, strict=True):
             gram += weight * self.grams[at]
             moment += weight * self.moments[at]
         mean_square = np.diag(gram) / max(gram[0, 0], 1.0)
         gram[np.diag_indices(size)] += STIFFNESS * day * mean_square + 1e-6
-        solved: Floats = np.linalg.solve(gram, moment)
-        return solved
+        return np.asarray(np.linalg.solve(gram, moment), dtype=np.float64)
 
     def _recent(self, expected: Floats, until: int) -> Floats:
         """For each lead the weights of the latest errors, learnt from daily origins."""

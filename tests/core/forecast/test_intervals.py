@@ -8,7 +8,9 @@ from wattbook.core.forecast import intervals
 
 
 def test_nine_errors_give_the_ends_of_an_interval_of_eight_tenths() -> None:
-    errors = np.arange(-4.0, 5.0)[:, None]  # -4 … 4: (9 + 1) · 0.9 = the 9th, (9 + 1) · 0.1 = the 1st
+    errors = np.arange(-4.0, 5.0)[
+        :, None
+    ]  # -4 … 4: (9 + 1) · 0.9 = the 9th, (9 + 1) · 0.1 = the 1st
 
     found = intervals.offsets(errors, np.zeros(1, dtype=np.int64), (0.1, 0.5, 0.9))
 

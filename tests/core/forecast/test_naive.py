@@ -38,7 +38,7 @@ def test_beyond_the_season_the_last_known_one_is_repeated() -> None:
 
 
 def test_where_the_day_before_is_unknown_the_day_before_that_is_taken() -> None:
-    values = [float(number) for number in range(72)]
+    values: list[float | None] = [float(number) for number in range(72)]
     values[50] = None
 
     found = naive.seasonal(known(values), np.array([72]), 24, naive.DAY)

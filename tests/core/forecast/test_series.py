@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -55,10 +56,9 @@ def test_nothing_from_the_origin_on_is_read() -> None:
 
 
 def test_a_day_on_which_the_clock_moves_is_one_step() -> None:
-    midnights = pl.datetime_range(
-        datetime(2026, 3, 1), datetime(2026, 3, 28), "1d", time_unit="us", eager=True
-    )
-    local = midnights.dt.replace_time_zone("Europe/Berlin").dt.convert_time_zone("UTC")
+    midnight = datetime(2026, 3, 1, tzinfo=ZoneInfo("Europe/Berlin"))
+    midnights = [midnight + DAY * number for number in range(28)]
+    local = pl.Series(midnights, dtype=pl.Datetime("us", "UTC"))
     history = pl.DataFrame({"start_utc": local, "value": [1.0] * 28})
 
     known = series(history, ask(grain=Grain.DAY, timezone="Europe/Berlin", horizon=3 * DAY))

@@ -12,7 +12,8 @@ from wattbook.core.forecast.series import Bools, Floats, Ints, Series
 
 JUDGED_DAYS: Final = 60
 """The latest days, on which the answer's coverage and the leaderboard are measured."""
-BACKTEST_DAYS: Final = 364
+BACKTEST_DAYS: Final = 430
+"""A year, and the judged days, so that they too are judged by errors of a whole year."""
 SHARE_TO_LEARN: Final = 2
 """One part in so many of a short history is kept to learn from before the first origin."""
 
@@ -55,7 +56,7 @@ class Plan:
 
 
 def plan(series: Series) -> Plan:
-    """Daily origins, at the time of day of the forecast's own, as far back as can be learnt from."""
+    """Daily origins, at the time of day of the forecast's own, as far back as can be learnt."""
     own, horizon, day = series.origin, series.horizon, series.per_day
     first = int(np.flatnonzero(np.isfinite(series.values))[0])
     history_days = (own - first) // day
@@ -114,9 +115,7 @@ def best(plan_: Plan, forecasts: Mapping[str, Floats], per_day: int) -> dict[Ban
     return chosen
 
 
-def by_band(
-    forecasts: Mapping[str, Floats], chosen: Mapping[Band, str], per_day: int
-) -> Floats:
+def by_band(forecasts: Mapping[str, Floats], chosen: Mapping[Band, str], per_day: int) -> Floats:
     """Of each band the chosen forecast; where that one is unknown the next that is not."""
     horizon = next(iter(forecasts.values())).shape[1]
     joined = np.full_like(next(iter(forecasts.values())), np.nan)

@@ -18,9 +18,7 @@ def weights(plan: Plan, forecasts: Mapping[str, Floats], per_day: int) -> dict[B
     """The share of each forecast in each band, from its error where all of them are known."""
     found = {}
     for band in Band:
-        tried = backtest.errors(
-            plan, forecasts, scores.leads(band, plan.actual.shape[1], per_day)
-        )
+        tried = backtest.errors(plan, forecasts, scores.leads(band, plan.actual.shape[1], per_day))
         if not tried:
             found[band] = [1 / len(forecasts)] * len(forecasts)
             continue

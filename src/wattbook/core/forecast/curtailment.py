@@ -11,6 +11,8 @@ from wattbook.core.forecast.series import Bools, Floats, Series
 
 PRICE: Final = "price_per_mwh"
 CURTAILED: Final = "curtailed"
+MOST_LEFT: Final = 3 / 4
+LEAST_AGREED: Final = 9 / 10
 LEAST_STEPS: Final = 12
 """With fewer curtailed steps nothing is said of what they leave."""
 TRIED: Final = (75, 80, 85, 90, 93, 95, 97, 98, 99)
@@ -90,7 +92,7 @@ def strike(values: Floats, price: Floats) -> Response | None:
         usual = float(np.median(drawn[~above]))
         low = drawn < usual * (1 + left) / 2
         agreed = min(float(low[above].mean()), float((~low)[~above].mean()))
-        if left * 4 <= 3 and agreed * 10 >= 9 and (best is None or agreed > best[0]):
+        if left <= MOST_LEFT and agreed >= LEAST_AGREED and (best is None or agreed > best[0]):
             best = agreed, Response(strike=float(limit), left=left)
     return None if best is None else best[1]
 

@@ -17,8 +17,10 @@ SATURDAY: Final = 5
 
 
 def calendar(series: Series) -> Floats:
-    """Columns: 1, a trend in years; the shape of each day of the week, of the seasons on working
-    and on free days, and of holidays.
+    """What the calendar says of each step, as columns for a regression.
+
+    A constant, a trend in years; the shape of each day of the week and of holidays; how the seasons
+    change it, on all days and on free ones.
     """
     days = series.local_us / DAY_US
     shape = waves(days, min(DAY_WAVES, max(series.per_day // 2 - 1, 0)))

@@ -44,7 +44,7 @@ def _largest(values: Floats, day: int) -> tuple[int, float] | None:
     if count < 2 * WEEK + LEAST_AFTER_DAYS:
         return None
     places = np.arange(WEEK, count - LEAST_AFTER_DAYS + 1)
-    jumps = np.array([_jump(medians, at, at) for at in places])
+    jumps = np.array([_jump(medians, int(at), int(at)) for at in places])
     if not np.isfinite(jumps).any():
         return None
     usual = float(np.nanmedian(np.abs(jumps)))

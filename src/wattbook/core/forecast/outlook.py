@@ -71,11 +71,11 @@ class Outlook:
     model: ModelName
     """The model whose figures these are; never `auto`."""
     rows: pl.DataFrame
-    """`start_utc`, `mean`, and a column for each quantile, `column(0.1)` …; sorted, none crosses."""
+    """`start_utc`, `mean`, a column for each quantile, `column(0.1)` …; sorted, none crosses."""
     leaderboard: pl.DataFrame
-    """`model`, `band`, `mase`, `rmae`, `pinball`, `coverage`, `width`, `origins`: from the backtest."""
+    """`model`, `band`, `mase`, `rmae`, `pinball`, `coverage`, `width`, `origins`, by backtest."""
     coverage: pl.DataFrame
-    """`band`, `nominal`, `measured`, `days`: how often the widest pair of quantiles held of late."""
+    """`band`, `nominal`, `measured`, `days`: how often the widest pair of quantiles held lately."""
     trained: Period | None
     parameters: dict[str, Any] = field(default_factory=dict)
     """What the model was fitted to, plain enough for JSON."""

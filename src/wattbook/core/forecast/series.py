@@ -135,7 +135,8 @@ def clock_steps(series_: Series) -> Ints:
     if series_.per_day == 1:
         return np.zeros(len(series_.start_utc), dtype=np.int64)
     utc = series_.start_utc.to_physical().to_numpy()
-    return (series_.local_us - utc) * series_.per_day // DAY_US
+    ahead: Ints = (series_.local_us - utc) * series_.per_day // DAY_US
+    return ahead
 
 
 def steps_in(horizon: timedelta, per_day: int) -> int:
