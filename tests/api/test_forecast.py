@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from tests.api.test_jobs import ended, serving
+from tests.api.test_jobs import ENDED, serving
 
 F = "/api/v1/forecast"
 T = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,8 +61,18 @@ async def client(tmp_path_factory) -> AsyncIterator[httpx.AsyncClient]:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+async def ended(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
+    """A job when it has ended: models take their time on a machine that others use."""
+    for _ in range(4800):
+        job: dict[str, Any] = (await client.get(answer.headers["location"])).json()
+        if job["state"] in ENDED:
+            return job
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the job did not end: {job}")
+
+
 async def get(client: httpx.AsyncClient, path: str, **asked: Any) -> dict[str, Any]:
-    answer = await client.get(f"{F}/{path}", params={"wait": "true"} | asked)
+    answer = await client.get(f"{F}/{path}", params={"wait": "120"} | asked)
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
     return document
@@ -71,7 +81,9 @@ async def get(client: httpx.AsyncClient, path: str, **asked: Any) -> dict[str, A
 async def custom(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
     if not {"csv", "meters", "series"} & body.keys():
         body["series"] = rows()
-    return await client.post(f"{F}/custom", json={"horizon": 1, "model": "naive"} | body)
+    return await client.post(
+        f"{F}/custom", json={"horizon": 1, "model": "naive", "wait": 120} | body
+    )
 
 
 async def test_what_is_not_there_yet_is_a_job_and_then_stored(client) -> None:
