@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
 import polars as pl
@@ -15,21 +15,26 @@ from pydantic import (
     model_validator,
 )
 
-from wattbook import __version__
+from wattbook import __version__, asking
 from wattbook.core.errors import ConflictError, InputError, Problem
 from wattbook.core.factors import DEFAULT_SET
+from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
+from wattbook.core.ingest import IntervalLabel
 from wattbook.core.jobs import Job, JobKind, JobState, Progress
-from wattbook.core.periods import Period
+from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format
+from wattbook.core.training import Quantity
 from wattbook.fields import Instant
-from wattbook.flows import device, report, retention, rollup, sites
+from wattbook.flows import device, forecast, pull, report, retention, rollup, sites
 from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
+from wattbook.ports.forecasts import Asked
 from wattbook.ports.jobs import Child, JobStore
+from wattbook.ports.readings import Receipt
 from wattbook.ports.reports import Filed
 from wattbook.settings import Settings
-from wattbook.wiring import Runtime
+from wattbook.wiring import Runtime, open_source
 
 QUARTERS: Final = "quarters"
 """In what the progress of roll-ups is counted."""
@@ -39,15 +44,16 @@ AFTER_THE_HOUR: Final = timedelta(minutes=5)
 SUNDAY_NIGHT: Final = timedelta(days=3, hours=3)
 """From the first day of 1970, a Thursday, to 03:00 of a Sunday."""
 
+NAMES: Final = {JobKind.CLEANUP: "clean-up", JobKind.IMPORT_INFLUXDB: "import"}
+STILL_ASKED: Final = timedelta(days=90)
+"""What nobody, and no retraining, asked for in so long is not forecast any more."""
+BEFORE_DAWN: Final = timedelta(days=4, hours=2)
+"""From the first day of 1970 to 02:00 of a Monday."""
+
 READABLE: Final = r"^\P{Cc}+$"
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=READABLE)]
 EntityId = Annotated[str, Field(min_length=1, max_length=80, pattern=READABLE)]
 """An id, or an id behind its kind: `operator:alder`."""
-
-
-def _split(value: object) -> object:
-    """Words between commas, as a command line gives them, are a list."""
-    return value.split(",") if isinstance(value, str) else value
 
 
 class Params(BaseModel):
@@ -120,7 +126,7 @@ class Report(OverPeriod):
     """Make a report and keep it."""
 
     entity_id: EntityId = Field(description="a site, operator:ID or zone:ID")
-    formats: Annotated[tuple[Format, ...], BeforeValidator(_split)] = Field(
+    formats: Annotated[tuple[Format, ...], BeforeValidator(asking.split)] = Field(
         (Format.PDF, Format.HTML, Format.JSON, Format.CSV),
         min_length=1,
         description="what it is handed out as: pdf, html, json, csv, zip",
@@ -138,11 +144,69 @@ class Cleanup(Params):
     site_id: Id | None = Field(None, description="what belongs to one site; all when left out")
 
 
+class Forecast(Params):
+    """Forecast an entity, or a series that a caller brought, and keep the run."""
+
+    entity_id: EntityId | None = Field(
+        None, description="a site, operator:ID, zone:ID or network:ID"
+    )
+    quantity: Quantity = Field(Quantity.LOAD, description="of a network: hashrate")
+    grain: asking.GrainName = Grain.HOUR
+    model: ModelName = Field(ModelName.AUTO, description="a model by name, or auto")
+    quantiles: asking.Quantiles = QUANTILES
+    seed: asking.Seed = 0
+    input: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="what POST /api/v1/forecast/custom kept, by its SHA-256"
+    )
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.entity_id is None) == (self.input is None):
+            raise ValueError("name entity_id or input, one of the two")
+        _check_grain(self.grain)
+        return self
+
+
+class Retrain(Params):
+    """Forecast anew what was asked for of late, each series in a job of its own."""
+
+    entity_id: EntityId | None = Field(None, description="of one entity; of all when left out")
+    quantity: Quantity = Quantity.LOAD
+    grain: asking.GrainName = Grain.HOUR
+    model: ModelName = ModelName.AUTO
+    quantiles: asking.Quantiles = QUANTILES
+    seed: asking.Seed = 0
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        _check_grain(self.grain)
+        return self
+
+
+class ImportInfluxdb(Params):
+    """Bring in what is new in INFLUXDB_BUCKET."""
+
+    since: Instant | None = Field(
+        None, description="from when; from where the last run came to when left out"
+    )
+    interval_label: IntervalLabel | None = Field(
+        None, description="which end of an interval is stamped; before INFLUXDB_INTERVAL_LABEL"
+    )
+
+
+def _check_grain(grain: Grain) -> None:
+    if grain not in asking.GRAINS:
+        raise ValueError(f"grain: want one of {', '.join(asking.GRAINS)}")
+
+
 PARAMS: Final[dict[JobKind, type[Params]]] = {
     JobKind.AGGREGATE: Aggregate,
     JobKind.PROCESS_DEVICE: ProcessDevice,
     JobKind.CLEANUP: Cleanup,
     JobKind.REPORT: Report,
+    JobKind.FORECAST: Forecast,
+    JobKind.RETRAIN: Retrain,
+    JobKind.IMPORT_INFLUXDB: ImportInfluxdb,
 }
 """The kinds of jobs that there are, and what each is told."""
 
@@ -166,8 +230,28 @@ def schedules(settings: Settings) -> tuple[Schedule, ...]:
             offset=AFTER_THE_HOUR,
             params=Aggregate().model_dump(mode="json"),
         ),
+        Schedule(
+            name="retrain",
+            kind=JobKind.RETRAIN,
+            every=timedelta(hours=settings.model_retrain_interval),
+            offset=BEFORE_DAWN,
+            params=Retrain().model_dump(mode="json"),
+        ),
         *([cleanup] if settings.retention else []),
+        *_imports(settings),
     )
+
+
+def _imports(settings: Settings) -> tuple[Schedule, ...]:
+    if settings.import_influxdb_every_s is None:
+        return ()
+    pulling = Schedule(
+        name="import_influxdb",
+        kind=JobKind.IMPORT_INFLUXDB,
+        every=timedelta(seconds=settings.import_influxdb_every_s),
+        params=ImportInfluxdb().model_dump(mode="json"),
+    )
+    return (pulling,)
 
 
 def known(kind: str) -> JobKind:
@@ -293,6 +377,9 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
         JobKind.PROCESS_DEVICE: process_device,
         JobKind.CLEANUP: _cleanup(runtime),
         JobKind.REPORT: make_report,
+        JobKind.FORECAST: _forecast(runtime),
+        JobKind.RETRAIN: _retrain(runtime),
+        JobKind.IMPORT_INFLUXDB: _import_influxdb(runtime),
     }
 
 
@@ -329,8 +416,131 @@ def _cleanup(runtime: Runtime) -> Duty:
     return cleanup
 
 
+def _forecast(runtime: Runtime) -> Duty:
+    async def foresee(running: Running) -> Mapping[str, Any]:
+        job = running.claim.job
+        told = Forecast.model_validate(job.params)
+        days = runtime.settings.forecast_days
+        running.step(0, 1, "forecasts")
+        if told.input is None:
+            horizon = timedelta(days=days)
+            run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
+        else:
+            content = await runtime.forecasts.input(told.input)
+            brought = asking.Custom.model_validate_json(content).brought(days)
+            run = await forecast.make_custom(job.job_id, brought, ports=runtime)
+        running.progress = Progress(1, 1, "forecasts")
+        return {
+            "run_id": run.run_id,
+            "entity_id": run.asked.entity_id,
+            "basis": run.basis,
+            "model": run.model,
+            "links": {"run": f"{runtime.settings.root_path}/api/v1/forecast/runs/{run.run_id}"},
+        }
+
+    return foresee
+
+
+def asked(told: Forecast | Retrain) -> Asked:
+    """The series that a job is about."""
+    return Asked(
+        entity_id=told.entity_id,
+        quantity=told.quantity,
+        grain=told.grain,
+        model=told.model,
+        quantiles=told.quantiles,
+        seed=told.seed,
+    )
+
+
+def _retrain(runtime: Runtime) -> Duty:
+    async def retrain(running: Running) -> Mapping[str, Any] | Divided:
+        job = running.claim.job
+        if was_divided(job):
+            return await summed(job, jobs=runtime.jobs)
+        told = Retrain.model_validate(job.params)
+        if told.entity_id is None:
+            since = runtime.clock.now() - STILL_ASKED
+            wanted = await forecast.wanted(since, ports=runtime)
+            if wanted:
+                return Divided(tuple(_retraining(each) for each in wanted))
+            return _retrained()
+        horizon = timedelta(days=runtime.settings.forecast_days)
+        running.step(0, 1, "forecasts")
+        if job.parent_id is not None:
+            try:
+                await forecast.check(asked(told), horizon, ports=runtime)
+            except (InputError, ConflictError):  # too little is known yet of one among many
+                return _retrained(too_little=1)
+        run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
+        running.progress = Progress(1, 1, "forecasts")
+        return _retrained(forecasts=1, without_model=run.basis is not Basis.MODEL)
+
+    return retrain
+
+
+def _retrained(
+    forecasts: int = 0, too_little: int = 0, *, without_model: bool = False
+) -> dict[str, int]:
+    """What became of series; that of many is added up."""
+    return {
+        "forecasts": forecasts,
+        "without_model": int(without_model),
+        "too_little_known": too_little,
+    }
+
+
+def _retraining(wanted: Asked) -> Child:
+    """The part of a `retrain` that forecasts one series."""
+    told = Retrain(
+        entity_id=wanted.entity_id,
+        quantity=wanted.quantity,
+        grain=wanted.grain,
+        model=wanted.model,
+        quantiles=wanted.quantiles,
+        seed=wanted.seed,
+    )
+    return Child(params=told.model_dump(mode="json"), progress=Progress(0, 1, "forecasts"))
+
+
+def _import_influxdb(runtime: Runtime) -> Duty:
+    async def import_influxdb(running: Running) -> Mapping[str, Any]:
+        told = ImportInfluxdb.model_validate(running.claim.job.params)
+        settings = runtime.settings
+        await _alone(running.claim.job, runtime.jobs)
+
+        def tell(_: Receipt | None, period: Period, until_utc: datetime) -> None:
+            done, whole = (
+                int(span.total_seconds())
+                for span in (until_utc - period.start, period.end - period.start)
+            )
+            running.step(done, max(whole, 1), "seconds")
+
+        async with open_source(settings) as source:
+            pulled = await pull.pull(
+                source,
+                overlap=timedelta(seconds=settings.influxdb_overlap_s),
+                since=told.since,
+                label=told.interval_label or IntervalLabel(settings.influxdb_interval_label),
+                tell=tell,
+                registry=runtime.registry,
+                readings=runtime.readings,
+                watermarks=runtime.watermarks,
+                clock=runtime.clock,
+            )
+        period = pulled.period
+        return {
+            **{name: pulled.counts[name] for name in pull.COUNTS},
+            "reasons": dict(pulled.reasons),
+            "start": None if period is None else period.start.isoformat(),
+            "end": None if period is None else period.end.isoformat(),
+        }
+
+    return import_influxdb
+
+
 async def _alone(job: Job, jobs: JobStore) -> None:
-    """Refuse to clean up while another does: the one that was asked for first goes on.
+    """Refuse to do what another job does already: the one that was asked for first goes on.
 
     Raises
     ------
@@ -341,7 +551,9 @@ async def _alone(job: Job, jobs: JobStore) -> None:
         for other in (await jobs.jobs(kind=job.kind, state=state)).jobs:
             first = (other.created, other.job_id) < (job.created, job.job_id)
             if first and not other.params.get("dry_run"):
-                raise ConflictError(f"the clean-up of job {other.job_id} is at work")
+                raise ConflictError(
+                    f"the {NAMES.get(job.kind, job.kind)} of job {other.job_id} is at work"
+                )
 
 
 def link(runtime: Runtime, filed: Filed, form: Format) -> str:

@@ -21,6 +21,8 @@ BYTES_PER_MB = 1 << 20
 POSTGRESQL = ("postgresql://", "postgres://")
 INFLUXDB = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")
 MASK = "••••••"
+MOST_FORECAST_DAYS = 31
+"""`core.forecast.series.LONGEST`, without loading what computes."""
 
 
 class Settings(BaseSettings):
@@ -172,6 +174,17 @@ class Settings(BaseSettings):
         604_800,
         description="how often [s] the schedule `cleanup` removes what RETENTION_… says, if any",
     )
+    import_influxdb_every_s: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="how often [s] the schedule `import_influxdb` pulls from INFLUXDB_BUCKET;"
+        " never when left out",
+    )
+    forecast_days: Annotated[int, Field(ge=1, le=MOST_FORECAST_DAYS)] = Field(
+        30, description="longest horizon [days] of a forecast"
+    )
+    model_retrain_interval: Annotated[float, Field(gt=0)] = Field(
+        168.0, description="age [hours] at which a forecast is made anew"
+    )
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -212,6 +225,14 @@ class Settings(BaseSettings):
         missing = self.influxdb_missing
         if missing and (self.readings_store == "influxdb" or len(missing) < len(INFLUXDB)):
             raise ValueError(f"{', '.join(missing)}: missing, without which there is no InfluxDB")
+        return self
+
+    @model_validator(mode="after")
+    def _import_from_somewhere(self) -> "Settings":
+        if self.import_influxdb_every_s is None:
+            return self
+        if missing := self.influxdb_missing:
+            raise ValueError(f"IMPORT_INFLUXDB_EVERY_S: to import from, set {', '.join(missing)}")
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Puts the parts together as the settings say; the only place that names a technology."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wattbook.core.errors import InputError, UnavailableError
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
+from wattbook.pool import Pool, spare_cores
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock, SystemClock
+from wattbook.ports.forecaster import Forecaster
+from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.grid import GridStore
 from wattbook.ports.jobs import Bell, JobStore
 from wattbook.ports.readings import ReadingStore
@@ -42,6 +45,7 @@ from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.duckdb.stats import DuckStats
 from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import revision, upgrade
 from wattbook.stores.sql.registry import SqlRegistry
@@ -84,6 +88,10 @@ class Runtime:
     calendar: Calendar
     reports: Reports
     render: Render
+    forecasts: Forecasts
+    forecaster: Forecaster
+    picture: Callable[[str], bytes]
+    """A chart's SVG as PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,11 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
     """
     clock = clock or SystemClock()
     opened = _embedded if settings.postgresql_url is None else _in_postgres
-    async with opened(settings, clock) as beside, _readings(settings, beside, clock) as stores:
+    async with (
+        opened(settings, clock) as beside,
+        _readings(settings, beside, clock) as stores,
+        _pool(settings) as forecaster,
+    ):
         yield Runtime(
             settings=settings,
             clock=clock,
@@ -148,7 +160,20 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             calendar=PublicHolidays(),
             reports=stores.reports,
             render=documents.render,
+            forecasts=stores.forecasts,
+            forecaster=forecaster,
+            picture=documents.picture,
         )
+
+
+@asynccontextmanager
+async def _pool(settings: Settings) -> AsyncIterator[Pool]:
+    """Processes that forecast: no more than there are cores to spare, or jobs at once."""
+    pool = Pool(min(spare_cores(), settings.job_slots))
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 @asynccontextmanager
@@ -217,6 +242,7 @@ class Stores:
     stats: Stats
     stored: tuple[Stored, ...]
     reports: Reports
+    forecasts: Forecasts
 
 
 @asynccontextmanager
@@ -236,6 +262,7 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
                 watermarks=SqlWatermarks(sql),
                 jobs=SqlJobs(sql),
                 reports=SqlReports(sql),
+                forecasts=SqlForecasts(sql),
                 readings=readings,
                 rollups=DuckRollups(engine, meter_keys, marks),
                 grid=grid,
@@ -262,6 +289,7 @@ async def _in_postgres(settings: Settings, _: Clock) -> AsyncIterator[Stores]:
                 watermarks=SqlWatermarks(sql),
                 jobs=SqlJobs(sql),
                 reports=SqlReports(sql),
+                forecasts=SqlForecasts(sql),
                 readings=opened.readings,
                 rollups=opened.rollups,
                 grid=opened.grid,

@@ -18,7 +18,8 @@ COMMANDS = [
     ("serve",), ("demo",), ("ingest",), ("rollup",), ("metrics",), ("carbon",), ("config",),
     ("migrate",), ("sites",), ("sites", "list"), ("sites", "show"), ("sites", "add"),
     ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
-    ("sites", "tariffs"), ("sites", "hold"), ("cost",), ("report",), ("stats",),
+    ("sites", "tariffs"), ("sites", "hold"), ("cost",), ("report",), ("stats",), ("forecast",),
+    ("backtest",),
     ("jobs", "watch"), ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
 ]  # fmt: skip
 

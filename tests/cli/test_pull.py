@@ -252,3 +252,28 @@ def test_a_bucket_that_must_be_there_is_named_where_it_is_not(run, folder, monke
 
     assert result.exit_code == 2
     assert "INFLUXDB_URL, INFLUXDB_TOKEN, INFLUXDB_ORG, INFLUXDB_BUCKET: missing" in result.stderr
+
+
+def test_a_job_imports_what_is_new_here_too(run, site, theirs) -> None:
+    theirs(
+        "m,meter_id=oslo-1.main energy_kwh=10 0",
+        "m,meter_id=oslo-1.main energy_kwh=20 1",
+        "m,meter_id=stranger energy_kwh=1 1",
+    )
+
+    first = run("jobs", "run", "import_influxdb")
+    again = run("jobs", "run", "import_influxdb", "--param", "since=2026-03-01T00:00:00Z")
+
+    assert first.exit_code == 0, first.output
+    result = json.loads(first.stdout)["result"]
+    assert (result["received"], result["accepted"], result["rejected"]) == (3, 2, 1)
+    assert result["reasons"] == {"unknown_meter": 1}
+    assert result["start"] == "2026-03-01T00:00:00+00:00"
+    assert json.loads(again.stdout)["result"]["duplicates"] == 2
+
+
+def test_a_job_that_has_nothing_to_import_from_fails_and_says_what_is_missing(run, site) -> None:
+    result = run("jobs", "run", "import_influxdb")
+
+    assert result.exit_code == 1
+    assert "there is no bucket to pull from: set INFLUXDB_URL" in json.loads(result.stdout)["error"]

@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 START = datetime(2026, 1, 2, tzinfo=UTC)
 ANY = "…"
-KEPT = ("batch_id", "cursor", "etag", "job_id")
+KEPT = ("batch_id", "cursor", "etag", "job_id", "run_id")
 
 
 @dataclass

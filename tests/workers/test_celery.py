@@ -55,6 +55,31 @@ def test_a_job_whose_worker_is_killed_is_finished_by_another_from_its_checkpoint
     assert (job["result"]["meters"], energy(service)) == (1, 60.0)
 
 
+def test_a_worker_forecasts_in_a_process_of_its_own_and_all_see_the_run(farm) -> None:
+    service, worker = farm.serve(), farm.work()
+    service.register("f", telemetry="interval", expected_interval_s=3600)
+    rows = [
+        {
+            "meter_id": "f.main",
+            "timestamp": f"2026-01-{day:02}T{hour:02}:00:00Z",
+            "energy_kwh": hour,
+        }
+        for day in range(1, 29)
+        for hour in range(24)
+    ]
+    assert service.call("POST", "/ingest/telemetry", rows)[1]["accepted"] == 28 * 24
+
+    status, document = service.call(
+        "GET", "/forecast/load?entity_id=f&model=naive&wait=60&horizon=1"
+    )
+
+    assert status == 200, document
+    assert [row["mean"] for row in document["rows"]] == pytest.approx(list(range(24)))
+    job = look(service, document["run_id"])
+    assert not job["attempts"][0]["worker"].endswith(f":{service.process.pid}")
+    assert worker.terminate() == 0
+
+
 def test_a_worker_makes_a_report_and_the_service_hands_it_out(farm) -> None:
     service = farm.serve()
     farm.work()

@@ -19,6 +19,7 @@ from wattbook.api.problems import ProblemDocument
 from wattbook.api.routes import (
     carbon,
     cost,
+    forecast,
     health,
     ingest,
     metrics,
@@ -100,6 +101,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
         metrics,
         carbon,
         cost,
+        forecast,
         reports,
         job_routes,
         schedule_routes,

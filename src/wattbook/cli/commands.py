@@ -434,6 +434,73 @@ def report(
     door.run(entity, begin, end, list(form or ()), out, factors, as_of)
 
 
+ModelOption = Annotated[
+    Literal["auto", "ensemble", "naive", "statistical", "gbm", "prophet"],
+    typer.Option(help="A model by name, or what was best on the past."),
+]
+StepName = Literal["quarter", "hour", "day"]
+
+
+@app.command()
+def forecast(
+    entity: Annotated[
+        str,
+        typer.Argument(
+            help="A site, operator:ID or zone:ID; with --hashrate also network:ID.",
+            show_default=False,
+        ),
+    ],
+    days: Annotated[
+        str, typer.Option(metavar="DAYS", help="How far, at most FORECAST_DAYS; also as 24h.")
+    ] = "7",
+    grain: Annotated[
+        StepName | None,
+        typer.Option(
+            help="Length of a row: hours up to three days, else days.", show_default=False
+        ),
+    ] = None,
+    model: ModelOption = "auto",
+    hashrate: Annotated[
+        bool, typer.Option("--hashrate", help="The hash rate, not the load.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg|png", dir_okay=False, help="Draw it there, too."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make it anew, however new it is.")
+    ] = False,
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """The load to come, with the range in which it is expected.
+
+    The newest forecast that is kept; one that is older than MODEL_RETRAIN_INTERVAL is made anew.
+    """
+    from wattbook.cli import forecast as door
+    from wattbook.cli.metrics import form
+
+    chosen = form(as_json=json, as_csv=csv)
+    door.run(entity, days, grain, model, plot, chosen, hashrate=hashrate, fresh=fresh)
+
+
+@app.command()
+def backtest(
+    entity: Annotated[
+        str | None,
+        typer.Argument(
+            help="As of forecast; all that was asked for if left out.", show_default=False
+        ),
+    ] = None,
+    grain: Annotated[StepName, typer.Option(help="Length of a step.")] = "hour",
+    model: ModelOption = "auto",
+) -> None:
+    """Try the models on the past, show how each fared, and keep the forecasts."""
+    from wattbook.cli import forecast as door
+
+    door.backtest(entity, grain, model)
+
+
 @sites.callback()
 def all_sites(context: typer.Context) -> None:
     """List, show, register and hold sites."""

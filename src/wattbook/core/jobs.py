@@ -22,11 +22,13 @@ class JobKind(StrEnum):
     CLEANUP = "cleanup"
     REPORT = "report"
     IMPORT_INFLUXDB = "import_influxdb"
+    FORECAST = "forecast"
+    RETRAIN = "retrain"
 
 
 QUEUES: Final = ("io", "cpu")
 """Of the workers: one for what waits for stores, one for what computes for long."""
-CPU_KINDS: Final = frozenset({JobKind.REPORT})
+CPU_KINDS: Final = frozenset({JobKind.REPORT, JobKind.FORECAST, JobKind.RETRAIN})
 
 
 def queue_of(kind: JobKind) -> str:

@@ -1,11 +1,12 @@
 """A report as a file: for people as HTML or PDF, for programs as JSON or CSV."""
 
+# ruff: noqa: PLC0415 -- what sets type is loaded where it is asked for
+
 from wattbook.core.report import Format, Report
 
 
 def render(report: Report, form: Format) -> bytes:
     """The report in a format; the same report gives the same bytes."""
-    # ruff: noqa: PLC0415 -- what sets type is loaded where it is asked for
     if form is Format.JSON:
         from wattbook.sinks.documents import json
 
@@ -27,3 +28,10 @@ def render(report: Report, form: Format) -> bytes:
     from wattbook.sinks.documents import pdf
 
     return pdf.render(outline(report), report.scope.known_utc)
+
+
+def picture(svg: str) -> bytes:
+    """A chart as PNG."""
+    from wattbook.sinks.documents.picture import png
+
+    return png(svg)

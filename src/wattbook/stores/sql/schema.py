@@ -291,6 +291,44 @@ documents: Final = Table(
     _one_of("form", Format),
 )
 """Reports as they were handed out: `size_bytes` of them are kept compressed, with zstd."""
+forecast_runs: Final = Table(
+    "forecast_runs",
+    metadata,
+    Column("run_id", ID, primary_key=True),
+    Column("entity_id", String(80)),
+    Column("quantity", String(16), nullable=False),
+    Column("grain", String(16), nullable=False),
+    Column("asked_model", String(16), nullable=False),
+    Column("quantiles", String(500), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("meter_ids", JSON, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("basis", String(16), nullable=False),
+    Column("reason", String),
+    Column("model", String(16), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("leaderboard", JSON, nullable=False),
+    Column("coverage", JSON, nullable=False),
+    Column("trained_from_utc", Utc),
+    Column("trained_until_utc", Utc),
+    Column("start_utc", Utc, nullable=False),
+    Column("end_utc", Utc, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("known_utc", Utc, nullable=False),
+    Column("rows", LargeBinary, nullable=False),
+    Index("ix_forecast_runs_known_utc", "known_utc"),
+    Index("ix_forecast_runs_entity_id", "entity_id", "known_utc"),
+)
+"""Forecasts as they were made; `rows` is an Arrow file, `quantiles` JSON, so that it compares."""
+forecast_inputs: Final = Table(
+    "forecast_inputs",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Series that callers brought, compressed with zstd; jobs name them by the SHA-256 of the plain."""
 registry_version: Final = Table(
     "registry_version",
     metadata,

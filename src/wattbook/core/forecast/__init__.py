@@ -1,0 +1,1 @@
+"""What a load or a hash rate will be, and how sure that is."""

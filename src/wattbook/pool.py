@@ -1,0 +1,175 @@
+"""Forecasts in processes of their own, so that the service answers while they are computed.
+
+Nothing that computes is imported here before a process has been told how many threads it may use.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from contextlib import suppress
+from datetime import datetime
+from multiprocessing.connection import Connection, Pipe
+from typing import TYPE_CHECKING, Any, Final
+
+from wattbook.core.errors import UnavailableError, WattbookError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from wattbook.core.forecast.outlook import Ask, Outlook
+    from wattbook.core.forecast.scenario import Scenario
+
+THREADS: Final = (
+    "POLARS_MAX_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+"""Each process computes on one core; the others are for the service."""
+NICE: Final = 10
+"""Who waits for an answer goes before who computes for long."""
+PARTING_S: Final = 5.0
+
+
+def spare_cores() -> int:
+    """How many cores there are beside the one for the service; at least one."""
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(ours - 1, 1)
+
+
+class Seat:
+    """One process, and the line to it.
+
+    Begun anew and not forked: the threads of Polars and DuckDB do not survive that. Nor by
+    `multiprocessing`, which refuses it to the processes of Celery.
+    """
+
+    def __init__(self) -> None:
+        self._line, theirs = Pipe()
+        end = theirs.fileno()
+        self._process = subprocess.Popen(  # noqa: S603 -- ourselves
+            (sys.executable, "-m", "wattbook.pool", str(end)),
+            env=os.environ | dict.fromkeys(THREADS, "1"),
+            pass_fds=(end,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401 -- pickled
+        """What the process makes of a task; raises what it raised."""
+        try:
+            self._line.send(task)
+            done, answer = self._line.recv()
+        except (EOFError, OSError) as error:
+            self.kill()
+            code = self._process.returncode
+            raise UnavailableError(f"the process that computed was killed ({code})") from error
+        if done:
+            return answer
+        raise answer
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait(PARTING_S)
+
+
+class Pool:
+    """`ports.forecaster.Forecaster` in processes of its own, started when they are first needed."""
+
+    def __init__(self, processes: int) -> None:
+        self._free: asyncio.Queue[Seat | None] = asyncio.Queue()
+        for _ in range(processes):
+            self._free.put_nowait(None)
+        self._seats: set[Seat] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of its processes."""
+        return [seat.pid for seat in self._seats if seat.alive]
+
+    async def forecast(
+        self,
+        history: "pl.DataFrame",
+        ask: "Ask",
+        *,
+        origin: datetime | None = None,
+        covariates: "pl.DataFrame | None" = None,
+        scenario: "Scenario | None" = None,
+    ) -> "Outlook":
+        """What comes after `history`; who no longer waits for it ends the process."""
+        told = {"origin": origin, "covariates": covariates, "scenario": scenario}
+        seat = await self._free.get()
+        try:
+            seat = await self._ready(seat)
+            asking = asyncio.ensure_future(asyncio.to_thread(seat.ask, ((history, ask), told)))
+            try:
+                outlook: Outlook = await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                await asyncio.to_thread(seat.kill)
+                with suppress(UnavailableError):
+                    await asking
+                raise
+            return outlook
+        finally:
+            self._free.put_nowait(seat)
+
+    async def close(self) -> None:
+        """End the processes."""
+        for seat in self._seats:
+            await asyncio.to_thread(seat.kill)
+        self._seats.clear()
+
+    async def _ready(self, seat: Seat | None) -> Seat:
+        if seat is not None and seat.alive:
+            return seat
+        if seat is not None:
+            self._seats.discard(seat)
+        fresh = await asyncio.to_thread(Seat)
+        self._seats.add(fresh)
+        return fresh
+
+
+def _serve(line: Connection) -> None:
+    """Work on tasks until the other end of the line is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
+    os.nice(NICE)
+    while True:
+        try:
+            args, told = line.recv()
+        except EOFError:
+            return
+        answer: tuple[bool, Any]
+        try:
+            from wattbook.models.auto import forecast  # noqa: PLC0415 -- an extra, and slow
+
+            answer = (True, forecast(*args, **told))
+        except WattbookError as error:
+            answer = (False, error)
+        except ModuleNotFoundError as error:
+            said = f"{error.name} is missing: pip install 'wattbook[forecast]'"
+            answer = (False, UnavailableError(said))
+        except Exception:  # noqa: BLE001 -- whatever it was, it is told where the answer is awaited
+            answer = (False, RuntimeError(traceback.format_exc()))
+        try:
+            line.send(answer)
+        except OSError:  # nobody waits any more
+            return
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])))

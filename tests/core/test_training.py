@@ -1,0 +1,173 @@
+"""The history that a forecast learns from: sums of meters, gaps, and what is left out."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattbook.core import frames, training
+from wattbook.core.periods import Grain
+from wattbook.core.training import Quantity
+
+T = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NOTHING = frames.EVENTS.empty()
+
+
+def rollups(
+    meter_id: str, powers: Sequence[float | None], begin: datetime = T, **more
+) -> pl.DataFrame:
+    """Hours of one meter; a null is an hour that is not known."""
+    rows = [
+        {
+            "meter_id": meter_id,
+            "grain": "hour",
+            "start_utc": begin + at * HOUR,
+            "power_kw_mean": power,
+            "hashrate_th_mean": None,
+            "bucket_s": 3600,
+            "covered_s": 0.0 if power is None else 3600.0,
+            "coverage": 0.0 if power is None else 1.0,
+            "quality": "measured",
+        }
+        | more
+        for at, power in enumerate(powers)
+    ]
+    schema = {name: frames.ROLLUPS.schema[name] for name in rows[0]}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def of(*parts: pl.DataFrame, events: pl.DataFrame = NOTHING, **more) -> pl.DataFrame:
+    asked = {"quantity": Quantity.LOAD, "grain": Grain.HOUR, "timezone": "UTC"} | more
+    return training.history(pl.concat(parts), events, **asked)
+
+
+def test_meters_are_added_up() -> None:
+    found = of(rollups("a", [10.0, 20.0]), rollups("b", [1.0, 2.0]))
+
+    assert found["value"].to_list() == [11.0, 22.0]
+    assert found["start_utc"].to_list() == [T, T + HOUR]
+    assert not found["excluded"].any()
+
+
+def test_an_hour_that_is_not_known_is_a_gap_and_the_ends_are_cut() -> None:
+    found = of(rollups("a", [None, 10.0, None, 30.0, None]))
+
+    assert found["value"].to_list() == [10.0, None, 30.0]
+    assert found["start_utc"][0] == T + HOUR
+
+
+def test_poor_coverage_is_a_gap() -> None:
+    poor = rollups("a", [5.0], T + HOUR, coverage=0.89)
+
+    found = of(rollups("a", [10.0]), poor, rollups("a", [10.0], T + 2 * HOUR, coverage=0.9))
+
+    assert found["value"].to_list() == [10.0, None, 10.0]
+
+
+def test_a_small_meter_that_is_silent_is_made_up_for_and_a_large_one_is_a_gap() -> None:
+    # Of 100 kW the small one has 5: without it 95 kW are 95 % of what there is.
+    large, small = rollups("large", [95.0, 95.0, None]), rollups("small", [5.0, None, 5.0])
+
+    found = of(
+        large, small, rollups("small", [5.0], T + 3 * HOUR), rollups("large", [95.0], T + 3 * HOUR)
+    )
+
+    assert found["value"].to_list() == [100.0, pytest.approx(100.0), None, 100.0]
+
+
+def test_a_meter_that_fell_silent_is_missed_for_a_week_and_then_gone() -> None:
+    hours = 10 * 24
+    found = of(rollups("a", [10.0] * hours), rollups("b", [10.0]))
+
+    known = found.drop_nulls("value")
+    # It was last heard of at T, and is missed until a week after that.
+    assert known["start_utc"][1] == T + training.LINGER
+    assert known["value"].to_list() == [20.0] + [10.0] * (3 * 24)
+
+
+def test_a_new_meter_adds_from_its_first_hour_on() -> None:
+    found = of(rollups("a", [10.0] * 4), rollups("b", [5.0] * 2, T + 2 * HOUR))
+
+    assert found["value"].to_list() == [10.0, 10.0, 15.0, 15.0]
+
+
+def test_estimates_are_shown_but_not_learnt_from() -> None:
+    found = of(rollups("a", [10.0]), rollups("a", [11.0], T + HOUR, quality="estimated"))
+
+    assert found["value"].to_list() == [10.0, 11.0]
+    assert found["excluded"].to_list() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "excluded"),
+    [("reset", True), ("retrograde", True), ("implausible", True), ("rollover", False)],
+)
+def test_what_a_register_did_decides_whether_its_hour_is_learnt_from(kind, excluded) -> None:
+    at = T + HOUR + timedelta(minutes=40)
+    events = pl.DataFrame([("a", at, kind, "")], schema=frames.EVENTS.schema, orient="row")
+
+    found = of(rollups("a", [10.0, 10.0, 10.0]), events=events)
+
+    assert found["excluded"].to_list() == [False, excluded, False]
+
+
+def test_a_day_is_the_mean_of_its_hours_where_the_site_stands() -> None:
+    # 2026-03-29 has 23 hours in Oslo and begins at 23:00 UTC.
+    begin = datetime(2026, 3, 28, 23, tzinfo=UTC)
+    found = of(
+        rollups("a", [23.0] * 23 + [48.0] * 24, begin), grain=Grain.DAY, timezone="Europe/Oslo"
+    )
+
+    assert found["value"].to_list() == [23.0, 48.0]
+    assert found["start_utc"].to_list() == [begin, begin + timedelta(hours=23)]
+
+
+def test_a_day_that_is_not_over_is_not_learnt_from() -> None:
+    found = of(rollups("a", [10.0] * 24 + [99.0] * 20), grain=Grain.DAY)
+
+    assert found["value"].to_list() == [10.0]
+
+
+def test_nothing_known_is_an_empty_history() -> None:
+    assert of(rollups("a", [None, None])).height == 0
+
+
+def test_a_hash_rate_needs_no_energy() -> None:
+    rows = rollups("a", [None, None], hashrate_th_mean=5e8)
+
+    assert of(rows, quantity=Quantity.HASHRATE)["value"].to_list() == [5e8, 5e8]
+
+
+def test_power_over_hash_rate_is_the_efficiency() -> None:
+    # 30 kW for an hour and 60 kW for another at 1000 and 2000 TH/s: 30 J/TH.
+    rows = pl.concat(
+        [
+            rollups("a", [30.0], hashrate_th_mean=1000.0),
+            rollups("a", [60.0], T + HOUR, hashrate_th_mean=2000.0),
+            rollups("a", [500.0], T + 2 * HOUR),
+        ]
+    )
+
+    assert training.hashed(rows) == pytest.approx(30.0)
+    assert training.hashed(rollups("a", [30.0])) is None
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50), st.floats(0.5, 100))
+def test_a_load_times_as_large_has_a_history_times_as_large(powers, factor) -> None:
+    once = of(rollups("a", powers))["value"]
+    scaled = of(rollups("a", [power * factor for power in powers]))["value"]
+
+    assert scaled.to_list() == pytest.approx([value * factor for value in once])
+
+
+def test_the_fingerprint_is_that_of_the_values_and_of_what_was_asked() -> None:
+    rows = of(rollups("a", [10.0, 20.0]))
+    other = of(rollups("a", [10.0, 21.0]))
+
+    assert training.fingerprint(rows, ["x"]) == training.fingerprint(rows, ["x"])
+    assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(rows, ["y"]).sha256
+    assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(other, ["x"]).sha256
