@@ -15,6 +15,7 @@ from wattbook import asking, duties
 from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.forecast.outlook import ModelName
+from wattbook.core.forecast.series import LONGEST
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Grain
 from wattbook.core.training import Quantity
@@ -24,7 +25,7 @@ from wattbook.flows.ingest import Origin
 from wattbook.models import auto
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts
-from wattbook.settings import Settings
+from wattbook.settings import MOST_FORECAST_DAYS, Settings
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.migrate import upgrade_on
@@ -67,6 +68,10 @@ async def filled(ports: Ports, site_id: str = "oslo-1", days: int = 28, kw: floa
     await ports.world.add(site_id, timezone="UTC", zone="NO")
     hours = [kw * 2 if at % 24 == 12 else kw for at in range(24 * days)]
     await draw(ports.world, f"{site_id}.main", T, hours)
+
+
+def test_the_most_days_of_the_settings_are_those_of_the_models() -> None:
+    assert timedelta(days=MOST_FORECAST_DAYS) == LONGEST
 
 
 async def test_the_history_ends_with_what_is_known_and_the_forecast_begins_there(ports) -> None:

@@ -27,6 +27,7 @@ from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
 from wattbook.core.jobs import Job, JobKind, JobState
 from wattbook.core.periods import Grain
 from wattbook.core.training import Quantity
+from wattbook.fields import Instant
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.jobs import Order
@@ -227,7 +228,7 @@ HorizonQuery = Annotated[
     str | None, Query(description="days, or as 24h or 7d; FORECAST_DAYS when left out, and at most")
 ]
 PastQuery = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Query(description="the newest run that was known at this instant, whatever its age"),
 ]
 
@@ -327,8 +328,8 @@ async def list_runs(
     ] = None,
     quantity: Annotated[Quantity | None, Query(description="what was forecast")] = None,
     model: Annotated[ModelName | None, Query(description="whose figures they are")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="made at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="made before")] = None,
+    since: Annotated[Instant | None, Query(description="made at or after")] = None,
+    until: Annotated[Instant | None, Query(description="made before")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most runs in the answer")] = 100,
 ) -> Response:
