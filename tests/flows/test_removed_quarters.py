@@ -24,7 +24,9 @@ from wattbook.core.errors import RemovedError
 from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
 from wattbook.core.tariffs import Ratchet
-from wattbook.flows import metrics, retention
+from wattbook.flows import entities, metrics, retention
+from wattbook.flows.entities import Found
+from wattbook.ports.registry import Registry
 from wattbook.stores.sql import registry
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -211,15 +213,30 @@ async def test_a_report_needs_its_quarters(world) -> None:
 
     with pytest.raises(RemovedError, match="2026-04-11T00:00:00Z") as raised:
         await made(world, "s", LINE - HOUR, DAY)
-    report = await made(world, "s", LINE, JUNE - LINE)
+    found = await made(world, "s", LINE, JUNE - LINE)
 
     assert raised.value.problems[0].field == "start"
-    assert report.quality.gaps.is_empty()
-    assert report.total["energy_kwh"] == report.sites["energy_kwh"][0] == 51 * 240.0
+    assert found.quality.gaps.is_empty()
+    assert found.total["energy_kwh"] == found.sites["energy_kwh"][0] == 51 * 240.0
     # 20 days of April have no cost, the 31 of May cost 24 each
-    ((currency, cost, share),) = report.costs.rows()
+    ((currency, cost, share),) = found.costs.rows()
     assert (currency, cost) == ("EUR", pytest.approx(744.0))
     assert share == pytest.approx(31 / 51)
+
+
+async def test_a_clean_up_while_a_report_is_read_is_noticed(world, monkeypatch) -> None:
+    await opened(world)
+    find = entities.find
+
+    async def overtaken(text: str, *, registry: Registry) -> Found:
+        found = await find(text, registry=registry)
+        await clean_up(world)
+        return found
+
+    monkeypatch.setattr(entities, "find", overtaken)
+
+    with pytest.raises(RemovedError, match="2026-04-11T00:00:00Z"):
+        await made(world, "s", APRIL, MAY - APRIL)
 
 
 async def test_one_line_of_several_mains_is_enough(world) -> None:

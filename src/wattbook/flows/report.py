@@ -130,6 +130,8 @@ async def of(
     )
 
     parts = await _settled(scope, found, as_of, ports, progress)
+    still = await entities.find(entity_id, registry=ports.registry)
+    retention.check_quarters(still.mains, period.start)  # a clean-up may have begun meanwhile
     zones = sorted({site.zone for site in sites})
     conditions = await ports.grid.read(zones, _months(period), as_of=as_of)
     rejects = await _refused(scope, found, ports.archive)
