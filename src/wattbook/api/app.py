@@ -78,11 +78,16 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
             if runtime.bell is None:  # nobody else is there to do it
                 at_work.append(asyncio.create_task(runner.run()))
             yield
+            if alone:
+                gc.unfreeze()
             halt.set()
             await runner.stop()
             await asyncio.wait([keeping_up], timeout=PARTING_S)
             keeping_up.cancel()  # what is not rolled up stays marked
             await asyncio.gather(keeping_up, *at_work, return_exceptions=True)
+        del app.state.runtime, app.state.bell
+        if alone:
+            gc.collect()  # what is found only now would be told as a leak of DuckDB's bindings
 
     app = FastAPIOffline(
         title="wattbook",

@@ -15,7 +15,9 @@ T = TypeVar("T")
 async def opened() -> AsyncIterator[Runtime]:
     """The stores that the settings name."""
     config = settings.load()
-    logs.configure(config.log_level)
+    # A person sees what comes of it; what a service would note only where that was asked for.
+    asked = "log_level" in config.model_fields_set
+    logs.configure(config.log_level if asked else "WARNING")
     async with open_runtime(config) as runtime:
         yield runtime
 
