@@ -162,7 +162,10 @@ async def test_unknown_parameters_are_refused(client) -> None:
 
 @pytest.mark.parametrize(
     ("days", "names"),
-    [({}, ["aggregate"]), ({"retention_jobs_days": 90}, ["aggregate", "cleanup"])],
+    [
+        ({}, ["aggregate", "retrain"]),
+        ({"retention_jobs_days": 90}, ["aggregate", "retrain", "cleanup"]),
+    ],
 )
 async def test_there_is_a_schedule_where_there_is_something_to_do(tmp_path, days, names) -> None:
     async with serving(tmp_path, **days) as client:
@@ -170,8 +173,8 @@ async def test_there_is_a_schedule_where_there_is_something_to_do(tmp_path, days
 
     assert [each["name"] for each in found] == names
     if days:
-        due = datetime.fromisoformat(found[1]["next"])
-        assert (found[1]["every_s"], due.isoweekday(), due.hour) == (7 * 86_400, 7, 3)
+        due = datetime.fromisoformat(found[-1]["next"])
+        assert (found[-1]["every_s"], due.isoweekday(), due.hour) == (7 * 86_400, 7, 3)
 
 
 async def test_stats_say_what_came_in_what_waits_and_what_there_is(client) -> None:

@@ -140,13 +140,13 @@ async def test_a_job_that_failed_waits_before_it_is_tried_again(jobs) -> None:
         state=JobState.QUEUED,
         error="UnavailableError: away",
         traceback_id="t" * 32,
-        pause=timedelta(seconds=0.2),
+        pause=timedelta(seconds=2),
     )
 
     assert await jobs.end(claim, failed)
 
     assert await jobs.claim("w", LONG) is None
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.05)
     again = await jobs.claim("w", LONG)
     assert again.attempt == 2
     assert again.job.attempts[0].error == "UnavailableError: away"
