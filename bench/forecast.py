@@ -195,10 +195,10 @@ def mstl(case: Case, unit: series.Series, steps: int) -> np.ndarray:
 def hourly_cases(
     group: str, name: str, rows: pl.DataFrame, ask: Ask, origins: int
 ) -> Iterator[Case]:
-    """Origins at local midnight, evenly over the last year of the series."""
+    """Origins at local midnight, evenly over the last year of the series, on other weekdays."""
     last = rows["start_utc"][-1] - MONTH
     for number in range(origins):
-        at = last - timedelta(days=number * 364 // origins + 5)
+        at = last - timedelta(days=number * (364 // origins + 1) + 5)
         local = at.astimezone(series.periods.zone(ask.timezone))
         at = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         history = rows.filter(pl.col("start_utc") < at, pl.col("start_utc") >= at - YEARS)

@@ -15,4 +15,5 @@ pytest_plugins = [
 # A slow machine is no failure; in CI the same commit always sees the same examples.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("fast", deadline=None, max_examples=8)
 settings.load_profile("ci" if os.environ.get("CI") else "local")

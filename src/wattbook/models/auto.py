@@ -175,9 +175,8 @@ def _rows(
     scenario: Scenario | None,
 ) -> pl.DataFrame:
     levels = tuple(sorted(ask.quantiles))
-    group = intervals.groups(known.horizon, known.per_day)
     unit = intervals.unit(known, plan.origins)
-    offset = intervals.offsets((plan.actual - point) / unit[:, None], group, levels)
+    offset = intervals.offsets((plan.actual - point) / unit[:, None], known.per_day, levels)
     spread = intervals.around(point[-1], offset * unit[-1])
     mean = point[-1]
     if np.nanmin(known.values) >= 0:
@@ -195,10 +194,11 @@ def _rows(
 
 def _judged(known: Series, plan: Plan, point: Floats, levels: tuple[float, ...]) -> Floats:
     """Quantiles at all origins, from errors that were known before the judged days."""
-    group = intervals.groups(known.horizon, known.per_day)
     unit = intervals.unit(known, plan.origins)[:, None]
     past = np.where(plan.learnt, (plan.actual - point) / unit, np.nan)
-    return intervals.around(point, intervals.offsets(past, group, levels) * unit[:, :, None])
+    return intervals.around(
+        point, intervals.offsets(past, known.per_day, levels) * unit[:, :, None]
+    )
 
 
 def _leaderboard(known: Series, plan: Plan, pool: dict[str, Floats], ask: Ask) -> pl.DataFrame:
