@@ -14,6 +14,8 @@ from wattbook.api.app import create_app
 from wattbook.flows import retention
 from wattbook.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY = timedelta(days=1)
 

@@ -86,6 +86,7 @@ async def custom(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
     )
 
 
+@pytest.mark.slow
 async def test_what_is_not_there_yet_is_a_job_and_then_stored(client) -> None:
     asked = {"entity_id": "pecos-1", "horizon": "24h"}
     answer = await client.get(f"{F}/load", params=asked)
@@ -120,6 +121,7 @@ async def test_the_horizon_of_a_stored_run_may_be_shorter_but_not_longer(client)
     assert longest["run_id"] == document["run_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["naive", "auto"])
 async def test_days_operators_and_quantiles_can_be_asked_for(client, model) -> None:
     document = await get(
@@ -234,6 +236,7 @@ async def test_a_series_of_ones_own_as_rows_as_csv_and_as_meters_is_the_same(cli
     assert of_meters.json()["meters"] == ["pecos-1.main"]
 
 
+@pytest.mark.slow
 async def test_the_same_input_and_seed_give_the_same_numbers(client) -> None:
     first, second = [(await custom(client, seed=7, unit=unit)).json() for unit in "ab"]
 
@@ -421,6 +424,7 @@ async def test_a_site_of_which_nothing_is_known_says_so(client) -> None:
     assert answer.json()["detail"] == "no load of site:new is known yet"
 
 
+@pytest.mark.slow
 async def test_the_service_answers_while_it_forecasts(client) -> None:
     series = [{**row, "value": math.sin(at / 7)} for at, row in enumerate(rows(24 * 300))]
     working = asyncio.create_task(custom(client, series=series, model="auto", wait=60))
@@ -448,6 +452,7 @@ async def test_csv_and_an_etag_are_served(client) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.slow
 async def test_retraining_makes_each_series_anew_in_a_job_of_its_own(client) -> None:
     before = await get(client, "load", entity_id="pecos-1")
 

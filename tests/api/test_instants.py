@@ -9,6 +9,8 @@ from tests.api.test_jobs import JOBS, SITE
 from wattbook.api.app import create_app
 from wattbook.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PERIOD = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
 SERIES = "/api/v1/metrics/site/pecos-1"
 

@@ -13,6 +13,8 @@ import pytest
 from wattbook.api.app import create_app
 from wattbook.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 JOBS = "/api/v1/jobs"
 SITE = {
     "id": "pecos-1",

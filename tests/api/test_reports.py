@@ -9,6 +9,8 @@ import httpx
 import pytest
 from tests.api.test_jobs import ENDED, ended, serving
 
+pytestmark = pytest.mark.slow
+
 JOBS = "/api/v1/jobs"
 REPORTS = "/api/v1/reports"
 DAY = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}

@@ -264,6 +264,7 @@ async def test_a_body_without_a_length_is_limited_too(standing):
     assert refused.status_code == 413
 
 
+@pytest.mark.slow
 async def test_a_compressed_body_is_read(client):
     body = gzip.compress(json.dumps(PECOS).encode())
     headers = {"content-type": "application/json", "content-encoding": "gzip"}

@@ -121,6 +121,7 @@ def faults(response: httpx.Response) -> dict[str, str]:
     return {fault.get("field"): fault["reason"] for fault in response.json()["errors"]}
 
 
+@pytest.mark.slow
 async def test_a_tariff_comes_back_as_it_was_sent(client):
     created = await client.post(TARIFFS, json=FULL)
 
@@ -272,6 +273,7 @@ async def test_tariffs_of_a_site_that_nobody_registered_are_unknown(standing):
     assert [answer.status_code for answer in answers] == [404] * 4
 
 
+@pytest.mark.slow
 async def test_a_month_is_billed_line_by_line(client):
     """743 hours of 100 kWh: 74,300 kWh at 0.10, and 100 kW at 10."""
     await client.post(TARIFFS, json={**PLAIN, "components": [ENERGY, DEMAND]})

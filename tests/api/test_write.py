@@ -148,6 +148,7 @@ async def test_of_many_faults_the_first_hundred_are_named(tmp_path):
     assert last == "and 50 more"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["", "\n", "# only a comment\n"])
 async def test_a_body_without_points_is_fine(client, body):
     answer = await client.post(V2, content=body)

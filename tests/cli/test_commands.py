@@ -60,6 +60,7 @@ def test_errors_have_exit_codes(error, code):
     assert exits.code(error) == code
 
 
+@pytest.mark.slow
 def test_sites_are_registered_listed_and_shown(run, site):
     listed, shown, meters = run("sites"), run("sites", "show", site), run("sites", "meters")
 
@@ -96,6 +97,7 @@ def test_a_site_that_is_not_there_is_exit_code_3(run):
     assert run("carbon", "zone:XX", "--from", "2026-01-01").exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_gap_is_a_dash_and_a_null_never_a_zero(run, folder, site):
     (folder / "r.csv").write_text(
         "site_id,timestamp,energy_kwh\noslo-1,2026-01-01T00:00:00+01:00,410.5\n"
@@ -189,6 +191,7 @@ def test_an_unforeseen_error_is_one_line_too(run, monkeypatch, folder):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_demo_shows_every_site_and_loads_it_once(run, folder):
     first, second = run("demo", "--no-serve"), run("demo", "--no-serve")
 

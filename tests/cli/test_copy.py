@@ -16,6 +16,8 @@ from wattbook.flows.copy import Copied
 from wattbook.settings import Settings
 from wattbook.wiring import open_runtime
 
+pytestmark = pytest.mark.slow
+
 ROWS = "meter_id,timestamp,energy_kwh\n" + "".join(
     f"oslo-1.main,2026-01-{day:02}T00:00:00Z,{day}\n" for day in range(1, 32)
 )

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FLAT = {"kind": "flat", "name": "energy", "price_per_kwh": 0.1}
 DEMAND = {"kind": "demand", "name": "demand", "price_per_kw_month": 10}
 WORK = {"days": ["weekday"], "start": "07:00", "end": "19:00"}

@@ -13,6 +13,8 @@ from wattbook.core.entities import Meter, MeterKind, Site
 from wattbook.settings import Settings
 from wattbook.wiring import open_runtime
 
+pytestmark = pytest.mark.slow
+
 T = datetime(2026, 1, 1, tzinfo=UTC)
 METERS = ["oslo-2.main", "zähler-ø", "秩父.main", "50%"]
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 T = datetime(2026, 1, 1, tzinfo=UTC)
 
 

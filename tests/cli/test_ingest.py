@@ -92,6 +92,7 @@ def test_columns_units_and_the_clock_on_the_wall_are_mapped(run, folder, site):
     assert rows[0]["start"] == "2026-01-01T23:00:00Z"
 
 
+@pytest.mark.slow
 def test_zone_conditions_stamped_at_the_end_begin_an_hour_before(run, folder, site):
     path = folder / "g.csv"
     path.write_text("end,co2\n2026-01-01T01:00:00Z,100\n")

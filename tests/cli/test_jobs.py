@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 READINGS = "".join(f"oslo-1.main,2026-01-01T0{hour}:00:00Z,{10 * hour}\n" for hour in range(1, 5))
 PERIOD = ("start=2026-01-01T02:00:00Z", "end=2026-01-01T03:00:00Z")
 QUIET = {"SCHEDULES_ENABLED": "false", "ROLLUP_IDLE_S": "3600"}

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 T = datetime(2026, 1, 1, tzinfo=UTC)
 JANUARY = ("--from", "2026-01-01", "--to", "2026-02-01")
 

@@ -31,6 +31,7 @@ def test_a_hold_that_cannot_be_meant_is_refused(run, site: str, words, code) -> 
     assert run("sites", "hold", *words).exit_code == code
 
 
+@pytest.mark.slow
 def test_stats_are_tables_or_the_document_of_the_api(run, site: str, folder: Path) -> None:
     (folder / "r.csv").write_text(
         "meter_id,timestamp,energy_kwh\n"

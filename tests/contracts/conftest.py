@@ -171,9 +171,8 @@ OPENERS: dict[str, Opener] = {
     "influxdb": beside_a_bucket,
 }
 SERVED = ("postgresql", "timescaledb", "influxdb")
-EVERY = [
-    pytest.param(name, marks=[pytest.mark.services] if name in SERVED else []) for name in OPENERS
-]
+MARKS = {"duckdb file": [pytest.mark.slow]} | dict.fromkeys(SERVED, [pytest.mark.services])
+EVERY = [pytest.param(name, marks=MARKS.get(name, [])) for name in OPENERS]
 LASTING = [param for param in EVERY if param.values != ("duckdb in memory",)]
 """Those that still know everything when they are opened again."""
 
@@ -231,7 +230,14 @@ def reopen(request) -> Iterator[Begin]:
         yield opened_here
 
 
-@pytest.fixture(params=["memory", "file", pytest.param("postgresql", marks=pytest.mark.services)])
+SQL = [
+    "memory",
+    pytest.param("file", marks=pytest.mark.slow),
+    pytest.param("postgresql", marks=pytest.mark.services),
+]
+
+
+@pytest.fixture(params=SQL)
 def sql_url(request, tmp_path) -> Iterator[str]:
     """URL of a migrated database, or of one that is migrated when it is first reached."""
     if request.param == "postgresql":

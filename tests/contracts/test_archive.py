@@ -251,6 +251,7 @@ EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 """Known so early, rows of this test date no row of another one, of a store that all share."""
 
 
+@pytest.mark.slow
 @ON_ONE_LOOP
 @settings(max_examples=25)
 @given(
@@ -514,6 +515,7 @@ async def test_what_a_store_cannot_keep_it_refuses(begin) -> None:
 # --- from store to store -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_what_came_in_through_the_ports_moves_there_and_back_whole(stores) -> None:
     holding(stores.archive, *TABLES)
     async with duckdb(None) as old, duckdb(None) as new:

@@ -140,6 +140,7 @@ async def test_lists_are_filtered(forecasts) -> None:
     assert await ids(entity_id="zone:NO1") == []
 
 
+@pytest.mark.slow
 async def test_a_cursor_of_others_is_refused(forecasts) -> None:
     with pytest.raises(InputError, match="this cursor was not given out"):
         await forecasts.runs(after="bm90IG91cnM=")

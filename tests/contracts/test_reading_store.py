@@ -246,6 +246,7 @@ def own(rows: Mapping[Key, float], number: int) -> dict[Key, float]:
     return {(f"{meter}.{number}", minute): value for (meter, minute), value in rows.items()}
 
 
+@pytest.mark.slow
 @ON_ONE_LOOP
 @settings(max_examples=25)
 @given(sent=batches, again=st.lists(st.integers(0, 7), max_size=3), refused=st.integers(0, 2))
@@ -281,6 +282,7 @@ async def test_accepted_duplicates_corrected_and_rejected_are_all_that_was_recei
     assert old is None or old.height == revisions
 
 
+@pytest.mark.slow
 @ON_ONE_LOOP
 @settings(max_examples=25)
 @given(
@@ -538,6 +540,7 @@ minutes = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["power", "interval", "register"])
 @ON_ONE_LOOP
 @settings(max_examples=25)

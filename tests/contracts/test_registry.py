@@ -311,6 +311,7 @@ async def test_a_meter_of_another_site_is_not_taken_over(registry):
     assert (await registry.site("other-2")).meters == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [

@@ -330,6 +330,7 @@ def two_months(tariffs: list[Tariff], **options) -> Paid:
     return paid(tariffs, draw, date(2026, 1, 1), MARCH, grid=GRID, **options)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(some_tariffs(), st.sampled_from(["UTC", "Europe/Oslo", "Asia/Kathmandu"]))
 def test_components_and_buckets_add_up_to_the_bills(tariffs: list[Tariff], timezone: str) -> None:
@@ -345,6 +346,7 @@ def test_components_and_buckets_add_up_to_the_bills(tariffs: list[Tariff], timez
     assert whole["cost"] == pytest.approx(billed, rel=1e-9, abs=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(some_tariffs())
 def test_two_months_asked_for_together_cost_what_they_cost_alone(tariffs: list[Tariff]) -> None:
@@ -357,6 +359,7 @@ def test_two_months_asked_for_together_cost_what_they_cost_alone(tariffs: list[T
     assert together.rows(Grain.DAY).equals(days)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(some_tariffs())
 def test_twice_the_energy_costs_twice_as_much(tariffs: list[Tariff]) -> None:

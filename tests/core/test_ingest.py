@@ -411,6 +411,7 @@ rows = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(rows, max_size=10))
 def test_every_row_is_either_kept_or_refused_with_a_reason_of_the_list(

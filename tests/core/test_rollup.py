@@ -512,6 +512,7 @@ def histories(draw: st.DrawFn, largest: float = 999.0) -> tuple[pl.DataFrame, pl
     return rows, known
 
 
+@pytest.mark.slow
 @SOME
 @given(histories(), st.randoms())
 def test_the_same_readings_give_the_same_bits_in_any_order(
@@ -527,6 +528,7 @@ def test_the_same_readings_give_the_same_bits_in_any_order(
     )
 
 
+@pytest.mark.slow
 @SOME
 @given(histories())
 def test_a_meter_s_figures_do_not_depend_on_the_meters_rolled_up_beside_it(
@@ -559,6 +561,7 @@ def sums(every: pl.DataFrame) -> list[float]:
     return [found.filter(grain=str(grain))["energy_kwh"].item() for grain in Grain]
 
 
+@pytest.mark.slow
 @SOME
 @given(histories())
 def test_quarters_hours_days_weeks_and_months_have_exactly_the_same_sum(
@@ -571,6 +574,7 @@ def test_quarters_hours_days_weeks_and_months_have_exactly_the_same_sum(
     assert others == [first] * 4
 
 
+@pytest.mark.slow
 @SOME
 @given(histories(largest=1e9))
 def test_beyond_what_adds_exactly_the_sums_agree_to_twelve_digits(
@@ -583,6 +587,7 @@ def test_beyond_what_adds_exactly_the_sums_agree_to_twelve_digits(
     assert all(math.isclose(each, first, rel_tol=1e-12, abs_tol=1e-9) for each in others)
 
 
+@pytest.mark.slow
 @SOME
 @given(histories())
 def test_what_holds_of_every_row(history: tuple[pl.DataFrame, pl.DataFrame]) -> None:
@@ -601,6 +606,7 @@ def test_what_holds_of_every_row(history: tuple[pl.DataFrame, pl.DataFrame]) -> 
         assert every.filter(grain=str(grain))["readings"].sum() == rows.height
 
 
+@pytest.mark.slow
 @SOME
 @given(
     st.lists(st.floats(1, 1000), min_size=2, max_size=60),
@@ -626,6 +632,7 @@ def test_where_all_is_covered_the_energy_is_the_register_s_difference(
         assert coarse["energy_kwh"].sum() == pytest.approx(difference, rel=1e-9)
 
 
+@pytest.mark.slow
 @SOME
 @given(st.dictionaries(CLOSE, st.floats(0, 1000), min_size=1, max_size=20))
 def test_twice_the_power_is_twice_the_energy(values: Mapping[int, float]) -> None:

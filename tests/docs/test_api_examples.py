@@ -127,6 +127,7 @@ def difference(told: Message, answer: httpx.Response, story: Story) -> str | Non
     return None if told.body.strip() in (ANY, answer.text.strip()) else "body"
 
 
+@pytest.mark.slow
 async def test_every_request_gets_the_answer_below_it(tmp_path: Path) -> None:
     clock, story, wrong = MinuteClock(), Story(), []
     app = create_app(Settings(data_dir=tmp_path, rollup_idle_s=600), clock)

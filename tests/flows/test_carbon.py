@@ -187,6 +187,7 @@ async def test_an_operator_s_account_uses_the_zone_of_each_of_its_sites(world) -
     assert norway.total["emitted_kg"] == pytest.approx(2 * 3.0)
 
 
+@pytest.mark.slow
 async def test_a_bare_id_is_a_site_before_an_operator_before_a_zone(world) -> None:
     await world.add("x", operator="alder", zone="FR")
     await world.add("y", operator="x", zone="FR")

@@ -24,6 +24,8 @@ from wattbook.flows.copy import Copied, House, Staying
 from wattbook.flows.ingest import Origin
 from wattbook.ports.archive import Archive
 
+pytestmark = pytest.mark.slow
+
 T = datetime(2026, 3, 31, 22, tzinfo=UTC)
 """Two hours before the month ends."""
 HOUR = timedelta(hours=1)

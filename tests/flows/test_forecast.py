@@ -87,6 +87,7 @@ async def test_the_history_ends_with_what_is_known_and_the_forecast_begins_there
     assert (await ports.forecasts.run("r")).fingerprint == run.fingerprint
 
 
+@pytest.mark.slow
 async def test_an_operator_is_the_sum_of_its_sites(ports) -> None:
     await filled(ports)
     await filled(ports, "oslo-2", kw=50)
@@ -148,6 +149,7 @@ async def test_what_came_stands_beside_what_was_expected(ports) -> None:
     assert after.head(4).to_list() == [90.0, None, 110.0, None]
 
 
+@pytest.mark.slow
 async def test_hash_rates_sent_go_before_the_nameplates(ports) -> None:
     meter = Meter(id="m", site_id="oslo-1", kind=MeterKind.POWER, expected_interval_s=3600)
     await ports.world.add("oslo-1", meter, timezone="UTC")

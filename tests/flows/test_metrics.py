@@ -152,6 +152,7 @@ async def test_sub_and_generation_meters_are_shown_beside_and_never_added(world)
     ]
 
 
+@pytest.mark.slow
 async def test_a_read_shows_what_was_acknowledged_just_before(world) -> None:
     await world.add("s")
     for energy in (100.0, 50.0, 75.0):

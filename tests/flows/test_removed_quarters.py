@@ -69,6 +69,7 @@ async def refused(world: World, begin: datetime, end: datetime, grain: Grain) ->
     return problem.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", [MARCH, LINE - DAY, LINE, MAY - HOUR])
 async def test_a_bill_of_a_month_that_lost_quarters_is_refused(world, begin) -> None:
     await opened(world)
@@ -111,6 +112,7 @@ async def test_a_ratchet_that_looks_at_removed_quarters_is_not_known(world) -> N
     assert rows["cost_energy_share"].to_list() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 async def test_a_month_that_lost_quarters_has_its_energy_and_no_cost(world) -> None:
     """Of 744 + 720 + 744 hours at 10 kWh only those of May have a price."""
     await opened(world)
@@ -130,6 +132,7 @@ async def test_a_month_that_lost_quarters_has_its_energy_and_no_cost(world) -> N
     assert found.total["cost_energy_share"] == pytest.approx(744 / 2208)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", [Grain.HOUR, Grain.DAY])
 async def test_no_cost_from_the_middle_of_a_month_on(world, grain) -> None:
     """Prices by the block count from the first of the month."""
@@ -145,6 +148,7 @@ async def test_no_cost_from_the_middle_of_a_month_on(world, grain) -> None:
     assert (found.total["cost"], found.total["cost_energy_share"]) == (pytest.approx(24.0), 0.5)
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_of_the_money_of_a_time_that_is_gone(world) -> None:
     await opened(world)
     await put(world, always(FLAT, DEMAND))
@@ -156,6 +160,7 @@ async def test_nothing_is_left_of_the_money_of_a_time_that_is_gone(world) -> Non
     assert (total["cost"], total["currency"], total["cost_energy_share"]) == (None, None, 0.0)
 
 
+@pytest.mark.slow
 async def test_the_zones_price_needs_the_hours(world) -> None:
     """Without a tariff a day costs what its hours do: quarters may go, but not these."""
     await opened(world)

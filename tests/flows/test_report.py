@@ -24,6 +24,8 @@ from wattbook.flows.ingest import Origin
 from wattbook.sinks import documents
 from wattbook.sources.files import reference
 
+pytestmark = pytest.mark.slow
+
 T = datetime(2026, 3, 1, 23, tzinfo=UTC)  # midnight of Monday 2 March in Oslo
 PRICE = {"price_per_mwh": 50.0, "currency": "EUR"}
 

@@ -24,6 +24,8 @@ from wattbook.flows.retention import Cleaned, Cleaner, Order
 from wattbook.ports.readings import Receipt
 from wattbook.stores.sql import registry
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 EVER = Period(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))

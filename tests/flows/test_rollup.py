@@ -167,6 +167,7 @@ def histories(draw: st.DrawFn, kind: str) -> tuple[pl.DataFrame, list[dict[int, 
     return known, draw(st.permutations(batches + again))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     first=KINDS.flatmap(histories),
@@ -264,6 +265,7 @@ async def test_a_late_reading_of_a_register_is_rolled_over_into_its_place(stores
     assert found.select("at_utc", "kind").rows() == [(T + 15 * MINUTE, "rollover")]
 
 
+@pytest.mark.slow
 async def test_a_correction_that_makes_a_dip_takes_the_dip_out(stores) -> None:
     known = meter("register")
 
@@ -322,6 +324,7 @@ async def test_only_the_meters_asked_for_are_brought_up_to_date(stores) -> None:
     await assert_as_from_scratch(stores, both)
 
 
+@pytest.mark.slow
 async def test_many_meters_in_several_time_zones_are_rolled_up_together(stores) -> None:
     meters = pl.concat([meter("power", timezone=ZONES[at % 5]) for at in range(45)])
     for at, known in enumerate(meters.iter_slices(1)):

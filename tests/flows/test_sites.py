@@ -244,6 +244,7 @@ async def test_an_id_that_is_taken_is_a_conflict(registry):
         await sites.register(PECOS, registry=registry, now=NOW)
 
 
+@pytest.mark.slow
 async def test_a_change_of_words_leaves_the_rollups_alone(registry, readings, settled):
     await sites.register(PECOS, registry=registry, now=NOW)
     changes = {"name": "Pecos One", "operator": "birch", "status": SiteStatus.SUSPENDED}

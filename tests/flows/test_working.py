@@ -167,6 +167,7 @@ async def test_a_runner_that_stops_gives_back_and_that_is_no_try(jobs) -> None:
     assert claim.tries == 1
 
 
+@pytest.mark.slow
 async def test_a_runner_works_on_so_many_at_once_and_the_urgent_first(jobs) -> None:
     at_once: list[int] = []
     begun: list[int] = []

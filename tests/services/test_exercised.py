@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.services.cluster import sql
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NOWHERE = "postgresql://nobody:secret@127.0.0.1:9/postgres"
 FILES = ("test_postgres.py", "test_influxdb.py", "test_server.py")

@@ -55,6 +55,7 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_nothing_is_mocked() -> None:
     """A mock proves that the code is the code; the embedded stores run in memory instead."""
     found: list[str] = []

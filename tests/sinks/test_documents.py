@@ -21,6 +21,8 @@ from wattbook.core.entities import Meter, MeterKind
 from wattbook.core.report import Format, Report
 from wattbook.sinks import documents
 
+pytestmark = pytest.mark.slow
+
 T = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = [
     "Pecos ⚡ → ₿",

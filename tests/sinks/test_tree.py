@@ -54,6 +54,7 @@ async def test_each_meter_and_month_is_a_file_whose_bytes_are_told(tmp_path) -> 
     assert_frame_equal(pl.read_parquet(path, hive_partitioning=False), rows(1.0, 2.0))
 
 
+@pytest.mark.slow
 async def test_the_same_rows_give_the_same_bytes(tmp_path) -> None:
     many = rows(*[number / 7 for number in range(200_000)])
     for name in ("a", "b"):

@@ -39,6 +39,7 @@ def test_one_byte_more_than_the_limit_is_too_much(encoding):
         inflate(PACK[encoding](b"x" * 100), encoding, 99)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 def test_a_bomb_is_stopped_before_it_unfolds(encoding):
     bomb = PACK[encoding](bytes(200 * MIB))

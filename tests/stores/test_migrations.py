@@ -18,6 +18,8 @@ from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import Upgrade, upgrade, upgrade_on
 from wattbook.stores.sql.schema import metadata
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 VERSIONS = ROOT / "src/wattbook/stores/sql/migrations/versions"
 NEWEST = max(path.name.split("_")[0] for path in VERSIONS.glob("0*.py"))

@@ -57,6 +57,7 @@ async def test_what_is_wrong_is_raised_here_with_its_problems(pool) -> None:
     await pool.forecast(history(24 * 28), ASK)  # the process is none the worse for it
 
 
+@pytest.mark.slow
 async def test_a_process_that_is_killed_is_an_error_and_the_next_one_works(pool) -> None:
     await pool.forecast(history(24 * 28), ASK)
     (pid,) = pool.pids
@@ -71,6 +72,7 @@ async def test_a_process_that_is_killed_is_an_error_and_the_next_one_works(pool)
     assert pool.pids != [pid]
 
 
+@pytest.mark.slow
 async def test_who_no_longer_waits_ends_the_process(pool) -> None:
     await pool.forecast(history(24 * 28), ASK)
     (pid,) = pool.pids
@@ -85,6 +87,7 @@ async def test_who_no_longer_waits_ends_the_process(pool) -> None:
     assert (await pool.forecast(history(24 * 28), ASK)).rows.height == 24
 
 
+@pytest.mark.slow
 async def test_as_many_at_once_as_there_are_processes_and_the_others_wait() -> None:
     pool = Pool(2)
     found = await asyncio.gather(*(pool.forecast(history(24 * 28), ASK) for _ in range(5)))

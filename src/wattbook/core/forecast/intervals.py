@@ -66,7 +66,7 @@ def left_out(errors: Floats, apart: int) -> tuple[list[float], Floats]:
     for it, for their errors are partly its own. Of a past too short for that nothing is said.
     """
     count = errors.shape[1]
-    quantiles = [0.5 + side * share / 2 for side in (-1, 1) for share in CENTRAL]
+    quantiles = [1 / 2 + side * share / 2 for side in (-1, 1) for share in CENTRAL]
     held, seen = np.zeros(len(CENTRAL)), 0
     for begin, end in pairwise(np.linspace(0, count, BLOCKS + 1).astype(int).tolist()):
         sides = [errors[:, : max(begin - apart, 0)], errors[:, end + apart :]]
@@ -89,7 +89,7 @@ def stretched(quantiles: Sequence[float], central: Sequence[float], held: Floats
     said = np.concatenate([[0.0], central, [1.0]])
     was = np.maximum.accumulate(np.concatenate([[0.0], held, [1.0]]))
     wide = np.interp(np.abs(2 * np.asarray(quantiles) - 1), was, said).tolist()
-    return [0.5 + (wide[at] if q > 1 / 2 else -wide[at]) / 2 for at, q in enumerate(quantiles)]
+    return [1 / 2 + (wide[at] if q > 1 / 2 else -wide[at]) / 2 for at, q in enumerate(quantiles)]
 
 
 def tails(errors: Floats, quantiles: Sequence[float]) -> Floats:
