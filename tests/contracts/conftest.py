@@ -171,7 +171,7 @@ OPENERS: dict[str, Opener] = {
     "influxdb": beside_a_bucket,
 }
 SERVED = ("postgresql", "timescaledb", "influxdb")
-MARKS = {"duckdb file": [pytest.mark.slow]} | dict.fromkeys(SERVED, [pytest.mark.services])
+MARKS = {"duckdb file": [pytest.mark.slow]} | {name: [pytest.mark.services] for name in SERVED}
 EVERY = [pytest.param(name, marks=MARKS.get(name, [])) for name in OPENERS]
 LASTING = [param for param in EVERY if param.values != ("duckdb in memory",)]
 """Those that still know everything when they are opened again."""
