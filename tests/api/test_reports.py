@@ -97,7 +97,8 @@ async def test_reports_are_listed_newest_first_page_by_page(client) -> None:
     operator = await made(client, entity_id="operator:alder", formats=["csv", "json"])
 
     first = (await client.get(REPORTS, params={"entity_id": "site:pecos-1", "limit": 2})).json()
-    rest = (await client.get(REPORTS, params={"cursor": first["cursor"]})).json()
+    asked = {"entity_id": "pecos-1", "cursor": first["cursor"]}  # the same in other words
+    rest = (await client.get(REPORTS, params=asked)).json()
     (newest, *_) = (await client.get(REPORTS)).json()["reports"]
 
     assert [each["report_id"] for each in first["reports"]] == ids[:0:-1]

@@ -31,8 +31,8 @@ from wattbook.core.jobs import (
     Outcome,
     Progress,
 )
+from wattbook.ports.cursor import Listing
 from wattbook.ports.jobs import Claim, Daily, Ending, Figures, JobPage, Order
-from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.families import (
     AT_WORK,
@@ -114,28 +114,29 @@ class SqlJobs:
         limit: int = 100,
     ) -> JobPage:
         """Jobs by the time of their creation, newest first."""
-        asked: list[ColumnElement[bool]] = []
-        if state is not None:
-            asked.append(jobs.c.state == state)
-        if kind is not None:
-            asked.append(jobs.c.kind == str(kind))
-        if requested_by is not None:
-            asked.append(jobs.c.requested_by == requested_by)
-        if parent_id is not None:
-            asked.append(jobs.c.parent_id == parent_id)
+        named = {
+            "state": state,
+            "kind": None if kind is None else str(kind),
+            "requested_by": requested_by,
+            "parent_id": parent_id,
+        }
+        listing = Listing("jobs", named | {"since": since, "until": until})
+        asked: list[ColumnElement[bool]] = [
+            jobs.c[name] == value for name, value in named.items() if value is not None
+        ]
         if since is not None:
             asked.append(jobs.c.created >= since)
         if until is not None:
             asked.append(jobs.c.created < until)
         if after is not None:
-            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < cursor.read(after))
+            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < listing.read_dated(after))
         order = (jobs.c.created.desc(), jobs.c.job_id.desc())
         query = select(jobs).where(*asked).order_by(*order).limit(limit + 1)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
             found = await whole(connection, rows[:limit])
         last = found[-1] if len(rows) > limit else None
-        return JobPage(found, None if last is None else cursor.after(last.created, last.job_id))
+        return JobPage(found, None if last is None else listing.after(last.created, last.job_id))
 
     async def claim(
         self,
