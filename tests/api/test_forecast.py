@@ -208,7 +208,10 @@ async def test_runs_are_listed_and_one_of_the_past_can_be_chosen(client) -> None
     listed = (await client.get(f"{F}/runs", params={"entity_id": "site:pecos-1"})).json()
     page = (await client.get(f"{F}/runs", params={"limit": 1})).json()
 
+    by_id = (await client.get(f"{F}/runs", params={"entity_id": "pecos-1"})).json()
+
     assert made["run_id"] in [run["run_id"] for run in listed["runs"]]
+    assert by_id == listed
     assert "rows" not in listed["runs"][0]
     assert page["cursor"] is not None
     then = await get(client, "load", entity_id="pecos-1", as_of=made["known_utc"])
@@ -277,6 +280,23 @@ async def test_who_does_not_wait_gets_a_job_whose_run_is_the_same_document(clien
     document = (await client.get(job["result"]["links"]["run"])).json()
     assert len(document["rows"]) == 24
     assert document["seed"] == 11
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "field"),
+    [
+        ("forecast", {"entity_id": "nobody"}, "entity_id"),
+        ("forecast", {"entity_id": "planet:x"}, "entity_id"),
+        ("forecast", {"entity_id": "network:bitcoin"}, "entity_id"),
+        ("forecast", {"input": "0" * 64}, "input"),
+        ("retrain", {"entity_id": "site:nobody"}, "entity_id"),
+    ],
+)
+async def test_a_job_that_cannot_succeed_is_refused_at_once(client, kind, params, field) -> None:
+    answer = await client.post("/api/v1/jobs", json={"kind": kind, "params": params})
+
+    assert answer.status_code == 422, answer.text
+    assert [fault["field"] for fault in answer.json()["errors"]] == [f"params.{field}"]
 
 
 WITHOUT_OFFSET = [{"timestamp": "2026-01-01T00:00:00", "value": 1}]
@@ -398,7 +418,8 @@ async def test_a_csv_with_what_is_no_number_is_refused(client) -> None:
         ("hashrate", {"entity_id": "nobody"}, 404, None),
         ("backtest", {"series": "nobody"}, 404, None),
         ("backtest", {}, 422, "series"),
-        ("runs", {"entity_id": "x"}, 422, "entity_id"),
+        ("runs", {"entity_id": "x"}, 404, None),
+        ("runs", {"entity_id": "planet:x"}, 422, "entity_id"),
         ("runs", {"cursor": "x"}, 422, "cursor"),
         ("runs", {"limit": 0}, 422, "limit"),
     ],

@@ -118,13 +118,27 @@ async def test_ids_of_reports_cannot_be_guessed(client) -> None:
     assert all(len(each) == 32 for each in ids)
 
 
+async def test_a_list_is_of_an_entity_by_either_of_its_names(client) -> None:
+    made_one = await made(client, formats=["csv"])
+    await made(client, entity_id="operator:alder", formats=["csv"])
+
+    async def ids(entity_id: str) -> list[str]:
+        answer = await client.get(REPORTS, params={"entity_id": entity_id})
+        return [each["report_id"] for each in answer.json()["reports"]]
+
+    assert await ids("pecos-1") == await ids("site:pecos-1") == [made_one["report_id"]]
+    assert len(await ids("alder")) == len(await ids("operator:alder")) == 1
+    assert await ids("operator:gone") == []
+    assert (await client.get(REPORTS, params={"entity_id": "nobody"})).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "status", "field"),
     [
         (f"{REPORTS}/{'0' * 32}.pdf", 404, "report_id"),
         (f"{REPORTS}/{'0' * 32}.docx", 422, "form"),
         (f"{REPORTS}/%00.pdf", 404, "report_id"),
-        (f"{REPORTS}?entity_id=pecos-1", 422, "entity_id"),
+        (f"{REPORTS}?entity_id=planet:pecos-1", 422, "entity_id"),
         (f"{REPORTS}?cursor=xyz", 422, "cursor"),
         (f"{REPORTS}?limit=0", 422, "limit"),
         (f"{REPORTS}?sight=a", 422, "sight"),

@@ -41,3 +41,15 @@ async def find(text: str, *, registry: Registry) -> Found:
             return Found(each, name, mine)
     what = kind or "site, operator or zone"
     raise UnknownEntityError(f"no {what} {name!r} is registered")
+
+
+async def full_name(text: str, *, registry: Registry) -> str:
+    """`site:x` of `site:x`, or of a bare `x` that is one: as what was made of it is kept.
+
+    With its kind it need not be registered any more: what was made of it is still there.
+    """
+    kind, name = parse_entity(text)
+    if kind is not None:
+        return f"{kind}:{name}"
+    found = await find(text, registry=registry)
+    return f"{found.kind}:{found.id}"

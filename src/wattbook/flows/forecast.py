@@ -167,6 +167,13 @@ async def subject(entity_id: str, quantity: Quantity, *, ports: Sources) -> Subj
     )
 
 
+async def full_name(entity_id: str, *, registry: Registry) -> str:
+    """As `entities.full_name`, also of a network."""
+    if entity_id.startswith(f"{NETWORK}:"):
+        return entity_id
+    return await entities.full_name(entity_id, registry=registry)
+
+
 async def _network(name: str, quantity: Quantity, registry: Registry) -> Subject:
     """The meter that tells the hash rate of a whole network."""
     if quantity is not Quantity.HASHRATE:

@@ -319,7 +319,7 @@ async def backtest(
     return json_response({"series": named} | {name: document[name] for name in names})
 
 
-@router.get("/runs", response_model=RunPageOut, responses=responses(InputError))
+@router.get("/runs", response_model=RunPageOut, responses=responses(UnknownEntityError, InputError))
 async def list_runs(
     runtime: RuntimeDep,
     entity_id: Annotated[
@@ -334,6 +334,8 @@ async def list_runs(
     limit: Annotated[int, Query(ge=1, le=1000, description="most runs in the answer")] = 100,
 ) -> Response:
     """Forecasts that were made, the newest first, without their rows."""
+    if entity_id is not None:
+        entity_id = await flow.full_name(entity_id, registry=runtime.registry)
     page = await runtime.forecasts.runs(
         entity_id=entity_id,
         quantity=quantity,
