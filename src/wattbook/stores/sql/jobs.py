@@ -76,12 +76,11 @@ class SqlJobs:
 
     async def submit(self, order: Order) -> Job:
         """A new job; the same key with the same order is the same job."""
-        sha256 = sha256_of(order)
         async with self._writing() as connection:
             if order.idempotency_key is not None:
                 found = await _by_key(connection, order.idempotency_key)
                 if found is not None:
-                    return await self._same(connection, found, sha256)
+                    return await self._same(connection, found, order)
             row = fresh(order, await _now(connection))
             if order.idempotency_key is None:
                 await connection.execute(insert(jobs), row)
@@ -93,7 +92,7 @@ class SqlJobs:
                 found = await _by_key(connection, order.idempotency_key)
                 if found is None:
                     raise
-                return await self._same(connection, found, sha256)
+                return await self._same(connection, found, order)
             return job_of(NOTHING_YET | row, ())
 
     async def job(self, job_id: str) -> Job:
@@ -293,9 +292,13 @@ class SqlJobs:
                 await cancel(connection, job, now)
             return await one(connection, job_id)
 
-    async def _same(self, connection: AsyncConnection, found: RowMapping, sha256: str) -> Job:
-        if found["order_sha256"] != sha256:
+    async def _same(self, connection: AsyncConnection, found: RowMapping, order: Order) -> Job:
+        detail = None
+        if found["order_sha256"] != sha256_of(order):
             detail = "this idempotency key was used for another job"
+        elif found["priority"] != order.priority:
+            detail = f"this idempotency key was used with the priority {found['priority']}"
+        if detail is not None:
             raise ConflictError(detail, [Problem("key_used", detail, field="idempotency_key")])
         return await one(connection, found["job_id"])
 
