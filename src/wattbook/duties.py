@@ -1,7 +1,7 @@
 """What each kind of job does with the stores: the one list that all runners share."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from wattbook import __version__, asking
-from wattbook.core.errors import ConflictError, InputError, Problem
+from wattbook.core import factors, periods
+from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
 from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
 from wattbook.core.ingest import IntervalLabel
@@ -25,7 +26,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format
 from wattbook.core.training import Quantity
 from wattbook.fields import Instant
-from wattbook.flows import device, forecast, pull, report, retention, rollup, sites
+from wattbook.flows import device, entities, forecast, pull, report, retention, rollup, sites
 from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
@@ -282,8 +283,57 @@ def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, An
             )
             for fault in error.errors()
         ]
-        said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
-        raise InputError(f"bad parameters of {kind}: {said}", problems) from error
+        raise refused(kind, problems) from error
+
+
+def refused(kind: str, problems: list[Problem]) -> InputError:
+    """Error of a job that cannot be meant."""
+    said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+    return InputError(f"bad parameters of {kind}: {said}", problems)
+
+
+async def check(kind: JobKind, params: Mapping[str, Any], runtime: Runtime) -> None:
+    """Refuse a job of which it is known already that it cannot succeed.
+
+    Raises
+    ------
+    InputError
+        With a problem for each parameter that names what is not there, or has not come yet.
+    """
+    told = PARAMS[kind].model_validate(params)
+    problems: list[Problem] = []
+    if isinstance(told, Report):
+        problems += await _amiss(
+            "entity_id", entities.find(told.entity_id, registry=runtime.registry)
+        )
+        problems += await _amiss("factor_set", _factors(told.factor_set, runtime))
+        problems += await _amiss("end", _countable(told.period))
+        if told.as_of is not None and told.as_of > runtime.clock.now():
+            problems.append(Problem("bad_period", "as_of has not come yet", field="params.as_of"))
+    elif isinstance(told, Forecast | Retrain) and told.entity_id is not None:
+        problems += await _amiss("entity_id", forecast.named(asked(told), ports=runtime))
+    elif isinstance(told, Forecast) and told.input is not None:
+        problems += await _amiss("input", runtime.forecasts.input(told.input))
+    if problems:
+        raise refused(kind, problems)
+
+
+async def _amiss(name: str, looking: Awaitable[object]) -> list[Problem]:
+    """What is wrong with a parameter, if looking for what it names finds nothing."""
+    try:
+        await looking
+    except (UnknownEntityError, InputError, ConflictError) as error:
+        reason = next((problem.reason for problem in error.problems), "unknown_entity")
+        return [Problem(reason, str(error), field=f"params.{name}")]
+    return []
+
+
+async def _factors(name: str, runtime: Runtime) -> None:
+    factors.of_technologies(runtime.factors, name)
+
+
+async def _countable(period: Period) -> None:
+    periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
 
 
 def _child(share: Share) -> Child:

@@ -183,22 +183,34 @@ async def test_an_order_that_cannot_be_meant_is_refused_by_name(client, params, 
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "field", "said"),
     [
-        ({"entity_id": "nobody"}, "no site, operator or zone 'nobody'"),
-        ({"entity_id": "planet:mars"}, "no kind of entity"),
-        ({"as_of": "2100-01-01T00:00:00Z"}, "as_of has not come yet"),
-        ({"factor_set": "mine"}, "mine"),
-        ({"start": "1900-01-02T00:00:00Z"}, "more than 400000 buckets"),
+        ({"entity_id": "nobody"}, "entity_id", "no site, operator or zone 'nobody'"),
+        ({"entity_id": "planet:mars"}, "entity_id", "no kind of entity"),
+        ({"as_of": "2100-01-01T00:00:00Z"}, "as_of", "as_of has not come yet"),
+        ({"factor_set": "mine"}, "factor_set", "'mine' is none of"),
+        ({"start": "1900-01-02T00:00:00Z"}, "end", "more than 400000 buckets"),
     ],
 )
-async def test_what_only_the_job_can_find_out_is_its_error(client, params, said) -> None:
-    order = {"kind": "report", "params": ORDER["params"] | params}
+async def test_what_cannot_succeed_is_refused_at_once(client, params, field, said) -> None:
+    order = {"kind": "report", "params": {"entity_id": "pecos-1", **DAY} | params}
 
-    job = await ended(client, await client.post(JOBS, json=order))
+    answer = await client.post(JOBS, json=order)
 
-    assert (job["state"], len(job["attempts"])) == ("failed", 1)
-    assert said in job["error"]
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["field"] == f"params.{field}"
+    assert said in fault["detail"]
+    assert (await client.get(JOBS)).json()["jobs"] == []
+
+
+async def test_all_that_is_wrong_with_an_order_is_said_together(client) -> None:
+    params = {"entity_id": "nobody", **DAY, "factor_set": "mine"}
+
+    answer = await client.post(JOBS, json={"kind": "report", "params": params})
+
+    fields = [fault["field"] for fault in answer.json()["errors"]]
+    assert fields == ["params.entity_id", "params.factor_set"]
 
 
 async def test_the_service_answers_while_a_report_is_made(client) -> None:

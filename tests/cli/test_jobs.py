@@ -73,6 +73,7 @@ def test_the_figures_of_a_period_are_computed_again(run, read):
         (("run", "aggregate", "--param", "start=2026-01-01T00:00:00Z"), 2, "belong together"),
         (("run", "aggregate", "--param", "sight=x"), 2, "params.sight"),
         (("run", "aggregate", "--param", "everything"), 2, "NAME=VALUE"),
+        (("run", "forecast", "--param", "entity_id=nowhere"), 2, "params.entity_id"),
         (("show", "nothing"), 3, "nothing"),
         (("watch", "nothing"), 3, "nothing"),
         (("cancel", "nothing"), 3, "nothing"),

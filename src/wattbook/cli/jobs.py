@@ -103,6 +103,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
 
     async def work(runtime: Runtime) -> Document:
         jobs = runtime.jobs
+        await duties.check(known, checked, runtime)
         job_id = (await jobs.submit(order)).job_id
         lease = timedelta(seconds=runtime.settings.job_lease_s)
         worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease, bell=runtime.bell)

@@ -131,6 +131,7 @@ WRITES = responses(UnknownEntityError, ConflictError)
 async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: Response) -> JobOut:
     """Ask for a background run; where it can be watched is in `Location`."""
     kind, params = duties.checked(body.kind, body.params)
+    await duties.check(kind, params, runtime)
     job = await runtime.jobs.submit(
         Order(
             kind=kind,
