@@ -282,7 +282,7 @@ async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Respo
     brought = body.brought(runtime.settings.forecast_days)
     await flow.learnt_from(brought, ports=runtime)
     content = body.model_dump_json(exclude={"wait"}).encode()
-    sha256 = await runtime.forecasts.keep_input(content)
+    sha256 = await runtime.forecasts.keep_input(content, runtime.clock.now())
     told = duties.Forecast.model_validate({"input": sha256}).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), body.wait, runtime)
     if not job.state.ended:

@@ -118,7 +118,7 @@ class SqlForecasts:
                 rows = (await connection.execute(query)).mappings().all()
         return tuple(_asked_of(row) for row in rows)
 
-    async def keep_input(self, content: bytes) -> str:
+    async def keep_input(self, content: bytes, now: datetime) -> str:
         """Keep what a caller brought, and name it by its SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
         packed = await asyncio.to_thread(zstandard.compress, content)
@@ -126,7 +126,7 @@ class SqlForecasts:
         with reached(self._engine.url):
             async with self._engine.execution_options(**ALONE).begin() as connection:
                 await connection.execute(delete(forecast_inputs).where(namesake))
-                row = {"sha256": sha256, "content": packed}
+                row = {"sha256": sha256, "content": packed, "brought_utc": now}
                 await connection.execute(insert(forecast_inputs), row)
         return sha256
 
