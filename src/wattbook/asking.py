@@ -2,6 +2,9 @@
 
 import csv
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -166,6 +169,22 @@ class Custom(Words):
             scenario=None if self.scenario is None else _scenario(self.scenario),
         )
 
+    @contextmanager
+    def in_own_words(self) -> Iterator[None]:
+        """What is wrong with the series, by the names under which it was brought."""
+        try:
+            yield
+        except InputError as error:
+            yet = [self._named(problem) for problem in error.problems]
+            places = [(_place(problem), problem.detail) for problem in yet]
+            said = "; ".join(f"{place}: {detail}" if place else detail for place, detail in places)
+            raise type(error)(said or str(error), yet) from error
+
+    def _named(self, problem: Problem) -> Problem:
+        if self.meters is not None and problem.field in OWN_NAMES:
+            return replace(problem, field="meters", row=None)
+        return replace(problem, field=OWN_NAMES.get(problem.field or "", problem.field))
+
     def _rows(self) -> pl.DataFrame | None:
         if self.meters is not None:
             return None
@@ -256,5 +275,12 @@ def from_csv(text: str) -> list[tuple[datetime, float | None]]:
     return rows
 
 
+def _place(problem: Problem) -> str:
+    row = None if problem.row is None else f"row {problem.row}"
+    return ", ".join(word for word in (row, problem.field) if word)
+
+
+OWN_NAMES: Final = {"start_utc": "timestamp", "known_utc": "known", "value": "value"}
+"""What is called so within is called so by callers."""
 OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$")
 MOST_TOLD: Final = 10

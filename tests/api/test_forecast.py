@@ -44,6 +44,11 @@ def rows(hours: int = DAYS * 24) -> list[dict[str, Any]]:
     return [{"timestamp": (T + at * HOUR).isoformat(), "value": load(at)} for at in range(hours)]
 
 
+def as_csv(lines: list[dict[str, Any]]) -> str:
+    told = (f"{line['timestamp']},{line['value']}\n" for line in lines)
+    return "timestamp,value\n" + "".join(told)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(tmp_path_factory) -> AsyncIterator[httpx.AsyncClient]:
     """One service for all: what they ask for is not the same, and processes start slowly."""
@@ -224,13 +229,12 @@ async def test_runs_are_listed_and_one_of_the_past_can_be_chosen(client) -> None
 
 
 async def test_a_series_of_ones_own_as_rows_as_csv_and_as_meters_is_the_same(client) -> None:
-    text = "timestamp,value\n" + "".join(f"{row['timestamp']},{row['value']}\n" for row in rows())
     as_rows = (await custom(client)).json()
-    as_csv = (await custom(client, csv=text, horizon="24h")).json()
+    as_text = (await custom(client, csv=as_csv(rows()), horizon="24h")).json()
     backwards = (await custom(client, series=rows()[::-1])).json()
 
     assert as_rows["entity_id"] is None
-    assert as_rows["rows"] == as_csv["rows"] == backwards["rows"]
+    assert as_rows["rows"] == as_text["rows"] == backwards["rows"]
     assert len(as_rows["rows"]) == 24
     of_meters = await custom(client, meters=["pecos-1.main"])
     assert of_meters.status_code == 200
@@ -376,6 +380,41 @@ async def test_bad_input_gets_a_precise_problem(client, body, status, reason) ->
     assert reason in [fault["reason"] for fault in problem["errors"]]
     assert all(fault["field"] for fault in problem["errors"])
     assert problem["detail"]
+
+
+HALF_PAST = {"timestamp": "2026-01-02T00:30:00Z", "value": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "row"),
+    [
+        ({"series": CROOKED}, "timestamp", 1),
+        ({"series": [HALF_PAST, *rows()]}, "timestamp", 0),
+        ({"series": [*rows()[::-1], HALF_PAST]}, "timestamp", DAYS * 24),
+        ({"series": [*rows(), rows(6)[5]]}, "timestamp", 5),
+        ({"csv": as_csv([*rows(), HALF_PAST])}, "timestamp", DAYS * 24),
+        ({"csv": as_csv([{**row, "value": "inf"} for row in rows()])}, "value", 0),
+        ({"csv": as_csv([{**row, "value": ""} for row in rows()])}, "value", None),
+        ({"series": rows(10)}, "value", None),
+    ],
+)
+async def test_a_fault_has_the_name_and_row_that_the_caller_gave(client, body, field, row) -> None:
+    answer = await custom(client, **body)
+
+    assert answer.status_code == 422, answer.text
+    (fault,) = answer.json()["errors"]
+    assert (fault["field"], fault.get("row")) == (field, row)
+    assert field in answer.json()["detail"]
+    assert "start_utc" not in answer.text
+
+
+async def test_what_is_amiss_with_meters_is_said_of_the_meters(client) -> None:
+    site = {**SITE, "id": "silent", "name": "Silent"}
+    assert (await client.post("/api/v1/sites", json=site)).status_code == 201
+
+    answer = await custom(client, meters=["silent.main"])
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "meters")
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])

@@ -231,7 +231,8 @@ async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
     if found.is_empty():
         named = of.entity_id or ", ".join(of.meter_ids)
         detail = f"no {of.quantity} of {named} is known yet"
-        raise ConflictError(detail, [Problem("no_history", detail, field="entity_id")])
+        field_ = "meters" if of.entity_id is None else "entity_id"
+        raise ConflictError(detail, [Problem("no_history", detail, field=field_)])
     return found
 
 

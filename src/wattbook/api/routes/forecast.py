@@ -280,7 +280,8 @@ async def hashrate(
 async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Response:
     """The future of the caller's own series: rows, a CSV, or meters that are added up."""
     brought = body.brought(runtime.settings.forecast_days)
-    await flow.learnt_from(brought, ports=runtime)
+    with body.in_own_words():
+        await flow.learnt_from(brought, ports=runtime)
     content = body.model_dump_json(exclude={"wait"}).encode()
     sha256 = await runtime.forecasts.keep_input(content, runtime.clock.now())
     told = duties.Forecast.model_validate({"input": sha256}).model_dump(mode="json")
@@ -324,7 +325,7 @@ async def list_runs(
     runtime: RuntimeDep,
     entity_id: Annotated[
         str | None,
-        Query(pattern=r"^(site|operator|zone|network):[^\x00]{1,64}$", description="as site:ID"),
+        Query(pattern=r"^[^\x00]{1,80}$", description="a site, operator:ID, zone:ID or network:ID"),
     ] = None,
     quantity: Annotated[Quantity | None, Query(description="what was forecast")] = None,
     model: Annotated[ModelName | None, Query(description="whose figures they are")] = None,
