@@ -37,6 +37,8 @@ from wattbook.ports.reports import Filed
 from wattbook.settings import Settings
 from wattbook.wiring import Runtime, open_source
 
+MODELLING: Final = "steps"
+"""In what the progress of forecasts is counted."""
 QUARTERS: Final = "quarters"
 """In what the progress of roll-ups is counted."""
 AFTER_THE_HOUR: Final = timedelta(minutes=5)
@@ -471,15 +473,18 @@ def _forecast(runtime: Runtime) -> Duty:
         job = running.claim.job
         told = Forecast.model_validate(job.params)
         days = runtime.settings.forecast_days
-        running.step(0, 1, "forecasts")
+        tell = _steps(running)
         if told.input is None:
             horizon = timedelta(days=days)
-            run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
+            run = await forecast.make(
+                job.job_id, asked(told), horizon, ports=runtime, progress=tell
+            )
         else:
             content = await runtime.forecasts.input(told.input)
-            brought = asking.Custom.model_validate_json(content).brought(days)
-            run = await forecast.make_custom(job.job_id, brought, ports=runtime)
-        running.progress = Progress(1, 1, "forecasts")
+            custom = asking.Custom.model_validate_json(content)
+            with custom.in_own_words():
+                brought = custom.brought(days)
+                run = await forecast.make_custom(job.job_id, brought, ports=runtime, progress=tell)
         return {
             "run_id": run.run_id,
             "entity_id": run.asked.entity_id,
@@ -489,6 +494,16 @@ def _forecast(runtime: Runtime) -> Duty:
         }
 
     return foresee
+
+
+def _steps(running: Running) -> Callable[[int, int], None]:
+    """Moves the progress of a forecast, which is ended from without."""
+    running.step(0, forecast.STEPS, MODELLING)
+
+    def tell(done: int, total: int) -> None:
+        running.progress = Progress(done, total, MODELLING)
+
+    return tell
 
 
 def asked(told: Forecast | Retrain) -> Asked:
@@ -516,14 +531,14 @@ def _retrain(runtime: Runtime) -> Duty:
                 return Divided(tuple(_retraining(each) for each in wanted))
             return _retrained()
         horizon = timedelta(days=runtime.settings.forecast_days)
-        running.step(0, 1, "forecasts")
+        tell = _steps(running)
         if job.parent_id is not None:
             try:
                 await forecast.check(asked(told), horizon, ports=runtime)
             except (InputError, ConflictError):  # too little is known yet of one among many
+                tell(forecast.STEPS, forecast.STEPS)
                 return _retrained(too_little=1)
-        run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
-        running.progress = Progress(1, 1, "forecasts")
+        run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime, progress=tell)
         return _retrained(forecasts=1, without_model=run.basis is not Basis.MODEL)
 
     return retrain
@@ -550,7 +565,9 @@ def _retraining(wanted: Asked) -> Child:
         quantiles=wanted.quantiles,
         seed=wanted.seed,
     )
-    return Child(params=told.model_dump(mode="json"), progress=Progress(0, 1, "forecasts"))
+    return Child(
+        params=told.model_dump(mode="json"), progress=Progress(0, forecast.STEPS, MODELLING)
+    )
 
 
 def _import_influxdb(runtime: Runtime) -> Duty:

@@ -87,6 +87,18 @@ async def test_the_history_ends_with_what_is_known_and_the_forecast_begins_there
     assert (await ports.forecasts.run("r")).fingerprint == run.fingerprint
 
 
+async def test_how_far_it_is_is_told_step_by_step(ports) -> None:
+    await filled(ports)
+    told: list[tuple[int, int]] = []
+
+    await flow.make("r", replace(NAIVE, model=ModelName.AUTO), DAY, ports=ports,
+                    progress=lambda *far: told.append(far))  # fmt: skip
+
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {done for done, _ in told} == set(range(1, flow.STEPS + 1))
+    assert told[-1] == (flow.STEPS, flow.STEPS)
+
+
 async def test_an_operator_is_the_sum_of_its_sites(ports) -> None:
     await filled(ports)
     await filled(ports, "oslo-2", kw=50)

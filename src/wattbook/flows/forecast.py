@@ -1,7 +1,7 @@
 """Forecasts of sites, operators, zones and networks, and of series that callers bring."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from wattbook.core.training import Quantity
 from wattbook.core.units import W_PER_KW
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
+from wattbook.ports import forecaster
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.forecaster import Forecaster
@@ -42,6 +43,10 @@ EFFICIENCY_OVER: Final = timedelta(days=28)
 COUNTRY: Final = 2
 """Letters of a country at the beginning of a zone's name."""
 GRAINS: Final = (Grain.QUARTER, Grain.HOUR, Grain.DAY)
+STEPS: Final = forecaster.STEPS + 2
+"""Those of the models, before them the history that is read, and behind them what is kept."""
+Progress = Callable[[int, int], None]
+"""Takes steps done, and steps in all."""
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
@@ -288,19 +293,51 @@ async def named(asked: Asked, *, ports: Sources) -> Asked:
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
-async def make(run_id: str, asked: Asked, horizon: timedelta, *, ports: Ports) -> Run:
-    """Forecast an entity and keep the run; done twice, it is kept once."""
+class Course:
+    """Tells how far a forecast is: its history read, the models' steps, and kept."""
+
+    def __init__(self, tell: Progress | None) -> None:
+        self._tell = tell
+        self._done = 0
+
+    def step(self) -> None:
+        """One more is done."""
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """So many are done, whatever was left out."""
+        self._done = done
+        if self._tell is not None:
+            self._tell(done, STEPS)
+
+
+async def make(
+    run_id: str,
+    asked: Asked,
+    horizon: timedelta,
+    *,
+    ports: Ports,
+    progress: Progress | None = None,
+) -> Run:
+    """Forecast an entity and keep the run; done twice, it is kept once.
+
+    `progress` is told steps, and must not raise.
+    """
     assert asked.entity_id is not None
+    course = Course(progress)
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, ports=ports)
+    course.step()
 
-    outlook = await ports.forecaster.forecast(rows, ask)
+    outlook = await ports.forecaster.forecast(rows, ask, step=course.step)
+    course.reach(STEPS - 1)
 
     asked = replace(asked, entity_id=of.entity_id, quantity=of.quantity)
     run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now())
     run = replace(run, meter_ids=tuple(of.meter_ids))
     await ports.forecasts.keep(run)
+    course.reach(STEPS)
     return run
 
 
@@ -325,14 +362,19 @@ async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
     return rows
 
 
-async def make_custom(run_id: str, brought: Brought, *, ports: Ports) -> Run:
+async def make_custom(
+    run_id: str, brought: Brought, *, ports: Ports, progress: Progress | None = None
+) -> Run:
     """Forecast a series that a caller brought, and keep the run; done twice, it is kept once."""
+    course = Course(progress)
     rows = await learnt_from(brought, ports=ports)
     ask = brought.ask
+    course.step()
 
     outlook = await ports.forecaster.forecast(
-        rows, ask, covariates=brought.covariates, scenario=brought.scenario
+        rows, ask, covariates=brought.covariates, scenario=brought.scenario, step=course.step
     )
+    course.reach(STEPS - 1)
 
     asked = Asked(
         entity_id=None,
@@ -350,6 +392,7 @@ async def make_custom(run_id: str, brought: Brought, *, ports: Ports) -> Run:
     unit = asked.quantity.unit if brought.meter_ids else brought.unit
     run = replace(run, meter_ids=brought.meter_ids, unit=unit)
     await ports.forecasts.keep(run)
+    course.reach(STEPS)
     return run
 
 
