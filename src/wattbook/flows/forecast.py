@@ -33,6 +33,7 @@ from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts, Run
+from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
@@ -59,6 +60,8 @@ class Sources(Protocol):
     def readings(self) -> ReadingStore: ...
     @property
     def rollups(self) -> RollupStore: ...
+    @property
+    def grid(self) -> GridStore: ...
     @property
     def calendar(self) -> Calendar: ...
     @property
@@ -250,6 +253,18 @@ async def _read(
     return rows, await figures.events(registers, period), period
 
 
+async def prices_of(
+    of: Subject, rows: pl.DataFrame, ask: Ask, *, ports: Sources
+) -> pl.DataFrame | None:
+    """The prices by which meters of one zone may be curtailed; null where none are known."""
+    zones = of.meters["zone"].unique().to_list()
+    if len(zones) != 1 or of.quantity is not Quantity.LOAD:
+        return None
+    origin = periods.after(rows["start_utc"][-1], ask.grain, ask.timezone)
+    grid = await ports.grid.read(zones, Period(rows["start_utc"][0], origin + ask.horizon))
+    return await asyncio.to_thread(training.prices, grid, ask.grain, origin)
+
+
 async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Sources) -> Ask:
     """What the models are asked."""
     return Ask(
@@ -328,13 +343,15 @@ async def make(
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, ports=ports)
+    prices = await prices_of(of, rows, ask, ports=ports)
     course.step()
 
-    outlook = await ports.forecaster.forecast(rows, ask, step=course.step)
+    outlook = await ports.forecaster.forecast(rows, ask, covariates=prices, step=course.step)
     course.reach(STEPS - 1)
 
     asked = replace(asked, entity_id=of.entity_id, quantity=of.quantity)
-    run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now())
+    more = [] if prices is None else [fingerprint.settled("covariates", _text(prices))]
+    run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now(), more)
     run = replace(run, meter_ids=tuple(of.meter_ids))
     await ports.forecasts.keep(run)
     course.reach(STEPS)
