@@ -179,8 +179,10 @@ def _serve(line: Connection) -> None:
         except ModuleNotFoundError as error:
             said = f"{error.name} is missing: pip install 'wattbook[forecast]'"
             answer = (False, UnavailableError(said))
-        except Exception:  # noqa: BLE001 -- whatever it was, it is told where the answer is awaited
-            answer = (False, RuntimeError(traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 -- whatever it was, it is told where it is awaited
+            broken = RuntimeError(f"{type(error).__name__}: {error}")
+            broken.add_note(traceback.format_exc())  # goes along, into the log
+            answer = (False, broken)
         try:
             line.send(answer)
         except OSError:  # nobody waits any more

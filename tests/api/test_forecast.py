@@ -241,6 +241,12 @@ async def test_a_series_of_ones_own_as_rows_as_csv_and_as_meters_is_the_same(cli
     assert of_meters.json()["meters"] == ["pecos-1.main"]
 
 
+async def test_a_csv_as_spreadsheets_write_it_is_read(client) -> None:
+    text = "\ufeff" + as_csv(rows()).replace("\n", "\r\n")
+
+    assert (await custom(client, csv=text)).status_code == 200
+
+
 async def test_the_same_input_and_seed_give_the_same_numbers(client) -> None:
     first, second = [(await custom(client, seed=7, unit=unit)).json() for unit in "ab"]
 
@@ -303,6 +309,8 @@ async def test_a_job_that_cannot_succeed_is_refused_at_once(client, kind, params
     assert [fault["field"] for fault in answer.json()["errors"]] == [f"params.{field}"]
 
 
+NEW_YEAR = "2026-01-01T00:00:00Z"
+YEAR_1, LATEST = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
 WITHOUT_OFFSET = [{"timestamp": "2026-01-01T00:00:00", "value": 1}]
 CROOKED = [
     {"timestamp": (T + at * timedelta(minutes=61)).isoformat(), "value": 1} for at in range(99)
@@ -318,9 +326,9 @@ CROOKED = [
         ({"series": [{**row, "value": None} for row in rows()]}, 422, "all_null"),
         ({"series": [*rows(), rows(1)[0]]}, 422, "duplicate"),
         ({"series": WITHOUT_OFFSET}, 422, "timezone_aware"),
-        ({"series": [{"timestamp": "soon", "value": 1}]}, 422, "datetime_from_date_parsing"),
+        ({"series": [{"timestamp": "soon", "value": 1}]}, 422, "value_error"),
         ({"series": [{"timestamp": "2026-01-01T00:00:00Z"}]}, 422, "missing"),
-        ({"series": [{"timestamp": "2026-01-01T00:00:00Z", "value": "x"}]}, 422, "float_parsing"),
+        ({"series": [{"timestamp": "2026-01-01T00:00:00Z", "value": "x"}]}, 422, "float_type"),
         ({"series": "x"}, 422, "tuple_type"),
         ({"csv": "a,b\n1,2"}, 422, "bad_column"),
         ({"csv": "timestamp,value\n2026-01-01T00:00:00Z,x"}, 422, "bad_value"),
@@ -338,10 +346,35 @@ CROOKED = [
         ({"grain": "fortnight"}, 422, "enum"),
         ({"timezone": "Mars/Olympus"}, 422, "bad_period"),
         ({"country": "XX"}, 422, "unknown_calendar"),
-        ({"quantiles": [0, 1]}, 422, "greater_than"),
+        ({"quantiles": [0, 1]}, 422, "greater_than_equal"),
         ({"quantiles": []}, 422, "too_short"),
         ({"quantiles": ["x"]}, 422, "float_parsing"),
-        ({"quantiles": [0.5, 0.5]}, 422, "bad_quantile"),
+        ({"quantiles": [0.5, 0.5]}, 422, "value_error"),
+        ({"quantiles": [0.5, 0.50000000001]}, 422, "value_error"),
+        ({"horizon": True}, 422, "string_type"),
+        ({"horizon": "1_0"}, 422, "bad_horizon"),
+        ({"horizon": "\u0663"}, 422, "bad_horizon"),
+        ({"series": [{**row, "value": True} for row in rows(99)]}, 422, "float_type"),
+        ({"series": [{**row, "value": 1e308} for row in rows(99)]}, 422, "less_than_equal"),
+        ({"csv": as_csv([{**row, "value": "-1e101"} for row in rows(99)])}, 422, "bad_value"),
+        ({"series": [{"timestamp": 1767225600, "value": 1}]}, 422, "value_error"),
+        ({"series": [{"timestamp": YEAR_1, "value": 1}]}, 422, "value_error"),
+        ({"series": [*rows(48), {"timestamp": "1901-01-01T00:00:00Z", "value": 1}]}, 422,
+         "bad_period"),
+        ({"unit": "k\0W"}, 422, "string_pattern_mismatch"),
+        ({"meters": ["pecos-1.main", "pecos-1.main"]}, 422, "value_error"),
+        ({"covariates": [{"timestamp": YEAR_1, "t": 1}]}, 422, "value_error"),
+        ({"covariates": [{"timestamp": NEW_YEAR, "known": LATEST, "t": 1}]}, 422, "value_error"),
+        ({"covariates": [{"timestamp": NEW_YEAR, "step": 1}]}, 422, "bad_column"),
+        ({"covariates": [{"timestamp": NEW_YEAR, "start_utc": 1}]}, 422, "bad_column"),
+        ({"scenario": {"additions": [{"start": YEAR_1, "value": 1}]}}, 422, "value_error"),
+        ({"scenario": {"prices": [{"timestamp": NEW_YEAR, "price_per_mwh": 1}] * 2}}, 422,
+         "value_error"),
+        ({"csv": "timestamp,value,value\n2026-01-01T00:00:00Z,1,2"}, 422, "bad_column"),
+        ({"csv": "timestamp,value\n2026-01-01T00:00:00Z,1,5"}, 422, "bad_csv"),
+        ({"csv": "timestamp,value\n2026-01-01T00:00:00Z," + "1" * 200_000}, 422, "bad_csv"),
+        ({"csv": "timestamp,value\n2026-01-01T00:00:00Z,1_0"}, 422, "bad_value"),
+        ({"csv": f"timestamp,value\n{YEAR_1},1"}, 422, "bad_timestamp"),
         ({"wait": -1}, 422, "greater_than_equal"),
         ({"wait": 1e6}, 422, "less_than_equal"),
         ({"seed": -1}, 422, "greater_than_equal"),
@@ -402,7 +435,7 @@ async def test_a_fault_has_the_name_and_row_that_the_caller_gave(client, body, f
     answer = await custom(client, **body)
 
     assert answer.status_code == 422, answer.text
-    (fault,) = answer.json()["errors"]
+    fault, *_ = answer.json()["errors"]
     assert (fault["field"], fault.get("row")) == (field, row)
     assert field in answer.json()["detail"]
     assert "start_utc" not in answer.text
@@ -445,19 +478,24 @@ async def test_a_csv_with_what_is_no_number_is_refused(client) -> None:
     ("path", "asked", "status", "field"),
     [
         ("load", {}, 422, "entity_id"),
-        ("load", {"entity_id": "nobody"}, 404, None),
+        ("load", {"entity_id": "nobody"}, 404, "entity_id"),
         ("load", {"entity_id": "planet:x"}, 422, "entity_id"),
         ("load", {"entity_id": "pecos-1", "horizon": "99"}, 422, "horizon"),
         ("load", {"entity_id": "pecos-1", "model": "lstm"}, 422, "model"),
         ("load", {"entity_id": "pecos-1", "grain": "month"}, 422, "grain"),
         ("load", {"entity_id": "pecos-1", "quantiles": "a"}, 422, "quantiles"),
         ("load", {"entity_id": "pecos-1", "quantiles": "0.5,2"}, 422, "quantiles"),
+        ("load", {"entity_id": "pecos-1", "quantiles": "0.5,0.50000000001"}, 422, "quantiles"),
+        ("load", {"entity_id": "pecos-1", "quantiles": "0.999999999"}, 422, "quantiles"),
+        ("load", {"entity_id": "pecos-1", "horizon": "1_0"}, 422, "horizon"),
+        ("load", {"entity_id": "pecos-1", "as_of": "2100-01-01T00:00:00Z"}, 422, "as_of"),
         ("load", {"entity_id": "pecos-1", "wait": "long"}, 422, "wait"),
         ("load", {"entity_id": "pecos-1", "horzon": "1"}, 422, "horzon"),
         ("hashrate", {"entity_id": "nobody"}, 404, None),
-        ("backtest", {"series": "nobody"}, 404, None),
+        ("backtest", {"series": "nobody"}, 404, "series"),
+        ("backtest", {"series": "load:load:x"}, 422, "series"),
         ("backtest", {}, 422, "series"),
-        ("runs", {"entity_id": "x"}, 404, None),
+        ("runs", {"entity_id": "x"}, 404, "entity_id"),
         ("runs", {"entity_id": "planet:x"}, 422, "entity_id"),
         ("runs", {"cursor": "x"}, 422, "cursor"),
         ("runs", {"limit": 0}, 422, "limit"),

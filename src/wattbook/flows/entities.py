@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
-from wattbook.core.errors import UnknownEntityError
+from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.ports.registry import Registry
 
 
@@ -40,7 +40,8 @@ async def find(text: str, *, registry: Registry) -> Found:
         if mine.height:
             return Found(each, name, mine)
     what = kind or "site, operator or zone"
-    raise UnknownEntityError(f"no {what} {name!r} is registered")
+    detail = f"no {what} {name!r} is registered"
+    raise UnknownEntityError(detail, [Problem("unknown_entity", detail, field="entity_id")])
 
 
 async def full_name(text: str, *, registry: Registry) -> str:

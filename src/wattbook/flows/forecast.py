@@ -48,6 +48,8 @@ STEPS: Final = forecaster.STEPS + 2
 """Those of the models, before them the history that is read, and behind them what is kept."""
 Progress = Callable[[int, int], None]
 """Takes steps done, and steps in all."""
+OF_ENTITY: Final = dict.fromkeys(("start_utc", "value"), "entity_id")
+"""What is amiss with its history is amiss with the entity that was named."""
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
@@ -131,6 +133,13 @@ class Compared:
     rows: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
+def number(text: str) -> float:
+    """A number as people write it; ValueError of what only Python takes for one, as 1_0."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
 def horizon_of(text: str | float, longest_days: int) -> timedelta:
     """A horizon in days, or as `24h`, `7d`.
 
@@ -142,7 +151,7 @@ def horizon_of(text: str | float, longest_days: int) -> timedelta:
     said = str(text).strip().lower()
     unit = UNITS.get(said[-1:], UNITS["d"])
     try:
-        found = float(said.removesuffix(said[-1:]) if said[-1:] in UNITS else said) * unit
+        found = number(said.removesuffix(said[-1:]) if said[-1:] in UNITS else said) * unit
     except (ValueError, OverflowError) as error:
         detail = f"{text!r} is no horizon; want days, as 7, 7d or 24h"
         raise _refusal("bad_horizon", detail, "horizon") from error
@@ -297,7 +306,10 @@ async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, ports=ports)
-    await asyncio.to_thread(judging.series, rows, ask)
+    try:
+        await asyncio.to_thread(judging.series, rows, ask)
+    except InputError as error:
+        raise errors.renamed(error, OF_ENTITY) from error
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -114,6 +115,8 @@ def members(known: Series, plan: Plan, ask: Ask, step: Step = _nobody_asked) -> 
         return pool
     boosted = None
     if installed("sklearn"):
+        import_module("sklearn.ensemble")  # slow, the first time
+        step()
         boosted = gbm.boosted(known, plan, statistical, ask.seed)
     if boosted is not None:
         pool[str(ModelName.GBM)] = boosted

@@ -9,8 +9,8 @@ import polars as pl
 from wattbook.core.forecast.outlook import Ask, Outlook
 from wattbook.core.forecast.scenario import Scenario
 
-STEPS: Final = 5
-"""So many steps are told at most: prepared, naive, regressions, trees, chosen."""
+STEPS: Final = 6
+"""At most: prepared, naive, a regression, all regressions, trees loaded, trees grown."""
 Step = Callable[[], None]
 
 
