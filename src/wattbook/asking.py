@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from wattbook.core import frames
 from wattbook.core.errors import InputError, Problem
@@ -57,9 +58,16 @@ def _ascending(value: object) -> object:
         return value
 
 
+def _whole_steps(grain: Grain) -> Grain:
+    if grain not in GRAINS:
+        said = f"want one of {', '.join(GRAINS)}, not {grain}"
+        raise PydanticCustomError("bad_grain", "{said}", {"said": said})
+    return grain
+
+
 def _told_apart(levels: tuple[float, ...]) -> tuple[float, ...]:
     if len({column(level) for level in levels}) < len(levels):
-        raise ValueError("each only once, to four digits")
+        raise PydanticCustomError("bad_quantile", "each only once, to four digits")
     return levels
 
 
@@ -85,6 +93,7 @@ Horizon = Annotated[
 ]
 GrainName = Annotated[
     Grain,
+    AfterValidator(_whole_steps),
     Field(description="quarter, hour or day", json_schema_extra={"enum": list(GRAINS)}),
 ]
 Seed = Annotated[int, Field(ge=0, lt=1 << 31, description="the same seed, the same figures")]
@@ -196,9 +205,6 @@ class Custom(Words):
         InputError
             What is wrong with the rows or with the horizon.
         """
-        if self.grain not in GRAINS:
-            detail = f"want one of {', '.join(GRAINS)}, not {self.grain}"
-            raise InputError(f"grain: {detail}", [Problem("bad_grain", detail, field="grain")])
         ask = Ask(
             horizon=horizon_of(self.horizon, longest_days),
             grain=self.grain,

@@ -166,7 +166,6 @@ class Forecast(Params):
     def _one_subject(self) -> Self:
         if (self.entity_id is None) == (self.input is None):
             raise ValueError("name entity_id or input, one of the two")
-        _check_grain(self.grain)
         return self
 
 
@@ -181,8 +180,9 @@ class Retrain(Params):
     seed: asking.Seed = 0
 
     @model_validator(mode="after")
-    def _whole_steps(self) -> Self:
-        _check_grain(self.grain)
+    def _of_one(self) -> Self:
+        if self.entity_id is None and self != Retrain.model_construct():
+            raise ValueError("without entity_id all series are forecast as they were asked for")
         return self
 
 
@@ -195,11 +195,6 @@ class ImportInfluxdb(Params):
     interval_label: IntervalLabel | None = Field(
         None, description="which end of an interval is stamped; before INFLUXDB_INTERVAL_LABEL"
     )
-
-
-def _check_grain(grain: Grain) -> None:
-    if grain not in asking.GRAINS:
-        raise ValueError(f"grain: want one of {', '.join(asking.GRAINS)}")
 
 
 PARAMS: Final[dict[JobKind, type[Params]]] = {

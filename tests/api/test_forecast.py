@@ -292,6 +292,15 @@ async def test_who_does_not_wait_gets_a_job_whose_run_is_the_same_document(clien
     assert document["seed"] == 11
 
 
+async def test_how_all_are_forecast_is_not_asked_anew(client) -> None:
+    order = {"kind": "retrain", "params": {"grain": "day"}}
+
+    answer = await client.post("/api/v1/jobs", json=order)
+
+    assert answer.status_code == 422
+    assert "as they were asked for" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("kind", "params", "field"),
     [
@@ -300,6 +309,7 @@ async def test_who_does_not_wait_gets_a_job_whose_run_is_the_same_document(clien
         ("forecast", {"entity_id": "network:bitcoin"}, "entity_id"),
         ("forecast", {"input": "0" * 64}, "input"),
         ("retrain", {"entity_id": "site:nobody"}, "entity_id"),
+        ("forecast", {"entity_id": "pecos-1", "grain": "week"}, "grain"),
     ],
 )
 async def test_a_job_that_cannot_succeed_is_refused_at_once(client, kind, params, field) -> None:
@@ -349,8 +359,8 @@ CROOKED = [
         ({"quantiles": [0, 1]}, 422, "greater_than_equal"),
         ({"quantiles": []}, 422, "too_short"),
         ({"quantiles": ["x"]}, 422, "float_parsing"),
-        ({"quantiles": [0.5, 0.5]}, 422, "value_error"),
-        ({"quantiles": [0.5, 0.50000000001]}, 422, "value_error"),
+        ({"quantiles": [0.5, 0.5]}, 422, "bad_quantile"),
+        ({"quantiles": [0.5, 0.50000000001]}, 422, "bad_quantile"),
         ({"horizon": True}, 422, "string_type"),
         ({"horizon": "1_0"}, 422, "bad_horizon"),
         ({"horizon": "\u0663"}, 422, "bad_horizon"),

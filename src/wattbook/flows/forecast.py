@@ -43,7 +43,6 @@ EFFICIENCY_OVER: Final = timedelta(days=28)
 """Before the origin: from the rollups of so long comes the efficiency of a site."""
 COUNTRY: Final = 2
 """Letters of a country at the beginning of a zone's name."""
-GRAINS: Final = (Grain.QUARTER, Grain.HOUR, Grain.DAY)
 STEPS: Final = forecaster.STEPS + 2
 """Those of the models, before them the history that is read, and behind them what is kept."""
 Progress = Callable[[int, int], None]

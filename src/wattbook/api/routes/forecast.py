@@ -204,9 +204,6 @@ async def _asked(
     ] = None,
     seed: Annotated[Seed, Query()] = 0,
 ) -> Asked:
-    if grain not in flow.GRAINS:
-        detail = f"want one of {', '.join(flow.GRAINS)}, not {grain}"
-        raise InputError(f"grain: {detail}", [Problem("bad_grain", detail, field="grain")])
     return Asked(
         entity_id=entity_id,
         grain=grain,
