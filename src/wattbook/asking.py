@@ -1,24 +1,45 @@
 """The words in which a caller brings a series of its own to be forecast."""
 
 import csv
-import re
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import polars as pl
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from wattbook.core import frames
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.forecast.outlook import QUANTILES, Ask, ModelName
+from wattbook.core.forecast.outlook import QUANTILES, Ask, ModelName, column
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
 from wattbook.core.periods import EPOCH, MAX_ROWS, Grain, Period
 from wattbook.core.training import Quantity
-from wattbook.flows.forecast import Brought, horizon_of
+from wattbook.fields import Instant, Number
+from wattbook.flows.forecast import Brought, horizon_of, number
 
 GRAINS: Final = ("quarter", "hour", "day")
 MOST_QUANTILES: Final = 21
-Value = Annotated[float, Field(allow_inf_nan=False)]
+LOWEST, HIGHEST = 0.001, 0.999
+"""Of quantiles: beyond there are no errors of the past to tell it by."""
+LARGEST: Final = 1e100
+"""Of figures: sums of their squares are still numbers."""
+Value = Annotated[Number, Field(ge=-LARGEST, le=LARGEST)]
+Known = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+OWN_COLUMNS: Final = ("start_utc", "known_utc", "known_us", "step")
+"""So no covariate can be called."""
 
 
 def split(value: object) -> object:
@@ -37,13 +58,42 @@ def _ascending(value: object) -> object:
         return value
 
 
+def _whole_steps(grain: Grain) -> Grain:
+    if grain not in GRAINS:
+        said = f"want one of {', '.join(GRAINS)}, not {grain}"
+        raise PydanticCustomError("bad_grain", "{said}", {"said": said})
+    return grain
+
+
+def _told_apart(levels: tuple[float, ...]) -> tuple[float, ...]:
+    if len({column(level) for level in levels}) < len(levels):
+        raise PydanticCustomError("bad_quantile", "each only once, to four digits")
+    return levels
+
+
+def _in_words(value: object) -> object:
+    """A number as it would be written."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 Quantiles = Annotated[
-    tuple[Annotated[float, Field(gt=0, lt=1)], ...],
+    tuple[Annotated[float, Field(ge=LOWEST, le=HIGHEST)], ...],
     BeforeValidator(_ascending),
-    Field(min_length=1, max_length=MOST_QUANTILES, description="each between 0 and 1"),
+    AfterValidator(_told_apart),
+    Field(
+        min_length=1,
+        max_length=MOST_QUANTILES,
+        description=f"each from {LOWEST} to {HIGHEST}",
+    ),
+]
+Horizon = Annotated[
+    str,
+    BeforeValidator(_in_words),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
 GrainName = Annotated[
     Grain,
+    AfterValidator(_whole_steps),
     Field(description="quarter, hour or day", json_schema_extra={"enum": list(GRAINS)}),
 ]
 Seed = Annotated[int, Field(ge=0, lt=1 << 31, description="the same seed, the same figures")]
@@ -58,7 +108,7 @@ class Words(BaseModel):
 class Point(Words):
     """One row of a series."""
 
-    timestamp: AwareDatetime = Field(description="start of the step, ISO 8601 with offset")
+    timestamp: Instant = Field(description="start of the step, ISO 8601 with offset")
     value: Value | None = Field(description="null is a gap")
 
 
@@ -66,10 +116,10 @@ class Covariate(BaseModel):
     """What else is known of a step: any columns of numbers."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Value | None]
+    __pydantic_extra__: dict[str, Known | None]
 
-    timestamp: AwareDatetime = Field(description="start of the step")
-    known: AwareDatetime | None = Field(
+    timestamp: Instant = Field(description="start of the step")
+    known: Instant | None = Field(
         None, description="when it was known; all along when left out, as of a calendar"
     )
 
@@ -77,8 +127,8 @@ class Covariate(BaseModel):
 class Curtailed(Words):
     """A span in which less is drawn."""
 
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Instant
+    end: Instant
     left: Annotated[float, Field(ge=0, le=1)] = Field(
         description="share of the figure that is left"
     )
@@ -87,21 +137,28 @@ class Curtailed(Words):
 class Added(Words):
     """More, or less, from an instant on."""
 
-    start: AwareDatetime
+    start: Instant
     value: Value = Field(description="in the unit of the series")
 
 
 class Priced(Words):
     """A price that is foreseen."""
 
-    timestamp: AwareDatetime
+    timestamp: Instant
     price_per_mwh: Value
+
+
+def _each_once(prices: tuple[Priced, ...]) -> tuple[Priced, ...]:
+    for at, count in Counter(each.timestamp for each in prices).items():
+        if count > 1:
+            raise ValueError(f"{at.isoformat()} is given {count} times")
+    return prices
 
 
 class Supposed(Words):
     """Conditions under which the forecast is to hold."""
 
-    prices: tuple[Priced, ...] = ()
+    prices: Annotated[tuple[Priced, ...], AfterValidator(_each_once)] = ()
     curtailments: tuple[Curtailed, ...] = ()
     additions: tuple[Added, ...] = ()
 
@@ -117,8 +174,10 @@ class Custom(Words):
         None, description="meters whose sum is meant"
     )
     quantity: Quantity = Field(Quantity.LOAD, description="of the meters")
-    unit: Annotated[str, Field(max_length=16)] = Field("", description="of the rows, to be told")
-    horizon: float | str = Field(7, description="days, or as 24h or 7d; at most FORECAST_DAYS")
+    unit: Annotated[str, Field(max_length=16, pattern=r"^\P{Cc}*$")] = Field(
+        "", description="of the rows, to be told"
+    )
+    horizon: Horizon = Field("7", description="days, or as 24h or 7d; at most FORECAST_DAYS")
     grain: GrainName = Grain.HOUR
     model: ModelName = Field(ModelName.AUTO, description="a model by name, or auto")
     quantiles: Quantiles = QUANTILES
@@ -134,6 +193,8 @@ class Custom(Words):
     def _one_form(self) -> "Custom":
         if sum(each is not None for each in (self.series, self.csv, self.meters)) != 1:
             raise ValueError("bring one of series, csv or meters")
+        if len(set(self.meters or ())) < len(self.meters or ()):
+            raise ValueError("meters: each only once")
         return self
 
     def brought(self, longest_days: int) -> Brought:
@@ -144,9 +205,6 @@ class Custom(Words):
         InputError
             What is wrong with the rows or with the horizon.
         """
-        if self.grain not in GRAINS:
-            detail = f"want one of {', '.join(GRAINS)}, not {self.grain}"
-            raise InputError(f"grain: {detail}", [Problem("bad_grain", detail, field="grain")])
         ask = Ask(
             horizon=horizon_of(self.horizon, longest_days),
             grain=self.grain,
@@ -166,6 +224,22 @@ class Custom(Words):
             scenario=None if self.scenario is None else _scenario(self.scenario),
         )
 
+    @contextmanager
+    def in_own_words(self) -> Iterator[None]:
+        """What is wrong with the series, by the names under which it was brought."""
+        try:
+            yield
+        except InputError as error:
+            yet = [self._named(problem) for problem in error.problems]
+            places = [(_place(problem), problem.detail) for problem in yet]
+            said = "; ".join(f"{place}: {detail}" if place else detail for place, detail in places)
+            raise type(error)(said or str(error), yet) from error
+
+    def _named(self, problem: Problem) -> Problem:
+        if self.meters is not None and problem.field in OWN_NAMES:
+            return replace(problem, field="meters", row=None)
+        return replace(problem, field=OWN_NAMES.get(problem.field or "", problem.field))
+
     def _rows(self) -> pl.DataFrame | None:
         if self.meters is not None:
             return None
@@ -179,7 +253,7 @@ class Custom(Words):
             raise InputError(f"csv: {detail}", [Problem("too_short", detail, field="csv")])
         return pl.DataFrame(
             {
-                "start_utc": [at.astimezone(UTC) for at, _ in rows],
+                "start_utc": [at for at, _ in rows],
                 "value": [row[1] for row in rows],
             },
             schema={"start_utc": frames.UTC, "value": pl.Float64},
@@ -189,10 +263,13 @@ class Custom(Words):
         if not self.covariates:
             return None
         names = dict.fromkeys(name for each in self.covariates for name in each.__pydantic_extra__)
+        if taken := [name for name in OWN_COLUMNS if name in names]:
+            detail = f"no covariate can be called {', '.join(taken)}"
+            raise InputError(detail, [Problem("bad_column", detail, field="covariates")])
         rows: list[dict[str, Any]] = [
             {
-                "start_utc": each.timestamp.astimezone(UTC),
-                "known_utc": (each.known or EPOCH).astimezone(UTC),
+                "start_utc": each.timestamp,
+                "known_utc": each.known or EPOCH,
                 **each.__pydantic_extra__,
             }
             for each in self.covariates
@@ -203,7 +280,7 @@ class Custom(Words):
 
 def _scenario(supposed: Supposed) -> Scenario:
     prices = pl.DataFrame(
-        [(each.timestamp.astimezone(UTC), each.price_per_mwh) for each in supposed.prices],
+        [(each.timestamp, each.price_per_mwh) for each in supposed.prices],
         schema={"start_utc": frames.UTC, "price_per_mwh": pl.Float64},
         orient="row",
     )
@@ -227,34 +304,74 @@ def from_csv(text: str) -> list[tuple[datetime, float | None]]:
     InputError
         With a problem for the first rows that cannot be read.
     """
-    reader = csv.DictReader(text.splitlines())
-    lacking = [name for name in ("timestamp", "value") if name not in (reader.fieldnames or ())]
+    reader = csv.DictReader(text.removeprefix("\ufeff").splitlines())
+    try:
+        _check_header(reader.fieldnames or ())
+        return _read(reader)
+    except csv.Error as error:
+        detail = f"line {reader.line_num + 1} cannot be read: {error}"
+        raise InputError(f"csv: {detail}", [Problem("bad_csv", detail, field="csv")]) from error
+
+
+def _check_header(names: Sequence[str]) -> None:
+    lacking = [name for name in ("timestamp", "value") if name not in names]
     if lacking:
         problems = [Problem("bad_column", "the CSV lacks it", field=name) for name in lacking]
         raise InputError(f"the CSV lacks the column {', '.join(lacking)}", problems)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        problems = [Problem("bad_column", "the CSV has it twice", field=name) for name in twice]
+        raise InputError(f"the CSV has the column {', '.join(twice)} twice", problems)
+
+
+def _read(reader: "csv.DictReader[str]") -> list[tuple[datetime, float | None]]:
     rows: list[tuple[datetime, float | None]] = []
     problems = []
     for row, cells in enumerate(reader):
+        if None in cells:  # as of 1,5 where a comma divides columns
+            said = "there are more values than columns"
+            problems.append(Problem("bad_csv", said, field="csv", row=row))
+            continue
         at, value = (cells["timestamp"] or "").strip(), (cells["value"] or "").strip()
         try:
-            stamp = datetime.fromisoformat(at).astimezone(UTC) if OFFSET.search(at) else None
-        except (ValueError, OverflowError):
-            stamp = None
-        if stamp is None:
+            stamp = _INSTANT.validate_python(at)
+        except ValueError:
             said = f"{at!r} is no ISO 8601 time with offset"
             problems.append(Problem("bad_timestamp", said, field="timestamp", row=row))
             continue
         try:
-            rows.append((stamp, float(value) if value else None))
+            rows.append((stamp, _figure(value) if value else None))
         except ValueError:
-            said = f"{value!r} is no number"
+            said = f"{value!r} is no number within ±{LARGEST:g}"
             problems.append(Problem("bad_value", said, field="value", row=row))
     if problems:
         first = problems[0]
         more = f" ({len(problems)} rows cannot be read)" if len(problems) > 1 else ""
-        raise InputError(f"csv row {first.row}: {first.detail}{more}", problems[:MOST_TOLD])
+        raise InputError(f"{_place(first)}: {first.detail}{more}", problems[:MOST_TOLD])
     return rows
 
 
-OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$")
+def _figure(text: str) -> float:
+    found = number(text)
+    if not abs(found) <= LARGEST:
+        raise ValueError(text)
+    return found
+
+
+_INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(Instant)
+
+
+def _place(problem: Problem) -> str:
+    row = None if problem.row is None else f"row {problem.row}"
+    return ", ".join(word for word in (row, problem.field) if word)
+
+
+OWN_NAMES: Final = {
+    "start_utc": "timestamp",
+    "known_utc": "known",
+    "value": "value",
+    "start": "timestamp",
+    "end": "timestamp",
+}
+"""What is called so within is called so by callers; `start` and `end` are those of the series."""
 MOST_TOLD: Final = 10

@@ -1,7 +1,7 @@
 """What each kind of job does with the stores: the one list that all runners share."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from wattbook import __version__, asking
-from wattbook.core.errors import ConflictError, InputError, Problem
+from wattbook.core import factors, periods
+from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
 from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
 from wattbook.core.ingest import IntervalLabel
@@ -25,7 +26,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format
 from wattbook.core.training import Quantity
 from wattbook.fields import Instant
-from wattbook.flows import device, forecast, pull, report, retention, rollup, sites
+from wattbook.flows import device, entities, forecast, pull, report, retention, rollup, sites
 from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
@@ -36,6 +37,8 @@ from wattbook.ports.reports import Filed
 from wattbook.settings import Settings
 from wattbook.wiring import Runtime, open_source
 
+MODELLING: Final = "steps"
+"""In what the progress of forecasts is counted."""
 QUARTERS: Final = "quarters"
 """In what the progress of roll-ups is counted."""
 AFTER_THE_HOUR: Final = timedelta(minutes=5)
@@ -163,7 +166,6 @@ class Forecast(Params):
     def _one_subject(self) -> Self:
         if (self.entity_id is None) == (self.input is None):
             raise ValueError("name entity_id or input, one of the two")
-        _check_grain(self.grain)
         return self
 
 
@@ -178,8 +180,9 @@ class Retrain(Params):
     seed: asking.Seed = 0
 
     @model_validator(mode="after")
-    def _whole_steps(self) -> Self:
-        _check_grain(self.grain)
+    def _of_one(self) -> Self:
+        if self.entity_id is None and self != Retrain.model_construct():
+            raise ValueError("without entity_id all series are forecast as they were asked for")
         return self
 
 
@@ -192,11 +195,6 @@ class ImportInfluxdb(Params):
     interval_label: IntervalLabel | None = Field(
         None, description="which end of an interval is stamped; before INFLUXDB_INTERVAL_LABEL"
     )
-
-
-def _check_grain(grain: Grain) -> None:
-    if grain not in asking.GRAINS:
-        raise ValueError(f"grain: want one of {', '.join(asking.GRAINS)}")
 
 
 PARAMS: Final[dict[JobKind, type[Params]]] = {
@@ -282,8 +280,57 @@ def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, An
             )
             for fault in error.errors()
         ]
-        said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
-        raise InputError(f"bad parameters of {kind}: {said}", problems) from error
+        raise refused(kind, problems) from error
+
+
+def refused(kind: str, problems: list[Problem]) -> InputError:
+    """Error of a job that cannot be meant."""
+    said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+    return InputError(f"bad parameters of {kind}: {said}", problems)
+
+
+async def check(kind: JobKind, params: Mapping[str, Any], runtime: Runtime) -> None:
+    """Refuse a job of which it is known already that it cannot succeed.
+
+    Raises
+    ------
+    InputError
+        With a problem for each parameter that names what is not there, or has not come yet.
+    """
+    told = PARAMS[kind].model_validate(params)
+    problems: list[Problem] = []
+    if isinstance(told, Report):
+        problems += await _amiss(
+            "entity_id", entities.find(told.entity_id, registry=runtime.registry)
+        )
+        problems += await _amiss("factor_set", _factors(told.factor_set, runtime))
+        problems += await _amiss("end", _countable(told.period))
+        if told.as_of is not None and told.as_of > runtime.clock.now():
+            problems.append(Problem("bad_period", "as_of has not come yet", field="params.as_of"))
+    elif isinstance(told, Forecast | Retrain) and told.entity_id is not None:
+        problems += await _amiss("entity_id", forecast.named(asked(told), ports=runtime))
+    elif isinstance(told, Forecast) and told.input is not None:
+        problems += await _amiss("input", runtime.forecasts.input(told.input))
+    if problems:
+        raise refused(kind, problems)
+
+
+async def _amiss(name: str, looking: Awaitable[object]) -> list[Problem]:
+    """What is wrong with a parameter, if looking for what it names finds nothing."""
+    try:
+        await looking
+    except (UnknownEntityError, InputError, ConflictError) as error:
+        reason = next((problem.reason for problem in error.problems), "unknown_entity")
+        return [Problem(reason, str(error), field=f"params.{name}")]
+    return []
+
+
+async def _factors(name: str, runtime: Runtime) -> None:
+    factors.of_technologies(runtime.factors, name)
+
+
+async def _countable(period: Period) -> None:
+    periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
 
 
 def _child(share: Share) -> Child:
@@ -421,15 +468,18 @@ def _forecast(runtime: Runtime) -> Duty:
         job = running.claim.job
         told = Forecast.model_validate(job.params)
         days = runtime.settings.forecast_days
-        running.step(0, 1, "forecasts")
+        tell = _steps(running)
         if told.input is None:
             horizon = timedelta(days=days)
-            run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
+            run = await forecast.make(
+                job.job_id, asked(told), horizon, ports=runtime, progress=tell
+            )
         else:
             content = await runtime.forecasts.input(told.input)
-            brought = asking.Custom.model_validate_json(content).brought(days)
-            run = await forecast.make_custom(job.job_id, brought, ports=runtime)
-        running.progress = Progress(1, 1, "forecasts")
+            custom = asking.Custom.model_validate_json(content)
+            with custom.in_own_words():
+                brought = custom.brought(days)
+                run = await forecast.make_custom(job.job_id, brought, ports=runtime, progress=tell)
         return {
             "run_id": run.run_id,
             "entity_id": run.asked.entity_id,
@@ -439,6 +489,16 @@ def _forecast(runtime: Runtime) -> Duty:
         }
 
     return foresee
+
+
+def _steps(running: Running) -> Callable[[int, int], None]:
+    """Moves the progress of a forecast, which is ended from without."""
+    running.step(0, forecast.STEPS, MODELLING)
+
+    def tell(done: int, total: int) -> None:
+        running.progress = Progress(done, total, MODELLING)
+
+    return tell
 
 
 def asked(told: Forecast | Retrain) -> Asked:
@@ -466,14 +526,14 @@ def _retrain(runtime: Runtime) -> Duty:
                 return Divided(tuple(_retraining(each) for each in wanted))
             return _retrained()
         horizon = timedelta(days=runtime.settings.forecast_days)
-        running.step(0, 1, "forecasts")
+        tell = _steps(running)
         if job.parent_id is not None:
             try:
                 await forecast.check(asked(told), horizon, ports=runtime)
             except (InputError, ConflictError):  # too little is known yet of one among many
+                tell(forecast.STEPS, forecast.STEPS)
                 return _retrained(too_little=1)
-        run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime)
-        running.progress = Progress(1, 1, "forecasts")
+        run = await forecast.make(job.job_id, asked(told), horizon, ports=runtime, progress=tell)
         return _retrained(forecasts=1, without_model=run.basis is not Basis.MODEL)
 
     return retrain
@@ -500,7 +560,9 @@ def _retraining(wanted: Asked) -> Child:
         quantiles=wanted.quantiles,
         seed=wanted.seed,
     )
-    return Child(params=told.model_dump(mode="json"), progress=Progress(0, 1, "forecasts"))
+    return Child(
+        params=told.model_dump(mode="json"), progress=Progress(0, forecast.STEPS, MODELLING)
+    )
 
 
 def _import_influxdb(runtime: Runtime) -> Duty:

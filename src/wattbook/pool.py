@@ -11,6 +11,7 @@ import sys
 import traceback
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from wattbook.core.forecast.outlook import Ask, Outlook
     from wattbook.core.forecast.scenario import Scenario
+    from wattbook.ports.forecaster import Step
 
 THREADS: Final = (
     "POLARS_MAX_THREADS",
@@ -69,11 +71,17 @@ class Seat:
         """Whether it can be asked."""
         return self._process.poll() is None
 
-    def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401 -- pickled
-        """What the process makes of a task; raises what it raised."""
+    def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]], step: "Step | None" = None) -> Any:  # noqa: ANN401 -- pickled
+        """What the process makes of a task, with a `step` for each of its own.
+
+        Raises what was raised there.
+        """
         try:
             self._line.send(task)
-            done, answer = self._line.recv()
+            while (told := self._line.recv()) is None:
+                if step is not None:
+                    step()
+            done, answer = told
         except (EOFError, OSError) as error:
             self.kill()
             code = self._process.returncode
@@ -110,13 +118,17 @@ class Pool:
         origin: datetime | None = None,
         covariates: "pl.DataFrame | None" = None,
         scenario: "Scenario | None" = None,
+        step: "Step | None" = None,
     ) -> "Outlook":
         """What comes after `history`; who no longer waits for it ends the process."""
         told = {"origin": origin, "covariates": covariates, "scenario": scenario}
         seat = await self._free.get()
         try:
             seat = await self._ready(seat)
-            asking = asyncio.ensure_future(asyncio.to_thread(seat.ask, ((history, ask), told)))
+            loop = asyncio.get_running_loop()
+            heard = None if step is None else partial(_heard, loop, step)
+            whole = asyncio.to_thread(seat.ask, ((history, ask), told), heard)
+            asking = asyncio.ensure_future(whole)
             try:
                 outlook: Outlook = await asyncio.shield(asking)
             except asyncio.CancelledError:
@@ -144,6 +156,10 @@ class Pool:
         return fresh
 
 
+def _heard(loop: asyncio.AbstractEventLoop, step: "Step") -> None:
+    loop.call_soon_threadsafe(step)
+
+
 def _serve(line: Connection) -> None:
     """Work on tasks until the other end of the line is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
@@ -157,14 +173,16 @@ def _serve(line: Connection) -> None:
         try:
             from wattbook.models.auto import forecast  # noqa: PLC0415 -- an extra, and slow
 
-            answer = (True, forecast(*args, **told))
+            answer = (True, forecast(*args, **told, step=partial(line.send, None)))
         except WattbookError as error:
             answer = (False, error)
         except ModuleNotFoundError as error:
             said = f"{error.name} is missing: pip install 'wattbook[forecast]'"
             answer = (False, UnavailableError(said))
-        except Exception:  # noqa: BLE001 -- whatever it was, it is told where the answer is awaited
-            answer = (False, RuntimeError(traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 -- whatever it was, it is told where it is awaited
+            broken = RuntimeError(f"{type(error).__name__}: {error}")
+            broken.add_note(traceback.format_exc())  # goes along, into the log
+            answer = (False, broken)
         try:
             line.send(answer)
         except OSError:  # nobody waits any more

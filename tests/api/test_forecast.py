@@ -44,6 +44,11 @@ def rows(hours: int = DAYS * 24) -> list[dict[str, Any]]:
     return [{"timestamp": (T + at * HOUR).isoformat(), "value": load(at)} for at in range(hours)]
 
 
+def as_csv(lines: list[dict[str, Any]]) -> str:
+    told = (f"{line['timestamp']},{line['value']}\n" for line in lines)
+    return "timestamp,value\n" + "".join(told)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(tmp_path_factory) -> AsyncIterator[httpx.AsyncClient]:
     """One service for all: what they ask for is not the same, and processes start slowly."""
@@ -210,7 +215,10 @@ async def test_runs_are_listed_and_one_of_the_past_can_be_chosen(client) -> None
     listed = (await client.get(f"{F}/runs", params={"entity_id": "site:pecos-1"})).json()
     page = (await client.get(f"{F}/runs", params={"limit": 1})).json()
 
+    by_id = (await client.get(f"{F}/runs", params={"entity_id": "pecos-1"})).json()
+
     assert made["run_id"] in [run["run_id"] for run in listed["runs"]]
+    assert by_id == listed
     assert "rows" not in listed["runs"][0]
     assert page["cursor"] is not None
     then = await get(client, "load", entity_id="pecos-1", as_of=made["known_utc"])
@@ -223,17 +231,22 @@ async def test_runs_are_listed_and_one_of_the_past_can_be_chosen(client) -> None
 
 
 async def test_a_series_of_ones_own_as_rows_as_csv_and_as_meters_is_the_same(client) -> None:
-    text = "timestamp,value\n" + "".join(f"{row['timestamp']},{row['value']}\n" for row in rows())
     as_rows = (await custom(client)).json()
-    as_csv = (await custom(client, csv=text, horizon="24h")).json()
+    as_text = (await custom(client, csv=as_csv(rows()), horizon="24h")).json()
     backwards = (await custom(client, series=rows()[::-1])).json()
 
     assert as_rows["entity_id"] is None
-    assert as_rows["rows"] == as_csv["rows"] == backwards["rows"]
+    assert as_rows["rows"] == as_text["rows"] == backwards["rows"]
     assert len(as_rows["rows"]) == 24
     of_meters = await custom(client, meters=["pecos-1.main"])
     assert of_meters.status_code == 200
     assert of_meters.json()["meters"] == ["pecos-1.main"]
+
+
+async def test_a_csv_as_spreadsheets_write_it_is_read(client) -> None:
+    text = "\ufeff" + as_csv(rows()).replace("\n", "\r\n")
+
+    assert (await custom(client, csv=text)).status_code == 200
 
 
 @pytest.mark.slow
@@ -282,6 +295,35 @@ async def test_who_does_not_wait_gets_a_job_whose_run_is_the_same_document(clien
     assert document["seed"] == 11
 
 
+async def test_how_all_are_forecast_is_not_asked_anew(client) -> None:
+    order = {"kind": "retrain", "params": {"grain": "day"}}
+
+    answer = await client.post("/api/v1/jobs", json=order)
+
+    assert answer.status_code == 422
+    assert "as they were asked for" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "field"),
+    [
+        ("forecast", {"entity_id": "nobody"}, "entity_id"),
+        ("forecast", {"entity_id": "planet:x"}, "entity_id"),
+        ("forecast", {"entity_id": "network:bitcoin"}, "entity_id"),
+        ("forecast", {"input": "0" * 64}, "input"),
+        ("retrain", {"entity_id": "site:nobody"}, "entity_id"),
+        ("forecast", {"entity_id": "pecos-1", "grain": "week"}, "grain"),
+    ],
+)
+async def test_a_job_that_cannot_succeed_is_refused_at_once(client, kind, params, field) -> None:
+    answer = await client.post("/api/v1/jobs", json={"kind": kind, "params": params})
+
+    assert answer.status_code == 422, answer.text
+    assert [fault["field"] for fault in answer.json()["errors"]] == [f"params.{field}"]
+
+
+NEW_YEAR = "2026-01-01T00:00:00Z"
+YEAR_1, LATEST = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
 WITHOUT_OFFSET = [{"timestamp": "2026-01-01T00:00:00", "value": 1}]
 CROOKED = [
     {"timestamp": (T + at * timedelta(minutes=61)).isoformat(), "value": 1} for at in range(99)
@@ -297,9 +339,9 @@ CROOKED = [
         ({"series": [{**row, "value": None} for row in rows()]}, 422, "all_null"),
         ({"series": [*rows(), rows(1)[0]]}, 422, "duplicate"),
         ({"series": WITHOUT_OFFSET}, 422, "timezone_aware"),
-        ({"series": [{"timestamp": "soon", "value": 1}]}, 422, "datetime_from_date_parsing"),
+        ({"series": [{"timestamp": "soon", "value": 1}]}, 422, "value_error"),
         ({"series": [{"timestamp": "2026-01-01T00:00:00Z"}]}, 422, "missing"),
-        ({"series": [{"timestamp": "2026-01-01T00:00:00Z", "value": "x"}]}, 422, "float_parsing"),
+        ({"series": [{"timestamp": "2026-01-01T00:00:00Z", "value": "x"}]}, 422, "float_type"),
         ({"series": "x"}, 422, "tuple_type"),
         ({"csv": "a,b\n1,2"}, 422, "bad_column"),
         ({"csv": "timestamp,value\n2026-01-01T00:00:00Z,x"}, 422, "bad_value"),
@@ -317,10 +359,35 @@ CROOKED = [
         ({"grain": "fortnight"}, 422, "enum"),
         ({"timezone": "Mars/Olympus"}, 422, "bad_period"),
         ({"country": "XX"}, 422, "unknown_calendar"),
-        ({"quantiles": [0, 1]}, 422, "greater_than"),
+        ({"quantiles": [0, 1]}, 422, "greater_than_equal"),
         ({"quantiles": []}, 422, "too_short"),
         ({"quantiles": ["x"]}, 422, "float_parsing"),
         ({"quantiles": [0.5, 0.5]}, 422, "bad_quantile"),
+        ({"quantiles": [0.5, 0.50000000001]}, 422, "bad_quantile"),
+        ({"horizon": True}, 422, "string_type"),
+        ({"horizon": "1_0"}, 422, "bad_horizon"),
+        ({"horizon": "\u0663"}, 422, "bad_horizon"),
+        ({"series": [{**row, "value": True} for row in rows(99)]}, 422, "float_type"),
+        ({"series": [{**row, "value": 1e308} for row in rows(99)]}, 422, "less_than_equal"),
+        ({"csv": as_csv([{**row, "value": "-1e101"} for row in rows(99)])}, 422, "bad_value"),
+        ({"series": [{"timestamp": 1767225600, "value": 1}]}, 422, "value_error"),
+        ({"series": [{"timestamp": YEAR_1, "value": 1}]}, 422, "value_error"),
+        ({"series": [*rows(48), {"timestamp": "1901-01-01T00:00:00Z", "value": 1}]}, 422,
+         "bad_period"),
+        ({"unit": "k\0W"}, 422, "string_pattern_mismatch"),
+        ({"meters": ["pecos-1.main", "pecos-1.main"]}, 422, "value_error"),
+        ({"covariates": [{"timestamp": YEAR_1, "t": 1}]}, 422, "value_error"),
+        ({"covariates": [{"timestamp": NEW_YEAR, "known": LATEST, "t": 1}]}, 422, "value_error"),
+        ({"covariates": [{"timestamp": NEW_YEAR, "step": 1}]}, 422, "bad_column"),
+        ({"covariates": [{"timestamp": NEW_YEAR, "start_utc": 1}]}, 422, "bad_column"),
+        ({"scenario": {"additions": [{"start": YEAR_1, "value": 1}]}}, 422, "value_error"),
+        ({"scenario": {"prices": [{"timestamp": NEW_YEAR, "price_per_mwh": 1}] * 2}}, 422,
+         "value_error"),
+        ({"csv": "timestamp,value,value\n2026-01-01T00:00:00Z,1,2"}, 422, "bad_column"),
+        ({"csv": "timestamp,value\n2026-01-01T00:00:00Z,1,5"}, 422, "bad_csv"),
+        ({"csv": "timestamp,value\n2026-01-01T00:00:00Z," + "1" * 200_000}, 422, "bad_csv"),
+        ({"csv": "timestamp,value\n2026-01-01T00:00:00Z,1_0"}, 422, "bad_value"),
+        ({"csv": f"timestamp,value\n{YEAR_1},1"}, 422, "bad_timestamp"),
         ({"wait": -1}, 422, "greater_than_equal"),
         ({"wait": 1e6}, 422, "less_than_equal"),
         ({"seed": -1}, 422, "greater_than_equal"),
@@ -361,6 +428,41 @@ async def test_bad_input_gets_a_precise_problem(client, body, status, reason) ->
     assert problem["detail"]
 
 
+HALF_PAST = {"timestamp": "2026-01-02T00:30:00Z", "value": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "row"),
+    [
+        ({"series": CROOKED}, "timestamp", 1),
+        ({"series": [HALF_PAST, *rows()]}, "timestamp", 0),
+        ({"series": [*rows()[::-1], HALF_PAST]}, "timestamp", DAYS * 24),
+        ({"series": [*rows(), rows(6)[5]]}, "timestamp", 5),
+        ({"csv": as_csv([*rows(), HALF_PAST])}, "timestamp", DAYS * 24),
+        ({"csv": as_csv([{**row, "value": "inf"} for row in rows()])}, "value", 0),
+        ({"csv": as_csv([{**row, "value": ""} for row in rows()])}, "value", None),
+        ({"series": rows(10)}, "value", None),
+    ],
+)
+async def test_a_fault_has_the_name_and_row_that_the_caller_gave(client, body, field, row) -> None:
+    answer = await custom(client, **body)
+
+    assert answer.status_code == 422, answer.text
+    fault, *_ = answer.json()["errors"]
+    assert (fault["field"], fault.get("row")) == (field, row)
+    assert field in answer.json()["detail"]
+    assert "start_utc" not in answer.text
+
+
+async def test_what_is_amiss_with_meters_is_said_of_the_meters(client) -> None:
+    site = {**SITE, "id": "silent", "name": "Silent"}
+    assert (await client.post("/api/v1/sites", json=site)).status_code == 201
+
+    answer = await custom(client, meters=["silent.main"])
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "meters")
+
+
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])
 async def test_what_is_no_number_is_refused_by_its_row(client, literal) -> None:
     body = (
@@ -389,19 +491,25 @@ async def test_a_csv_with_what_is_no_number_is_refused(client) -> None:
     ("path", "asked", "status", "field"),
     [
         ("load", {}, 422, "entity_id"),
-        ("load", {"entity_id": "nobody"}, 404, None),
+        ("load", {"entity_id": "nobody"}, 404, "entity_id"),
         ("load", {"entity_id": "planet:x"}, 422, "entity_id"),
         ("load", {"entity_id": "pecos-1", "horizon": "99"}, 422, "horizon"),
         ("load", {"entity_id": "pecos-1", "model": "lstm"}, 422, "model"),
         ("load", {"entity_id": "pecos-1", "grain": "month"}, 422, "grain"),
         ("load", {"entity_id": "pecos-1", "quantiles": "a"}, 422, "quantiles"),
         ("load", {"entity_id": "pecos-1", "quantiles": "0.5,2"}, 422, "quantiles"),
+        ("load", {"entity_id": "pecos-1", "quantiles": "0.5,0.50000000001"}, 422, "quantiles"),
+        ("load", {"entity_id": "pecos-1", "quantiles": "0.999999999"}, 422, "quantiles"),
+        ("load", {"entity_id": "pecos-1", "horizon": "1_0"}, 422, "horizon"),
+        ("load", {"entity_id": "pecos-1", "as_of": "2100-01-01T00:00:00Z"}, 422, "as_of"),
         ("load", {"entity_id": "pecos-1", "wait": "long"}, 422, "wait"),
         ("load", {"entity_id": "pecos-1", "horzon": "1"}, 422, "horzon"),
         ("hashrate", {"entity_id": "nobody"}, 404, None),
-        ("backtest", {"series": "nobody"}, 404, None),
+        ("backtest", {"series": "nobody"}, 404, "series"),
+        ("backtest", {"series": "load:load:x"}, 422, "series"),
         ("backtest", {}, 422, "series"),
-        ("runs", {"entity_id": "x"}, 422, "entity_id"),
+        ("runs", {"entity_id": "x"}, 404, "entity_id"),
+        ("runs", {"entity_id": "planet:x"}, 422, "entity_id"),
         ("runs", {"cursor": "x"}, 422, "cursor"),
         ("runs", {"limit": 0}, 422, "limit"),
     ],

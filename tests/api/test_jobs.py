@@ -121,11 +121,13 @@ async def test_the_same_key_is_the_same_job_and_another_body_a_conflict(client) 
 
     first = await client.post(JOBS, json=order)
     second = await client.post(JOBS, json=order)
-    other = await client.post(JOBS, json={**order, "params": {"everything": True}})
+    others = ({"params": {"everything": True}}, {"priority": 1})
+    refused = [await client.post(JOBS, json=order | other) for other in others]
 
     assert first.json()["job_id"] == second.json()["job_id"]
-    assert other.status_code == 409
-    assert other.json()["errors"][0]["field"] == "idempotency_key"
+    for answer in refused:
+        assert answer.status_code == 409
+        assert answer.json()["errors"][0]["field"] == "idempotency_key"
 
 
 @pytest.mark.parametrize(

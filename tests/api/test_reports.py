@@ -99,7 +99,8 @@ async def test_reports_are_listed_newest_first_page_by_page(client) -> None:
     operator = await made(client, entity_id="operator:alder", formats=["csv", "json"])
 
     first = (await client.get(REPORTS, params={"entity_id": "site:pecos-1", "limit": 2})).json()
-    rest = (await client.get(REPORTS, params={"cursor": first["cursor"]})).json()
+    asked = {"entity_id": "pecos-1", "cursor": first["cursor"]}  # the same in other words
+    rest = (await client.get(REPORTS, params=asked)).json()
     (newest, *_) = (await client.get(REPORTS)).json()["reports"]
 
     assert [each["report_id"] for each in first["reports"]] == ids[:0:-1]
@@ -119,13 +120,27 @@ async def test_ids_of_reports_cannot_be_guessed(client) -> None:
     assert all(len(each) == 32 for each in ids)
 
 
+async def test_a_list_is_of_an_entity_by_either_of_its_names(client) -> None:
+    made_one = await made(client, formats=["csv"])
+    await made(client, entity_id="operator:alder", formats=["csv"])
+
+    async def ids(entity_id: str) -> list[str]:
+        answer = await client.get(REPORTS, params={"entity_id": entity_id})
+        return [each["report_id"] for each in answer.json()["reports"]]
+
+    assert await ids("pecos-1") == await ids("site:pecos-1") == [made_one["report_id"]]
+    assert len(await ids("alder")) == len(await ids("operator:alder")) == 1
+    assert await ids("operator:gone") == []
+    assert (await client.get(REPORTS, params={"entity_id": "nobody"})).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "status", "field"),
     [
         (f"{REPORTS}/{'0' * 32}.pdf", 404, "report_id"),
         (f"{REPORTS}/{'0' * 32}.docx", 422, "form"),
         (f"{REPORTS}/%00.pdf", 404, "report_id"),
-        (f"{REPORTS}?entity_id=pecos-1", 422, "entity_id"),
+        (f"{REPORTS}?entity_id=planet:pecos-1", 422, "entity_id"),
         (f"{REPORTS}?cursor=xyz", 422, "cursor"),
         (f"{REPORTS}?limit=0", 422, "limit"),
         (f"{REPORTS}?sight=a", 422, "sight"),
@@ -170,22 +185,34 @@ async def test_an_order_that_cannot_be_meant_is_refused_by_name(client, params, 
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "field", "said"),
     [
-        ({"entity_id": "nobody"}, "no site, operator or zone 'nobody'"),
-        ({"entity_id": "planet:mars"}, "no kind of entity"),
-        ({"as_of": "2100-01-01T00:00:00Z"}, "as_of has not come yet"),
-        ({"factor_set": "mine"}, "mine"),
-        ({"start": "1900-01-02T00:00:00Z"}, "more than 400000 buckets"),
+        ({"entity_id": "nobody"}, "entity_id", "no site, operator or zone 'nobody'"),
+        ({"entity_id": "planet:mars"}, "entity_id", "no kind of entity"),
+        ({"as_of": "2100-01-01T00:00:00Z"}, "as_of", "as_of has not come yet"),
+        ({"factor_set": "mine"}, "factor_set", "'mine' is none of"),
+        ({"start": "1900-01-02T00:00:00Z"}, "end", "more than 400000 buckets"),
     ],
 )
-async def test_what_only_the_job_can_find_out_is_its_error(client, params, said) -> None:
-    order = {"kind": "report", "params": ORDER["params"] | params}
+async def test_what_cannot_succeed_is_refused_at_once(client, params, field, said) -> None:
+    order = {"kind": "report", "params": {"entity_id": "pecos-1", **DAY} | params}
 
-    job = await ended(client, await client.post(JOBS, json=order))
+    answer = await client.post(JOBS, json=order)
 
-    assert (job["state"], len(job["attempts"])) == ("failed", 1)
-    assert said in job["error"]
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["field"] == f"params.{field}"
+    assert said in fault["detail"]
+    assert (await client.get(JOBS)).json()["jobs"] == []
+
+
+async def test_all_that_is_wrong_with_an_order_is_said_together(client) -> None:
+    params = {"entity_id": "nobody", **DAY, "factor_set": "mine"}
+
+    answer = await client.post(JOBS, json={"kind": "report", "params": params})
+
+    fields = [fault["field"] for fault in answer.json()["errors"]]
+    assert fields == ["params.entity_id", "params.factor_set"]
 
 
 async def test_the_service_answers_while_a_report_is_made(client) -> None:

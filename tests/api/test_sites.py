@@ -370,7 +370,6 @@ async def test_pages_show_every_site_once(client):
     second = (await client.get(SITES, params={"limit": 2, "cursor": first["cursor"]})).json()
 
     assert [site["id"] for site in first["sites"]] == ["a", "b"]
-    assert first["cursor"] == "Yg"  # base64url of b
     assert [site["id"] for site in second["sites"]] == ["c"]
     assert second["cursor"] is None
 

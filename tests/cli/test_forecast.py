@@ -28,6 +28,7 @@ def test_a_forecast_is_a_table_with_its_chart_and_is_made_once(run, readings) ->
     fresh = run("forecast", readings, "--days", "2", "--model", "naive", "--json", "--fresh")
 
     assert first.exit_code == 0, first.output
+    assert first.stderr == "forecast: succeeded, 8 of 8 steps\n"  # and nothing of the log
     assert "site:oslo-1 load   basis: naive (naive)" in first.stdout
     assert "●" in first.stdout
     assert "2026-01-29 01:00" in first.stdout  # where the site stands

@@ -1,13 +1,15 @@
 """Jobs on the command line: done here, or at a service; followed, cancelled, listed."""
 
+import http.server
 import json
 import re
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -75,6 +77,7 @@ def test_the_figures_of_a_period_are_computed_again(run, read):
         (("run", "aggregate", "--param", "start=2026-01-01T00:00:00Z"), 2, "belong together"),
         (("run", "aggregate", "--param", "sight=x"), 2, "params.sight"),
         (("run", "aggregate", "--param", "everything"), 2, "NAME=VALUE"),
+        (("run", "forecast", "--param", "entity_id=nowhere"), 2, "params.entity_id"),
         (("show", "nothing"), 3, "nothing"),
         (("watch", "nothing"), 3, "nothing"),
         (("cancel", "nothing"), 3, "nothing"),
@@ -170,6 +173,68 @@ def test_a_job_here_beside_a_service_says_where_to_ask(run, service):
 
     assert done.returncode == 5
     assert "--url" in done.stderr
+
+
+class Restarts:
+    """Answers for a job: once that it runs, is then away for a while, and last that it is done."""
+
+    def __init__(self, away_s: float) -> None:
+        self._away_s, self._asked = away_s, threading.Event()
+        self._server = self._listen("running", 0)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _run(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,)).start()
+        self._asked.wait()
+        self._server.shutdown()
+        self._server.server_close()
+        time.sleep(self._away_s)
+        self._server = self._listen("succeeded", self.port)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,)).start()
+
+    def _listen(self, state: str, port: int) -> http.server.HTTPServer:
+        asked = self._asked
+        progress = {"done": 0, "total": None, "unit": "steps"}
+        told = {"kind": "aggregate", "state": state, "progress": progress, "children": {}}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(told).encode())
+                asked.set()
+
+            def log_message(self, *_: object) -> None: ...
+
+        return http.server.HTTPServer(("127.0.0.1", port), Handler)
+
+
+def test_who_watches_outlives_a_restart_of_the_service(run):
+    with Restarts(away_s=1.0) as service:
+        result = run("jobs", "watch", "x", "--url", f"http://127.0.0.1:{service.port}")
+
+    assert (result.exit_code, document(result)["state"]) == (0, "succeeded"), result.output
+    said = [line for line in result.stderr.splitlines() if "asking again for 60 s" in line]
+    assert len(said) == 1
+    assert f"no service answers at http://127.0.0.1:{service.port}" in said[0]
+
+
+def test_a_service_that_stays_away_is_given_up(run, monkeypatch):
+    monkeypatch.setattr("wattbook.cli.jobs.PATIENCE_S", 0.5)
+    with Restarts(away_s=2.0) as service:
+        result = run("jobs", "watch", "x", "--url", f"http://127.0.0.1:{service.port}")
+
+    assert result.exit_code == 5
 
 
 def test_who_works_beside_a_service_needs_a_broker(folder, monkeypatch):

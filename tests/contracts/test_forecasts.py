@@ -160,11 +160,11 @@ async def test_what_was_asked_of_late_is_each_question_once(forecasts) -> None:
 async def test_what_callers_bring_is_kept_once_and_named_by_what_it_is(forecasts) -> None:
     content = "⚡ 中文".encode() * 1000
 
-    first, again = await forecasts.keep_input(content), await forecasts.keep_input(content)
+    first, again = [await forecasts.keep_input(content, at) for at in (T, T + DAY)]
 
     assert first == again
     assert await forecasts.input(first) == content
-    assert await forecasts.input(await forecasts.keep_input(b"")) == b""
+    assert await forecasts.input(await forecasts.keep_input(b"", T)) == b""
     for unknown in ("ab" * 32, "", "\0"):
         with pytest.raises(UnknownEntityError, match="nobody brought"):
             await forecasts.input(unknown)

@@ -54,6 +54,15 @@ async def test_the_same_key_and_order_are_the_same_job_and_another_order_is_refu
     assert (await jobs.jobs()).jobs == (first,)
 
 
+async def test_the_same_key_with_another_priority_is_refused(jobs: JobStore) -> None:
+    first = await jobs.submit(order(idempotency_key="k", priority=1))
+
+    with pytest.raises(ConflictError, match="with the priority 1") as caught:
+        await jobs.submit(order(idempotency_key="k", priority=2))
+    assert caught.value.problems[0].field == "idempotency_key"
+    assert await jobs.submit(order(idempotency_key="k", priority=1, requested_by="b")) == first
+
+
 async def test_of_many_who_submit_one_key_at_once_all_get_one_job(jobs) -> None:
     made = await asyncio.gather(*(jobs.submit(order(idempotency_key="k")) for _ in range(20)))
 

@@ -7,18 +7,23 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests.contracts.test_forecasts import PECOS, run
+from tests.contracts.test_reports import filed
 
 from wattbook.core import frames, rollup
 from wattbook.core.entities import Meter, MeterKind, Site
-from wattbook.core.errors import InputError
+from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind, JobState, Outcome
 from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
+from wattbook.core.report import Format
 from wattbook.core.retention import TALLY, Tombstone
 from wattbook.ports.jobs import Ending, Order
 from wattbook.ports.readings import Batch
+from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.registry import SqlRegistry
+from wattbook.stores.sql.reports import SqlReports
 from wattbook.stores.sql.retention import SqlRetention
 from wattbook.stores.sql.tombstones import SqlTombstones
 
@@ -72,6 +77,12 @@ def lines(until: dict[str, datetime], since: dict[str, datetime] | None = None) 
 def everybody(until: datetime) -> pl.DataFrame:
     return pl.DataFrame(
         [(None, until)], schema={"owner": pl.String, "until_utc": frames.UTC}, orient="row"
+    )
+
+
+def owners(until: datetime, *names: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        [(name, until) for name in names], schema=everybody(until).schema, orient="row"
     )
 
 
@@ -201,6 +212,56 @@ async def test_jobs_go_that_ended_before_and_clean_ups_stay(sql_engine) -> None:
     left = {job.kind: job.job_id for job in (await jobs.jobs()).jobs}
     assert left.keys() == {JobKind.AGGREGATE, JobKind.CLEANUP}
     assert left[JobKind.AGGREGATE] == kept.job_id
+
+
+async def test_reports_go_with_their_documents_by_their_owner(sql_engine) -> None:
+    reports, retention = SqlReports(sql_engine), SqlRetention(sql_engine)
+    for name, entity_id, days in (("a", "site:s", 1), ("b", "site:s", 9), ("c", "operator:o", 1)):
+        made = filed(name, entity_id=entity_id, created=T + days * DAY)
+        await reports.file(made, {Format.CSV: b"x"})
+    line = T + 5 * DAY
+
+    found = await retention.tally(Kind.REPORTS, everybody(line))
+    await retention.remove(Kind.REPORTS, owners(line, "site:s"), line)
+
+    assert sorted(found.select("owner", "rows").rows()) == [("operator:o", 1), ("site:s", 1)]
+    left = (await reports.reports()).reports
+    assert [each.report_id for each in left] == ["b", "c"]
+    with pytest.raises(UnknownEntityError):
+        await reports.document("a", Format.CSV)
+
+
+async def test_forecasts_go_but_for_the_newest_of_a_series_before_the_line(sql_engine) -> None:
+    forecasts, retention = SqlForecasts(sql_engine), SqlRetention(sql_engine)
+    by_day = replace(PECOS, grain=Grain.DAY)
+    brought = replace(PECOS, entity_id=None)
+    for name, asked, days in (
+        ("a", PECOS, 1), ("b", PECOS, 2), ("c", PECOS, 3), ("d", PECOS, 9),
+        ("e", by_day, 1), ("f", brought, 1), ("g", brought, 2), ("h", brought, 9),
+    ):  # fmt: skip
+        await forecasts.keep(run(name, asked=asked, known=T + days * DAY))
+    old, new = [
+        await forecasts.keep_input(text, at) for text, at in ((b"o", T), (b"n", T + 9 * DAY))
+    ]
+    line = T + 5 * DAY
+
+    found = await retention.tally(Kind.FORECASTS, everybody(line))
+    await retention.remove(Kind.FORECASTS, everybody(line), T + 2 * DAY)
+    left_then = {each.run_id for each in (await forecasts.runs()).runs}
+    await retention.remove(Kind.FORECASTS, everybody(line), line)
+
+    counted = found.group_by("owner").agg(pl.col("rows").sum()).sort("owner").rows()
+    assert counted == [("brought", 3), ("site:pecos-1", 2)]  # two runs and a series; a and b
+    assert left_then == set("bcdegh")
+    # c was the newest when the line was drawn, e is the only one of its series.
+    assert {each.run_id for each in (await forecasts.runs()).runs} == set("cdeh")
+    then = await forecasts.latest(PECOS, as_of=line)
+    assert then is not None
+    assert then.run_id == "c"
+    assert await forecasts.input(new) == b"n"
+    with pytest.raises(UnknownEntityError):
+        await forecasts.input(old)
+    assert (await retention.tally(Kind.FORECASTS, everybody(line))).is_empty()
 
 
 def stone(number: int, *, kind: Kind = Kind.READINGS, **about) -> Tombstone:

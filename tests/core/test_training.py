@@ -171,3 +171,55 @@ def test_the_fingerprint_is_that_of_the_values_and_of_what_was_asked() -> None:
     assert training.fingerprint(rows, ["x"]) == training.fingerprint(rows, ["x"])
     assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(rows, ["y"]).sha256
     assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(other, ["x"]).sha256
+
+
+def grid(*prices: float | None, step: timedelta = HOUR, **more) -> pl.DataFrame:
+    rows = [
+        dict.fromkeys(frames.GRID.columns)
+        | {"zone": "NO", "start_utc": T + at * step, "interval_s": int(step.total_seconds())}
+        | {"price_per_mwh": price, "currency": "EUR", "known_utc": T - 12 * HOUR}
+        | more
+        for at, price in enumerate(prices)
+    ]
+    return pl.DataFrame(rows, schema=frames.GRID.schema)
+
+
+def test_a_price_of_an_hour_is_that_of_its_quarters() -> None:
+    found = training.prices(grid(40.0, None, 60.0), Grain.QUARTER, T)
+
+    assert found is not None
+    assert found["price_per_mwh"].to_list() == [40.0] * 4 + [60.0] * 4
+    assert found["start_utc"][3] == T + timedelta(minutes=45)
+    assert found["start_utc"][4] == T + 2 * HOUR
+    assert found["known_utc"].unique().to_list() == [T - 12 * HOUR]
+
+
+def test_quarters_of_the_market_make_the_price_of_the_hour() -> None:
+    quarters = grid(40.0, 40.0, 80.0, 80.0, 50.0, step=timedelta(minutes=15))
+
+    found = training.prices(quarters, Grain.HOUR, T)
+
+    assert found is not None
+    assert found["price_per_mwh"].to_list() == [60.0]  # of the second hour a part is not known
+
+
+def test_what_is_known_by_now_was_known_at_the_origin_and_not_before() -> None:
+    late = grid(40.0, known_utc=T + 99 * HOUR)
+
+    found = training.prices(late, Grain.HOUR, T + HOUR)
+
+    assert found is not None
+    assert found["known_utc"].to_list() == [T + HOUR]
+
+
+@pytest.mark.parametrize(
+    ("rows", "grain"),
+    [
+        (grid(), Grain.HOUR),
+        (grid(None, None), Grain.HOUR),
+        (grid(40.0), Grain.DAY),
+        (pl.concat([grid(40.0), grid(50.0, currency="NOK")]), Grain.HOUR),
+    ],
+)
+def test_where_there_is_no_one_price_none_is_told(rows, grain) -> None:
+    assert training.prices(rows, grain, T) is None

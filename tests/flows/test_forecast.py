@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 from tests.flows.conftest import World
-from tests.flows.reporting import draw
+from tests.flows.reporting import conditions, draw
 
 from wattbook import asking, duties
 from wattbook.core.entities import Meter, MeterKind, MeterRole
@@ -85,6 +85,72 @@ async def test_the_history_ends_with_what_is_known_and_the_forecast_begins_there
     assert run.trained is not None
     assert (run.trained.start, run.trained.end) == (T, T + 28 * DAY)
     assert (await ports.forecasts.run("r")).fingerprint == run.fingerprint
+
+
+async def test_how_far_it_is_is_told_step_by_step(ports) -> None:
+    await filled(ports)
+    told: list[tuple[int, int]] = []
+
+    await flow.make("r", replace(NAIVE, model=ModelName.AUTO), DAY, ports=ports,
+                    progress=lambda *far: told.append(far))  # fmt: skip
+
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {done for done, _ in told} == set(range(1, flow.STEPS + 1))
+    assert told[-1] == (flow.STEPS, flow.STEPS)
+
+
+HIGH, LOW = 300.0, 50.0
+
+
+def dear(hour: int) -> bool:
+    """18 and 19 h of every third day."""
+    return hour // 24 % 3 == 0 and hour % 24 in (18, 19)
+
+
+async def curtailed(ports: Ports, *, known_h: int) -> None:
+    """A site that draws a tenth where the price is high, and its prices for so many hours."""
+    await ports.world.add("oslo-1", timezone="UTC", zone="NO")
+    await draw(
+        ports.world, "oslo-1.main", T, [10.0 if dear(at) else 100.0 for at in range(30 * 24)]
+    )
+    prices = [
+        {"price_per_mwh": HIGH if dear(at) else LOW, "currency": "EUR"} for at in range(known_h)
+    ]
+    await conditions(ports.world, "NO", T, prices)
+
+
+async def test_hours_that_a_price_curtails_are_foreseen_where_it_is_known_ahead(ports) -> None:
+    await curtailed(ports, known_h=31 * 24)
+
+    run = await flow.make("r", NAIVE, 2 * DAY, ports=ports)
+
+    response = run.parameters["price_response"]
+    assert response == {"strike": HIGH, "left": pytest.approx(0.1)}
+    # The 31st day is dear at 18 and 19 h; of the one after, no price is known yet.
+    assert run.rows["mean"].to_list() == pytest.approx([100.0] * 18 + [10.0] * 2 + [100.0] * 28)
+
+
+async def test_without_a_price_ahead_nothing_is_foreseen_and_nothing_learnt_of_it(ports) -> None:
+    await curtailed(ports, known_h=30 * 24)
+
+    run = await flow.make("r", NAIVE, DAY, ports=ports)
+
+    assert run.rows["mean"].to_list() == pytest.approx([100.0] * 24)
+
+
+async def test_prices_of_two_zones_are_told_of_neither(ports) -> None:
+    await filled(ports)
+    await ports.world.add("ulm-1", timezone="UTC", zone="DE")
+    await conditions(ports.world, "NO", T, [{"price_per_mwh": LOW, "currency": "EUR"}])
+    of = await flow.subject("operator:alder", Quantity.LOAD, ports=ports)
+    one = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
+    rows = await flow.history(one, Grain.HOUR, ports=ports)
+    ask = await flow.ask_of(NAIVE, one, DAY, ports=ports)
+
+    assert await flow.prices_of(of, rows, ask, ports=ports) is None
+    told = await flow.prices_of(one, rows, ask, ports=ports)
+    assert told is not None
+    assert told["price_per_mwh"].to_list() == [LOW]
 
 
 @pytest.mark.slow

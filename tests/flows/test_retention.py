@@ -18,10 +18,12 @@ from wattbook.core.entities import Meter, MeterKind
 from wattbook.core.errors import ConflictError, RemovedError
 from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
+from wattbook.core.report import Format
 from wattbook.flows import device, ingest, metrics, retention, rollup, sites
 from wattbook.flows.ingest import Origin
 from wattbook.flows.retention import Cleaned, Cleaner, Order
 from wattbook.ports.readings import Receipt
+from wattbook.ports.reports import Filed
 from wattbook.stores.sql import registry
 
 pytestmark = pytest.mark.slow
@@ -496,6 +498,71 @@ async def test_jobs_receipts_and_rejects_go_by_their_own_age(world) -> None:
     cleaned = await cleaner(world, now=NOW + 31 * DAY, rejects=30, receipts=30, jobs=30).clean_up()
 
     assert rows(cleaned) == {("rejects", None): 1, ("receipts", None): 1}
+
+
+async def report(world: World, entity_id: str) -> str:
+    made = Filed(
+        report_id=f"{entity_id}@{world.clock.at:%F}",
+        entity_id=entity_id,
+        name="",
+        period=Period(NOW - DAY, NOW),
+        timezone="UTC",
+        known_utc=NOW,
+        fingerprint="",
+        version="",
+        created_utc=world.clock.at,
+    )
+    await world.reports.file(made, {Format.CSV: b""})
+    return made.report_id
+
+
+async def left(world: World) -> set[str]:
+    return {each.report_id for each in (await world.reports.reports()).reports}
+
+
+async def test_reports_go_by_their_age_and_leave_tombstones(world) -> None:
+    await opened(world)
+    old = [await report(world, each) for each in ("site:fir", "site:ask", "operator:alder")]
+    world.clock.at = NOW + 20 * DAY
+    young = await report(world, "site:fir")
+
+    looked = await cleaner(world, now=NOW + 31 * DAY, reports=30).look()
+    assert await left(world) == {*old, young}
+    cleaned = await cleaner(world, now=NOW + 31 * DAY, reports=30).clean_up()
+
+    assert cleaned == looked
+    gone = {("reports", "fir"): 1, ("reports", "ask"): 1, ("reports", None): 1}
+    assert rows(cleaned) == gone
+    assert await left(world) == {young}
+    stones = (await world.tombstones.page(kind=Kind.REPORTS)).tombstones
+    assert {stone.owner for stone in stones} == {"site:fir", "site:ask", "operator:alder"}
+    assert all(stone.until_utc == NOW + DAY for stone in stones)
+
+
+async def test_a_hold_keeps_the_reports_of_its_site_and_those_of_several(world) -> None:
+    await opened(world)
+    held, free, several = [
+        await report(world, each) for each in ("site:fir", "site:ask", "operator:alder")
+    ]
+    await sites.hold("fir", "case 12/26", registry=world.registry, now=NOW)
+
+    cleaned = await cleaner(world, now=NOW + 31 * DAY, reports=30).clean_up()
+
+    assert rows(cleaned) == {("reports", "ask"): 1}
+    assert refused(cleaned) == {("reports", "fir", "hold"), ("reports", None, "hold")}
+    assert await left(world) == {held, several}
+    assert free not in await left(world)
+
+
+async def test_a_clean_up_of_one_site_takes_its_reports_alone(world) -> None:
+    await opened(world)
+    for each in ("site:fir", "site:ask", "operator:alder"):
+        await report(world, each)
+
+    cleaned = await cleaner(world, site="fir", now=NOW + 31 * DAY, reports=30).clean_up()
+
+    assert rows(cleaned) == {("reports", "fir"): 1}
+    assert len(await left(world)) == 2
 
 
 @example(max_examples=15)

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -14,6 +16,7 @@ from wattbook.core.errors import InputError, UnavailableError
 from wattbook.core.forecast.outlook import Ask, ModelName
 from wattbook.core.periods import Grain
 from wattbook.pool import Pool, spare_cores
+from wattbook.ports.forecaster import STEPS
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 ASK = Ask(horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC", model=ModelName.NAIVE)
@@ -47,6 +50,15 @@ async def test_a_forecast_comes_from_another_process(pool) -> None:
     assert pid != os.getpid()
     assert outlook.rows["mean"].to_list() == pytest.approx([float(hour) for hour in range(24)])
     assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+async def test_each_step_is_told_here_in_the_loop(pool) -> None:
+    heard: list[int] = []
+
+    await pool.forecast(history(24 * 60), replace(ASK, model=ModelName.AUTO),
+                        step=lambda: heard.append(threading.get_ident()))  # fmt: skip
+
+    assert heard == [threading.get_ident()] * STEPS
 
 
 async def test_what_is_wrong_is_raised_here_with_its_problems(pool) -> None:

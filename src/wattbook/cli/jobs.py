@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from http.client import HTTPException
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -28,6 +29,9 @@ from wattbook.wiring import Runtime
 
 BY_HAND: Final = "cli"
 LOOK_S: Final = 0.25
+PATIENCE_S: Final = 60.0
+"""So long a service that was watched may be away: it is upgraded, or the machine starts anew."""
+LONGEST_PAUSE_S: Final = 4.0
 ANSWER_S: Final = 30
 HERE: Final = "cli"
 WHOLE: Final = 1000
@@ -36,7 +40,9 @@ REFUSALS: Final[dict[int, type[WattbookError]]] = {
     404: UnknownEntityError,
     409: ConflictError,
     422: InputError,
+    502: UnavailableError,  # of a proxy, before a service that is away
     503: UnavailableError,
+    504: UnavailableError,
 }
 
 Document = dict[str, Any]
@@ -103,6 +109,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
 
     async def work(runtime: Runtime) -> Document:
         jobs = runtime.jobs
+        await duties.check(known, checked, runtime)
         job_id = (await jobs.submit(order)).job_id
         lease = timedelta(seconds=runtime.settings.job_lease_s)
         worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease, bell=runtime.bell)
@@ -154,15 +161,31 @@ async def _followed(job_id: str, hands: list[asyncio.Task[None]], *, jobs: JobSt
 
 
 def watch(url: str | None, job_id: str) -> Document:
-    """Follow a job with a bar until it ends."""
+    """Follow a job with a bar until it ends, also over a restart of the service."""
     job = read(url, job_id)
     with bar(job["kind"]) as step:
         while job["state"] not in ENDED:
             step(job)
             time.sleep(LOOK_S)
-            job = read(url, job_id)
+            job = _read_again(url, job_id)
         step(job)
     return job
+
+
+def _read_again(url: str | None, job_id: str) -> Document:
+    """The job; of a service that was there and went away, when it is back."""
+    until = time.monotonic() + PATIENCE_S
+    pause_s = LOOK_S
+    while True:
+        try:
+            return read(url, job_id)
+        except UnavailableError as error:
+            if url is None or time.monotonic() + pause_s > until:
+                raise
+            if pause_s == LOOK_S:
+                show.say(f"{error}; asking again for {PATIENCE_S:.0f} s", err=True)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 ENDED: Final = frozenset(str(state) for state in JobState if state.ended)
@@ -275,7 +298,14 @@ def call(url: str, method: str, path: str, body: object = None) -> Document:
             document: Document = json.load(answer)
             return document
     except urllib.error.HTTPError as refusal:
-        detail = json.loads(refusal.read() or b"{}").get("detail", str(refusal))
-        raise REFUSALS.get(refusal.code, WattbookError)(detail) from refusal
-    except OSError as error:
+        raise REFUSALS.get(refusal.code, WattbookError)(_detail(refusal)) from refusal
+    except (OSError, HTTPException, json.JSONDecodeError) as error:
         raise UnavailableError(f"no service answers at {url}: {error}") from error
+
+
+def _detail(refusal: urllib.error.HTTPError) -> str:
+    """What is wrong, in the words of the service, or of a proxy before it."""
+    try:
+        return str(json.loads(refusal.read())["detail"])
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return str(refusal)

@@ -17,8 +17,9 @@
     └── UnavailableError            a store or service cannot be reached, or is held by another
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,18 @@ class WattbookError(Exception):
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+
+
+Raised = TypeVar("Raised", bound=WattbookError)
+
+
+def renamed(error: Raised, names: Mapping[str, str]) -> Raised:
+    """The same error, with the fields that it is about under the names of the caller."""
+    named = [
+        replace(problem, field=names.get(problem.field or "", problem.field))
+        for problem in error.problems
+    ]
+    return type(error)(str(error), named)
 
 
 class InputError(WattbookError):

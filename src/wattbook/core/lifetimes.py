@@ -23,6 +23,8 @@ class Kind(StrEnum):
     REJECTS = "rejects"
     RECEIPTS = "receipts"
     JOBS = "jobs"
+    REPORTS = "reports"
+    FORECASTS = "forecasts"
 
     @property
     def grain(self) -> str | None:
@@ -48,8 +50,16 @@ class Kind(StrEnum):
     @property
     def of_meters(self) -> bool:
         """Whether each row belongs to a meter, and so to a site."""
-        return self not in (Kind.REJECTS, Kind.RECEIPTS, Kind.JOBS)
+        return not self.of_entities and self not in (Kind.REJECTS, Kind.RECEIPTS, Kind.JOBS)
 
+    @property
+    def of_entities(self) -> bool:
+        """Whether each row is about a site, or about several."""
+        return self in (Kind.REPORTS, Kind.FORECASTS)
+
+
+IN_THE_REGISTRY: Final = frozenset({Kind.JOBS, Kind.REPORTS, Kind.FORECASTS})
+"""What is kept beside the registry, wherever readings are."""
 
 AFTER: Final[dict[Kind, Kind]] = {
     Kind.QUARTERS: Kind.READINGS,

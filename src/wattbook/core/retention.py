@@ -44,7 +44,7 @@ class Tombstone:
     job_id: str
     kind: Kind
     owner: str
-    """The meter, the source of the batches, or the kind of the jobs."""
+    """The meter, the source of the batches, the kind of the jobs, the entity of the reports."""
     site_id: str | None
     from_utc: datetime | None
     """Time of the oldest row that was removed."""

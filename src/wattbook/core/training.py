@@ -1,12 +1,12 @@
 """What a forecast learns from: the history of meters, and what of it is left out."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, periods
+from wattbook.core import cost, frames, periods
 from wattbook.core.archive import Table
 from wattbook.core.fingerprint import Fingerprint, of, summed
 from wattbook.core.frames import Column, Contract
@@ -19,6 +19,11 @@ LINGER: Final = timedelta(days=7)
 """A meter that fell silent is missed for so long; after that it is taken for gone."""
 LEARNT: Final = timedelta(days=2 * 365)
 """So far back a history reaches."""
+WITHIN_AN_HOUR: Final = {
+    Grain.QUARTER: [at * periods.QUARTER for at in range(4)],
+    Grain.HOUR: [timedelta()],
+}
+"""Where steps that have one price each begin."""
 OFF_KINDS: Final = ("reset", "retrograde", "implausible")
 """What a register does when its figures are doubtful; a roll-over is none of them."""
 
@@ -194,6 +199,40 @@ def _on_grid(totals: pl.DataFrame, part_s: object, grain: Grain, timezone: str) 
     if known.is_empty():
         return HISTORY.empty()
     return rows.slice(int(known[0]), int(known[-1]) - int(known[0]) + 1)
+
+
+def prices(grid: pl.DataFrame, grain: Grain, origin: datetime) -> pl.DataFrame | None:
+    """What a forecast is told of prices: `start_utc`, `known_utc`, `price_per_mwh`.
+
+    Parameters
+    ----------
+    grid
+        `frames.GRID` of one zone.
+    grain
+        Length of a step. A day has many prices: of days none is told.
+    origin
+        End of the history.
+
+    Returns
+    -------
+    polars.DataFrame or None
+        Of each step the mean price of its hour, where the whole hour has one; null where there is
+        none, or where prices are in several currencies. What is known by now counts as known at
+        the origin, because the history counts so too; at earlier origins only what was known then.
+    """
+    priced = grid.drop_nulls("price_per_mwh")
+    if grain not in WITHIN_AN_HOUR or priced["currency"].n_unique() != 1:
+        return None
+    known = priced.group_by(start_utc=pl.col("start_utc").dt.truncate("1h")).agg(
+        known_utc=pl.min_horizontal(pl.col("known_utc").max(), pl.lit(origin, dtype=frames.UTC))
+    )
+    hours = cost.hourly_prices(priced).join(known, on="start_utc")
+    steps = pl.DataFrame({"after": WITHIN_AN_HOUR[grain]})
+    return (
+        hours.join(steps, how="cross")
+        .select(pl.col("start_utc") + pl.col("after"), "known_utc", "price_per_mwh")
+        .sort("start_utc")
+    )
 
 
 def hashed(rollups: pl.DataFrame) -> float | None:

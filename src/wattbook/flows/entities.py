@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
-from wattbook.core.errors import UnknownEntityError
+from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.ports.registry import Registry
 
 
@@ -40,4 +40,17 @@ async def find(text: str, *, registry: Registry) -> Found:
         if mine.height:
             return Found(each, name, mine)
     what = kind or "site, operator or zone"
-    raise UnknownEntityError(f"no {what} {name!r} is registered")
+    detail = f"no {what} {name!r} is registered"
+    raise UnknownEntityError(detail, [Problem("unknown_entity", detail, field="entity_id")])
+
+
+async def full_name(text: str, *, registry: Registry) -> str:
+    """`site:x` of `site:x`, or of a bare `x` that is one: as what was made of it is kept.
+
+    With its kind it need not be registered any more: what was made of it is still there.
+    """
+    kind, name = parse_entity(text)
+    if kind is not None:
+        return f"{kind}:{name}"
+    found = await find(text, registry=registry)
+    return f"{found.kind}:{found.id}"

@@ -1,7 +1,7 @@
 """Forecasts of sites, operators, zones and networks, and of series that callers bring."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
@@ -28,10 +28,12 @@ from wattbook.core.training import Quantity
 from wattbook.core.units import W_PER_KW
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
+from wattbook.ports import forecaster
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts, Run
+from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
@@ -41,7 +43,12 @@ EFFICIENCY_OVER: Final = timedelta(days=28)
 """Before the origin: from the rollups of so long comes the efficiency of a site."""
 COUNTRY: Final = 2
 """Letters of a country at the beginning of a zone's name."""
-GRAINS: Final = (Grain.QUARTER, Grain.HOUR, Grain.DAY)
+STEPS: Final = forecaster.STEPS + 2
+"""Those of the models, before them the history that is read, and behind them what is kept."""
+Progress = Callable[[int, int], None]
+"""Takes steps done, and steps in all."""
+OF_ENTITY: Final = dict.fromkeys(("start_utc", "value"), "entity_id")
+"""What is amiss with its history is amiss with the entity that was named."""
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
@@ -54,6 +61,8 @@ class Sources(Protocol):
     def readings(self) -> ReadingStore: ...
     @property
     def rollups(self) -> RollupStore: ...
+    @property
+    def grid(self) -> GridStore: ...
     @property
     def calendar(self) -> Calendar: ...
     @property
@@ -123,6 +132,13 @@ class Compared:
     rows: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
+def number(text: str) -> float:
+    """A number as people write it; ValueError of what only Python takes for one, as 1_0."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
 def horizon_of(text: str | float, longest_days: int) -> timedelta:
     """A horizon in days, or as `24h`, `7d`.
 
@@ -134,7 +150,7 @@ def horizon_of(text: str | float, longest_days: int) -> timedelta:
     said = str(text).strip().lower()
     unit = UNITS.get(said[-1:], UNITS["d"])
     try:
-        found = float(said.removesuffix(said[-1:]) if said[-1:] in UNITS else said) * unit
+        found = number(said.removesuffix(said[-1:]) if said[-1:] in UNITS else said) * unit
     except (ValueError, OverflowError) as error:
         detail = f"{text!r} is no horizon; want days, as 7, 7d or 24h"
         raise _refusal("bad_horizon", detail, "horizon") from error
@@ -165,6 +181,13 @@ async def subject(entity_id: str, quantity: Quantity, *, ports: Sources) -> Subj
         meters=mains,
         timezone=str(zones[0]) if len(zones) == 1 else "UTC",
     )
+
+
+async def full_name(entity_id: str, *, registry: Registry) -> str:
+    """As `entities.full_name`, also of a network."""
+    if entity_id.startswith(f"{NETWORK}:"):
+        return entity_id
+    return await entities.full_name(entity_id, registry=registry)
 
 
 async def _network(name: str, quantity: Quantity, registry: Registry) -> Subject:
@@ -224,7 +247,8 @@ async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
     if found.is_empty():
         named = of.entity_id or ", ".join(of.meter_ids)
         detail = f"no {of.quantity} of {named} is known yet"
-        raise ConflictError(detail, [Problem("no_history", detail, field="entity_id")])
+        field_ = "meters" if of.entity_id is None else "entity_id"
+        raise ConflictError(detail, [Problem("no_history", detail, field=field_)])
     return found
 
 
@@ -235,6 +259,18 @@ async def _read(
     registers = of.meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
     rows = await figures.read(of.meter_ids, parts, period)
     return rows, await figures.events(registers, period), period
+
+
+async def prices_of(
+    of: Subject, rows: pl.DataFrame, ask: Ask, *, ports: Sources
+) -> pl.DataFrame | None:
+    """The prices by which meters of one zone may be curtailed; null where none are known."""
+    zones = of.meters["zone"].unique().to_list()
+    if len(zones) != 1 or of.quantity is not Quantity.LOAD:
+        return None
+    origin = periods.after(rows["start_utc"][-1], ask.grain, ask.timezone)
+    grid = await ports.grid.read(zones, Period(rows["start_utc"][0], origin + ask.horizon))
+    return await asyncio.to_thread(training.prices, grid, ask.grain, origin)
 
 
 async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Sources) -> Ask:
@@ -269,7 +305,10 @@ async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, ports=ports)
-    await asyncio.to_thread(judging.series, rows, ask)
+    try:
+        await asyncio.to_thread(judging.series, rows, ask)
+    except InputError as error:
+        raise errors.renamed(error, OF_ENTITY) from error
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
@@ -280,19 +319,53 @@ async def named(asked: Asked, *, ports: Sources) -> Asked:
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
-async def make(run_id: str, asked: Asked, horizon: timedelta, *, ports: Ports) -> Run:
-    """Forecast an entity and keep the run; done twice, it is kept once."""
+class Course:
+    """Tells how far a forecast is: its history read, the models' steps, and kept."""
+
+    def __init__(self, tell: Progress | None) -> None:
+        self._tell = tell
+        self._done = 0
+
+    def step(self) -> None:
+        """One more is done."""
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """So many are done, whatever was left out."""
+        self._done = done
+        if self._tell is not None:
+            self._tell(done, STEPS)
+
+
+async def make(
+    run_id: str,
+    asked: Asked,
+    horizon: timedelta,
+    *,
+    ports: Ports,
+    progress: Progress | None = None,
+) -> Run:
+    """Forecast an entity and keep the run; done twice, it is kept once.
+
+    `progress` is told steps, and must not raise.
+    """
     assert asked.entity_id is not None
+    course = Course(progress)
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, ports=ports)
+    prices = await prices_of(of, rows, ask, ports=ports)
+    course.step()
 
-    outlook = await ports.forecaster.forecast(rows, ask)
+    outlook = await ports.forecaster.forecast(rows, ask, covariates=prices, step=course.step)
+    course.reach(STEPS - 1)
 
     asked = replace(asked, entity_id=of.entity_id, quantity=of.quantity)
-    run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now())
+    more = [] if prices is None else [fingerprint.settled("covariates", _text(prices))]
+    run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now(), more)
     run = replace(run, meter_ids=tuple(of.meter_ids))
     await ports.forecasts.keep(run)
+    course.reach(STEPS)
     return run
 
 
@@ -317,14 +390,19 @@ async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
     return rows
 
 
-async def make_custom(run_id: str, brought: Brought, *, ports: Ports) -> Run:
+async def make_custom(
+    run_id: str, brought: Brought, *, ports: Ports, progress: Progress | None = None
+) -> Run:
     """Forecast a series that a caller brought, and keep the run; done twice, it is kept once."""
+    course = Course(progress)
     rows = await learnt_from(brought, ports=ports)
     ask = brought.ask
+    course.step()
 
     outlook = await ports.forecaster.forecast(
-        rows, ask, covariates=brought.covariates, scenario=brought.scenario
+        rows, ask, covariates=brought.covariates, scenario=brought.scenario, step=course.step
     )
+    course.reach(STEPS - 1)
 
     asked = Asked(
         entity_id=None,
@@ -342,6 +420,7 @@ async def make_custom(run_id: str, brought: Brought, *, ports: Ports) -> Run:
     unit = asked.quantity.unit if brought.meter_ids else brought.unit
     run = replace(run, meter_ids=brought.meter_ids, unit=unit)
     await ports.forecasts.keep(run)
+    course.reach(STEPS)
     return run
 
 

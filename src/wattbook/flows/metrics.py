@@ -223,11 +223,6 @@ def _in_zone(parts: pl.DataFrame, mains: pl.DataFrame, grain: Grain, timezone: s
     return rows.join(stamps, on="meter_id", how="left")
 
 
-def check_instant(text: str) -> None:
-    """Refuse a text that is no instant with ValueError."""
-    datetime.fromisoformat(text)
-
-
 async def page(
     filters: Mapping[str, str],
     period: Period,

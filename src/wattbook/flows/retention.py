@@ -29,6 +29,8 @@ from wattbook.ports.tombstones import Tombstones
 
 QUIET_S: Final = 2.0
 """Other processes see a line within a second; what they judged before it is written by then."""
+OF_SITE: Final = "site:"
+"""So begins the name of an entity that is one site."""
 METERS_AT_ONCE: Final = 500
 """Of so many meters the readings beside their lines are looked at together."""
 NO_LINES: Final = pl.DataFrame(
@@ -148,6 +150,8 @@ class Cleaner:
                 )
             elif kind.of_meters:
                 meters = await self._plan_meters(plan, store, kind, days, meters, holds, mine)
+            elif kind.of_entities:
+                await self._plan_entities(plan, store, kind, days, holds, mine)
             elif self.order.site_id is None:
                 await self._plan_shared(plan, store, kind, days, holds, mine)
         return plan
@@ -179,6 +183,35 @@ class Cleaner:
         self._add(plan, kind, lines, tally)
         return retention.drawn(meters, kind, lines)
 
+    async def _plan_entities(
+        self,
+        plan: _Plan,
+        store: Retention,
+        kind: Kind,
+        days: int,
+        holds: Mapping[str, str],
+        mine: Sequence[Tombstone],
+    ) -> None:
+        """Plan a kind whose rows are about sites: what is not about one alone any hold keeps."""
+        until = self.order.now - timedelta(days=days)
+        tally = await store.tally(kind, _everybody(until))
+        have = [stone.owner for stone in mine if stone.kind is kind]
+        of_site = pl.col("owner").str.starts_with(OF_SITE)
+        owners = (
+            tally.filter(~pl.col("owner").is_in(have))
+            .select("owner", site_id=pl.when(of_site).then(pl.col("owner").str.slice(len(OF_SITE))))
+            .unique()
+        )
+        if self.order.site_id is not None:
+            owners = owners.filter(site_id=self.order.site_id)
+        free = _free_of(holds, owners)
+        held = owners.join(free, on="owner", how="anti")
+        for site_id, count in held.group_by("site_id").agg(pl.len()).sort("site_id").iter_rows():
+            said = f"legal hold: {holds[site_id]}" if site_id else _any_hold(holds)
+            self._refuse(plan, kind, site_id, "hold", said, count)
+        lines = free.with_columns(until_utc=pl.lit(until, dtype=frames.UTC))
+        self._add(plan, kind, lines, tally)
+
     async def _plan_shared(
         self,
         plan: _Plan,
@@ -194,8 +227,7 @@ class Cleaner:
         have = [stone.owner for stone in mine if stone.kind is kind]
         tally = tally.filter(~pl.col("owner").is_in(have))
         if tally.height and holds:
-            said = f"they belong to no one site, and {', '.join(sorted(holds))} is on legal hold"
-            self._refuse(plan, kind, None, "hold", said, tally["owner"].n_unique())
+            self._refuse(plan, kind, None, "hold", _any_hold(holds), tally["owner"].n_unique())
             return
         owners = tally.select("owner", site_id=pl.lit(None, dtype=pl.String)).unique()
         lines = owners.with_columns(until_utc=pl.lit(until, dtype=frames.UTC))
@@ -376,7 +408,7 @@ class Cleaner:
             lines, tally = await self._lines_of(kind, of_kind), await self._left(kind, of_kind)
             for chunk in retention.chunks(tally):
                 free = await self._free(lines)
-                if kind.of_meters:
+                if kind.of_meters or kind.of_entities:
                     free = free.filter(pl.col("owner").is_in(chunk.owners))
                 if free.height:
                     await store.remove(kind, free, chunk.before)
@@ -387,12 +419,11 @@ class Cleaner:
 
     async def _free(self, lines: pl.DataFrame) -> pl.DataFrame:
         """Lines of those that are not on hold, which may have come while we work."""
-        holds = list(await self.registry.holds())
-        if holds and lines["site_id"].null_count() == lines.height:
-            return lines.clear()
-        return lines.filter(~pl.col("site_id").is_in(holds).fill_null(value=False))
+        return _free_of(await self.registry.holds(), lines)
 
     async def _lines_of(self, kind: Kind, stones: Sequence[Tombstone]) -> pl.DataFrame:
+        if kind.of_entities:
+            return _lines(stones)
         if not kind.of_meters:
             return _everybody(stones[0].until_utc)
         return await self._cut(kind, _lines(stones), await self.registry.meters())
@@ -462,6 +493,15 @@ def result(cleaned: Cleaned, *, dry_run: bool) -> dict[str, Any]:
 def _lines(stones: Sequence[Tombstone]) -> pl.DataFrame:
     rows = [(stone.owner, stone.site_id, stone.until_utc) for stone in stones]
     return pl.DataFrame(rows, schema=NO_LINES.schema, orient="row")
+
+
+def _free_of(holds: Mapping[str, str], lines: pl.DataFrame) -> pl.DataFrame:
+    """Those whose site is not on hold; what belongs to no one site is free where no site is."""
+    return lines.filter(~pl.col("site_id").is_in(list(holds))) if holds else lines
+
+
+def _any_hold(holds: Mapping[str, str]) -> str:
+    return f"they belong to no one site, and {', '.join(sorted(holds))} is on legal hold"
 
 
 def _everybody(until: datetime) -> pl.DataFrame:

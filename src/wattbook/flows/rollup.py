@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import polars as pl
@@ -28,6 +29,9 @@ READINGS_AT_ONCE: Final = 125_000
 SHARE_READINGS: Final = 500_000
 """Less than about so many readings is not worth a job of its own."""
 
+PARTS_OF_A_LOAD: Final = 4
+"""Readings read, old figures read, new ones computed, written: each moves the progress."""
+
 LOADS_AT_ONCE: Final = 2
 """While one is read or written, another is computed."""
 
@@ -45,6 +49,21 @@ class Rolled:
     rows_written: int
     quarters: int = 0
     """That were out of date."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """How much of it is done."""
+
+    total: int
+    tell: Progress | None
+    done: int = 0
+
+    def go_on(self, quarters: int) -> None:
+        """Tell that so many more are done."""
+        self.done += quarters
+        if self.tell is not None:
+            self.tell(self.done, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +114,10 @@ async def catch_up(
         touched = rollup.touched(dirty, waiting)
         loads = rollup.portions(touched, waiting, READINGS_AT_ONCE)
         places = asyncio.Semaphore(LOADS_AT_ONCE)
-        done, total, failed = 0, rollup.quarters_in(touched), False
+        course = _Course(rollup.quarters_in(touched), progress)
+        failed = False
 
         async def one(load: list[pl.DataFrame]) -> int:
-            nonlocal done
             if failed:
                 return 0
             mine = waiting.join(load[0].select("meter_id").unique(), on="meter_id", how="semi")
@@ -106,12 +125,19 @@ async def catch_up(
             written = 0
             for spans in load:
                 settled = marks if spans is load[-1] else marks.clear()
+                whole = rollup.quarters_in(spans)
+                part = whole // PARTS_OF_A_LOAD
                 written += await _roll_up(
-                    mine, spans, settled, turn, readings=readings, rollups=rollups, now=clock.now()
+                    mine,
+                    spans,
+                    settled,
+                    turn,
+                    readings=readings,
+                    rollups=rollups,
+                    now=clock.now(),
+                    step=partial(course.go_on, part),
                 )
-                done += rollup.quarters_in(spans)
-                if progress is not None:
-                    progress(done, total)
+                course.go_on(whole - (PARTS_OF_A_LOAD - 1) * part)
             return written
 
         async def in_turn(load: list[pl.DataFrame]) -> int:
@@ -129,7 +155,7 @@ async def catch_up(
     if failures:
         raise failures[0]
     written = sum(result for result in results if isinstance(result, int))
-    return Rolled(waiting.height, written, total)
+    return Rolled(waiting.height, written, course.total)
 
 
 PATIENCE: Final = 15
@@ -251,12 +277,19 @@ async def _roll_up(
     readings: ReadingStore,
     rollups: RollupStore,
     now: datetime,
+    step: Callable[[], None],
 ) -> int:
-    """Roll up spans of meters of one time zone, and settle `dirty`; how many rows changed."""
+    """Roll up spans of meters of one time zone, and settle `dirty`; how many rows changed.
+
+    `step` is called after each of `PARTS_OF_A_LOAD` but the last.
+    """
     timezone = str(meters["timezone"][0])
     spans, rows = await readings.around(touched)
+    step()
     spans = retention.clipped(spans, meters)
     if spans.is_empty():  # the readings are gone, and so is what was to be computed
+        for _ in range(PARTS_OF_A_LOAD - 2):
+            step()
         nothing = frames.ROLLUPS.empty()
         events = frames.EVENTS.empty()
         await rollups.write(nothing, nothing.select(frames.ROLLUPS.key), events, spans, dirty)
@@ -282,7 +315,9 @@ async def _roll_up(
         events, _ = _split(events, spans, "at_utc")
         return rollup.stamped(figures, now, old), gone.select(frames.ROLLUPS.key), events
 
+    step()
     changed, gone, events = await asyncio.to_thread(compute)
+    step()
 
     await rollups.write(changed, gone, events, spans, dirty, turn)
     return changed.height

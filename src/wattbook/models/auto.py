@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,7 @@ from wattbook.core.periods import Period
 from wattbook.models import gbm, holidays, installed, prophet, regression
 from wattbook.models.regression import Regression
 from wattbook.models.smoothing import Smoothing
+from wattbook.ports.forecaster import Step
 
 LEARN_EVERY: Final = 56
 """Days after which the regression learns anew on its way through the past."""
@@ -45,6 +47,7 @@ def forecast(
     origin: datetime | None = None,
     covariates: pl.DataFrame | None = None,
     scenario: Scenario | None = None,
+    step: Step | None = None,
 ) -> Outlook:
     """What `history` will be over the horizon, how sure that is, and which model says so."""
     if scenario is not None:
@@ -59,8 +62,10 @@ def forecast(
     free = curtailment.natural(known, scenario)
     known, shifts = levels.settled(free.series)
     plan = backtest.plan(known)
+    step = step or _nobody_asked
+    step()
     with threadpool_limits(1):  # jobs run beside each other
-        pool = members(known, plan, ask)
+        pool = members(known, plan, ask, step)
     chosen, reason = choose(known, plan, pool, ask.model)
     point = backtest.by_band(pool, chosen, known.per_day)
 
@@ -89,32 +94,42 @@ def forecast(
     )
 
 
-def members(known: Series, plan: Plan, ask: Ask) -> dict[str, Floats]:
+def _nobody_asked() -> None:
+    """Nobody wants to know how far it is."""
+
+
+def members(known: Series, plan: Plan, ask: Ask, step: Step = _nobody_asked) -> dict[str, Floats]:
     """The forecasts of each model that is wanted and can be tried, the naive one first."""
     pool = {str(ModelName.NAIVE): naive_of(known, plan)}
+    step()
     if plan.tried < LEAST_TRIED or ask.model is ModelName.NAIVE:
         return pool
     if ask.model is ModelName.PROPHET:
         if not installed("prophet"):
             raise UnsupportedError("Prophet is not installed: install wattbook[forecast]")
         return pool | {str(ModelName.PROPHET): prophet.tried(known, plan)}
-    statistical = statistical_of(known, plan)
+    statistical = statistical_of(known, plan, step)
+    step()
     pool[str(ModelName.STATISTICAL)] = statistical
     if ask.model is ModelName.STATISTICAL:
         return pool
     boosted = None
     if installed("sklearn"):
+        import_module("sklearn.ensemble")  # slow, the first time
+        step()
         boosted = gbm.boosted(known, plan, statistical, ask.seed)
     if boosted is not None:
         pool[str(ModelName.GBM)] = boosted
+    step()
     share = combine.weights(plan, pool, known.per_day)
     pool[str(ModelName.ENSEMBLE)] = combine.combined(pool, share, known.per_day)
     return pool
 
 
-def statistical_of(known: Series, plan: Plan) -> Floats:
+def statistical_of(known: Series, plan: Plan, step: Step = _nobody_asked) -> Floats:
     """The regression, also of logarithms where there are any, and of days the smoothing."""
     rolls = {"linear": backtest.rolled(Regression(known), plan, every=LEARN_EVERY)}
+    step()
     if regression.fits_logarithms(known):
         logarithmic = Regression(known, logarithms=True)
         rolls["logarithmic"] = backtest.rolled(logarithmic, plan, every=LEARN_EVERY)

@@ -1,12 +1,17 @@
 """What makes forecasts."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
 from wattbook.core.forecast.outlook import Ask, Outlook
 from wattbook.core.forecast.scenario import Scenario
+
+STEPS: Final = 6
+"""At most: prepared, naive, a regression, all regressions, trees loaded, trees grown."""
+Step = Callable[[], None]
 
 
 class Forecaster(Protocol):
@@ -20,8 +25,11 @@ class Forecaster(Protocol):
         origin: datetime | None = None,
         covariates: pl.DataFrame | None = None,
         scenario: Scenario | None = None,
+        step: Step | None = None,
     ) -> Outlook:
         """What comes after `history` (`start_utc`, `value`, `excluded`); the same, the same answer.
+
+        `step` is called after each of at most `STEPS`; it must not raise.
 
         Raises
         ------

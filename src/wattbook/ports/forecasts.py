@@ -96,8 +96,8 @@ class Forecasts(Protocol):
         """What was asked of entities since then, each once."""
         ...
 
-    async def keep_input(self, content: bytes) -> str:
-        """Keep what a caller brought, and name it by its SHA-256."""
+    async def keep_input(self, content: bytes, now: datetime) -> str:
+        """Keep what a caller brought, and name it by its SHA-256; its age begins anew."""
         ...
 
     async def input(self, sha256: str) -> bytes:

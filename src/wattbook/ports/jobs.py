@@ -141,7 +141,7 @@ class JobStore(JobQueue, Protocol):
         Raises
         ------
         ConflictError
-            The key was used for another order.
+            The key was used for another order, or with another priority.
         """
         ...
 

@@ -18,7 +18,8 @@ class Retention(Protocol):
         """How much there is before each owner's line: `core.retention.TALLY`, in any order.
 
         `lines` has `owner` and `until_utc`, and with `since_utc` (null: ever) what lies before that
-        is not counted. A kind that is not of meters has one line, whose owner is null: everybody's.
+        is not counted. One line whose owner is null is everybody's: where rows are neither of
+        meters nor of entities there is no other.
         """
         ...
 

@@ -16,12 +16,14 @@ from wattbook.api.problems import responses
 from wattbook.api.routes.jobs import BY_HTTP, RETRY_AFTER_S, JobOut
 from wattbook.api.routes.sites import Bounded
 from wattbook.api.shapes import json_response, series
-from wattbook.asking import Custom, GrainName, Quantiles, Seed
+from wattbook.asking import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
+from wattbook.core import periods
 from wattbook.core.errors import (
     ConflictError,
     InputError,
     Problem,
     UnknownEntityError,
+    renamed,
 )
 from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
 from wattbook.core.jobs import Job, JobKind, JobState
@@ -202,9 +204,6 @@ async def _asked(
     ] = None,
     seed: Annotated[Seed, Query()] = 0,
 ) -> Asked:
-    if grain not in flow.GRAINS:
-        detail = f"want one of {', '.join(flow.GRAINS)}, not {grain}"
-        raise InputError(f"grain: {detail}", [Problem("bad_grain", detail, field="grain")])
     return Asked(
         entity_id=entity_id,
         grain=grain,
@@ -218,7 +217,10 @@ def _levels(text: str) -> tuple[float, ...]:
     try:
         return _QUANTILES.validate_python(text)
     except ValueError as error:
-        detail = f"{text!r}: want numbers between 0 and 1 between commas, as 0.1,0.5,0.9"
+        detail = (
+            f"{text!r}: want numbers from {LOWEST} to {HIGHEST} between commas, each once,"
+            " as 0.1,0.5,0.9"
+        )
         problem = Problem("bad_quantile", detail, field="quantiles")
         raise InputError(f"quantiles: {detail}", [problem]) from error
 
@@ -279,10 +281,11 @@ async def hashrate(
 @router.post("/custom", response_model=ForecastOut, responses=REFUSALS | LATER)
 async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Response:
     """The future of the caller's own series: rows, a CSV, or meters that are added up."""
-    brought = body.brought(runtime.settings.forecast_days)
-    await flow.learnt_from(brought, ports=runtime)
-    content = body.model_dump_json(exclude={"wait"}).encode()
-    sha256 = await runtime.forecasts.keep_input(content)
+    brought = await asyncio.to_thread(body.brought, runtime.settings.forecast_days)
+    with body.in_own_words():
+        await flow.learnt_from(brought, ports=runtime)
+    content = (await asyncio.to_thread(body.model_dump_json, exclude={"wait"})).encode()
+    sha256 = await runtime.forecasts.keep_input(content, runtime.clock.now())
     told = duties.Forecast.model_validate({"input": sha256}).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), body.wait, runtime)
     if not job.state.ended:
@@ -310,7 +313,10 @@ async def backtest(
     asked = await _asked(subject.removeprefix("load:").removeprefix("hashrate:"), grain)
     if subject.removeprefix("hashrate:").startswith(f"{flow.NETWORK}:"):
         asked = replace(asked, quantity=Quantity.HASHRATE)
-    found = await _found(request, asked, wait, None, runtime)
+    try:
+        found = await _found(request, asked, wait, None, runtime)
+    except (InputError, UnknownEntityError, ConflictError) as error:
+        raise renamed(error, {"entity_id": "series"}) from error
     if not isinstance(found, Run):
         return _later(request, found)
     document = _document(found)
@@ -319,12 +325,12 @@ async def backtest(
     return json_response({"series": named} | {name: document[name] for name in names})
 
 
-@router.get("/runs", response_model=RunPageOut, responses=responses(InputError))
+@router.get("/runs", response_model=RunPageOut, responses=responses(UnknownEntityError, InputError))
 async def list_runs(
     runtime: RuntimeDep,
     entity_id: Annotated[
         str | None,
-        Query(pattern=r"^(site|operator|zone|network):[^\x00]{1,64}$", description="as site:ID"),
+        Query(pattern=r"^[^\x00]{1,80}$", description="a site, operator:ID, zone:ID or network:ID"),
     ] = None,
     quantity: Annotated[Quantity | None, Query(description="what was forecast")] = None,
     model: Annotated[ModelName | None, Query(description="whose figures they are")] = None,
@@ -334,6 +340,8 @@ async def list_runs(
     limit: Annotated[int, Query(ge=1, le=1000, description="most runs in the answer")] = 100,
 ) -> Response:
     """Forecasts that were made, the newest first, without their rows."""
+    if entity_id is not None:
+        entity_id = await flow.full_name(entity_id, registry=runtime.registry)
     page = await runtime.forecasts.runs(
         entity_id=entity_id,
         quantity=quantity,
@@ -366,6 +374,8 @@ async def _found(
     runtime: Runtime,
 ) -> Run | Job:
     """The newest run that is not too old, or the job that makes one."""
+    if as_of is not None and as_of > runtime.clock.now():
+        raise periods.invalid("as_of", "as_of has not come yet")
     asked = await flow.named(asked, ports=runtime)
     max_age = timedelta(hours=runtime.settings.model_retrain_interval)
     run = await flow.stored(

@@ -34,7 +34,7 @@ class JobIn(Body):
     )
     params: dict[str, Any] = Field(default_factory=dict, description="what it is told")
     idempotency_key: Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")] | None = Field(
-        None, description="the same key with the same order is the same job"
+        None, description="the same key with the same body is the same job; with another a conflict"
     )
     priority: Annotated[int, Field(ge=-100, le=100)] = Field(0, description="higher goes first")
 
@@ -131,6 +131,7 @@ WRITES = responses(UnknownEntityError, ConflictError)
 async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: Response) -> JobOut:
     """Ask for a background run; where it can be watched is in `Location`."""
     kind, params = duties.checked(body.kind, body.params)
+    await duties.check(kind, params, runtime)
     job = await runtime.jobs.submit(
         Order(
             kind=kind,

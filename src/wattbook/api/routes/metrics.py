@@ -1,8 +1,5 @@
 """Energy and statistics of a site, of the network, and of each meter."""
 
-import base64
-import binascii
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -12,9 +9,9 @@ from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep, stri
 from wattbook.api.series import AggregateOut, RollupPage, SiteMetrics
 from wattbook.api.shapes import rows_of, series
 from wattbook.core import errors
-from wattbook.core.errors import InputError, Problem
 from wattbook.core.periods import Grain
 from wattbook.flows import metrics as flow
+from wattbook.ports.cursor import Listing
 
 router = APIRouter(prefix="/metrics", tags=["metrics"], dependencies=[Depends(strict)])
 
@@ -123,33 +120,28 @@ async def rollups(
         "zone": zone,
         "role": role,
     }
+    listing = Listing(
+        "rollups", filters | {"grain": grain, "start": period.start, "end": period.end}
+    )
     rows, more = await flow.page(
         {name: value for name, value in filters.items() if value is not None},
         period,
         grain,
-        after=_after(cursor),
+        after=_after(cursor, listing),
         limit=limit,
         registry=runtime.registry,
         readings=runtime.readings,
         rollups=runtime.rollups,
         clock=runtime.clock,
     )
-    following = _cursor(*rows.select("meter_id", "start_utc").row(-1)) if more else None
+    meter, last = rows.select("meter_id", "start_utc").row(-1) if more else ("", None)
+    following = listing.after(last, meter) if more else None
     document = {"grain": grain, "start": period.start, "end": period.end, "cursor": following}
     return series(request, document, rows)
 
 
-def _cursor(meter_id: str, start: datetime) -> str:
-    return base64.urlsafe_b64encode(f"{start:%Y-%m-%dT%H:%M:%S} {meter_id}".encode()).decode()
-
-
-def _after(cursor: str | None) -> tuple[str, str] | None:
+def _after(cursor: str | None, listing: Listing) -> tuple[str, str] | None:
     if cursor is None:
         return None
-    try:
-        start, meter_id = base64.urlsafe_b64decode(cursor).decode().split(" ", 1)
-        flow.check_instant(start)
-    except (binascii.Error, ValueError) as error:
-        detail = "this cursor was not given out by wattbook"
-        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")]) from error
-    return meter_id, start
+    at, meter_id = listing.read_dated(cursor)
+    return str(meter_id), f"{at:%Y-%m-%dT%H:%M:%S}"

@@ -12,6 +12,7 @@ from wattbook.api.schemas import Answer
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.report import Format
 from wattbook.fields import Instant
+from wattbook.flows import entities
 from wattbook.ports.reports import Filed
 
 MEDIA_TYPES: Final[dict[Format, str]] = {
@@ -89,13 +90,13 @@ class ReportPageOut(BaseModel):
 router = APIRouter(prefix="/reports", tags=["reports"], dependencies=[Depends(strict)])
 
 
-@router.get("", responses=responses(InputError))
+@router.get("", responses=responses(InputError, UnknownEntityError))
 async def list_reports(
     request: Request,
     runtime: RuntimeDep,
     entity_id: Annotated[
         str | None,
-        Query(pattern=r"^(site|operator|zone):[^\x00]{1,64}$", description="as site:ID"),
+        Query(pattern=r"^[^\x00]{1,80}$", description="a site, operator:ID or zone:ID"),
     ] = None,
     since: Annotated[Instant | None, Query(description="made at or after")] = None,
     until: Annotated[Instant | None, Query(description="made before")] = None,
@@ -103,6 +104,8 @@ async def list_reports(
     limit: Annotated[int, Query(ge=1, le=1000, description="most reports in the answer")] = 100,
 ) -> ReportPageOut:
     """Reports, the newest first; `POST /jobs` with the kind `report` makes them."""
+    if entity_id is not None:
+        entity_id = await entities.full_name(entity_id, registry=runtime.registry)
     page = await runtime.reports.reports(
         entity_id=entity_id, since=since, until=until, after=cursor, limit=limit
     )

@@ -1,7 +1,5 @@
 """Sites and what stands on them."""
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
@@ -29,11 +27,11 @@ from wattbook.core.errors import (
     ConflictError,
     InputError,
     InvalidEntityError,
-    Problem,
     UnknownEntityError,
 )
 from wattbook.flows import sites as flow
 from wattbook.flows import tariffs as paying
+from wattbook.ports.cursor import Listing
 
 
 class Bounded(APIRoute):
@@ -64,30 +62,6 @@ async def filters(
     return {name: str(value) for name, value in asked.items() if value is not None}
 
 
-async def after(
-    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
-) -> str | None:
-    """The id after which a page begins."""
-    if cursor is None:
-        return None
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        site_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (ValueError, binascii.Error):
-        site_id = ""
-    if not SLUG.fullmatch(site_id):
-        detail = "this cursor was not given out here"
-        raise InputError(detail, [Problem("bad_cursor", detail, field="cursor")])
-    return site_id
-
-
-def cursor_after(site_id: str | None) -> str | None:
-    """The cursor that continues after a site."""
-    if site_id is None:
-        return None
-    return base64.urlsafe_b64encode(site_id.encode()).decode().rstrip("=")
-
-
 router = APIRouter(tags=["sites"], route_class=Bounded)
 
 READS = responses(UnknownEntityError)
@@ -98,13 +72,16 @@ WRITES = responses(UnknownEntityError, ConflictError, InvalidEntityError)
 async def list_sites(
     runtime: RuntimeDep,
     asked: Annotated[dict[str, str], Depends(filters)],
-    begin: Annotated[str | None, Depends(after)],
+    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most sites in the answer")] = 100,
 ) -> SitePage:
     """Sites in the order of their ids."""
+    listing = Listing("sites", asked, words=0)
+    begin = None if cursor is None else listing.read(cursor)[0]
     page = await runtime.registry.sites(asked, after=begin, limit=limit)
     return SitePage(
-        sites=[SiteOut.of(site) for site in page.sites], cursor=cursor_after(page.cursor)
+        sites=[SiteOut.of(site) for site in page.sites],
+        cursor=None if page.cursor is None else listing.after(page.cursor),
     )
 
 

@@ -20,7 +20,10 @@ class TombstoneOut(BaseModel):
     """What one job removed of one owner."""
 
     kind: Kind
-    owner: str = Field(description="the meter, the source of the batches, or the kind of the jobs")
+    owner: str = Field(
+        description="the meter, the source of the batches, the kind of the jobs, or of reports and"
+        " forecasts the entity (`brought`: series that callers brought)"
+    )
     site_id: str | None = Field(description="null for what belongs to no one site")
     from_: datetime | None = Field(
         serialization_alias="from", description="time of the oldest row that was removed"

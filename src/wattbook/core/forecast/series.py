@@ -113,7 +113,7 @@ def series(
         else periods.floor(origin, ask.grain, ask.timezone)
     )
     grid = _grid(first, end, ask)
-    _check_regular(rows, grid)
+    _check_regular(rows, grid, history)
     values = _values(rows, grid, end)
     _check_known(values, ask)
     local = grid.dt.convert_time_zone(ask.timezone).dt.replace_time_zone(None)
@@ -232,11 +232,12 @@ def _check_rows(history: pl.DataFrame) -> None:
         raise _refusal("not_finite", f"value is {history['value'][row]}", "value", row)
 
 
-def _check_regular(rows: pl.DataFrame, grid: pl.Series) -> None:
+def _check_regular(rows: pl.DataFrame, grid: pl.Series, history: pl.DataFrame) -> None:
+    """The row that is named is that of the history, which may be in any order."""
     off_grid = rows["start_utc"].is_in(grid.implode()).not_()
     if off_grid.any():
-        row = int(off_grid.arg_max() or 0)
-        at = rows["start_utc"][row]
+        at = rows["start_utc"][int(off_grid.arg_max() or 0)]
+        row = int((history["start_utc"] == at).arg_max() or 0)
         raise _refusal("irregular", f"{at} begins no step of the grain", "start_utc", row)
 
 

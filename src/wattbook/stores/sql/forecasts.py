@@ -17,8 +17,8 @@ from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.forecast.outlook import Basis, ModelName
 from wattbook.core.periods import Grain, Period
 from wattbook.core.training import Quantity
+from wattbook.ports.cursor import Listing
 from wattbook.ports.forecasts import Asked, Run, RunPage
-from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import forecast_inputs, forecast_runs
 
@@ -83,6 +83,7 @@ class SqlForecasts:
     ) -> RunPage:
         """Runs by the time at which they were made, newest first."""
         named = {"entity_id": entity_id, "quantity": quantity, "model": model}
+        listing = Listing("forecasts", named | {"since": since, "until": until})
         asked = [
             forecast_runs.c[name] == str(value)
             for name, value in named.items()
@@ -94,14 +95,14 @@ class SqlForecasts:
             asked.append(forecast_runs.c.known_utc < until)
         key = (forecast_runs.c.known_utc, forecast_runs.c.run_id)
         if after is not None:
-            asked.append(tuple_(*key) < cursor.read(after))
+            asked.append(tuple_(*key) < listing.read_dated(after))
         query = select(*HEAD).where(*asked).order_by(*(each.desc() for each in key))
         with reached(self._engine.url):
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(query.limit(limit + 1))).mappings().all()
         found = tuple(_run(row, None) for row in rows[:limit])
         last = found[-1] if len(rows) > limit else None
-        return RunPage(found, None if last is None else cursor.after(last.known_utc, last.run_id))
+        return RunPage(found, None if last is None else listing.after(last.known_utc, last.run_id))
 
     async def series(self, since: datetime) -> tuple[Asked, ...]:
         """What was asked of entities since then, each once."""
@@ -117,7 +118,7 @@ class SqlForecasts:
                 rows = (await connection.execute(query)).mappings().all()
         return tuple(_asked_of(row) for row in rows)
 
-    async def keep_input(self, content: bytes) -> str:
+    async def keep_input(self, content: bytes, now: datetime) -> str:
         """Keep what a caller brought, and name it by its SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
         packed = await asyncio.to_thread(zstandard.compress, content)
@@ -125,7 +126,7 @@ class SqlForecasts:
         with reached(self._engine.url):
             async with self._engine.execution_options(**ALONE).begin() as connection:
                 await connection.execute(delete(forecast_inputs).where(namesake))
-                row = {"sha256": sha256, "content": packed}
+                row = {"sha256": sha256, "content": packed, "brought_utc": now}
                 await connection.execute(insert(forecast_inputs), row)
         return sha256
 

@@ -31,8 +31,8 @@ from wattbook.core.jobs import (
     Outcome,
     Progress,
 )
+from wattbook.ports.cursor import Listing
 from wattbook.ports.jobs import Claim, Daily, Ending, Figures, JobPage, Order
-from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.families import (
     AT_WORK,
@@ -76,12 +76,11 @@ class SqlJobs:
 
     async def submit(self, order: Order) -> Job:
         """A new job; the same key with the same order is the same job."""
-        sha256 = sha256_of(order)
         async with self._writing() as connection:
             if order.idempotency_key is not None:
                 found = await _by_key(connection, order.idempotency_key)
                 if found is not None:
-                    return await self._same(connection, found, sha256)
+                    return await self._same(connection, found, order)
             row = fresh(order, await _now(connection))
             if order.idempotency_key is None:
                 await connection.execute(insert(jobs), row)
@@ -93,7 +92,7 @@ class SqlJobs:
                 found = await _by_key(connection, order.idempotency_key)
                 if found is None:
                     raise
-                return await self._same(connection, found, sha256)
+                return await self._same(connection, found, order)
             return job_of(NOTHING_YET | row, ())
 
     async def job(self, job_id: str) -> Job:
@@ -114,28 +113,29 @@ class SqlJobs:
         limit: int = 100,
     ) -> JobPage:
         """Jobs by the time of their creation, newest first."""
-        asked: list[ColumnElement[bool]] = []
-        if state is not None:
-            asked.append(jobs.c.state == state)
-        if kind is not None:
-            asked.append(jobs.c.kind == str(kind))
-        if requested_by is not None:
-            asked.append(jobs.c.requested_by == requested_by)
-        if parent_id is not None:
-            asked.append(jobs.c.parent_id == parent_id)
+        named = {
+            "state": state,
+            "kind": None if kind is None else str(kind),
+            "requested_by": requested_by,
+            "parent_id": parent_id,
+        }
+        listing = Listing("jobs", named | {"since": since, "until": until})
+        asked: list[ColumnElement[bool]] = [
+            jobs.c[name] == value for name, value in named.items() if value is not None
+        ]
         if since is not None:
             asked.append(jobs.c.created >= since)
         if until is not None:
             asked.append(jobs.c.created < until)
         if after is not None:
-            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < cursor.read(after))
+            asked.append(tuple_(jobs.c.created, jobs.c.job_id) < listing.read_dated(after))
         order = (jobs.c.created.desc(), jobs.c.job_id.desc())
         query = select(jobs).where(*asked).order_by(*order).limit(limit + 1)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
             found = await whole(connection, rows[:limit])
         last = found[-1] if len(rows) > limit else None
-        return JobPage(found, None if last is None else cursor.after(last.created, last.job_id))
+        return JobPage(found, None if last is None else listing.after(last.created, last.job_id))
 
     async def claim(
         self,
@@ -292,9 +292,13 @@ class SqlJobs:
                 await cancel(connection, job, now)
             return await one(connection, job_id)
 
-    async def _same(self, connection: AsyncConnection, found: RowMapping, sha256: str) -> Job:
-        if found["order_sha256"] != sha256:
+    async def _same(self, connection: AsyncConnection, found: RowMapping, order: Order) -> Job:
+        detail = None
+        if found["order_sha256"] != sha256_of(order):
             detail = "this idempotency key was used for another job"
+        elif found["priority"] != order.priority:
+            detail = f"this idempotency key was used with the priority {found['priority']}"
+        if detail is not None:
             raise ConflictError(detail, [Problem("key_used", detail, field="idempotency_key")])
         return await one(connection, found["job_id"])
 

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.periods import Period
 from wattbook.core.report import Format
+from wattbook.ports.cursor import Listing
 from wattbook.ports.reports import Filed, ReportPage, Sheet
-from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import documents, reports
 
@@ -65,6 +65,7 @@ class SqlReports:
         limit: int = 100,
     ) -> ReportPage:
         """Reports by the time at which they were made, newest first."""
+        listing = Listing("reports", {"entity_id": entity_id, "since": since, "until": until})
         asked: list[ColumnElement[bool]] = []
         if entity_id is not None:
             asked.append(reports.c.entity_id == entity_id)
@@ -74,7 +75,7 @@ class SqlReports:
             asked.append(reports.c.created_utc < until)
         key = (reports.c.created_utc, reports.c.report_id)
         if after is not None:
-            asked.append(tuple_(*key) < cursor.read(after))
+            asked.append(tuple_(*key) < listing.read_dated(after))
         query = select(reports).where(*asked).order_by(*(each.desc() for each in key))
         with reached(self._engine.url):
             async with self._engine.connect() as connection:
@@ -82,7 +83,7 @@ class SqlReports:
                 found = await _with_sheets(connection, rows[:limit])
         last = found[-1] if len(rows) > limit else None
         return ReportPage(
-            found, None if last is None else cursor.after(last.created_utc, last.report_id)
+            found, None if last is None else listing.after(last.created_utc, last.report_id)
         )
 
     async def document(self, report_id: str, form: Format) -> tuple[Filed, bytes]:

@@ -327,6 +327,7 @@ forecast_inputs: Final = Table(
     metadata,
     Column("sha256", String(64), primary_key=True),
     Column("content", LargeBinary, nullable=False),
+    Column("brought_utc", Utc),
 )
 """Series that callers brought, compressed with zstd; jobs name them by the SHA-256 of the plain."""
 registry_version: Final = Table(

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbook.core.lifetimes import Kind
 from wattbook.core.retention import Tombstone
+from wattbook.ports.cursor import Listing
 from wattbook.ports.tombstones import StonePage
-from wattbook.stores.sql import cursor
 from wattbook.stores.sql.engine import reached
 from wattbook.stores.sql.schema import registry_version, tombstones
 
@@ -70,6 +70,7 @@ class SqlTombstones:
     ) -> StonePage:
         """Tombstones by `until_utc`, the latest first."""
         named = {"job_id": job_id, "kind": kind, "owner": owner, "site_id": site_id}
+        listing = Listing("tombstones", named | {"since": since, "until": until}, len(KEY))
         asked: list[ColumnElement[bool]] = [
             tombstones.c[name] == str(value) for name, value in named.items() if value is not None
         ]
@@ -79,7 +80,7 @@ class SqlTombstones:
             asked.append(tombstones.c.from_utc < until)
         place = [tombstones.c.until_utc, *(tombstones.c[name] for name in KEY)]
         if after is not None:
-            asked.append(tuple_(*place) < cursor.read(after, len(KEY)))
+            asked.append(tuple_(*place) < listing.read_dated(after))
         order = [column.desc() for column in place]
         query = select(tombstones).where(and_(True, *asked)).order_by(*order).limit(limit + 1)
         with reached(self._engine.url):
@@ -90,7 +91,7 @@ class SqlTombstones:
             return StonePage(found, None)
         last = found[-1]
         key = (str(getattr(last, name)) for name in KEY)
-        return StonePage(found, cursor.after(last.until_utc, *key))
+        return StonePage(found, listing.after(last.until_utc, *key))
 
     async def _all(self, which: ColumnElement[bool]) -> list[Tombstone]:
         query = select(tombstones).where(which).order_by(*(tombstones.c[name] for name in KEY))
