@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from wattbook.core.errors import UnavailableError, WattbookError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
-    from wattbook.core.forecast.outlook import Ask, Outlook
+    from wattbook.core.forecast.outlook import Ask, Donor, Outlook
     from wattbook.core.forecast.scenario import Scenario
     from wattbook.ports.forecaster import Step
 
@@ -118,10 +120,16 @@ class Pool:
         origin: datetime | None = None,
         covariates: "pl.DataFrame | None" = None,
         scenario: "Scenario | None" = None,
+        donors: "Sequence[Donor]" = (),
         step: "Step | None" = None,
     ) -> "Outlook":
         """What comes after `history`; who no longer waits for it ends the process."""
-        told = {"origin": origin, "covariates": covariates, "scenario": scenario}
+        told = {
+            "origin": origin,
+            "covariates": covariates,
+            "scenario": scenario,
+            "donors": donors,
+        }
         seat = await self._free.get()
         try:
             seat = await self._ready(seat)

@@ -548,7 +548,7 @@ async def test_the_service_answers_while_it_forecasts(client) -> None:
 
 
 async def test_csv_and_an_etag_are_served(client) -> None:
-    asked = {"entity_id": "pecos-1", "horizon": "2h"}
+    asked = {"entity_id": "pecos-1", "horizon": "2h", "wait": "120"}
     answer = await client.get(f"{F}/load", params=asked, headers={"Accept": "text/csv"})
     tag = answer.headers["etag"]
     again = await client.get(
@@ -563,6 +563,7 @@ async def test_csv_and_an_etag_are_served(client) -> None:
 @pytest.mark.slow
 async def test_retraining_makes_each_series_anew_in_a_job_of_its_own(client) -> None:
     before = await get(client, "load", entity_id="pecos-1")
+    await get(client, "load", entity_id="alder", horizon="24h", grain="day")
 
     job = await ended(client, await client.post("/api/v1/jobs", json={"kind": "retrain"}))
 

@@ -87,6 +87,22 @@ async def test_the_history_ends_with_what_is_known_and_the_forecast_begins_there
     assert (await ports.forecasts.run("r")).fingerprint == run.fingerprint
 
 
+@pytest.mark.slow
+async def test_a_young_site_learns_from_the_others_but_not_from_itself(ports) -> None:
+    for site_id, kw in (("oslo-1", 1.0), ("oslo-2", 10.0), ("oslo-3", 100.0)):
+        await filled(ports, site_id, days=70, kw=kw)
+    await filled(ports, "oslo-4", days=3, kw=500.0)
+    await ports.world.add("oslo-5", timezone="UTC", zone="NO")  # of which nothing is known
+
+    of = await flow.subject("site:oslo-4", Quantity.LOAD, ports=ports)
+    donors = await flow.donors_of(of, NAIVE, ports=ports)
+    asked = replace(NAIVE, entity_id="site:oslo-4", model=ModelName.AUTO)
+    run = await flow.make("r", asked, DAY, ports=ports)
+
+    assert [each.history.height for each in donors] == [70 * 24] * 3
+    assert run.rows["mean"][12] == pytest.approx(1000.0, rel=0.05)
+
+
 async def test_how_far_it_is_is_told_step_by_step(ports) -> None:
     await filled(ports)
     told: list[tuple[int, int]] = []

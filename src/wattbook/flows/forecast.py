@@ -20,7 +20,7 @@ from wattbook.core.errors import (
     WattbookError,
 )
 from wattbook.core.forecast import series as judging
-from wattbook.core.forecast.outlook import Ask, Outlook
+from wattbook.core.forecast.outlook import Ask, Donor, ModelName, Outlook
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.frames import UTC
 from wattbook.core.periods import Grain, Period
@@ -43,6 +43,9 @@ EFFICIENCY_OVER: Final = timedelta(days=28)
 """Before the origin: from the rollups of so long comes the efficiency of a site."""
 COUNTRY: Final = 2
 """Letters of a country at the beginning of a zone's name."""
+YOUNG: Final = timedelta(days=35)
+"""With a shorter history other sites are learnt from; who needs them is decided by the models."""
+MOST_DONORS: Final = 24
 STEPS: Final = forecaster.STEPS + 2
 """Those of the models, before them the history that is read, and behind them what is kept."""
 Progress = Callable[[int, int], None]
@@ -273,6 +276,23 @@ async def prices_of(
     return await asyncio.to_thread(training.prices, grid, ask.grain, origin)
 
 
+async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]:
+    """The histories of the largest sites that have no meter of `of`."""
+    mains = (await ports.registry.meters()).filter(role=str(MeterRole.MAIN))
+    others = mains.join(of.meters.select("site_id").unique(), on="site_id", how="anti")
+    sizes = others.group_by("site_id").agg(pl.col("capacity_kw").max())
+    largest = sizes.sort("capacity_kw", "site_id", descending=[True, False], nulls_last=True)
+    found = []
+    for site_id in largest["site_id"].head(MOST_DONORS):
+        other = await subject(f"site:{site_id}", of.quantity, ports=ports)
+        try:
+            rows = await history(other, asked.grain, ports=ports)
+        except ConflictError:  # nothing is known of it yet
+            continue
+        found.append(Donor(history=rows, timezone=other.timezone))
+    return found
+
+
 async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Sources) -> Ask:
     """What the models are asked."""
     return Ask(
@@ -357,11 +377,17 @@ async def make(
     prices = await prices_of(of, rows, ask, ports=ports)
     course.step()
 
-    outlook = await ports.forecaster.forecast(rows, ask, covariates=prices, step=course.step)
+    donors: list[Donor] = []
+    if ask.model is ModelName.GLOBAL or rows["start_utc"][-1] - rows["start_utc"][0] < YOUNG:
+        donors = await donors_of(of, asked, ports=ports)
+    outlook = await ports.forecaster.forecast(
+        rows, ask, covariates=prices, donors=donors, step=course.step
+    )
     course.reach(STEPS - 1)
 
     asked = replace(asked, entity_id=of.entity_id, quantity=of.quantity)
     more = [] if prices is None else [fingerprint.settled("covariates", _text(prices))]
+    more += [fingerprint.settled("donor", _text(each.history)) for each in donors]
     run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now(), more)
     run = replace(run, meter_ids=tuple(of.meter_ids))
     await ports.forecasts.keep(run)

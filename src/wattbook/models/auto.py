@@ -1,7 +1,8 @@
 """The forecast of one series: tries the models on its own past and publishes what was best."""
 
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -11,7 +12,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from wattbook.core.errors import UnsupportedError
+from wattbook.core.errors import InputError, UnsupportedError
 from wattbook.core.forecast import (
     backtest,
     combine,
@@ -24,11 +25,19 @@ from wattbook.core.forecast import (
 )
 from wattbook.core.forecast import scenario as scenarios
 from wattbook.core.forecast.backtest import Plan
-from wattbook.core.forecast.outlook import Ask, Band, Basis, ModelName, Outlook, column
+from wattbook.core.forecast.outlook import (
+    Ask,
+    Band,
+    Basis,
+    Donor,
+    ModelName,
+    Outlook,
+    column,
+)
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series
 from wattbook.core.periods import Period
-from wattbook.models import gbm, holidays, installed, prophet, regression
+from wattbook.models import gbm, holidays, installed, prophet, regression, shared
 from wattbook.models.regression import Regression
 from wattbook.models.smoothing import Smoothing
 from wattbook.ports.forecaster import Step
@@ -38,6 +47,8 @@ LEARN_EVERY: Final = 56
 CLEARLY: Final = 0.75
 LEAST_TRIED: Final = 14
 """With fewer origins nothing can be said of how good the forecasts are."""
+LEARNING: Final = (ModelName.AUTO, ModelName.ENSEMBLE, ModelName.GLOBAL)
+"""What may be answered by a model of other series."""
 
 
 def forecast(
@@ -47,6 +58,7 @@ def forecast(
     origin: datetime | None = None,
     covariates: pl.DataFrame | None = None,
     scenario: Scenario | None = None,
+    donors: Sequence[Donor] = (),
     step: Step | None = None,
 ) -> Outlook:
     """What `history` will be over the horizon, how sure that is, and which model says so."""
@@ -64,10 +76,16 @@ def forecast(
     plan = backtest.plan(known)
     step = step or _nobody_asked
     step()
+    if ask.model is ModelName.GLOBAL or plan.tried < LEAST_TRIED:
+        found = learnt_from(donors, known, ask, free.left, scenario)
+        if found is not None:
+            return found
     with threadpool_limits(1):  # jobs run beside each other
         pool = members(known, plan, ask, step)
     chosen, reason = choose(known, plan, pool, ask.model)
     point = backtest.by_band(pool, chosen, known.per_day)
+    unit = intervals.unit(known, plan.origins)
+    errors = (plan.actual - point) / unit[:, None]
 
     counts = Counter(chosen.values())
     model = ModelName(counts.most_common(1)[0][0])
@@ -78,7 +96,7 @@ def forecast(
         basis=basis,
         reason=reason,
         model=model,
-        rows=_rows(known, plan, point, ask, free.left, scenario),
+        rows=_rows(known, point[-1], errors, unit[-1], ask, free.left, scenario),
         leaderboard=_leaderboard(known, plan, pool, ask),
         coverage=_coverage(known, plan, point, ask),
         trained=Period(known.start_utc[0], known.start_utc[known.origin]),
@@ -92,6 +110,51 @@ def forecast(
             "seed": ask.seed,
         },
     )
+
+
+def learnt_from(
+    donors: Sequence[Donor], known: Series, ask: Ask, left: Floats, scenario: Scenario | None
+) -> Outlook | None:
+    """What other series say of one with little history; null where they say nothing better."""
+    if ask.model not in LEARNING or not installed("sklearn"):
+        return None
+    others = [_donor(each, ask) for each in donors]
+    with threadpool_limits(1):
+        found = shared.forecast(known, [each for each in others if each is not None], ask.seed)
+    if found is None:
+        return None
+    point, errors = found.naive[0].copy(), found.naive_errors.copy()
+    off: dict[str, dict[str, float | None]] = {}
+    for band in Band:
+        inside = scores.leads(band, known.horizon, known.per_day)
+        ours = scores.mae(found.errors[:, inside])
+        bar = scores.mae(found.naive_errors[:, inside])
+        if ours is not None and bar is not None and ours < bar:
+            point[inside], errors[:, inside] = found.point[0, inside], found.errors[:, inside]
+            off[str(band)] = {"global": ours, "naive": bar}
+    if not off:
+        return None
+    return Outlook(
+        basis=Basis.MODEL,
+        reason=None,
+        model=ModelName.GLOBAL,
+        rows=_rows(known, point, errors, found.level, ask, left, scenario),
+        leaderboard=pl.DataFrame(schema=scores.LEADERBOARD),
+        coverage=pl.DataFrame(schema=scores.COVERAGE),
+        trained=Period(known.start_utc[0], known.start_utc[known.origin]),
+        parameters={"donors": found.donors, "off_by_level": off, "seed": ask.seed},
+    )
+
+
+def _donor(donor: Donor, ask: Ask) -> Series | None:
+    try:
+        return series.series(
+            donor.history,
+            replace(ask, timezone=donor.timezone),
+            holidays=partial(holidays.between, ask.country),
+        )
+    except InputError:  # too young itself, or unknown: it has nothing to give
+        return None
 
 
 def _nobody_asked() -> None:
@@ -168,6 +231,8 @@ def choose(
     if wanted is not ModelName.AUTO:
         if wanted not in pool:
             said = f"the history is too short to try {wanted} on it"
+            if wanted is ModelName.GLOBAL:
+                said = "too few other series are known to learn from, or they say nothing better"
             return dict.fromkeys(bands, str(ModelName.NAIVE)), said
         pool = {name: pool[name] for name in (str(ModelName.NAIVE), str(wanted))}
     best = backtest.best(plan, pool, known.per_day)
@@ -183,17 +248,18 @@ def choose(
 
 def _rows(
     known: Series,
-    plan: Plan,
     point: Floats,
+    errors: Floats,
+    unit: float,
     ask: Ask,
     left: Floats,
     scenario: Scenario | None,
 ) -> pl.DataFrame:
+    """The forecast `point`, with intervals by past errors, which are told in their unit."""
     levels = tuple(sorted(ask.quantiles))
-    unit = intervals.unit(known, plan.origins)
-    offset = intervals.offsets((plan.actual - point) / unit[:, None], known.per_day, levels)
-    spread = intervals.around(point[-1], offset * unit[-1])
-    mean = point[-1]
+    offset = intervals.offsets(errors, known.per_day, levels)
+    spread = intervals.around(point, offset * unit)
+    mean = point
     if np.nanmin(known.values) >= 0:
         spread, mean = np.maximum(spread, 0.0), np.maximum(mean, 0.0)
     names = [column(level) for level in levels]

@@ -1,12 +1,12 @@
 """What makes forecasts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
 import polars as pl
 
-from wattbook.core.forecast.outlook import Ask, Outlook
+from wattbook.core.forecast.outlook import Ask, Donor, Outlook
 from wattbook.core.forecast.scenario import Scenario
 
 STEPS: Final = 6
@@ -25,9 +25,12 @@ class Forecaster(Protocol):
         origin: datetime | None = None,
         covariates: pl.DataFrame | None = None,
         scenario: Scenario | None = None,
+        donors: Sequence[Donor] = (),
         step: Step | None = None,
     ) -> Outlook:
         """What comes after `history` (`start_utc`, `value`, `excluded`); the same, the same answer.
+
+        From `donors` is learnt where the history is too short to learn from.
 
         `step` is called after each of at most `STEPS`; it must not raise.
 

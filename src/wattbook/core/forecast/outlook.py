@@ -43,6 +43,7 @@ class ModelName(StrEnum):
     NAIVE = "naive"
     STATISTICAL = "statistical"
     GBM = "gbm"
+    GLOBAL = "global"
     PROPHET = "prophet"
 
 
@@ -59,6 +60,15 @@ class Ask:
     quantiles: tuple[float, ...] = QUANTILES
     model: ModelName = ModelName.AUTO
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Donor:
+    """Another series, from which one with little history learns."""
+
+    history: pl.DataFrame
+    """As that of the forecast."""
+    timezone: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
