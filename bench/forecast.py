@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.forecast import naive, scores, series
-from wattbook.core.forecast.outlook import Ask
+from wattbook.core.forecast.outlook import Ask, Donor
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
 
@@ -25,6 +25,7 @@ DATA = Path("../shared/data/reference")
 YEARS = timedelta(days=3 * 365)
 MONTH = timedelta(days=30)
 HOURS = (24, 168, 720)
+YOUNG_DAYS = (3, 10, 25)
 PEER_DAYS = 180
 """MSTL is given so much of the end of the history: more makes it slower, not better."""
 
@@ -47,12 +48,16 @@ def main() -> None:
     asked.add_argument("--every", type=int, default=3, help="every so-manieth series, by name")
     asked.add_argument("--origins", type=int, default=4, help="origins of each series")
     asked.add_argument("--peers", type=int, default=4, help="peers run on every so-manieth case")
-    asked.add_argument("--only", help="one group: eia, pjm, vic, servers, bitcoin")
+    asked.add_argument("--only", help="one group: eia, pjm, vic, servers, young, bitcoin")
     asked.add_argument("--data", type=Path, default=DATA)
     args = asked.parse_args()
     if args.quick:
         args.every, args.origins, args.peers = 7, 2, 5
     warnings.filterwarnings("ignore")
+    pl.Config.set_tbl_rows(60)
+    pl.Config.set_tbl_cols(12)
+    pl.Config.set_tbl_width_chars(120)
+    pl.Config.set_tbl_hide_dataframe_shape(True)
     logging.disable(logging.INFO)
     if not args.data.is_dir():
         print(f"no reference data at {args.data}: skipped")
@@ -67,6 +72,8 @@ def main() -> None:
     ]
     if hourly:
         run(hourly, args.peers, "week")
+    if args.only in (None, "young"):
+        young(list(eia(args.data, args.every, args.origins)))
     if args.only in (None, "bitcoin"):
         run(list(bitcoin(args.data, 84 if not args.quick else 12)), 6, "drift")
 
@@ -112,6 +119,41 @@ def run(cases: list[Case], peers: int, bar: str) -> None:
     report(pl.DataFrame(rows), pl.DataFrame(held), bar)
 
 
+def young(cases: list[Case]) -> None:
+    """Every third case as if it were so many days old, learning from the others of its origin."""
+    rows = []
+    for number, case in enumerate(cases[::3]):
+        at = case.history["start_utc"][-1]
+        donors = [
+            Donor(history=each.history.tail(500 * 24), timezone=each.ask.timezone)
+            for each in cases
+            if each.name != case.name and each.history["start_utc"][-1] == at
+        ]
+        scale = scores.scale(known(case))
+        for days in YOUNG_DAYS:
+            short = replace(case, history=case.history.tail(days * 24))
+            taken = time.process_time()
+            outlook = forecast(short.history, case.ask, donors=donors)
+            spent = time.process_time() - taken
+            unit = known(short)
+            bar = naive_of(unit, "week" if days >= 7 else "day")
+            points = {"wattbook": outlook.rows["mean"].to_numpy(), "naive": bar}
+            points["prophet"] = prophet(case, unit, 720)
+            for name, point in points.items():
+                cpu = spent if name == "wattbook" else None
+                held = inside(case, outlook.rows) if name == "wattbook" else {}
+                rows.append(
+                    {"days": days, "model": name, "seconds": cpu}
+                    | score(case, point, scale)
+                    | {f"held_{cut}": held.get(f"held_{cut}") for cut in HOURS}
+                )
+        print(f"\r{number + 1}/{len(cases[::3])} young", end="", flush=True)
+    print("\nyoung sites, by how many days are known of them:")
+    figures = pl.DataFrame(rows, infer_schema_length=None)
+    means = [pl.col(name).mean().round(3) for name in figures.columns[2:]]
+    print(figures.group_by("days", "model").agg(pl.len(), *means).sort("days", "model"))
+
+
 def score(case: Case, point: np.ndarray, scale: float | None) -> dict[str, float | None]:
     off = np.abs(case.actual - point)
     cuts = (7, 30) if case.ask.grain is Grain.DAY else HOURS
@@ -134,10 +176,6 @@ def inside(case: Case, rows: pl.DataFrame) -> dict[str, float | None]:
 
 def report(rows: pl.DataFrame, held: pl.DataFrame, bar: str) -> None:
     """Means over the cases that every model in the comparison was run on."""
-    pl.Config.set_tbl_rows(60)
-    pl.Config.set_tbl_cols(12)
-    pl.Config.set_tbl_width_chars(120)
-    pl.Config.set_tbl_hide_dataframe_shape(True)
     mases = [name for name in rows.columns if name.startswith("mase_")]
     means = [pl.col(name).mean().round(3) for name in mases]
     print(f"all cases, wattbook beside the naive one ({bar}):")
@@ -169,6 +207,8 @@ def known(case: Case) -> series.Series:
 
 def naive_of(unit: series.Series, kind: str) -> np.ndarray:
     at = np.array([unit.origin])
+    if kind == "day":
+        return naive.seasonal(unit, at, unit.horizon, naive.DAY)[0]
     if kind == "drift":
         return naive.drift(unit, at, unit.horizon)[0]
     return naive.seasonal(unit, at, unit.horizon, naive.WEEK)[0]
