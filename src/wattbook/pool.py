@@ -1,4 +1,4 @@
-"""Forecasts in processes of their own, so that the service answers while they are computed.
+"""Models in processes of their own, so that the service answers while they compute.
 
 Nothing that computes is imported here before a process has been told how many threads it may use.
 """
@@ -11,6 +11,7 @@ import sys
 import traceback
 from contextlib import suppress
 from datetime import datetime
+from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +20,11 @@ from wattbook.core.errors import UnavailableError, WattbookError
 if TYPE_CHECKING:
     import polars as pl
 
+    from wattbook.core.anomaly.hours import Watched
+    from wattbook.core.anomaly.verdict import Judged
     from wattbook.core.forecast.outlook import Ask, Outlook
     from wattbook.core.forecast.scenario import Scenario
+    from wattbook.core.periods import Period
 
 THREADS: Final = (
     "POLARS_MAX_THREADS",
@@ -32,6 +36,10 @@ THREADS: Final = (
 NICE: Final = 10
 """Who waits for an answer goes before who computes for long."""
 PARTING_S: Final = 5.0
+
+
+WORK: Final = {"forecast": "wattbook.models.auto", "judge": "wattbook.models.detector"}
+"""Where each thing that can be asked for is; imported when it is, for that is slow."""
 
 
 def spare_cores() -> int:
@@ -69,7 +77,7 @@ class Seat:
         """Whether it can be asked."""
         return self._process.poll() is None
 
-    def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401 -- pickled
+    def ask(self, task: "Task") -> Any:  # noqa: ANN401 -- pickled
         """What the process makes of a task; raises what it raised."""
         try:
             self._line.send(task)
@@ -88,8 +96,15 @@ class Seat:
         self._process.wait(PARTING_S)
 
 
+Task = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""What is to be done, of `WORK`, and with what."""
+
+
 class Pool:
-    """`ports.forecaster.Forecaster` in processes of its own, started when they are first needed."""
+    """`ports.forecaster.Forecaster` and `ports.detector.Detector` in processes of its own.
+
+    They are started when they are first needed.
+    """
 
     def __init__(self, processes: int) -> None:
         self._free: asyncio.Queue[Seat | None] = asyncio.Queue()
@@ -113,18 +128,29 @@ class Pool:
     ) -> "Outlook":
         """What comes after `history`; who no longer waits for it ends the process."""
         told = {"origin": origin, "covariates": covariates, "scenario": scenario}
+        outlook: Outlook = await self._done(("forecast", (history, ask), told))
+        return outlook
+
+    async def judge(
+        self, watched: "Watched", span: "Period", *, per_month: float, seed: int = 0
+    ) -> "Judged | None":
+        """What is unusual at a meter; who no longer waits for it ends the process."""
+        told = {"per_month": per_month, "seed": seed}
+        judged: Judged | None = await self._done(("judge", (watched, span), told))
+        return judged
+
+    async def _done(self, task: Task) -> Any:  # noqa: ANN401 -- whatever the task makes
         seat = await self._free.get()
         try:
             seat = await self._ready(seat)
-            asking = asyncio.ensure_future(asyncio.to_thread(seat.ask, ((history, ask), told)))
+            asking = asyncio.ensure_future(asyncio.to_thread(seat.ask, task))
             try:
-                outlook: Outlook = await asyncio.shield(asking)
+                return await asyncio.shield(asking)
             except asyncio.CancelledError:
                 await asyncio.to_thread(seat.kill)
                 with suppress(UnavailableError):
                     await asking
                 raise
-            return outlook
         finally:
             self._free.put_nowait(seat)
 
@@ -150,14 +176,12 @@ def _serve(line: Connection) -> None:
     os.nice(NICE)
     while True:
         try:
-            args, told = line.recv()
+            name, args, told = line.recv()
         except EOFError:
             return
         answer: tuple[bool, Any]
         try:
-            from wattbook.models.auto import forecast  # noqa: PLC0415 -- an extra, and slow
-
-            answer = (True, forecast(*args, **told))
+            answer = (True, getattr(import_module(WORK[name]), name)(*args, **told))
         except WattbookError as error:
             answer = (False, error)
         except ModuleNotFoundError as error:
