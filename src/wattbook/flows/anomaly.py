@@ -191,27 +191,31 @@ async def _look_at(
     signed = Signed(version=__version__, now=ports.clock.now())
     found = await asyncio.to_thread(verdict.findings, known, signed)
 
-    wanted = [meter.meter_id for meter, _ in judged if asked.meter_id in (None, meter.meter_id)]
-    return await _keep(wanted, found, known, asked, len(judged), ports)
+    return await _keep(found, known, asked, meters.height, ports)
 
 
 async def _keep(
-    wanted: Sequence[str],
     found: Sequence[Finding],
     known: Sequence[tuple[Meter, Judged]],
     asked: Asked,
     meters: int,
     ports: Ports,
 ) -> Looked:
-    mine = [each for each in found if each.meter_id in wanted]
-    kept = await ports.anomalies.replace(wanted, asked.span, mine)
-    for meter, judged in known:
-        if meter.meter_id in wanted:
-            await ports.anomalies.keep_scores(meter.meter_id, judged.scores)
+    """Keep what is of the meters that are asked for; of silent ones all stays as it was."""
+    mine = [(meter, judged) for meter, judged in known if asked.meter_id in (None, meter.meter_id)]
+    ids = [meter.meter_id for meter, _ in mine]
+    kept = await ports.anomalies.replace(
+        ids,
+        asked.span,
+        [each for each in found if each.meter_id in ids],
+        known_from=asked.span.start - HISTORY,
+    )
+    for meter, judged in mine:
+        await ports.anomalies.keep_scores(meter.meter_id, judged.scores)
     return Looked(
-        meters=len(wanted),
-        without_readings=meters - len(known),
-        without_model=sum(not judged.by_model for _, judged in known),
+        meters=len(mine),
+        without_readings=(meters if asked.meter_id is None else 1) - len(mine),
+        without_model=sum(not judged.by_model for _, judged in mine),
         new=kept.new,
         again=kept.again,
         gone=kept.gone,

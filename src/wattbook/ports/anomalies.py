@@ -47,13 +47,18 @@ class Anomalies(Protocol):
     """Keeps findings and hourly scores; a finding is identified by its id."""
 
     async def replace(
-        self, meter_ids: Sequence[str], period: Period, found: Sequence[Finding]
+        self,
+        meter_ids: Sequence[str],
+        period: Period,
+        found: Sequence[Finding],
+        *,
+        known_from: datetime | None = None,
     ) -> Kept:
         """Put what was found at these meters in the place of what was found there before.
 
         A finding that overlaps one of the same meter and rule is that one, seen again: it keeps its
         id, when it was first found and what was said of it. What is not found again goes, unless
-        a person has said something of it.
+        a person has said something of it, or it began before `known_from`, where nobody looked.
         """
         ...
 

@@ -5,24 +5,23 @@ from typing import Final
 
 import numpy as np
 
-from wattbook.core.anomaly.hours import runs
 from wattbook.core.forecast.series import Floats
 
+HOURS_A_DAY: Final = 24
 HOURS_A_MONTH: Final = 730
-TAIL: Final = 50
-"""One in so many steps is of the tail."""
-APART: Final = 6
-"""Exceedances with fewer steps between them are one event."""
-LEAST: Final = 8
-"""With fewer events nothing can be said of how often they happen."""
+TAIL: Final = 5
+"""The highest of one day in so many is of the tail."""
+LEAST: Final = 10
+"""With fewer days nothing can be said of how often something happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tail:
     """The upper end of a score's distribution, as events per month.
 
-    Above the threshold `begin` events come at a rate, and what they exceed it by falls off
-    exponentially, with the mean `scale`: peaks over a threshold, as of floods [1]_.
+    Of each day the highest score counts. Above the threshold `begin` such events come at a rate,
+    and what they exceed it by falls off exponentially, with the mean `scale`: peaks over a
+    threshold, as of floods [1]_.
 
     References
     ----------
@@ -35,26 +34,24 @@ class Tail:
     per_month: float
 
     @classmethod
-    def of(cls, scores: Floats, steps_per_month: int = HOURS_A_MONTH) -> "Tail | None":
+    def of(cls, scores: Floats, steps_a_day: int = HOURS_A_DAY) -> "Tail | None":
         """The tail of scores in the order of time (NaN: not known); null with too few of them.
 
-        The scale is the median excess over the logarithm of two, which a few true anomalies among
-        the events do not move.
+        Days are counted back from the end. The scale is the median excess over the logarithm of
+        two, which a few true anomalies among the events do not move, however long they lasted.
         """
-        known = scores[np.isfinite(scores)]
-        if len(known) < TAIL * LEAST:
+        days = scores[len(scores) % steps_a_day :].reshape(-1, steps_a_day)
+        peaks = np.fmax.reduce(days, axis=1, initial=-np.inf)
+        peaks = peaks[np.isfinite(peaks)]
+        if len(peaks) < LEAST:
             return None
-        begin = float(np.quantile(known, 1 - 1 / TAIL))
-        events = runs(np.nan_to_num(scores, nan=begin) > begin, bridge=APART)
-        if len(events) < LEAST:  # nearly all hours are alike: what never was is once in all of it
-            once = steps_per_month / len(known)
-            return cls(begin=float(known.max()), scale=0.0, per_month=once)
-        peaks = np.array([np.nanmax(scores[first:last]) for first, last in events])
-        return cls(
-            begin=begin,
-            scale=float(np.median(peaks - begin) / np.log(2)),
-            per_month=len(events) / len(known) * steps_per_month,
-        )
+        begin = float(np.quantile(peaks, 1 - 1 / TAIL))
+        excess = peaks[peaks > begin] - begin
+        a_month = HOURS_A_MONTH / HOURS_A_DAY / len(peaks)
+        if not len(excess):  # all days are alike: what never was is once in all of them
+            return cls(begin=begin, scale=0.0, per_month=a_month)
+        scale = float(np.median(excess) / np.log(2))
+        return cls(begin=begin, scale=scale, per_month=len(excess) * a_month)
 
     def events_per_month(self, scores: Floats) -> Floats:
         """How many events a month reach a score by themselves; NaN where it is not known.

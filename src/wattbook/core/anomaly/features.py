@@ -61,19 +61,28 @@ def table(hours: Hours, usual: Usual) -> Floats:
     )
 
 
-def deviation(usual: Usual) -> Floats:
-    """How many times the usual spread each hour is off, whichever way; NaN where not known."""
+def distance(usual: Usual) -> Floats:
+    """From the second nearest of the same hours before, in usual spreads; NaN where not known.
+
+    Not from their middle: an hour that was so once or twice of late is no surprise.
+    """
     unit = np.where(usual.sigma_kw > 0, usual.sigma_kw, np.nan)
-    found: Floats = np.abs(off(usual)) / unit
+    apart = np.abs(usual.settled_kw - (usual.earlier_kw + moved(usual)))
+    found: Floats = np.sort(apart, axis=0)[1] / unit
     return found
 
 
 def off(usual: Usual) -> Floats:
     """Drawn less expected power [kW] of each hour that is learnt from, on one level."""
-    moved = np.zeros(len(usual.settled_kw))
+    found: Floats = usual.settled_kw - (usual.expected_kw + moved(usual))
+    return found
+
+
+def moved(usual: Usual) -> Floats:
+    """By how much [kW] each hour is below the present level, where that was another."""
+    found = np.zeros(len(usual.settled_kw))
     for step, amount in usual.shifts.items():
-        moved[:step] += amount
-    found: Floats = usual.settled_kw - (usual.expected_kw + moved)
+        found[:step] += amount
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wattbook.core.anomaly.budget import HOURS_A_MONTH, Tail
+from wattbook.core.anomaly.budget import Tail
 from wattbook.core.anomaly.hours import (
     Hours,
     Watched,
@@ -84,7 +84,8 @@ def zero(hours: Hours, explained: Bools) -> Bools:
 def _unheard_of(mask: Bools, hours: Hours, least: int, times: int) -> Bools:
     """The rows of hours that are longer than those that were over before the span began.
 
-    A row that goes on into the span, or begins the history, says nothing about itself.
+    A row that goes on into the span says nothing about itself; one that has gone on ever since
+    the meter is known is what it does.
     """
     found = runs(mask)
     before = [end - begin for begin, end in found if end < hours.judged]
@@ -92,7 +93,7 @@ def _unheard_of(mask: Bools, hours: Hours, least: int, times: int) -> Bools:
     long_ = [
         (begin, end)
         for begin, end in found
-        if end - begin > times * longest and end - begin >= least
+        if begin > 1 and end - begin > times * longest and end - begin >= least
     ]
     return mask_of([each for each in long_ if each[1] >= hours.judged], len(hours))
 
@@ -304,7 +305,7 @@ def spikes(watched: Watched, judged_from: object, per_month: float) -> pl.DataFr
         return none
     beside, off = _standing_out(power)
     before = (rows["start_utc"] < judged_from).to_numpy()
-    tail = Tail.of(off[before], HOURS_A_MONTH * QUARTERS_PER_HOUR)
+    tail = Tail.of(off[before], HOURS_A_DAY * QUARTERS_PER_HOUR)
     if tail is None:
         return none
     sigma = spread((power - beside)[before])

@@ -18,6 +18,7 @@ DAYS: Final = 7
 """Where fewer than two weeks know it: so many days back."""
 LEAST: Final = 2
 LEAST_DAYS: Final = 3
+NEAR: Final = 4 * HOURS_A_DAY
 FINEST: Final = 1000
 """Nothing is judged more finely than this part of the level."""
 
@@ -115,8 +116,29 @@ def _settled(hours: Hours, values: Floats) -> tuple[Floats, dict[int, float]]:
         local_us=hours.local_hour,
         holiday=np.zeros(len(values), dtype=np.bool_),
     )
-    found, shifts = levels.settled(series)
-    return found.values, shifts
+    _, shifts = levels.settled(series)
+    exact = {_exactly(values, step): amount for step, amount in shifts.items()}
+    settled = values.copy()
+    for step, amount in exact.items():
+        settled[:step] += amount
+    return settled, exact
+
+
+def _exactly(values: Floats, near: int) -> int:
+    """The hour within some days of `near` at which the level changed.
+
+    Where the change was is known by medians of weeks, which look alike a few days before and after
+    it; the hour is the one that leaves the least on the wrong level.
+    """
+    begin, end = max(near - NEAR, 0), min(near + NEAR, len(values))
+    before = middle(values[max(begin - HOURS_A_WEEK, 0) : begin + 1])
+    after = middle(values[end - 1 : end + HOURS_A_WEEK])
+    part = values[begin:end]
+    off_before = np.nan_to_num(np.abs(part - before))
+    off_after = np.nan_to_num(np.abs(part - after))
+    left = np.concatenate([[0.0], np.cumsum(off_before)])
+    right = np.concatenate([np.cumsum(off_after[::-1])[::-1], [0.0]])
+    return begin + int(np.argmin(left + right))
 
 
 def _earlier(values: Floats, local_hour: Ints) -> Floats:

@@ -21,10 +21,18 @@ from wattbook.core.anomaly.finding import (
 )
 from wattbook.core.anomaly.hours import runs
 from wattbook.core.anomaly.ruling import BRIDGE, Ruled
-from wattbook.core.anomaly.words import known, lasting, of_energy, of_power, power_evidence, stake
+from wattbook.core.anomaly.words import (
+    compared,
+    known,
+    lasting,
+    of_energy,
+    of_power,
+    power_evidence,
+    stake,
+)
 from wattbook.core.entities import MeterRole
 from wattbook.core.forecast.series import Bools, Floats
-from wattbook.core.text import number, percent
+from wattbook.core.text import number
 
 LEAST_DAYS: Final = 14
 """With less history there is no model."""
@@ -60,21 +68,21 @@ def learnt(ruled: Ruled) -> Bools:
 def strangeness(ruled: Ruled, isolation: Floats | None) -> Floats | None:
     """How many events a month reach what each hour shows; null where nothing can be learnt.
 
-    Two views are taken, each calibrated on the history by its own tail: how far the hour is off
-    in usual spreads, and how easily a forest isolates it. The hour is as strange as the geometric
-    mean of the two rates says, so one of them alone has to be very sure.
+    Two views are taken, each calibrated on the history by its own tail: how far the hour is from
+    what the same hours had before, and how easily a forest isolates it. The rarer of the two
+    counts, at twice its rate: who looks twice is alarmed twice as often.
     """
     history = learnt(ruled)
     views = []
-    for each in (features.deviation(ruled.usual), isolation):
+    for each in (features.distance(ruled.usual), isolation):
         if each is None:
             continue
         tail = Tail.of(np.where(history, each, np.nan)[: ruled.hours.judged])
         if tail is not None:
-            views.append(np.log(tail.events_per_month(each)))
+            views.append(tail.events_per_month(each))
     if not views:
         return None
-    found: Floats = np.exp(np.mean(views, axis=0))
+    found: Floats = np.fmin.reduce(views) * len(views)
     return found
 
 
@@ -131,8 +139,7 @@ def _strange(ruled: Ruled, begin: int, end: int, rates: Floats, per_month: float
     assert expected is not None
     beside = f"{of_power(observed)} for {lasting(end - begin)}, where {of_power(expected)} is usual"
     if expected > 0:
-        more = "more" if observed > expected else "less"
-        beside += f" ({percent(abs(observed / expected - 1))} % {more})"
+        beside += f" ({compared(observed, expected)})"
     nearest = ""
     if evidence.nearest is not None:
         nearest = (

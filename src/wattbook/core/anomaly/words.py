@@ -1,11 +1,13 @@
 """Figures of findings in a sentence, and what a finding comes to."""
 
+from typing import Final
+
 import numpy as np
 
 from wattbook.core.anomaly.finding import Evidence
 from wattbook.core.anomaly.hours import Hours, middle
 from wattbook.core.anomaly.usual import HOURS_A_DAY, Usual
-from wattbook.core.text import number, unit_of
+from wattbook.core.text import number, percent, unit_of
 
 
 def of_energy(kwh: float) -> str:
@@ -32,6 +34,21 @@ def lasting(hours: int) -> str:
     if hours > HOURS_A_DAY and hours % HOURS_A_DAY == 0:
         return f"{hours // HOURS_A_DAY} days"
     return f"{number(hours)} hour{'s' if hours > 1 else ''}"
+
+
+def compared(observed: float, expected: float) -> str:
+    """How much more or less it is.
+
+    >>> compared(75, 100), compared(110, 100), compared(350, 100)
+    ('25.0 % less', '10.0 % more', '3.5 times as much')
+    """
+    ratio = observed / expected
+    if ratio >= MANIFOLD:
+        return f"{number(ratio, 1)} times as much"
+    return f"{percent(abs(ratio - 1))} % {'more' if ratio > 1 else 'less'}"
+
+
+MANIFOLD: Final = 2
 
 
 def stake(hours: Hours, usual: Usual, begin: int, end: int) -> float | None:

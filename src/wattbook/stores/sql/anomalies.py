@@ -64,7 +64,12 @@ class SqlAnomalies:
         self._engine = engine
 
     async def replace(
-        self, meter_ids: Sequence[str], period: Period, found: Sequence[Finding]
+        self,
+        meter_ids: Sequence[str],
+        period: Period,
+        found: Sequence[Finding],
+        *,
+        known_from: datetime | None = None,
     ) -> Kept:
         """Put what was found at these meters in the place of what was found there before."""
         with reached(self._engine.url):
@@ -80,6 +85,7 @@ class SqlAnomalies:
                     and each.judgement.state is State.OPEN
                     and each.end_utc > period.start
                     and each.start_utc < period.end
+                    and (known_from is None or each.start_utc >= known_from)
                 ]
                 stale = [*gone, *(still & known)]
                 for begin in range(0, len(stale), AT_ONCE):
