@@ -107,6 +107,10 @@ class Settings(BaseSettings):
         None,
         description="age [days] at which jobs that have ended go; kept for ever when left out",
     )
+    retention_anomalies_days: Days = Field(
+        None,
+        description="age [days] at which findings and scores go; kept for ever when left out",
+    )
     readings_store: Literal["auto", "influxdb"] = Field(
         "auto", description="where readings are; `auto` with all else, `influxdb` in a bucket"
     )

@@ -19,9 +19,11 @@ from wattbook.core.anomaly.finding import (
 )
 from wattbook.core.anomaly.verdict import SCORES
 from wattbook.core.errors import InputError, UnknownEntityError
+from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Period
 from wattbook.ports.anomalies import Anomalies, Kept, Wanted
 from wattbook.stores.sql.anomalies import SqlAnomalies
+from wattbook.stores.sql.retention import SqlRetention
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -86,7 +88,7 @@ async def test_there_is_no_finding_that_was_not_kept(anomalies, unknown) -> None
         await anomalies.judge(unknown, SAID)
 
 
-async def test_the_same_found_again_is_no_second_one_and_remembers_its_first_time(
+async def test_the_same_found_again_is_no_second_one_and_keeps_its_first_time(
     anomalies,
 ) -> None:
     await anomalies.replace(["s.main"], WEEK, [finding(0, 3)])
@@ -219,3 +221,23 @@ async def test_scores_replace_those_of_the_same_hours_and_no_others(anomalies) -
     found = await anomalies.scores("s.main", Period(T + 21 * HOUR, T + 99 * HOUR))
 
     assert_frame_equal(found, scores(21, 0.2, 0.3, 0.7, None, 0.6))
+
+
+async def test_findings_go_that_ended_before_the_line_of_their_meter(anomalies, sql_engine) -> None:
+    retention = SqlRetention(sql_engine)
+    early, late, other = finding(0, 3), finding(50, 60), finding(0, 3, meter="s.other")
+    await anomalies.replace(["s.main", "s.other"], WEEK, [early, late, other])
+    await anomalies.judge(early.finding_id, SAID)
+    await anomalies.keep_scores("s.main", scores(0, *([0.5] * 72)))
+    lines = pl.DataFrame(
+        {"owner": ["s.main", "s.other"], "until_utc": [T + DAY, T + HOUR]},
+        schema={"owner": pl.String, "until_utc": pl.Datetime("us", "UTC")},
+    )
+
+    found = await retention.tally(Kind.ANOMALIES, lines)
+    await retention.remove(Kind.ANOMALIES, lines, T + 9 * DAY)
+
+    assert found.select("owner", "day", "rows").rows() == [("s.main", T.date(), 1)]
+    assert set(await ids(anomalies)) == {late.finding_id, other.finding_id}
+    assert (await anomalies.scores("s.main", WEEK)).height == 48
+    assert (await retention.tally(Kind.ANOMALIES, lines)).is_empty()

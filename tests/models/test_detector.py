@@ -89,7 +89,7 @@ def test_a_short_history_is_judged_by_rules_alone() -> None:
 
 
 def test_a_failure_in_the_history_is_not_learnt() -> None:
-    """Two days of nothing in the history; ten hours of little in the span are found nevertheless."""
+    """Two days of nothing in the history; ten hours of little are found all the same."""
     kw = busy()
     kw[FIRST - 20 * 24 : FIRST - 18 * 24] = 0.0
     kw[FIRST + 30 : FIRST + 40] = np.arange(5.0, 15.0)

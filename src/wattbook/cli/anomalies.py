@@ -103,8 +103,8 @@ def _look(wanted: Wanted) -> None:
         raise failure(job["job_id"], job["state"], job["error"])
     done = job["result"]
     show.say(
-        f"{done['meters']} meters judged from {done['start']} to {done['end']}:"
-        f" {done['new']} new, {done['again']} seen again, {done['gone']} gone",
+        f"meters judged from {done['start']} to {done['end']}: {done['meters']};"
+        f" findings: {done['new']} new, {done['again']} seen again, {done['gone']} gone",
         err=True,
     )
 

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     REJECTS = "rejects"
     RECEIPTS = "receipts"
     JOBS = "jobs"
+    ANOMALIES = "anomalies"
 
     @property
     def grain(self) -> str | None:
@@ -43,6 +44,8 @@ class Kind(StrEnum):
             return "ts_utc"
         if self is Kind.REVISIONS:
             return "superseded_utc"
+        if self is Kind.ANOMALIES:
+            return "end_utc"
         return "start_utc" if self.grain else "received_utc"
 
     @property

@@ -155,7 +155,7 @@ async def _look_at(
     around = Period(asked.span.start - HISTORY, asked.span.end)
     hours, events = await _settled(meters, around, ports)
     prices = (await ports.grid.read([site.zone], around)).select(*PRICES).drop_nulls()
-    fleet, machines = _fleet(site), _machines(ports.machines)
+    fleet, machines = fleet_of(site), _machines(ports.machines)
 
     async def one(about: dict[str, Any]) -> tuple[Meter, Judged | None]:
         meter_id = about["meter_id"]
@@ -269,7 +269,8 @@ async def _settled(
     )
 
 
-def _fleet(site: Site) -> pl.DataFrame:
+def fleet_of(site: Site) -> pl.DataFrame:
+    """`core.anomaly.hours.FLEET` of a site."""
     rows = [
         {
             "valid_from_utc": item.valid_from,

@@ -28,7 +28,7 @@ class Removal:
 class DuckRetention:
     """`ports.retention.Retention` in DuckDB."""
 
-    kinds = frozenset(Kind) - {Kind.JOBS}
+    kinds = frozenset(Kind) - {Kind.JOBS, Kind.ANOMALIES}
 
     def __init__(self, engine: Engine, keys: Keys) -> None:
         self._engine = engine
