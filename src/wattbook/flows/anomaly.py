@@ -155,6 +155,7 @@ async def _look_at(
     around = Period(asked.span.start - HISTORY, asked.span.end)
     hours, events = await _settled(meters, around, ports)
     prices = (await ports.grid.read([site.zone], around)).select(*PRICES).drop_nulls()
+    parents = {meter.id: meter.parent for meter in site.meters}
     fleet, machines = fleet_of(site), _machines(ports.machines)
 
     async def one(about: dict[str, Any]) -> tuple[Meter, Judged | None]:
@@ -182,7 +183,11 @@ async def _look_at(
             inputs.of, watched, asked.span, asked.per_month, asked.seed
         )
         return Meter(
-            meter_id=meter_id, site_id=site_id, role=watched.role, fingerprint=print_
+            meter_id=meter_id,
+            site_id=site_id,
+            role=watched.role,
+            fingerprint=print_,
+            parent=parents.get(meter_id),
         ), judged
 
     judged = await _all([one(about) for about in meters.iter_rows(named=True)], step)

@@ -133,6 +133,14 @@ def test_a_meter_that_repeats_itself_while_the_hash_rate_moves_is_stuck() -> Non
     assert "the hash rate moved" in stuck.cause
 
 
+def test_a_meter_that_was_stuck_before_is_found_the_next_time_too() -> None:
+    kw = noisy()
+    kw[300:330] = kw[300]
+    kw[FIRST + 20 : FIRST + 32] = kw[FIRST + 20]
+
+    assert only(found(watched(kw), SPAN_AT), Rule.STUCK).start_utc == SPAN_AT + 21 * HOUR
+
+
 def test_five_hours_alike_are_not_stuck() -> None:
     kw = noisy()
     kw[FIRST + 20 : FIRST + 26] = kw[FIRST + 20]

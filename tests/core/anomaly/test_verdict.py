@@ -38,8 +38,8 @@ def judged(*of: Noticed) -> Judged:
     return Judged(noticed=of, scores=pl.DataFrame(schema=SCORES), by_model=True, usual_kw=100.0)
 
 
-def meter(name: str, role: MeterRole = MeterRole.MAIN) -> Meter:
-    return Meter(meter_id=name, site_id="s", role=role, fingerprint="ab" * 32)
+def meter(name: str, role: MeterRole = MeterRole.MAIN, parent: str | None = None) -> Meter:
+    return Meter(meter_id=name, site_id="s", role=role, fingerprint="ab" * 32, parent=parent)
 
 
 def test_a_finding_has_the_same_id_whenever_it_is_made() -> None:
@@ -91,3 +91,18 @@ def test_severity_is_how_long_the_meter_takes_to_count_what_is_at_stake() -> Non
 
 def test_every_rule_has_a_category() -> None:
     assert list(CATEGORIES) == list(Rule)
+
+
+def test_a_hall_that_counts_nothing_while_the_main_meter_counts_on_has_a_fault() -> None:
+    found = verdict.findings(
+        [
+            (meter("s.hall", MeterRole.SUB, "s.main"), judged(noticed(Rule.ZERO, 10, 19))),
+            (meter("s.main"), judged(noticed(Rule.SUM_CHECK, 10, 19), noticed(Rule.GAP, 50, 52))),
+        ],
+        SIGNED,
+    )
+
+    zero, gap = found
+    assert (zero.rule, zero.category) == (Rule.ZERO, Category.METER_FAULT)
+    assert zero.cause.endswith("The meter before it counted on, so the fault is this one's.")
+    assert (gap.rule, gap.meter_id) == (Rule.GAP, "s.main")

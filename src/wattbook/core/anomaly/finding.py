@@ -105,6 +105,8 @@ class Noticed:
     at_stake_kwh: float | None
     cause: str
     evidence: Evidence
+    category: Category | None = None
+    """Where it is another than that of the rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

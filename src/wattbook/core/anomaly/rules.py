@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wattbook.core.anomaly.budget import Tail
+from wattbook.core.anomaly.budget import HOURS_A_MONTH, Tail
 from wattbook.core.anomaly.hours import (
     Hours,
     Watched,
@@ -34,7 +34,7 @@ SOME: Final = 20
 """One above this part of what is usual is some."""
 STUCK_HOURS: Final = 6
 TIMES_THE_LONGEST: Final = 3
-"""A repetition counts where it is so many times as long as any that the history knows."""
+"""A repetition counts where it is so many times as long as is usual for the meter."""
 OVER: Final = 50
 """A power is above the capacity if it is so by more than this part: stamps jitter."""
 SPIKE_SIGMAS: Final = 12
@@ -72,7 +72,7 @@ def negative(hours: Hours) -> Bools:
 
 
 def zero(hours: Hours, explained: Bools) -> Bools:
-    """Hours without consumption, in a row longer than any that the history knows.
+    """Hours without consumption, in a row longer than is usual for the meter.
 
     What is none is a thousandth of the middle of all that is some.
     """
@@ -82,14 +82,16 @@ def zero(hours: Hours, explained: Bools) -> Bools:
 
 
 def _unheard_of(mask: Bools, hours: Hours, least: int, times: int) -> Bools:
-    """The rows of hours that are longer than those that were over before the span began.
+    """The rows of hours that are longer than those that are usual for the meter.
 
-    A row that goes on into the span says nothing about itself; one that has gone on ever since
-    the meter is known is what it does.
+    Usual is a row as long as more than one a month was in the history: a fault that the history
+    holds is no habit. A row that goes on into the span says nothing about itself; one that has
+    gone on ever since the meter is known is what it does.
     """
     found = runs(mask)
-    before = [end - begin for begin, end in found if end < hours.judged]
-    longest = max(before, default=0)
+    before = sorted((end - begin for begin, end in found if end < hours.judged), reverse=True)
+    months = max(round(hours.judged / HOURS_A_MONTH), 1)
+    longest = before[months] if len(before) > months else 0
     long_ = [
         (begin, end)
         for begin, end in found
@@ -102,7 +104,7 @@ def stuck(hours: Hours, watched: Watched, nothing: Bools) -> Bools:
     """Hours in which a meter repeats itself to the last digit, for longer than it ever did.
 
     A steady load is not a stuck meter: a row of figures that are the same in all digits must last
-    for six hours, and three times as long as any in the history. Where a hash rate is told with
+    for six hours, and three times as long as is usual. Where a hash rate is told with
     them, it must have moved on, or stand still as it never did.
     """
     same = _repeated(hours, watched) & ~nothing & (hours.coverage > THIN)

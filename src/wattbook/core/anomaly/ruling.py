@@ -66,8 +66,8 @@ class _Bench:
         silent = rules.gap(all_hours)
         below = rules.negative(all_hours)
         price = usually.prices_of(all_hours, watched.prices)
-        dear = usually.dear(all_hours, silent | below, price)
-        nothing = rules.zero(all_hours, dear | silent)
+        less = usually.curtailed(all_hours, silent | below, price)
+        nothing = rules.zero(all_hours, less | silent)
         repeated = rules.stuck(all_hours, watched, all_hours.power_kw <= 0)
         unpowered, unhashed = rules.hashing(all_hours)
         too_much = rules.above_capacity(all_hours, watched.capacity_kw)
@@ -75,11 +75,10 @@ class _Bench:
         impossible = rules.efficiency_bounds(all_hours, low, high)
         odd = self._register_hours()
         doubted = silent | below | nothing | repeated | unpowered | too_much | impossible | odd
-        self.usual = usually.usual(all_hours, doubted, price)
         sums, share, usual_share, allowed = rules.balance(all_hours, watched)
-        shifted, efficiency = rules.efficiency_shift(
-            all_hours, watched, doubted | unhashed | self.usual.explained
-        )
+        shifted, efficiency = rules.efficiency_shift(all_hours, watched, doubted | unhashed | less)
+        doubted |= sums | shifted
+        self.usual = usually.usual(all_hours, doubted, price)
 
         self._take(Rule.GAP, silent, self._gap)
         self._register()
@@ -112,7 +111,7 @@ class _Bench:
             usual=self.usual,
             noticed=tuple(self.noticed),
             claimed=self.claimed,
-            doubted=doubted | sums | self.usual.explained,
+            doubted=doubted | self.usual.explained,
         )
 
     def _take(self, rule: Rule, mask: Bools, tell: Tell) -> None:
@@ -207,7 +206,7 @@ class _Bench:
             end,
             times=(end - begin) / rules.STUCK_HOURS,
             cause=f"The meter repeated {of_power(held)} to the last digit for"
-            f" {lasting(end - begin)}; it never did so for a third as long.{beside}",
+            f" {lasting(end - begin)}; it does not use to do so for a third as long.{beside}",
             evidence=self._power_evidence(begin, end),
             at_stake_kwh=self.stake(begin, end),
         )

@@ -18,6 +18,8 @@ DAYS: Final = 7
 """Where fewer than two weeks know it: so many days back."""
 LEAST: Final = 2
 LEAST_DAYS: Final = 3
+HIGHEST: Final = 10
+"""One price in so many is high."""
 NEAR: Final = 4 * HOURS_A_DAY
 FINEST: Final = 1000
 """Nothing is judged more finely than this part of the level."""
@@ -41,8 +43,6 @@ class Usual:
     """Where the level changed for good, and by how much [kW]."""
     explained: Bools
     """Hours that are low because of their price."""
-    strike: float | None
-    """The price from which on less is drawn."""
 
     def nearest_kw(self, place: int, value: float) -> float | None:
         """Of the values that the hour is compared with, the one nearest to this one."""
@@ -69,13 +69,12 @@ def usual(hours: Hours, doubted: Bools, price: Floats) -> Usual:
     -----
     The expected power is the median of the same hour of the local week in the 8 weeks before, on
     the present level; where fewer than two of them are known, of the same hour of the 7 days
-    before. Hours whose price reached the strike price, where the history shows that there is one,
-    are not learnt from: what they leave is expected of such an hour.
+    before. Hours that were curtailed for their price are not learnt from, and what such hours
+    usually leave is expected of them.
     """
     drawn = np.where(doubted, np.nan, hours.power_kw)
-    response = curtailment.strike(drawn, price)
-    high = np.zeros(len(hours), dtype=np.bool_) if response is None else price >= response.strike
-    free = np.where(high, np.nan, drawn)
+    less = curtailed(hours, doubted, price)
+    free = np.where(less, np.nan, drawn)
     settled, shifts = _settled(hours, free)
     earlier = _earlier(settled, hours.local_hour)
     expected = _expected(earlier)
@@ -84,10 +83,9 @@ def usual(hours: Hours, doubted: Bools, price: Floats) -> Usual:
         moved[:step] += amount
     level = middle(settled)
     off = np.where(hours.in_history(), settled - expected, np.nan)
-    explained = high & (hours.power_kw < expected - moved)
-    if response is not None:
-        expected = np.where(high, expected * response.left, expected)
-        earlier = np.where(high, np.nan, earlier)
+    left = curtailment.share_left(drawn, less)
+    if left is not None:
+        expected = np.where(less, expected * left, expected)
     return Usual(
         expected_kw=expected - moved,
         earlier_kw=earlier - moved,
@@ -95,15 +93,28 @@ def usual(hours: Hours, doubted: Bools, price: Floats) -> Usual:
         usual_kw=level,
         sigma_kw=np.fmax(_sigma(off, hours.local_hour % HOURS_A_DAY), level / FINEST),
         shifts=shifts,
-        explained=explained,
-        strike=None if response is None else response.strike,
+        explained=less,
     )
 
 
-def dear(hours: Hours, doubted: Bools, price: Floats) -> Bools:
-    """Hours whose price reached the strike price, where the history shows that there is one."""
-    response = curtailment.strike(np.where(doubted, np.nan, hours.power_kw), price)
-    return np.zeros(len(hours), dtype=np.bool_) if response is None else price >= response.strike
+def curtailed(hours: Hours, doubted: Bools, price: Floats) -> Bools:
+    """Hours in which less was drawn because of their price, where the history shows such a habit.
+
+    Low are hours with no more than 3/4 of the median. There is a habit where there are twelve or
+    more, and 3/4 of them had one of the highest tenth of all prices; then low hours at such a price
+    are curtailed. The strike price need not be known, nor be that of the same hub.
+    """
+    drawn = np.where(doubted, np.nan, hours.power_kw)
+    known = np.isfinite(drawn) & np.isfinite(price)
+    nothing = np.zeros(len(hours), dtype=np.bool_)
+    if not known.any():
+        return nothing
+    low = drawn <= middle(drawn) * curtailment.MOST_LEFT
+    dear = price > np.quantile(price[known], 1 - 1 / HIGHEST)
+    if (low & known).sum() < curtailment.LEAST_STEPS:
+        return nothing
+    habit = dear[low & known].mean() >= curtailment.MOST_LEFT
+    return low & dear if habit else nothing
 
 
 def _settled(hours: Hours, values: Floats) -> tuple[Floats, dict[int, float]]:
@@ -117,14 +128,14 @@ def _settled(hours: Hours, values: Floats) -> tuple[Floats, dict[int, float]]:
         holiday=np.zeros(len(values), dtype=np.bool_),
     )
     _, shifts = levels.settled(series)
-    exact = {_exactly(values, step): amount for step, amount in shifts.items()}
+    exact = {_exactly(values, step, amount): amount for step, amount in shifts.items()}
     settled = values.copy()
     for step, amount in exact.items():
         settled[:step] += amount
     return settled, exact
 
 
-def _exactly(values: Floats, near: int) -> int:
+def _exactly(values: Floats, near: int, amount: float) -> int:
     """The hour within some days of `near` at which the level changed.
 
     Where the change was is known by medians of weeks, which look alike a few days before and after
@@ -132,7 +143,7 @@ def _exactly(values: Floats, near: int) -> int:
     """
     begin, end = max(near - NEAR, 0), min(near + NEAR, len(values))
     before = middle(values[max(begin - HOURS_A_WEEK, 0) : begin + 1])
-    after = middle(values[end - 1 : end + HOURS_A_WEEK])
+    after = before + amount
     part = values[begin:end]
     off_before = np.nan_to_num(np.abs(part - before))
     off_after = np.nan_to_num(np.abs(part - after))

@@ -13,6 +13,7 @@ from wattbook.core.anomaly import budget, features
 from wattbook.core.anomaly.budget import Tail
 from wattbook.core.anomaly.finding import (
     CATEGORIES,
+    Category,
     Finding,
     Noticed,
     Rule,
@@ -20,7 +21,7 @@ from wattbook.core.anomaly.finding import (
     severity,
 )
 from wattbook.core.anomaly.hours import runs
-from wattbook.core.anomaly.ruling import BRIDGE, Ruled
+from wattbook.core.anomaly.ruling import Ruled
 from wattbook.core.anomaly.words import (
     compared,
     known,
@@ -36,10 +37,12 @@ from wattbook.core.text import number
 
 LEAST_DAYS: Final = 14
 """With less history there is no model."""
+ONE_EVENT: Final = 6
+"""Strange hours with no more than so many others between them are one event."""
 MATERIAL: Final = 50
 """The model tells of no hour that is off by less than this part of the level."""
-RARE_MONTHS: Final = 1000
-"""Nothing is said to be rarer than that: no history tells."""
+RARE_MONTHS: Final = 120
+"""Nothing is said to be rarer than once in so many: no history tells."""
 SCORES: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "start_utc": frames.UTC,
     "score": pl.Float64,
@@ -108,7 +111,7 @@ def judged(ruled: Ruled, isolation: Floats | None, per_month: float) -> Judged:
             & (off >= ruled.usual.usual_kw / MATERIAL)
             & ~ruled.claimed
         )
-        for begin, end in runs(strange, BRIDGE):
+        for begin, end in runs(strange, ONE_EVENT):
             if end > ruled.hours.judged:
                 noticed.append(_strange(ruled, begin, end, rates, per_month))
     span = slice(ruled.hours.judged, None)
@@ -145,20 +148,23 @@ def _strange(ruled: Ruled, begin: int, end: int, rates: Floats, per_month: float
         nearest = (
             f"; of the same hours of earlier weeks the nearest had {of_power(evidence.nearest)}"
         )
-    often = (
-        f"Once in {number(min(1 / rarest, RARE_MONTHS))} months or less"
-        if rarest < 1 / 2
-        else (f"About {number(rarest, 1)} times a month")
-    )
     return Noticed(
         rule=Rule.FOREST,
         start_utc=hours.at(begin),
         end_utc=hours.at(end),
         times=per_month / max(rarest, np.finfo(float).tiny),
         at_stake_kwh=at_stake,
-        cause=f"{beside}{nearest}. {often} something so unusual happens at this meter by itself.",
+        cause=f"{beside}{nearest}. {_often(rarest)} something so unusual happens here by itself.",
         evidence=replace(evidence, more={"events_per_month": rarest}),
     )
+
+
+def _often(per_month: float) -> str:
+    if per_month * RARE_MONTHS < 1:
+        return "Less than once in ten years"
+    if per_month < 1 / 2:
+        return f"About once in {number(1 / per_month)} months"
+    return f"About {number(per_month, 1)} times a month"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +175,8 @@ class Meter:
     site_id: str
     role: MeterRole
     fingerprint: str
+    parent: str | None = None
+    """The meter behind which it stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +194,7 @@ def findings(of_site: Sequence[tuple[Meter, Judged]], signed: Signed) -> tuple[F
     site, at its first main meter, and none of each meter.
     """
     of_site, shared = _without_outages(of_site)
+    of_site = _with_their_parents(of_site)
     found = [
         _finding(meter, judged_, each, signed)
         for meter, judged_ in of_site
@@ -196,7 +205,7 @@ def findings(of_site: Sequence[tuple[Meter, Judged]], signed: Signed) -> tuple[F
 
 
 def _finding(meter: Meter, judged_: Judged, noticed: Noticed, signed: Signed) -> Finding:
-    category = CATEGORIES[noticed.rule]
+    category = noticed.category or CATEGORIES[noticed.rule]
     return Finding(
         finding_id=finding_id(meter.meter_id, noticed.rule, noticed.start_utc),
         meter_id=meter.meter_id,
@@ -215,6 +224,39 @@ def _finding(meter: Meter, judged_: Judged, noticed: Noticed, signed: Signed) ->
         found_utc=signed.now,
         seen_utc=signed.now,
     )
+
+
+AT_FAULT: Final = (Rule.GAP, Rule.STUCK, Rule.ZERO)
+
+
+def _with_their_parents(of_site: Sequence[tuple[Meter, Judged]]) -> list[tuple[Meter, Judged]]:
+    """Meters behind others, where the sum tells that it is they who are wrong.
+
+    A meter that is silent, stuck or counts nothing while the one before it counts on has a fault.
+    Then the sum that does not add up says nothing more.
+    """
+    sums = {
+        meter.meter_id: [each for each in theirs.noticed if each.rule is Rule.SUM_CHECK]
+        for meter, theirs in of_site
+    }
+    told: set[int] = set()
+
+    def with_parent(parent: str | None, each: Noticed) -> Noticed:
+        same = _nearly(each, sums.get(parent or "", ())) if each.rule in AT_FAULT else None
+        if same is None:
+            return each
+        told.add(id(same))
+        cause = f"{each.cause} The meter before it counted on, so the fault is this one's."
+        return replace(each, category=Category.METER_FAULT, cause=cause)
+
+    judged_again = []
+    for meter, theirs in of_site:
+        noticed = tuple(with_parent(meter.parent, each) for each in theirs.noticed)
+        judged_again.append((meter, replace(theirs, noticed=noticed)))
+    return [
+        (meter, replace(theirs, noticed=tuple(e for e in theirs.noticed if id(e) not in told)))
+        for meter, theirs in judged_again
+    ]
 
 
 SILENT: Final = (Rule.GAP, Rule.ZERO)
