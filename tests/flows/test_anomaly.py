@@ -9,19 +9,22 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.flows.conftest import World
-from tests.flows.reporting import conditions, draw
+from tests.flows.reporting import NOBODY, conditions, draw
 
 from wattbook import duties
+from wattbook.api.schemas import SiteIn
 from wattbook.core.anomaly.finding import Finding, Judgement, Rule, State
 from wattbook.core.entities import FleetItem, Meter, MeterKind, MeterRole
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
 from wattbook.flows import anomaly as flow
-from wattbook.flows import stats
+from wattbook.flows import ingest, sites, stats
 from wattbook.flows.anomaly import Asked
 from wattbook.models import detector
 from wattbook.ports.anomalies import Anomalies, Wanted
+from wattbook.samples import load as samples
+from wattbook.samples.sites import sites as sample_sites
 from wattbook.settings import Settings
 from wattbook.sources.files import reference
 from wattbook.stores.sql.anomalies import SqlAnomalies
@@ -256,6 +259,38 @@ async def test_machines_are_told_with_the_time_in_which_they_stand_there(ports) 
     site = await ports.world.registry.site("oslo-1")
 
     assert flow.fleet_of(site).rows() == [(T - DAY, None, 100, 100.0, 3000.0)]
+
+
+async def test_what_the_sample_sites_hide_is_found(ports) -> None:
+    """Odessa's main meter is silent for nine hours, Permian's sticks for thirty."""
+    bodies = {site["id"]: site for site in sample_sites()}
+    market, told = samples.day_ahead(), {}
+    told["odessa-2"] = samples.odessa(bodies["odessa-2"], market, samples.SEED + 1)
+    told["permian-3"] = samples.permian(bodies["permian-3"], market, samples.SEED + 2)
+    for site_id, raw in told.items():
+        site = SiteIn.model_validate(bodies[site_id]).draft()
+        await sites.register(site, registry=ports.registry, now=ports.clock.now())
+        await ingest.take_in(
+            raw, NOBODY, registry=ports.registry, readings=ports.readings, clock=ports.clock
+        )
+    await ingest.take_in_grid(samples.prices(), NOBODY, grid=ports.grid, clock=ports.clock)
+    june = Period(datetime(2021, 6, 15, tzinfo=UTC), datetime(2021, 7, 15, tzinfo=UTC))
+
+    looked = await flow.look(Asked(span=june, per_month=1.0), ports=ports)
+
+    assert looked.meters == 4
+    found = {each.rule: each for each in await all_of(ports)}
+    silence, sticking = found.pop(Rule.GAP), found.pop(Rule.STUCK)
+    assert (silence.meter_id, silence.start_utc) == ("odessa-2.main", samples.OUTAGE[0])
+    assert silence.end_utc - silence.start_utc == timedelta(hours=samples.OUTAGE[1])
+    assert sticking.meter_id == "permian-3.main"
+    # The first quarter-hour of the thirty hours was measured: what repeats it begins in the next.
+    assert sticking.start_utc == samples.STUCK[0] + HOUR
+    assert sticking.end_utc == samples.STUCK[0] + timedelta(hours=samples.STUCK[1])
+    # The first evening on which Permian sheds load for its price is not a habit yet, and is told.
+    (evening,) = found.values()
+    assert (evening.rule, evening.meter_id) == (Rule.FOREST, "permian-3.main")
+    assert evening.evidence.observed == pytest.approx(0.3 * 39_000, rel=0.1)
 
 
 def test_by_default_the_last_week_until_an_hour_ago_is_judged() -> None:
