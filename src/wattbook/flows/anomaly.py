@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import polars as pl
@@ -190,7 +191,7 @@ async def _look_at(
             parent=parents.get(meter_id),
         ), judged
 
-    judged = await _all([one(about) for about in meters.iter_rows(named=True)], step)
+    judged = await _all([partial(one, about) for about in meters.iter_rows(named=True)], step)
     known = [(meter, each) for meter, each in judged if each is not None]
 
     signed = Signed(version=__version__, now=ports.clock.now())
@@ -230,13 +231,15 @@ async def _keep(
 Done = TypeVar("Done")
 
 
-async def _all(work: Sequence[Awaitable[Done]], step: Callable[[], None]) -> list[Done]:
+async def _all(
+    work: Sequence[Callable[[], Awaitable[Done]]], step: Callable[[], None]
+) -> list[Done]:
     """What comes of all of it, in its order; where one fails, or is to stop, the others end."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def in_turn(each: Awaitable[Done]) -> Done:
+    async def in_turn(each: Callable[[], Awaitable[Done]]) -> Done:
         async with places:
-            return await each
+            return await each()
 
     tasks = [asyncio.ensure_future(in_turn(each)) for each in work]
     try:

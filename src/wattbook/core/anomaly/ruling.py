@@ -11,7 +11,7 @@ from wattbook.core import periods
 from wattbook.core.anomaly import rules
 from wattbook.core.anomaly import usual as usually
 from wattbook.core.anomaly.finding import Evidence, Noticed, Rule
-from wattbook.core.anomaly.hours import Hours, Watched, hours, mask_of, runs
+from wattbook.core.anomaly.hours import Hours, Watched, hours, mask_of, middle, runs
 from wattbook.core.anomaly.telling import Teller
 from wattbook.core.anomaly.usual import HOURS_A_DAY, Usual
 from wattbook.core.forecast.series import Bools
@@ -82,7 +82,8 @@ class _Inquiry:
         self._take(Rule.NEGATIVE, below, self.tell.negative)
         self._take(Rule.STUCK, repeated, self.tell.stuck)
         self._take(Rule.HASH_WITHOUT_ENERGY, unpowered, self.tell.unpowered)
-        self._take(Rule.ZERO, nothing, self.tell.zero)
+        self._take(Rule.ZERO, self._unexpected(nothing), self.tell.zero)
+        self.claimed |= nothing
         self._take(Rule.ABOVE_CAPACITY, too_much, self.tell.too_much)
         self._take(Rule.ENERGY_WITHOUT_HASH, unhashed, self.tell.unhashed)
         self._take(
@@ -118,6 +119,16 @@ class _Inquiry:
             if end > self.hours.judged:
                 self.noticed.append(tell(rule, begin, end))
         self.claimed |= mask_of(runs(free, BRIDGE), len(self.hours))
+
+    def _unexpected(self, nothing: Bools) -> Bools:
+        """Rows of hours without consumption at whose time some is to be expected."""
+        least = self.usual.usual_kw / rules.SOME
+        rows = [
+            (begin, end)
+            for begin, end in runs(nothing)
+            if not middle(self.usual.expected_kw[begin:end]) <= least
+        ]
+        return mask_of(rows, len(nothing))
 
     def _register_hours(self) -> Bools:
         events = rules.register(self.watched)["at_utc"].dt.truncate("1h")

@@ -120,7 +120,7 @@ class Teller:
             end,
             times=(end - begin) / rules.STUCK_HOURS,
             cause=f"The meter repeated {of_power(held)} to the last digit for"
-            f" {lasting(end - begin)}; it does not use to do so for a third as long.{beside}",
+            f" {lasting(end - begin)}; it does not usually do so for a third as long.{beside}",
             evidence=self._power_evidence(begin, end),
             at_stake_kwh=self._stake(begin, end),
         )

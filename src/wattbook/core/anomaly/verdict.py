@@ -20,7 +20,7 @@ from wattbook.core.anomaly.finding import (
     finding_id,
     severity,
 )
-from wattbook.core.anomaly.hours import runs
+from wattbook.core.anomaly.hours import mask_of, runs
 from wattbook.core.anomaly.ruling import Ruled
 from wattbook.core.anomaly.words import (
     compared,
@@ -39,7 +39,7 @@ LEAST_DAYS: Final = 14
 """With less history there is no model."""
 ONE_EVENT: Final = 6
 """Strange hours with no more than so many others between them are one event."""
-MATERIAL: Final = 50
+MATERIAL: Final = 33
 """The model tells of no hour that is off by less than this part of the level."""
 RARE_MONTHS: Final = 120
 """Nothing is said to be rarer than once in so many: no history tells."""
@@ -111,6 +111,7 @@ def judged(ruled: Ruled, isolation: Floats | None, per_month: float) -> Judged:
             & (off >= ruled.usual.usual_kw / MATERIAL)
             & ~ruled.claimed
         )
+        strange &= ~_edges(strange, ruled.claimed)
         for begin, end in runs(strange, ONE_EVENT):
             if end > ruled.hours.judged:
                 noticed.append(_strange(ruled, begin, end, rates, per_month))
@@ -130,6 +131,16 @@ def judged(ruled: Ruled, isolation: Floats | None, per_month: float) -> Judged:
         by_model=rates is not None,
         usual_kw=known(ruled.usual.usual_kw),
     )
+
+
+def _edges(strange: Bools, claimed: Bools) -> Bools:
+    """Single hours beside those that a rule has spoken of: the parts of hours that these left."""
+    beside = [
+        (begin, end)
+        for begin, end in runs(strange)
+        if end - begin == 1 and claimed[max(begin - 1, 0) : end + 1].any()
+    ]
+    return mask_of(beside, len(strange))
 
 
 def _strange(ruled: Ruled, begin: int, end: int, rates: Floats, per_month: float) -> Noticed:
