@@ -49,6 +49,15 @@ def test_a_day_with_the_load_of_a_night_is_found_with_the_nearest_that_was_norma
     )
 
 
+def test_the_edge_of_what_a_rule_told_and_trifles_are_not_told() -> None:
+    kw = busy()
+    kw[FIRST + 58] /= 2  # it fell silent in the midst of this hour
+    kw[FIRST + 59 : FIRST + 64] = np.nan
+    kw[FIRST + 100] += 2.5  # of a level of 91
+
+    assert [each.rule for each in seen(kw).noticed] == [Rule.GAP]
+
+
 def test_scores_are_between_0_and_1_and_highest_where_it_is_strange() -> None:
     kw = busy()
     kw[FIRST + 60] = 300.0

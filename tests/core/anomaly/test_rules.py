@@ -120,6 +120,18 @@ def test_nothing_drawn_is_no_finding_where_nights_are_so() -> None:
     assert found(watched(kw), SPAN_AT) == ()
 
 
+def test_of_a_stop_that_is_longer_than_usual_only_what_is_unusual_is_told() -> None:
+    """It runs on Mondays and Tuesdays; then it does not, and is at rest for twelve days."""
+    weekday = np.arange(len(noisy())) // 24 % 7
+    kw = np.where(weekday < 2, noisy(), 0.0)
+    kw[FIRST:] = 0.0
+
+    zero = only(found(watched(kw), SPAN_AT), Rule.ZERO)
+
+    assert (zero.start_utc, zero.end_utc) == (SPAN_AT, SPAN_AT + 2 * DAY)
+    assert zero.at_stake_kwh == pytest.approx(-48_000, rel=0.01)
+
+
 def test_a_meter_that_repeats_itself_while_the_hash_rate_moves_is_stuck() -> None:
     kw = noisy()
     rate = kw / 0.03 * (1 + np.random.default_rng(9).normal(0, 0.003, len(kw)))

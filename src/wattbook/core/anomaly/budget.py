@@ -61,7 +61,8 @@ class Tail:
         if self.scale <= 0:
             level = np.where(scores > self.begin, self.per_month, HOURS_A_MONTH)
             return np.where(np.isfinite(scores), level, np.nan)
-        exponent = np.clip((self.begin - scores) / self.scale, -MOST, MOST)
+        with np.errstate(over="ignore"):  # beyond all bounds is as far as they reach
+            exponent = np.clip((self.begin - scores) / self.scale, -MOST, MOST)
         found: Floats = self.per_month * np.exp(exponent)
         return found
 

@@ -11,7 +11,7 @@ from wattbook.core import periods
 from wattbook.core.anomaly import rules
 from wattbook.core.anomaly import usual as usually
 from wattbook.core.anomaly.finding import Evidence, Noticed, Rule
-from wattbook.core.anomaly.hours import Hours, Watched, hours, mask_of, middle, runs
+from wattbook.core.anomaly.hours import Hours, Watched, hours, mask_of, runs
 from wattbook.core.anomaly.telling import Teller
 from wattbook.core.anomaly.usual import HOURS_A_DAY, Usual
 from wattbook.core.forecast.series import Bools
@@ -121,13 +121,13 @@ class _Inquiry:
         self.claimed |= mask_of(runs(free, BRIDGE), len(self.hours))
 
     def _unexpected(self, nothing: Bools) -> Bools:
-        """Rows of hours without consumption at whose time some is to be expected."""
-        least = self.usual.usual_kw / rules.SOME
-        rows = [
-            (begin, end)
-            for begin, end in runs(nothing)
-            if not middle(self.usual.expected_kw[begin:end]) <= least
-        ]
+        """Rows of hours without consumption, from the first to the last of which some is usual."""
+        some = ~(self.usual.expected_kw <= self.usual.usual_kw / rules.SOME)
+        rows = []
+        for begin, end in runs(nothing):
+            places = begin + np.flatnonzero(some[begin:end])
+            if len(places):
+                rows.append((int(places[0]), int(places[-1]) + 1))
         return mask_of(rows, len(nothing))
 
     def _register_hours(self) -> Bools:
