@@ -26,7 +26,17 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format
 from wattbook.core.training import Quantity
 from wattbook.fields import Instant
-from wattbook.flows import device, entities, forecast, pull, report, retention, rollup, sites
+from wattbook.flows import (
+    anomaly,
+    device,
+    entities,
+    forecast,
+    pull,
+    report,
+    retention,
+    rollup,
+    sites,
+)
 from wattbook.flows.jobs import Divided, Duty, Running, Stopped, summed, was_divided
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
@@ -52,6 +62,9 @@ STILL_ASKED: Final = timedelta(days=90)
 """What nobody, and no retraining, asked for in so long is not forecast any more."""
 BEFORE_DAWN: Final = timedelta(days=4, hours=2)
 """From the first day of 1970 to 02:00 of a Monday."""
+
+AT_NIGHT: Final = timedelta(hours=1, minutes=30)
+"""To 01:30 of a day."""
 
 READABLE: Final = r"^\P{Cc}+$"
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=READABLE)]
@@ -186,6 +199,24 @@ class Retrain(Params):
         return self
 
 
+class DetectAnomalies(Params):
+    """Look for what is unusual, and keep what is found."""
+
+    site_id: Id | None = Field(None, description="the meters of one site; all when left out")
+    meter_id: Id | None = Field(None, description="one meter")
+    start: Instant | None = Field(
+        None, description="what began before it is learnt from; seven days before end if left out"
+    )
+    end: Instant | None = Field(None, description="first instant after; an hour ago if left out")
+    seed: asking.Seed = 0
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError("end must be after start")
+        return self
+
+
 class ImportInfluxdb(Params):
     """Bring in what is new in INFLUXDB_BUCKET."""
 
@@ -204,6 +235,7 @@ PARAMS: Final[dict[JobKind, type[Params]]] = {
     JobKind.REPORT: Report,
     JobKind.FORECAST: Forecast,
     JobKind.RETRAIN: Retrain,
+    JobKind.DETECT_ANOMALIES: DetectAnomalies,
     JobKind.IMPORT_INFLUXDB: ImportInfluxdb,
 }
 """The kinds of jobs that there are, and what each is told."""
@@ -234,6 +266,13 @@ def schedules(settings: Settings) -> tuple[Schedule, ...]:
             every=timedelta(hours=settings.model_retrain_interval),
             offset=BEFORE_DAWN,
             params=Retrain().model_dump(mode="json"),
+        ),
+        Schedule(
+            name="detect_anomalies",
+            kind=JobKind.DETECT_ANOMALIES,
+            every=timedelta(seconds=settings.anomalies_every_s),
+            offset=AT_NIGHT,
+            params=DetectAnomalies().model_dump(mode="json"),
         ),
         *([cleanup] if settings.retention else []),
         *_imports(settings),
@@ -426,6 +465,7 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
         JobKind.REPORT: make_report,
         JobKind.FORECAST: _forecast(runtime),
         JobKind.RETRAIN: _retrain(runtime),
+        JobKind.DETECT_ANOMALIES: _detect(runtime),
         JobKind.IMPORT_INFLUXDB: _import_influxdb(runtime),
     }
 
@@ -563,6 +603,32 @@ def _retraining(wanted: Asked) -> Child:
     return Child(
         params=told.model_dump(mode="json"), progress=Progress(0, forecast.STEPS, MODELLING)
     )
+
+
+def _detect(runtime: Runtime) -> Duty:
+    async def detect(running: Running) -> Mapping[str, Any]:
+        job = running.claim.job
+        told = DetectAnomalies.model_validate(job.params)
+        asked_ = anomaly.Asked(
+            site_id=told.site_id,
+            meter_id=told.meter_id,
+            span=anomaly.span_of(told.start, told.end, runtime.clock.now()),
+            per_month=runtime.settings.anomalies_per_meter_month,
+            seed=told.seed,
+        )
+        looked = await anomaly.look(
+            asked_,
+            ports=runtime,
+            progress=lambda done, total: running.step(done, total, "meters"),
+        )
+        running.progress = Progress(looked.meters, looked.meters, "meters")
+        return {
+            "start": asked_.span.start.isoformat(),
+            "end": asked_.span.end.isoformat(),
+            **looked.counts,
+        }
+
+    return detect
 
 
 def _import_influxdb(runtime: Runtime) -> Duty:

@@ -1,4 +1,4 @@
-"""Forecasts in processes of their own, so that the service answers while they are computed.
+"""Models in processes of their own, so that the service answers while they compute.
 
 Nothing that computes is imported here before a process has been told how many threads it may use.
 """
@@ -12,6 +12,7 @@ import traceback
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from wattbook.core.anomaly.hours import Watched
+    from wattbook.core.anomaly.verdict import Judged
     from wattbook.core.forecast.outlook import Ask, Donor, Outlook
     from wattbook.core.forecast.scenario import Scenario
+    from wattbook.core.periods import Period
     from wattbook.ports.forecaster import Step
 
 THREADS: Final = (
@@ -36,6 +40,12 @@ THREADS: Final = (
 NICE: Final = 10
 """Who waits for an answer goes before who computes for long."""
 PARTING_S: Final = 5.0
+STEP: Final = "step"
+"""What a task takes that tells how far it is."""
+
+
+WORK: Final = {"forecast": "wattbook.models.auto", "judge": "wattbook.models.detector"}
+"""Where each thing that can be asked for is; imported when it is, for that is slow."""
 
 
 def spare_cores() -> int:
@@ -73,7 +83,7 @@ class Seat:
         """Whether it can be asked."""
         return self._process.poll() is None
 
-    def ask(self, task: tuple[tuple[Any, ...], dict[str, Any]], step: "Step | None" = None) -> Any:  # noqa: ANN401 -- pickled
+    def ask(self, task: "Task", step: "Step | None" = None) -> Any:  # noqa: ANN401 -- pickled
         """What the process makes of a task, with a `step` for each of its own.
 
         Raises what was raised there.
@@ -98,8 +108,15 @@ class Seat:
         self._process.wait(PARTING_S)
 
 
+Task = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""What is to be done, of `WORK`, and with what."""
+
+
 class Pool:
-    """`ports.forecaster.Forecaster` in processes of its own, started when they are first needed."""
+    """`ports.forecaster.Forecaster` and `ports.detector.Detector` in processes of its own.
+
+    They are started when they are first needed.
+    """
 
     def __init__(self, processes: int) -> None:
         self._free: asyncio.Queue[Seat | None] = asyncio.Queue()
@@ -129,22 +146,32 @@ class Pool:
             "covariates": covariates,
             "scenario": scenario,
             "donors": donors,
+            STEP: None,
         }
+        outlook: Outlook = await self._done(("forecast", (history, ask), told), step)
+        return outlook
+
+    async def judge(
+        self, watched: "Watched", span: "Period", *, per_month: float, seed: int = 0
+    ) -> "Judged | None":
+        """What is unusual at a meter; who no longer waits for it ends the process."""
+        told = {"per_month": per_month, "seed": seed}
+        judged: Judged | None = await self._done(("judge", (watched, span), told))
+        return judged
+
+    async def _done(self, task: Task, step: "Step | None" = None) -> Any:  # noqa: ANN401 -- whatever the task makes
         seat = await self._free.get()
         try:
             seat = await self._ready(seat)
-            loop = asyncio.get_running_loop()
-            heard = None if step is None else partial(_heard, loop, step)
-            whole = asyncio.to_thread(seat.ask, ((history, ask), told), heard)
-            asking = asyncio.ensure_future(whole)
+            heard = None if step is None else partial(_heard, asyncio.get_running_loop(), step)
+            asking = asyncio.ensure_future(asyncio.to_thread(seat.ask, task, heard))
             try:
-                outlook: Outlook = await asyncio.shield(asking)
+                return await asyncio.shield(asking)
             except asyncio.CancelledError:
                 await asyncio.to_thread(seat.kill)
                 with suppress(UnavailableError):
                     await asking
                 raise
-            return outlook
         finally:
             self._free.put_nowait(seat)
 
@@ -174,14 +201,14 @@ def _serve(line: Connection) -> None:
     os.nice(NICE)
     while True:
         try:
-            args, told = line.recv()
+            name, args, told = line.recv()
         except EOFError:
             return
         answer: tuple[bool, Any]
         try:
-            from wattbook.models.auto import forecast  # noqa: PLC0415 -- an extra, and slow
-
-            answer = (True, forecast(*args, **told, step=partial(line.send, None)))
+            if STEP in told:
+                told[STEP] = partial(line.send, None)
+            answer = (True, getattr(import_module(WORK[name]), name)(*args, **told))
         except WattbookError as error:
             answer = (False, error)
         except ModuleNotFoundError as error:

@@ -115,6 +115,10 @@ class Settings(BaseSettings):
         None,
         description="age [days] at which forecasts go; kept for ever when left out",
     )
+    retention_anomalies_days: Days = Field(
+        None,
+        description="age [days] at which findings and scores go; kept for ever when left out",
+    )
     readings_store: Literal["auto", "influxdb"] = Field(
         "auto", description="where readings are; `auto` with all else, `influxdb` in a bucket"
     )
@@ -186,6 +190,12 @@ class Settings(BaseSettings):
         None,
         description="how often [s] the schedule `import_influxdb` pulls from INFLUXDB_BUCKET;"
         " never when left out",
+    )
+    anomalies_every_s: Annotated[int, Field(ge=1)] = Field(
+        86_400, description="how often [s] the schedule `detect_anomalies` looks for anomalies"
+    )
+    anomalies_per_meter_month: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="false alarms that the model may raise in a month at one meter"
     )
     forecast_days: Annotated[int, Field(ge=1, le=MOST_FORECAST_DAYS)] = Field(
         30, description="longest horizon [days] of a forecast"

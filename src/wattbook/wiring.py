@@ -14,9 +14,11 @@ from wattbook.core.errors import InputError, UnavailableError
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.pool import Pool, spare_cores
+from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock, SystemClock
+from wattbook.ports.detector import Detector
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.grid import GridStore
@@ -44,6 +46,7 @@ from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.duckdb.stats import DuckStats
+from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.jobs import SqlJobs
@@ -90,6 +93,10 @@ class Runtime:
     render: Render
     forecasts: Forecasts
     forecaster: Forecaster
+    anomalies: Anomalies
+    detector: Detector
+    machines: pl.DataFrame
+    """Nameplates of the mining machines that there are."""
     picture: Callable[[str], bytes]
     """A chart's SVG as PNG."""
 
@@ -137,7 +144,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
     async with (
         opened(settings, clock) as beside,
         _readings(settings, beside, clock) as stores,
-        _pool(settings) as forecaster,
+        _pool(settings) as pool,
     ):
         yield Runtime(
             settings=settings,
@@ -161,14 +168,17 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             reports=stores.reports,
             render=documents.render,
             forecasts=stores.forecasts,
-            forecaster=forecaster,
+            forecaster=pool,
+            anomalies=stores.anomalies,
+            detector=pool,
+            machines=reference.asic_models(),
             picture=documents.picture,
         )
 
 
 @asynccontextmanager
 async def _pool(settings: Settings) -> AsyncIterator[Pool]:
-    """Processes that forecast: no more than there are cores to spare, or jobs at once."""
+    """Processes that compute: no more than there are cores to spare, or jobs at once."""
     pool = Pool(min(spare_cores(), settings.job_slots))
     try:
         yield pool
@@ -243,6 +253,7 @@ class Stores:
     stored: tuple[Stored, ...]
     reports: Reports
     forecasts: Forecasts
+    anomalies: Anomalies
 
 
 @asynccontextmanager
@@ -263,6 +274,7 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
                 jobs=SqlJobs(sql),
                 reports=SqlReports(sql),
                 forecasts=SqlForecasts(sql),
+                anomalies=SqlAnomalies(sql),
                 readings=readings,
                 rollups=DuckRollups(engine, meter_keys, marks),
                 grid=grid,
@@ -290,6 +302,7 @@ async def _in_postgres(settings: Settings, _: Clock) -> AsyncIterator[Stores]:
                 jobs=SqlJobs(sql),
                 reports=SqlReports(sql),
                 forecasts=SqlForecasts(sql),
+                anomalies=SqlAnomalies(sql),
                 readings=opened.readings,
                 rollups=opened.rollups,
                 grid=opened.grid,

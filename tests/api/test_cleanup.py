@@ -165,8 +165,8 @@ async def test_unknown_parameters_are_refused(client) -> None:
 @pytest.mark.parametrize(
     ("days", "names"),
     [
-        ({}, ["aggregate", "retrain"]),
-        ({"retention_jobs_days": 90}, ["aggregate", "retrain", "cleanup"]),
+        ({}, ["aggregate", "retrain", "detect_anomalies"]),
+        ({"retention_jobs_days": 90}, ["aggregate", "retrain", "detect_anomalies", "cleanup"]),
     ],
 )
 async def test_there_is_a_schedule_where_there_is_something_to_do(tmp_path, days, names) -> None:
@@ -197,7 +197,7 @@ async def test_stats_say_what_came_in_what_waits_and_what_there_is(client) -> No
     (took,) = found["jobs"]["durations"]
     assert (took["kind"], took["jobs"]) == ("aggregate", 1)
     assert found["jobs"]["days"][0]["jobs"] == 1
-    assert found["anomalies"] == {"register_events": []}
+    assert found["anomalies"] == {"register_events": [], "findings": []}
     duck, sqlite = found["storage"]
     assert (duck["store"], duck["rows"]["readings"]) == ("duckdb", 161)
     assert duck["bytes"] > 0

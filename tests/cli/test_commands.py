@@ -19,7 +19,7 @@ COMMANDS = [
     ("migrate",), ("sites",), ("sites", "list"), ("sites", "show"), ("sites", "add"),
     ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
     ("sites", "tariffs"), ("sites", "hold"), ("cost",), ("report",), ("stats",), ("forecast",),
-    ("backtest",),
+    ("backtest",), ("anomalies",),
     ("jobs", "watch"), ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from wattbook.core import entities, frames, ingest, segments
+from wattbook.core.anomaly.finding import Category, Rule, Severity, State
 from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
@@ -119,6 +120,39 @@ FORMATS: dict[Format, str] = {
     Format.CSV: "the series, a row for each bucket",
     Format.ZIP: "every table, one CSV each, and the manifest of the fingerprint",
 }
+RULES: dict[Rule, str] = {
+    Rule.OUTAGE: "all meters of a site fell silent, or drew nothing, at the same time",
+    Rule.GAP: "half of an hour's readings or more did not come, or half of its time is not known",
+    Rule.REGISTER: "a register was reset, ran backwards or jumped",
+    Rule.NEGATIVE: "less than nothing was drawn",
+    Rule.STUCK: "a meter repeated itself to the last digit for longer than is usual for it",
+    Rule.HASH_WITHOUT_ENERGY: "machines hashed, and the meter counted nothing",
+    Rule.ZERO: "nothing was drawn, for longer than is usual",
+    Rule.ABOVE_CAPACITY: "more was drawn than the site can",
+    Rule.ENERGY_WITHOUT_HASH: "power was drawn, and the hash rate was told to be nothing",
+    Rule.EFFICIENCY_BOUNDS: "J/TH that the machines cannot have",
+    Rule.SUM_CHECK: "a meter and those behind it do not add up as they did",
+    Rule.EFFICIENCY_SHIFT: "J/TH of a day unlike the weeks before, and no machines were registered",
+    Rule.SPIKE: "up to half an hour that stands out from both sides",
+    Rule.LEVEL_SHIFT: "the level changed for good, and no machines were registered",
+    Rule.FOREST: "unusual for the meter: by an Isolation Forest, or far from all such hours before",
+}
+CATEGORIES: dict[Category, str] = {
+    Category.METER_FAULT: "the meter, or its link, is to be mended",
+    Category.OPERATIONAL: "something happened at the site that is worth a note",
+    Category.POSSIBLE_MISREPORT: "what was counted does not go with what was done: look into it",
+}
+SEVERITIES: dict[Severity, str] = {
+    Severity.LOW: "what is at stake is less than the meter usually counts in an hour",
+    Severity.MEDIUM: "less than it counts in half a day, or it cannot be told",
+    Severity.HIGH: "more than that",
+}
+STATES: dict[State, str] = {
+    State.OPEN: "nobody said anything yet",
+    State.CONFIRMED: "it is as it was found",
+    State.DISMISSED: "it is nothing; counted nowhere",
+    State.EXPLAINED: "it is so, and why is known",
+}
 QUALITIES = {
     "measured": "as the meter told it",
     "estimated": "computed by the sender, or distributed over a silence of a register",
@@ -201,6 +235,10 @@ def page() -> str:
         words("Components of a tariff", COMPONENTS),
         words("Kinds of days", DAYS),
         words("Formats of a report", FORMATS),
+        words("Rules that find anomalies, the first of which speaks of an hour", RULES),
+        words("Categories of findings", CATEGORIES),
+        words("Severity of findings", SEVERITIES),
+        words("States of findings", STATES),
         words("Quality of a reading, from best to worst", QUALITIES),
         words("Technologies", TECHNOLOGIES),
     ]
@@ -235,6 +273,10 @@ def test_the_page_is_what_the_code_says() -> None:
         (ComponentKind, COMPONENTS),
         (DayKind, DAYS),
         (Format, FORMATS),
+        (Rule, RULES),
+        (Category, CATEGORIES),
+        (Severity, SEVERITIES),
+        (State, STATES),
     ],
 )
 def test_every_word_of_a_closed_list_has_a_meaning(

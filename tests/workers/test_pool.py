@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
+from tests.core.anomaly.watching import T as MONDAY
+from tests.core.anomaly.watching import watched
 
 from wattbook.core import frames
+from wattbook.core.anomaly.finding import Rule
 from wattbook.core.errors import InputError, UnavailableError
 from wattbook.core.forecast.outlook import Ask, ModelName
-from wattbook.core.periods import Grain
+from wattbook.core.periods import Grain, Period
 from wattbook.pool import Pool, spare_cores
 from wattbook.ports.forecaster import STEPS
 
@@ -59,6 +63,19 @@ async def test_each_step_is_told_here_in_the_loop(pool) -> None:
                         step=lambda: heard.append(threading.get_ident()))  # fmt: skip
 
     assert heard == [threading.get_ident()] * STEPS
+
+
+async def test_a_meter_is_judged_by_the_same_processes(pool) -> None:
+    kw = 100 + np.random.default_rng(0).normal(0, 1, 24 * 35)
+    kw[24 * 30 : 24 * 30 + 4] = 0.0
+    span = Period(MONDAY + timedelta(days=28), MONDAY + timedelta(days=35))
+
+    judged = await pool.judge(watched(kw), span, per_month=1.0)
+    await pool.forecast(history(24 * 28), ASK)
+
+    assert len(pool.pids) == 1
+    assert [each.rule for each in judged.noticed] == [Rule.ZERO]
+    assert judged.scores.height == 7 * 24
 
 
 async def test_what_is_wrong_is_raised_here_with_its_problems(pool) -> None:

@@ -17,6 +17,7 @@ from wattbook import __version__, duties, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
 from wattbook.api.routes import (
+    anomalies,
     carbon,
     cost,
     forecast,
@@ -107,6 +108,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
         carbon,
         cost,
         forecast,
+        anomalies,
         reports,
         job_routes,
         schedule_routes,

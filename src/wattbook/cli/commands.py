@@ -501,6 +501,40 @@ def backtest(
     door.backtest(entity, grain, model)
 
 
+@app.command()
+def anomalies(
+    site: Annotated[str | None, typer.Option(metavar="ID", help="Of one site.")] = None,
+    meter: Annotated[str | None, typer.Option(metavar="ID", help="Of one meter.")] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="WHEN", help="Those that end after it (UTC)."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="Those that begin before it (UTC).")
+    ] = None,
+    category: Annotated[
+        Literal["meter_fault", "operational", "possible_misreport"] | None,
+        typer.Option(help="What is to be done about it."),
+    ] = None,
+    state: Annotated[
+        Literal["open", "confirmed", "dismissed", "explained"] | None,
+        typer.Option(help="What was said of it."),
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="First look for what is new: seven days, or --from --to.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """What is unusual at the meters: when, which rule found it, what is at stake, and why.
+
+    The latest first. Every day the service looks by itself.
+    """
+    from wattbook.cli import anomalies as door
+
+    door.run(site, meter, begin, end, category, state, limit, look=run, as_json=json)
+
+
 @sites.callback()
 def all_sites(context: typer.Context) -> None:
     """List, show, register and hold sites."""

@@ -29,6 +29,7 @@ def look(url: str | None, begin: str | None, end: str | None) -> Document:
             stored=runtime.stored,
             rollups=runtime.rollups,
             jobs=runtime.jobs,
+            anomalies=runtime.anomalies,
             clock=runtime.clock,
         )
 
@@ -57,6 +58,15 @@ def tables(found: Document) -> None:
                 Column("register events", [str(each["day"]) for each in events], right=False),
                 Column("kind", [each["kind"] for each in events], right=False),
                 Column("events", [number(each["events"]) for each in events]),
+            ]
+        )
+    findings = found["anomalies"]["findings"]
+    if findings:
+        show.table(
+            [
+                Column("findings", [str(each["day"]) for each in findings], right=False),
+                Column("category", [each["category"] for each in findings], right=False),
+                Column("findings", [number(each["findings"]) for each in findings]),
             ]
         )
     for store in found["storage"]:

@@ -24,11 +24,14 @@ class JobKind(StrEnum):
     IMPORT_INFLUXDB = "import_influxdb"
     FORECAST = "forecast"
     RETRAIN = "retrain"
+    DETECT_ANOMALIES = "detect_anomalies"
 
 
 QUEUES: Final = ("io", "cpu")
 """Of the workers: one for what waits for stores, one for what computes for long."""
-CPU_KINDS: Final = frozenset({JobKind.REPORT, JobKind.FORECAST, JobKind.RETRAIN})
+CPU_KINDS: Final = frozenset(
+    {JobKind.REPORT, JobKind.FORECAST, JobKind.RETRAIN, JobKind.DETECT_ANOMALIES}
+)
 
 
 def queue_of(kind: JobKind) -> str:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     JOBS = "jobs"
     REPORTS = "reports"
     FORECASTS = "forecasts"
+    ANOMALIES = "anomalies"
 
     @property
     def grain(self) -> str | None:
@@ -45,6 +46,8 @@ class Kind(StrEnum):
             return "ts_utc"
         if self is Kind.REVISIONS:
             return "superseded_utc"
+        if self is Kind.ANOMALIES:
+            return "end_utc"
         return "start_utc" if self.grain else "received_utc"
 
     @property
@@ -58,7 +61,7 @@ class Kind(StrEnum):
         return self in (Kind.REPORTS, Kind.FORECASTS)
 
 
-IN_THE_REGISTRY: Final = frozenset({Kind.JOBS, Kind.REPORTS, Kind.FORECASTS})
+IN_THE_REGISTRY: Final = frozenset({Kind.JOBS, Kind.REPORTS, Kind.FORECASTS, Kind.ANOMALIES})
 """What is kept beside the registry, wherever readings are."""
 
 AFTER: Final[dict[Kind, Kind]] = {

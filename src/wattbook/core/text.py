@@ -55,7 +55,7 @@ def percent(value: object, digits: int = 1) -> str:
     least = 10**-digits
     if 0 < value < 1 - ROUNDING and float(shown) == PERCENT:
         return number(PERCENT - least, digits)
-    return f"<{number(least, digits)}" if value > 0 and float(shown) == 0 else shown
+    return f"<{number(least, digits)}" if value > 0 and not shown.strip("0.") else shown
 
 
 def rung(fallback: str) -> str:

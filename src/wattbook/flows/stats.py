@@ -11,6 +11,7 @@ import polars as pl
 from wattbook.core import periods
 from wattbook.core.errors import UnsupportedError
 from wattbook.core.periods import EPOCH, Period
+from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.clock import Clock
 from wattbook.ports.jobs import JobStore
 from wattbook.ports.rollups import RollupStore
@@ -51,6 +52,7 @@ async def look(
     stored: Sequence[Stored],
     rollups: RollupStore,
     jobs: JobStore,
+    anomalies: Anomalies,
     clock: Clock,
 ) -> dict[str, Any]:
     """The document of `GET /api/v1/stats`."""
@@ -83,7 +85,10 @@ async def look(
                 for each in daily
             ],
         },
-        "anomalies": {"register_events": events.to_dicts()},
+        "anomalies": {
+            "register_events": events.to_dicts(),
+            "findings": (await anomalies.daily(period)).to_dicts(),
+        },
         "storage": [
             {"store": each.store, "bytes": each.bytes, "rows": dict(each.rows)} for each in storage
         ],

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
+from wattbook.core.anomaly.finding import Category
 from wattbook.core.errors import InvalidPeriodError
 from wattbook.core.jobs import JobKind, JobState
 from wattbook.core.segments import EventKind
@@ -85,10 +86,19 @@ class DayEvents(BaseModel):
     events: int
 
 
+class DayFindings(BaseModel):
+    """Findings of one category that begin on one UTC day."""
+
+    day: date
+    category: Category
+    findings: int
+
+
 class Anomalies(BaseModel):
-    """What was noticed: what registers did other than count up."""
+    """What was noticed: what registers did other than count up, and what was found unusual."""
 
     register_events: list[DayEvents]
+    findings: list[DayFindings] = Field(description="but for those that were dismissed")
 
 
 class Stored(BaseModel):
@@ -127,6 +137,7 @@ async def stats(
         stored=runtime.stored,
         rollups=runtime.rollups,
         jobs=runtime.jobs,
+        anomalies=runtime.anomalies,
         clock=runtime.clock,
     )
     return StatsOut.model_validate(found)

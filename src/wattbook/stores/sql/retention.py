@@ -1,4 +1,4 @@
-"""Removing jobs that ended long ago, and old reports and forecasts."""
+"""Removing jobs that ended long ago, old reports and forecasts, and findings of long ago."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from wattbook.core.retention import TALLY
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.forecasts import ASKED
 from wattbook.stores.sql.schema import (
+    anomalies,
+    anomaly_scores,
     attempts,
     documents,
     forecast_inputs,
@@ -59,6 +61,10 @@ class SqlRetention:
                         query = select(each.rows.c.owner, each.rows.c.at)
                         rows = [tuple(row) for row in await connection.execute(query)]
                         found.extend(pl.DataFrame(rows, schema=found.schema, orient="row"))
+        if "since_utc" in lines.columns:
+            found = found.join(lines.select("owner", "since_utc"), on="owner", how="left").filter(
+                (pl.col("at") >= pl.col("since_utc")).fill_null(value=True)
+            )
         return (
             found.group_by("owner", day=pl.col("at").dt.date())
             .agg(rows=pl.len().cast(pl.Int64), first_utc=pl.col("at").min())
@@ -76,6 +82,10 @@ class SqlRetention:
                         for column in each.columns:
                             statement = delete(column.table).where(column.in_(ids))
                             await connection.execute(statement)
+                    if kind is Kind.ANOMALIES:
+                        day, meter = anomaly_scores.c.day, anomaly_scores.c.meter_id
+                        old = (day < min(before, until).date(), _of(meter, owners))
+                        await connection.execute(delete(anomaly_scores).where(*old))
 
 
 def _by_line(lines: pl.DataFrame) -> list[tuple[datetime, Owners]]:
@@ -90,6 +100,8 @@ def _doomed(kind: Kind, until: datetime, owners: Owners) -> list[Doomed]:
         return [_jobs(until, owners)]
     if kind is Kind.REPORTS:
         return [_reports(until, owners)]
+    if kind is Kind.ANOMALIES:
+        return [_findings(until, owners)]
     return [_runs(until, owners), _inputs(until, owners)]
 
 
@@ -100,6 +112,13 @@ def _jobs(until: datetime, owners: Owners) -> Doomed:
     )
     rows = rows.where(jobs.c.finished < until, ~witness, _of(jobs.c.kind, owners))
     return Doomed(rows.subquery(), (attempts.c.job_id, jobs.c.job_id))
+
+
+def _findings(until: datetime, owners: Owners) -> Doomed:
+    owner, at = anomalies.c.meter_id, anomalies.c.end_utc
+    rows = select(anomalies.c.finding_id.label("id"), owner.label("owner"), at.label("at"))
+    rows = rows.where(at < until, _of(owner, owners))
+    return Doomed(rows.subquery(), (anomalies.c.finding_id,))
 
 
 def _reports(until: datetime, owners: Owners) -> Doomed:

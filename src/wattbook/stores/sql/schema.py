@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from wattbook.core.anomaly.finding import State
 from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.jobs import JobState, Outcome
 from wattbook.core.report import Format
@@ -330,6 +331,46 @@ forecast_inputs: Final = Table(
     Column("brought_utc", Utc),
 )
 """Series that callers brought, compressed with zstd; jobs name them by the SHA-256 of the plain."""
+anomalies: Final = Table(
+    "anomalies",
+    metadata,
+    Column("finding_id", ID, primary_key=True),
+    Column("meter_id", ID, nullable=False),
+    Column("site_id", ID, nullable=False),
+    Column("start_utc", Utc, nullable=False),
+    Column("end_utc", Utc, nullable=False),
+    Column("rule", String(32), nullable=False),
+    Column("category", String(32), nullable=False),
+    Column("score", Double, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("energy_at_stake_kwh", Double),
+    Column("cause", String, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("detector", String(16), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("found_utc", Utc, nullable=False),
+    Column("seen_utc", Utc, nullable=False),
+    Column("state", Word(State), nullable=False),
+    Column("note", String),
+    Column("judged_by", String(200)),
+    Column("judged_utc", Utc),
+    CheckConstraint("end_utc > start_utc", name="period_forward"),
+    _one_of("state", State),
+    Index("ix_anomalies_start_utc", "start_utc"),
+    Index("ix_anomalies_meter_id", "meter_id", "start_utc"),
+    Index("ix_anomalies_site_id", "site_id", "start_utc"),
+)
+"""What rules and models noticed, and what people said of it."""
+anomaly_scores: Final = Table(
+    "anomaly_scores",
+    metadata,
+    Column("meter_id", ID, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("scores", JSON, nullable=False),
+    Column("expected_kwh", JSON, nullable=False),
+)
+"""A row for each UTC day, with a number, or null, for each of its hours."""
 registry_version: Final = Table(
     "registry_version",
     metadata,

@@ -1,0 +1,170 @@
+"""Findings: what is unusual, what it comes to, and what people say of it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field, StringConstraints
+
+from wattbook.api.deps import PeriodDep, RuntimeDep, strict
+from wattbook.api.problems import responses
+from wattbook.api.schemas import Answer, Body
+from wattbook.core.anomaly.finding import (
+    Category,
+    Finding,
+    Judgement,
+    Rule,
+    Severity,
+    State,
+)
+from wattbook.core.entities import SLUG
+from wattbook.core.errors import InputError, InvalidPeriodError, UnknownEntityError
+from wattbook.fields import Instant
+from wattbook.flows import anomaly as flow
+from wattbook.ports.anomalies import Wanted
+
+IdQuery = Annotated[str | None, Query(pattern=f"^{SLUG.pattern}$")]
+Said = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^\P{Cc}+$"),
+]
+
+
+class EvidenceOut(Answer):
+    """One quantity over the time of a finding."""
+
+    quantity: str = Field(description="a column with its unit, as power_kw")
+    observed: float | None
+    expected: float | None
+    nearest: float | None = Field(
+        description="of the values of the same hour of earlier weeks, the one nearest to it"
+    )
+    limit: float | None = Field(description="what it had to pass to be noticed")
+    more: dict[str, Any]
+
+
+class JudgementOut(Answer):
+    """What a person said of a finding."""
+
+    state: State
+    note: str | None
+    by: str | None
+    at: datetime | None = Field(validation_alias="at_utc")
+
+
+class FindingOut(Answer):
+    """Something unusual that adjacent hours of one meter share."""
+
+    finding_id: str
+    meter_id: str
+    site_id: str
+    start: datetime = Field(validation_alias="start_utc")
+    end: datetime = Field(validation_alias="end_utc")
+    rule: Rule
+    category: Category
+    severity: Severity
+    score: float = Field(description="0 to 1: one half is just noticed")
+    energy_at_stake_kwh: float | None = Field(description="observed less expected energy")
+    cause: str
+    evidence: EvidenceOut
+    judgement: JudgementOut
+    detector: str = Field(description="version of the rules and the model")
+    fingerprint: str = Field(description="SHA-256 of the figures and settings it rests on")
+    version: str = Field(description="of wattbook")
+    found: datetime = Field(validation_alias="found_utc", description="when first noticed")
+    seen: datetime = Field(validation_alias="seen_utc", description="when last noticed")
+
+    @classmethod
+    def of(cls, finding: Finding) -> "FindingOut":
+        """The answer about a finding."""
+        return cls.model_validate(finding)
+
+
+class FindingsOut(Answer):
+    """Some findings, the latest start first, and the cursor for those that follow."""
+
+    findings: list[FindingOut]
+    cursor: str | None
+
+
+class JudgementIn(Body):
+    """What is said of a finding; who says nothing of the note or of himself takes them back."""
+
+    state: State
+    note: Said | None = Field(None, description="why")
+    by: Annotated[Said, Field(max_length=200)] | None = Field(None, description="who says so")
+
+
+class ScoreOut(Answer):
+    """How unusual an hour was."""
+
+    start: datetime = Field(validation_alias="start_utc")
+    score: float | None = Field(
+        description="0 to 1: one half comes once a month by itself; null where not judged"
+    )
+    expected_kwh: float | None
+
+
+class ScoresOut(Answer):
+    """The scores of the hours of a meter that were judged."""
+
+    meter_id: str
+    rows: list[ScoreOut]
+
+
+router = APIRouter(prefix="/anomalies", tags=["anomalies"], dependencies=[Depends(strict)])
+
+
+@router.get("", responses=responses(InputError))
+async def list_findings(
+    runtime: RuntimeDep,
+    site_id: IdQuery = None,
+    meter_id: IdQuery = None,
+    category: Annotated[Category | None, Query(description="what is to be done about it")] = None,
+    rule: Annotated[Rule | None, Query(description="what noticed it")] = None,
+    state: Annotated[State | None, Query(description="what was said of it")] = None,
+    since: Annotated[Instant | None, Query(description="those that end after it")] = None,
+    until: Annotated[Instant | None, Query(description="those that begin before it")] = None,
+    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="most findings in the answer")] = 100,
+) -> FindingsOut:
+    """Findings, the latest start first; `POST /jobs` with `detect_anomalies` looks for them."""
+    wanted = Wanted(
+        site_id=site_id,
+        meter_id=meter_id,
+        category=category,
+        rule=rule,
+        state=state,
+        since=since,
+        until=until,
+    )
+    page = await runtime.anomalies.findings(wanted, after=cursor, limit=limit)
+    return FindingsOut(findings=[FindingOut.of(each) for each in page.findings], cursor=page.cursor)
+
+
+@router.get("/scores", responses=responses(InvalidPeriodError, UnknownEntityError))
+async def read_scores(
+    runtime: RuntimeDep,
+    period: PeriodDep,
+    meter_id: Annotated[str, Query(pattern=f"^{SLUG.pattern}$")],
+) -> ScoresOut:
+    """How unusual each hour of a meter was that was judged, and what was expected of it."""
+    rows = await flow.scores(
+        meter_id, period, registry=runtime.registry, anomalies=runtime.anomalies
+    )
+    return ScoresOut(
+        meter_id=meter_id, rows=[ScoreOut.model_validate(row) for row in rows.to_dicts()]
+    )
+
+
+@router.get("/{finding_id}", responses=responses(UnknownEntityError))
+async def read_finding(finding_id: str, runtime: RuntimeDep) -> FindingOut:
+    """One finding."""
+    return FindingOut.of(await runtime.anomalies.finding(finding_id))
+
+
+@router.patch("/{finding_id}", responses=responses(UnknownEntityError, InputError))
+async def judge_finding(finding_id: str, body: JudgementIn, runtime: RuntimeDep) -> FindingOut:
+    """Say what a finding was; later looks keep it. `open` takes back what was said."""
+    said = Judgement(state=body.state, note=body.note, by=body.by, at_utc=runtime.clock.now())
+    return FindingOut.of(await runtime.anomalies.judge(finding_id, said))

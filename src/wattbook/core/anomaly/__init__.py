@@ -1,0 +1,1 @@
+"""What is unusual in the figures of a meter, why it may be so, and what it comes to."""

@@ -1,0 +1,54 @@
+"""One number for all that the findings of a meter rest on."""
+
+import hashlib
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import fingerprint, frames
+from wattbook.core.anomaly.hours import Watched
+from wattbook.core.archive import Table
+from wattbook.core.frames import Contract
+from wattbook.core.periods import Period
+
+SAID: Final = (
+    "meter_id",
+    "start_utc",
+    "energy_kwh",
+    "power_kw_min",
+    "power_kw_max",
+    "hashrate_th_mean",
+    "readings",
+    "covered_s",
+)
+ROLLUPS: Final = Table(
+    "rollups",
+    Contract(
+        "rollups",
+        "figures that findings rest on",
+        ("meter_id", "start_utc"),
+        {name: frames.ROLLUPS.columns[name] for name in SAID},
+    ),
+    "meter_id",
+    "start_utc",
+)
+
+
+def of(watched: Watched, span: Period, per_month: float, seed: int) -> str:
+    """SHA-256 of the hours of a meter, of its machines and prices, and of what was asked."""
+    settings = [
+        fingerprint.settled("span", span),
+        f"budget {per_month!r}",
+        f"seed {seed}",
+        f"capacity {watched.capacity_kw!r}",
+        f"timezone {watched.timezone}",
+        *fingerprint.rows_settled("machine", watched.fleet),
+        *fingerprint.rows_settled("event", watched.events.select("at_utc", "kind")),
+        f"prices {_sum(watched.prices)}",
+        f"parts {_sum(watched.parts)}",
+    ]
+    return fingerprint.of(settings, [fingerprint.summed(watched.hours, ROLLUPS)]).sha256
+
+
+def _sum(rows: pl.DataFrame) -> str:
+    return hashlib.sha256(rows.write_csv().encode()).hexdigest()

@@ -1,0 +1,345 @@
+"""What can be said of an hour without having learnt much: the checks of a utility's validation.
+
+Each returns the hours at which something is wrong; `STEPS` tells which goes first.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from wattbook.core.anomaly.budget import HOURS_A_MONTH, Tail
+from wattbook.core.anomaly.hours import (
+    Hours,
+    Watched,
+    mask_of,
+    middle,
+    on_grid,
+    runs,
+    spread,
+)
+from wattbook.core.anomaly.usual import HOURS_A_DAY
+from wattbook.core.entities import MeterKind
+from wattbook.core.forecast.series import Bools, Floats, Ints
+from wattbook.core.periods import QUARTER_S
+from wattbook.core.segments import EventKind
+from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR
+
+THIN: Final = 1 / 2
+"""An hour of which no more is known is a gap."""
+NOTHING: Final = 1000
+"""A power, or a hash rate, below this part of what is usual is none."""
+SOME: Final = 20
+"""One above this part of what is usual is some."""
+STUCK_HOURS: Final = 6
+TIMES_THE_LONGEST: Final = 3
+"""A repetition counts where it is so many times as long as is usual for the meter."""
+OVER: Final = 50
+"""A power is above the capacity if it is so by more than this part: stamps jitter."""
+SPIKE_SIGMAS: Final = 12
+SPIKE_SHARE: Final = 4
+"""A spike is no less than this part of what is usual."""
+SPIKE_QUARTERS: Final = 2
+"""It lasts no longer than so many."""
+SIDE: Final = 3
+"""So many quarter-hours on each side tell what it stands out from."""
+FRUGAL, WASTEFUL = 3 / 4, 3 / 2
+"""Of the best and the worst machine of a fleet: what settings, cold and cooling can do."""
+ANY_FRUGAL, ANY_WASTEFUL = 1 / 2, 2
+"""The same of any machine there is, where the fleet is not known."""
+SHIFT_SHARE: Final = 1 / 33
+SHIFT_SIGMAS: Final = 6
+SHIFT_DAYS: Final = 28
+LEAST_DAYS: Final = 7
+LEAST_HOURS: Final = 12
+"""So many hours of a day must be known."""
+BALANCE_SHARE: Final = 1 / 50
+BALANCE_COVERAGE: Final = 9 / 10
+DOUBTFUL: Final = (EventKind.RESET, EventKind.RETROGRADE, EventKind.IMPLAUSIBLE)
+
+
+def gap(hours: Hours) -> Bools:
+    """Hours of which half or less is known, or in which hardly any reading came."""
+    found: Bools = (hours.coverage <= THIN) | (hours.heard < THIN)
+    return found
+
+
+def negative(hours: Hours) -> Bools:
+    """Hours in which less than nothing was drawn: no kind of meter counts so."""
+    found: Bools = (hours.power_kw < 0) | (hours.power_kw_min < 0)
+    return found
+
+
+def zero(hours: Hours, explained: Bools) -> Bools:
+    """Hours without consumption, in a row longer than is usual for the meter.
+
+    What is none is a thousandth of the middle of all that is some.
+    """
+    least = middle(hours.power_kw[hours.power_kw > 0]) / NOTHING
+    nothing = (hours.power_kw <= least) & ~explained
+    return _unheard_of(nothing, hours, 1, 1)
+
+
+def _unheard_of(mask: Bools, hours: Hours, least: int, times: int) -> Bools:
+    """The rows of hours that are longer than those that are usual for the meter.
+
+    Usual is a row as long as more than one a month was in the history: a fault that the history
+    holds is no habit. A row that goes on into the span says nothing about itself; one that has
+    gone on ever since the meter is known is what it does.
+    """
+    found = runs(mask)
+    before = sorted((end - begin for begin, end in found if end < hours.judged), reverse=True)
+    months = max(round(hours.judged / HOURS_A_MONTH), 1)
+    longest = before[months] if len(before) > months else 0
+    long_ = [
+        (begin, end)
+        for begin, end in found
+        if begin > 1 and end - begin > times * longest and end - begin >= least
+    ]
+    return mask_of([each for each in long_ if each[1] >= hours.judged], len(hours))
+
+
+def stuck(hours: Hours, watched: Watched, nothing: Bools) -> Bools:
+    """Hours in which a meter repeats itself to the last digit, for longer than it ever did.
+
+    A steady load is not a stuck meter: a row of figures that are the same in all digits must last
+    for six hours, and three times as long as is usual. Where a hash rate is told with
+    them, it must have moved on, or stand still as it never did.
+    """
+    same = _repeated(hours, watched) & ~nothing & (hours.coverage > THIN)
+    long_ = _unheard_of(same, hours, STUCK_HOURS, TIMES_THE_LONGEST)
+    rate = hours.hashrate_th
+    still = _same_as_before(rate)
+    known = np.isfinite(rate)
+    usually_still = still[known & ~long_ & hours.in_history()]
+    if not len(usually_still):
+        return long_
+    moves = float(usually_still.mean()) < THIN
+    kept = [
+        (begin, end)
+        for begin, end in runs(long_)
+        if not known[begin:end].any() or moves or not still[begin + 1 : end].all()
+    ]
+    return mask_of(kept, len(hours))
+
+
+def _repeated(hours: Hours, watched: Watched) -> Bools:
+    """Hours whose every quarter, or every reading where these are rarer, is that before it."""
+    if watched.expected_interval_s > SECONDS_PER_HOUR:
+        return np.zeros(len(hours), dtype=np.bool_)
+    if watched.expected_interval_s > QUARTER_S:  # an hour's quarters are shares of one reading
+        flat = hours.power_kw_min == hours.power_kw_max
+        rare: Bools = flat & _same_as_before(hours.power_kw)
+        return rare
+    power = pl.col("power_kw_mean")
+    same = (
+        (power == power.shift(1))
+        & (pl.col("power_kw_min") == pl.col("power_kw_max"))
+        & (pl.col("readings") > 0)
+    )
+    by_hour = (
+        watched.quarters.sort("start_utc")
+        .with_columns(same=same.fill_null(value=False))
+        .group_by(start_utc=pl.col("start_utc").dt.truncate("1h"))
+        .agg(same=pl.col("same").sum())
+    )
+    found: Bools = on_grid(hours, by_hour, "same") == QUARTERS_PER_HOUR
+    return found
+
+
+def _same_as_before(values: Floats) -> Bools:
+    found = np.zeros(len(values), dtype=np.bool_)
+    found[1:] = values[1:] == values[:-1]
+    return found
+
+
+def above_capacity(hours: Hours, capacity_kw: float | None) -> Bools:
+    """Hours in which more was drawn than the site can."""
+    if capacity_kw is None:
+        return np.zeros(len(hours), dtype=np.bool_)
+    found: Bools = hours.power_kw_max > capacity_kw * (1 + 1 / OVER)
+    return found
+
+
+def hashing(hours: Hours) -> tuple[Bools, Bools]:
+    """Hours with a hash rate and no power, and hours with power and no hash rate.
+
+    A hash rate that is not told is none that is zero.
+    """
+    rate, power = hours.hashrate_th, hours.power_kw
+    usual_th = middle(rate[rate > 0])
+    usual_kw = middle(power[power > 0])
+    hashes, idle = rate > usual_th / SOME, rate <= usual_th / NOTHING
+    draws, nothing = power > usual_kw * SPIKE_SHARE / SOME, power <= usual_kw / NOTHING
+    return hashes & nothing, idle & draws
+
+
+def nameplate(hours: Hours, fleet: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Efficiency [J/TH] of the machines that stand there: of all, of the best, of the worst."""
+    at = hours.start_utc.to_physical().to_numpy()
+    power, rate = np.zeros(len(hours)), np.zeros(len(hours))
+    best, worst = np.full(len(hours), np.nan), np.full(len(hours), np.nan)
+    whole = fleet.filter(pl.col("hashrate_th") > 0, pl.col("power_w") > 0, pl.col("count") > 0)
+    for row in _dated(whole):
+        there = _there(row, at)
+        each = row["power_w"] / row["hashrate_th"]
+        power[there] += row["count"] * row["power_w"]
+        rate[there] += row["count"] * row["hashrate_th"]
+        best[there] = np.fmin(best[there], each)
+        worst[there] = np.fmax(worst[there], each)
+    all_of_them = np.full(len(hours), np.nan)
+    np.divide(power, rate, out=all_of_them, where=rate > 0)
+    return all_of_them, best, worst
+
+
+def nameplate_w(hours: Hours, fleet: pl.DataFrame) -> Floats:
+    """Power [W] of all machines that stand there."""
+    at = hours.start_utc.to_physical().to_numpy()
+    power = np.zeros(len(hours))
+    for row in _dated(fleet.filter(pl.col("power_w") > 0)):
+        power[_there(row, at)] += row["count"] * row["power_w"]
+    return power
+
+
+def _dated(fleet: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    return fleet.with_columns(
+        first=pl.col("valid_from_utc").to_physical(), last=pl.col("valid_to_utc").to_physical()
+    ).iter_rows(named=True)
+
+
+def _there(row: dict[str, Any], at: Ints) -> Bools:
+    there: Bools = at >= row["first"]
+    return there if row["last"] is None else there & (at < row["last"])
+
+
+def efficiency_limits(hours: Hours, watched: Watched) -> tuple[Floats, Floats]:
+    """The lowest and the highest efficiency [J/TH] that the machines can have; NaN: not known."""
+    _, best, worst = nameplate(hours, watched.fleet)
+    low, high = best * FRUGAL, worst * WASTEFUL
+    if watched.machines_j_per_th is not None:
+        least, most = watched.machines_j_per_th
+        low = np.where(np.isfinite(low), low, least * ANY_FRUGAL)
+        high = np.where(np.isfinite(high), high, most * ANY_WASTEFUL)
+    return low, high
+
+
+def efficiency_bounds(hours: Hours, low: Floats, high: Floats) -> Bools:
+    """Hours in which the machines would be better, or worse, than they can be."""
+    rate, power = hours.hashrate_th, hours.power_kw
+    at_work = (rate > middle(rate[rate > 0]) / SOME) & (power > middle(power[power > 0]) / SOME)
+    each = hours.efficiency_j_per_th
+    return at_work & ((each < low) | (each > high))
+
+
+def efficiency_shift(hours: Hours, watched: Watched, doubted: Bools) -> tuple[Bools, Floats]:
+    """Days on which more, or less, was drawn for the same hash rate than in the weeks before.
+
+    Returns the hours of these days, and the efficiency [J/TH] that was to be expected of each
+    hour. Days are counted back from the end. What is compared is the efficiency over that of the
+    nameplates of the time, so that new machines that were registered are no shift.
+    """
+    plate, _, _ = nameplate(hours, watched.fleet)
+    plate = np.where(np.isfinite(plate), plate, 1.0)
+    each = np.where(doubted | (hours.coverage < THIN), np.nan, hours.efficiency_j_per_th / plate)
+    count, lead = len(hours), len(hours) % HOURS_A_DAY
+    nothing = np.zeros(count, dtype=np.bool_)
+    by_day = each[lead:].reshape(-1, HOURS_A_DAY)
+    days = np.array([middle(day) for day in by_day])
+    days[np.isfinite(by_day).sum(axis=1) < LEAST_HOURS] = np.nan
+    before = np.array([_lately(days, at) for at in range(len(days))])
+    off = days / before - 1
+    sure = spread(off[: max((hours.judged - lead) // HOURS_A_DAY, 0)])
+    if not np.isfinite(sure):
+        return nothing, np.full(count, np.nan)
+    far = np.abs(off) > max(SHIFT_SHARE, SHIFT_SIGMAS * sure)
+    expected = np.concatenate([np.full(lead, np.nan), np.repeat(before, HOURS_A_DAY)]) * plate
+    return np.concatenate([nothing[:lead], np.repeat(far, HOURS_A_DAY)]), expected
+
+
+def _lately(days: Floats, at: int) -> float:
+    """The middle of the weeks before a day, if enough of them is known."""
+    before = days[max(at - SHIFT_DAYS, 0) : at]
+    return middle(before) if np.isfinite(before).sum() >= LEAST_DAYS else float("nan")
+
+
+def balance(hours: Hours, watched: Watched) -> tuple[Bools, Floats, Floats, float]:
+    """Hours in which a meter and those behind it do not add up as they did.
+
+    Returns them; the share of its energy that the meters behind it counted, and the share that
+    they usually do; and by how much it may be off.
+    """
+    nothing = np.zeros(len(hours), dtype=np.bool_)
+    parts = on_grid(hours, watched.parts, "energy_kwh")
+    whole = hours.coverage >= BALANCE_COVERAGE
+    energy = np.where(whole & (hours.power_kw > 0), hours.energy_kwh, np.nan)
+    share = parts / energy
+    history = share[hours.in_history()]
+    usual = middle(history)
+    if np.isfinite(history).sum() < LEAST_DAYS * HOURS_A_DAY:
+        return nothing, share, np.full(len(hours), np.nan), 0.0
+    allowed = max(BALANCE_SHARE, SHIFT_SIGMAS * spread(history))
+    return np.abs(share - usual) > allowed, share, np.full(len(hours), usual), allowed
+
+
+def spikes(watched: Watched, judged_from: object, per_month: float) -> pl.DataFrame:
+    """Quarter-hours that stand out from those on both sides.
+
+    Parameters
+    ----------
+    watched
+        The meter.
+    judged_from
+        Start of the span: what lies before is learnt from.
+    per_month
+        So many a month may come by themselves.
+
+    Returns
+    -------
+    polars.DataFrame
+        `start_utc`, `power_kw`, `beside_kw`: no longer than half an hour in a row, off by twelve
+        times what is usual, by a quarter of the level, and by more than chance brings.
+    """
+    rows = watched.quarters.filter(pl.col("power_kw_mean").is_not_null()).sort("start_utc")
+    power = rows["power_kw_mean"].to_numpy()
+    none = rows.select("start_utc", power_kw="power_kw_mean", beside_kw="power_kw_mean").clear()
+    if watched.expected_interval_s > QUARTER_S or len(power) < HOURS_A_DAY * QUARTERS_PER_HOUR:
+        return none
+    beside, off = _standing_out(power)
+    before = (rows["start_utc"] < judged_from).to_numpy()
+    tail = Tail.of(off[before], HOURS_A_DAY * QUARTERS_PER_HOUR)
+    if tail is None:
+        return none
+    sigma = spread((power - beside)[before])
+    far = (
+        (off > SPIKE_SIGMAS * sigma)
+        & (off > middle(power[power > 0]) / SPIKE_SHARE)
+        & (tail.events_per_month(off) <= per_month)
+    )
+    short = [each for each in runs(far) if each[1] - each[0] <= SPIKE_QUARTERS]
+    return rows.select("start_utc", power_kw="power_kw_mean", beside_kw=pl.Series(beside)).filter(
+        pl.Series(mask_of(short, len(power)))
+    )
+
+
+def _standing_out(power: Floats) -> tuple[Floats, Floats]:
+    """What lies beside each value, and by how much it is beyond that of both sides.
+
+    A side is the median of three; between two levels nothing stands out.
+    """
+    empty = np.full(SIDE, np.nan)
+    wide = np.concatenate([empty, power, empty])
+    threes = np.sort(np.lib.stride_tricks.sliding_window_view(wide, SIDE), axis=1)[:, SIDE // 2]
+    left, right = threes[: len(power)], threes[SIDE + 1 :]
+    to_left, to_right = power - left, power - right
+    least = np.where(np.abs(to_left) < np.abs(to_right), to_left, to_right)
+    beside = power - least
+    return beside, np.where(to_left * to_right > 0, np.abs(least), 0.0)
+
+
+def register(watched: Watched) -> pl.DataFrame:
+    """What a register did that no register should: `at_utc`, `kind`, `detail`."""
+    if watched.kind is not MeterKind.REGISTER:
+        return watched.events.clear().select("at_utc", "kind", "detail")
+    odd = pl.col("kind").is_in([str(kind) for kind in DOUBTFUL])
+    return watched.events.filter(odd).select("at_utc", "kind", "detail").sort("at_utc", "kind")

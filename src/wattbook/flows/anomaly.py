@@ -1,0 +1,337 @@
+"""Looking for what is unusual at the meters of sites, and keeping what is found."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+import polars as pl
+
+from wattbook import __version__
+from wattbook.core import periods
+from wattbook.core.anomaly import inputs, verdict
+from wattbook.core.anomaly.finding import Finding
+from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES, Watched
+from wattbook.core.anomaly.verdict import Judged, Meter, Signed
+from wattbook.core.entities import MeterKind, MeterRole, Site
+from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.periods import Grain, Period
+from wattbook.flows import rollup as rolling
+from wattbook.ports.anomalies import Anomalies
+from wattbook.ports.clock import Clock
+from wattbook.ports.detector import Detector
+from wattbook.ports.grid import GridStore
+from wattbook.ports.readings import ReadingStore
+from wattbook.ports.registry import Registry
+from wattbook.ports.rollups import Rollups, RollupStore
+
+HISTORY: Final = timedelta(days=90)
+"""So much before the span is learnt from."""
+SPAN: Final = timedelta(days=7)
+"""Judged where nothing else is asked for: late readings and what goes on are judged again."""
+LATE: Final = timedelta(hours=1)
+"""The last hour is left for its readings to come."""
+WHOLE: Final = 9 / 10
+"""So much of an hour must be known of a meter behind another to be added up."""
+AT_ONCE: Final = 4
+"""Meters that are judged beside each other: others wait for the same processes."""
+READ: Final = ("start_utc", "power_kw_mean", "power_kw_min", "power_kw_max", "readings")
+
+Progress = Callable[[int, int], None]
+"""Takes how many meters are done, and of how many."""
+
+
+class Ports(Protocol):
+    """What a look for anomalies touches."""
+
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def readings(self) -> ReadingStore: ...
+    @property
+    def rollups(self) -> RollupStore: ...
+    @property
+    def grid(self) -> GridStore: ...
+    @property
+    def anomalies(self) -> Anomalies: ...
+    @property
+    def detector(self) -> Detector: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def machines(self) -> pl.DataFrame: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Where and when to look, and how many false alarms may be raised."""
+
+    site_id: str | None = None
+    meter_id: str | None = None
+    span: Period
+    per_month: float
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What came of it."""
+
+    meters: int = 0
+    without_readings: int = 0
+    without_model: int = 0
+    """Judged by rules alone: their history is too short."""
+    new: int = 0
+    again: int = 0
+    gone: int = 0
+
+    def __add__(self, other: "Looked") -> "Looked":
+        """Both together."""
+        return Looked(**{name: getattr(self, name) + getattr(other, name) for name in COUNTS})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """By name."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+
+COUNTS: Final = ("meters", "without_readings", "without_model", "new", "again", "gone")
+
+
+def span_of(start: datetime | None, end: datetime | None, now: datetime) -> Period:
+    """Whole hours of UTC: the last seven days until an hour ago where nothing is said."""
+    last = periods.floor(now - LATE, Grain.HOUR) if end is None else end
+    first = last - SPAN if start is None else start
+    return Period(periods.floor(first, Grain.HOUR), periods.ceil(last, Grain.HOUR))
+
+
+async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) -> Looked:
+    """Judge the meters that are asked for, site by site; done twice, it is kept once.
+
+    What `progress` raises ends the work; what was found at sites before stays.
+
+    Raises
+    ------
+    UnknownEntityError
+        There is no such site or meter.
+    """
+    meters = await _meters(asked, ports.registry)
+    sites = meters["site_id"].unique().sort().to_list()
+    total, done = meters.height, 0
+    looked = Looked()
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    for site_id in sites:
+        looked += await _look_at(site_id, meters.filter(site_id=site_id), asked, step, ports)
+    return looked
+
+
+async def _meters(asked: Asked, registry: Registry) -> pl.DataFrame:
+    """`frames.METERS` of all sites that are asked for: a site is judged as a whole."""
+    meters = await registry.meters()
+    if asked.site_id is not None:
+        await registry.site(asked.site_id)  # says so where there is none
+        meters = meters.filter(site_id=asked.site_id)
+    if asked.meter_id is None:
+        return meters
+    mine = meters.filter(meter_id=asked.meter_id)
+    if mine.is_empty():
+        where = "" if asked.site_id is None else f" at the site {asked.site_id!r}"
+        raise _unknown_meter(asked.meter_id, where)
+    return meters.join(mine, on="site_id", how="semi", maintain_order="left")
+
+
+async def _look_at(
+    site_id: str, meters: pl.DataFrame, asked: Asked, step: Callable[[], None], ports: Ports
+) -> Looked:
+    """Judge the meters of one site, beside each other."""
+    site = await ports.registry.site(site_id)
+    around = Period(asked.span.start - HISTORY, asked.span.end)
+    hours, events = await _settled(meters, around, ports)
+    prices = (await ports.grid.read([site.zone], around)).select(*PRICES).drop_nulls()
+    parents = {meter.id: meter.parent for meter in site.meters}
+    fleet, machines = fleet_of(site), _machines(ports.machines)
+
+    async def one(about: dict[str, Any]) -> tuple[Meter, Judged | None]:
+        meter_id = about["meter_id"]
+        watched = Watched(
+            meter_id=meter_id,
+            site_id=site_id,
+            kind=MeterKind(about["kind"]),
+            role=MeterRole(about["role"]),
+            timezone=about["timezone"],
+            expected_interval_s=about["expected_interval_s"],
+            capacity_kw=about["capacity_kw"],
+            hours=hours.filter(meter_id=meter_id),
+            quarters=(await ports.rollups.read([meter_id], Grain.QUARTER, around)).select(READ),
+            events=events.filter(meter_id=meter_id),
+            prices=prices,
+            fleet=fleet,
+            parts=_parts(site, meter_id, hours),
+            machines_j_per_th=machines,
+        )
+        judged = await ports.detector.judge(
+            watched, asked.span, per_month=asked.per_month, seed=asked.seed
+        )
+        print_ = await asyncio.to_thread(
+            inputs.of, watched, asked.span, asked.per_month, asked.seed
+        )
+        return Meter(
+            meter_id=meter_id,
+            site_id=site_id,
+            role=watched.role,
+            fingerprint=print_,
+            parent=parents.get(meter_id),
+        ), judged
+
+    judged = await _all([partial(one, about) for about in meters.iter_rows(named=True)], step)
+    known = [(meter, each) for meter, each in judged if each is not None]
+
+    signed = Signed(version=__version__, now=ports.clock.now())
+    found = await asyncio.to_thread(verdict.findings, known, signed)
+
+    return await _keep(found, known, asked, meters.height, ports)
+
+
+async def _keep(
+    found: Sequence[Finding],
+    known: Sequence[tuple[Meter, Judged]],
+    asked: Asked,
+    meters: int,
+    ports: Ports,
+) -> Looked:
+    """Keep what is of the meters that are asked for; of silent ones all stays as it was."""
+    mine = [(meter, judged) for meter, judged in known if asked.meter_id in (None, meter.meter_id)]
+    ids = [meter.meter_id for meter, _ in mine]
+    kept = await ports.anomalies.replace(
+        ids,
+        asked.span,
+        [each for each in found if each.meter_id in ids],
+        known_from=asked.span.start - HISTORY,
+    )
+    for meter, judged in mine:
+        await ports.anomalies.keep_scores(meter.meter_id, judged.scores)
+    return Looked(
+        meters=len(mine),
+        without_readings=(meters if asked.meter_id is None else 1) - len(mine),
+        without_model=sum(not judged.by_model for _, judged in mine),
+        new=kept.new,
+        again=kept.again,
+        gone=kept.gone,
+    )
+
+
+Done = TypeVar("Done")
+
+
+async def _all(
+    work: Sequence[Callable[[], Awaitable[Done]]], step: Callable[[], None]
+) -> list[Done]:
+    """What comes of all of it, in its order; where one fails, or is to stop, the others end."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(each: Callable[[], Awaitable[Done]]) -> Done:
+        async with places:
+            return await each()
+
+    tasks = [asyncio.ensure_future(in_turn(each)) for each in work]
+    try:
+        for task in asyncio.as_completed(tasks):
+            await task
+            step()
+    except BaseException:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+    return [task.result() for task in tasks]
+
+
+async def _settled(
+    meters: pl.DataFrame, around: Period, ports: Ports
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`frames.ROLLUPS` by the hour and `frames.EVENTS`, up to date with the readings."""
+    ids = meters["meter_id"].to_list()
+    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
+
+    async def read(figures: Rollups) -> tuple[pl.DataFrame, pl.DataFrame]:
+        hours = await figures.read(ids, Grain.HOUR, around)
+        return hours, await figures.events(registers, around)
+
+    return await rolling.read_settled(
+        read,
+        meters,
+        around,
+        as_of=None,
+        registry=ports.registry,
+        readings=ports.readings,
+        rollups=ports.rollups,
+        clock=ports.clock,
+    )
+
+
+def fleet_of(site: Site) -> pl.DataFrame:
+    """`core.anomaly.hours.FLEET` of a site."""
+    rows = [
+        {
+            "valid_from_utc": item.valid_from,
+            "valid_to_utc": item.valid_to,
+            "count": item.count,
+            "hashrate_th": item.hashrate_th,
+            "power_w": item.power_w,
+        }
+        for item in site.fleet
+    ]
+    return pl.DataFrame(rows, schema=FLEET)
+
+
+def _machines(models: pl.DataFrame) -> tuple[float, float]:
+    best, worst = models.select(
+        best=pl.col("efficiency_j_per_th").min(), worst=pl.col("efficiency_j_per_th").max()
+    ).row(0)
+    return float(best), float(worst)
+
+
+def _parts(site: Site, meter_id: str, hours: pl.DataFrame) -> pl.DataFrame:
+    """What the meters right behind one counted together, of the hours that all of them know."""
+    behind = [meter.id for meter in site.meters if meter.parent == meter_id]
+    if not behind:
+        return pl.DataFrame(schema=PARTS)
+    whole = hours.filter(pl.col("meter_id").is_in(behind), pl.col("coverage") >= WHOLE)
+    return (
+        whole.group_by("start_utc")
+        .agg(energy_kwh=pl.col("energy_kwh").sum(), meters=pl.col("meter_id").n_unique())
+        .filter(pl.col("meters") == len(behind))
+        .select(*PARTS)
+        .sort("start_utc")
+    )
+
+
+async def scores(
+    meter_id: str, period: Period, *, registry: Registry, anomalies: Anomalies
+) -> pl.DataFrame:
+    """The scores of a meter's hours that were judged.
+
+    Raises
+    ------
+    UnknownEntityError
+        There is no such meter.
+    InvalidPeriodError
+        The period has too many hours.
+    """
+    periods.buckets(period, Grain.HOUR)  # refuses more than can be answered
+    if (await registry.meters()).filter(meter_id=meter_id).is_empty():
+        raise _unknown_meter(meter_id)
+    return await anomalies.scores(meter_id, period)
+
+
+def _unknown_meter(meter_id: str, where: str = "") -> UnknownEntityError:
+    detail = f"no meter {meter_id!r} is registered{where}"
+    return UnknownEntityError(detail, [Problem("unknown_meter", detail, field="meter_id")])

@@ -1,0 +1,23 @@
+"""What judges the figures of a meter."""
+
+from typing import Protocol
+
+from wattbook.core.anomaly.hours import Watched
+from wattbook.core.anomaly.verdict import Judged
+from wattbook.core.periods import Period
+
+
+class Detector(Protocol):
+    """Finds what is unusual, by rules and by what it learns of the meter itself."""
+
+    async def judge(
+        self, watched: Watched, span: Period, *, per_month: float, seed: int = 0
+    ) -> Judged | None:
+        """What is unusual in the span; the same, the same answer. Null where nothing is known.
+
+        Raises
+        ------
+        UnavailableError
+            The process that computed was killed.
+        """
+        ...

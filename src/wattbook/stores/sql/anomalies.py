@@ -1,0 +1,320 @@
+"""Findings, what people said of them, and the scores of hours, in SQLite or PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    and_,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from wattbook.core import frames
+from wattbook.core.anomaly.finding import (
+    Category,
+    Evidence,
+    Finding,
+    Judgement,
+    Rule,
+    Severity,
+    State,
+)
+from wattbook.core.anomaly.verdict import SCORES
+from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.periods import EPOCH, Period
+from wattbook.ports.anomalies import FindingPage, Kept, Wanted
+from wattbook.ports.cursor import Listing
+from wattbook.stores.sql.engine import ALONE, reached
+from wattbook.stores.sql.schema import anomalies, anomaly_scores
+
+NUL: Final = "\0"
+AT_ONCE: Final = 500
+"""So many ids in one statement: SQLite takes no more than some thousand parameters."""
+HOURS_A_DAY: Final = 24
+AS_THEY_ARE: Final = (
+    "finding_id",
+    "meter_id",
+    "site_id",
+    "start_utc",
+    "end_utc",
+    "score",
+    "energy_at_stake_kwh",
+    "cause",
+    "detector",
+    "fingerprint",
+    "version",
+    "found_utc",
+    "seen_utc",
+)
+
+
+class SqlAnomalies:
+    """`ports.anomalies.Anomalies` in an SQL database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def replace(
+        self,
+        meter_ids: Sequence[str],
+        period: Period,
+        found: Sequence[Finding],
+        *,
+        known_from: datetime | None = None,
+    ) -> Kept:
+        """Put what was found at these meters in the place of what was found there before."""
+        with reached(self._engine.url):
+            async with self._engine.execution_options(**ALONE).begin() as connection:
+                before = await _overlapping(connection, meter_ids, _hull(period, found))
+                merged = _merged(before, found)
+                still = {each.finding_id for each in merged}
+                known = {each.finding_id for each in before}
+                gone = [
+                    each.finding_id
+                    for each in before
+                    if each.finding_id not in still
+                    and each.judgement.state is State.OPEN
+                    and each.end_utc > period.start
+                    and each.start_utc < period.end
+                    and (known_from is None or each.start_utc >= known_from)
+                ]
+                stale = [*gone, *(still & known)]
+                for begin in range(0, len(stale), AT_ONCE):
+                    some = stale[begin : begin + AT_ONCE]
+                    await connection.execute(
+                        delete(anomalies).where(anomalies.c.finding_id.in_(some))
+                    )
+                if merged:
+                    await connection.execute(insert(anomalies), [_row(each) for each in merged])
+        return Kept(new=len(still - known), again=len(still & known), gone=len(gone))
+
+    async def finding(self, finding_id: str) -> Finding:
+        """One finding; UnknownEntityError if there is none."""
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                return await _one(connection, finding_id)
+
+    async def findings(
+        self, wanted: Wanted, *, after: str | None = None, limit: int = 100
+    ) -> FindingPage:
+        """Findings, the latest start first."""
+        listing = Listing("anomalies", asdict(wanted))
+        asked = _asked(wanted)
+        key = (anomalies.c.start_utc, anomalies.c.finding_id)
+        if after is not None:
+            asked.append(tuple_(*key) < listing.read_dated(after))
+        query = select(anomalies).where(*asked).order_by(*(each.desc() for each in key))
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(query.limit(limit + 1))).mappings().all()
+        found = tuple(map(_finding, rows[:limit]))
+        last = found[-1] if len(rows) > limit else None
+        return FindingPage(
+            found, None if last is None else listing.after(last.start_utc, last.finding_id)
+        )
+
+    async def judge(self, finding_id: str, judgement: Judgement) -> Finding:
+        """Say something of a finding; UnknownEntityError if there is none."""
+        said = _judgement_row(judgement)
+        with reached(self._engine.url):
+            async with self._engine.execution_options(**ALONE).begin() as connection:
+                found = await _one(connection, finding_id)
+                which = anomalies.c.finding_id == finding_id
+                await connection.execute(update(anomalies).where(which).values(said))
+        return replace(found, judgement=judgement)
+
+    async def keep_scores(self, meter_id: str, scores: pl.DataFrame) -> None:
+        """Keep the scores of a meter; replaces those of the same hours."""
+        if scores.is_empty():
+            return
+        days = scores.select(pl.col("start_utc").dt.date().unique().sort()).to_series().to_list()
+        which = and_(anomaly_scores.c.meter_id == meter_id, anomaly_scores.c.day.in_(days))
+        with reached(self._engine.url):
+            async with self._engine.execution_options(**ALONE).begin() as connection:
+                known = (await connection.execute(select(anomaly_scores).where(which))).mappings()
+                before = {row["day"]: row for row in known}
+                await connection.execute(delete(anomaly_scores).where(which))
+                rows = [
+                    _day_row(meter_id, day, rows, before.get(day)) for day, rows in _days(scores)
+                ]
+                await connection.execute(insert(anomaly_scores), rows)
+
+    async def scores(self, meter_id: str, period: Period) -> pl.DataFrame:
+        """The scores of a meter, sorted by start; only hours that are kept."""
+        query = (
+            select(anomaly_scores)
+            .where(
+                anomaly_scores.c.meter_id == meter_id,
+                anomaly_scores.c.day >= period.start.date(),
+                anomaly_scores.c.day <= period.end.date(),
+            )
+            .order_by(anomaly_scores.c.day)
+        )
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                days = (await connection.execute(query)).mappings().all()
+        rows = [
+            {"start_utc": first + timedelta(hours=hour), "score": score, "expected_kwh": kwh}
+            for day in days
+            for first in [datetime.combine(day["day"], time(), EPOCH.tzinfo)]
+            for hour, (score, kwh) in enumerate(
+                zip(day["scores"], day["expected_kwh"], strict=True)
+            )
+        ]
+        inside = pl.col("start_utc").is_between(period.start, period.end, closed="left")
+        known = pl.any_horizontal(pl.col("score", "expected_kwh").is_not_null())
+        return pl.DataFrame(rows, schema=SCORES).filter(inside, known)
+
+    async def daily(self, period: Period) -> pl.DataFrame:
+        """`day`, `category`, `findings`: what began on each UTC day, but for what was dismissed."""
+        query = select(anomalies.c.start_utc, anomalies.c.category).where(
+            anomalies.c.start_utc >= period.start,
+            anomalies.c.start_utc < period.end,
+            anomalies.c.state != State.DISMISSED,
+        )
+        with reached(self._engine.url):
+            async with self._engine.connect() as connection:
+                rows = [tuple(row) for row in await connection.execute(query)]
+        found = pl.DataFrame(
+            rows, schema={"start_utc": frames.UTC, "category": pl.String}, orient="row"
+        )
+        return (
+            found.group_by("category", day=pl.col("start_utc").dt.date())
+            .agg(findings=pl.len().cast(pl.Int64))
+            .select("day", "category", "findings")
+            .sort("day", "category")
+        )
+
+
+def _asked(wanted: Wanted) -> list[ColumnElement[bool]]:
+    named = {
+        "site_id": wanted.site_id,
+        "meter_id": wanted.meter_id,
+        "category": wanted.category,
+        "rule": wanted.rule,
+        "state": wanted.state,
+    }
+    asked = [
+        anomalies.c[name] == (value if name == "state" else str(value))
+        for name, value in named.items()
+        if value is not None
+    ]
+    if wanted.since is not None:
+        asked.append(anomalies.c.end_utc > wanted.since)
+    if wanted.until is not None:
+        asked.append(anomalies.c.start_utc < wanted.until)
+    return asked
+
+
+def _hull(period: Period, found: Sequence[Finding]) -> Period:
+    """The period, widened to all of what was found: some of it began before."""
+    return Period(
+        min([period.start, *(each.start_utc for each in found)]),
+        max([period.end, *(each.end_utc for each in found)]),
+    )
+
+
+async def _overlapping(
+    connection: AsyncConnection, meter_ids: Sequence[str], period: Period
+) -> list[Finding]:
+    found: list[Finding] = []
+    for begin in range(0, len(meter_ids), AT_ONCE):
+        query = select(anomalies).where(
+            anomalies.c.meter_id.in_(meter_ids[begin : begin + AT_ONCE]),
+            anomalies.c.start_utc < period.end,
+            anomalies.c.end_utc > period.start,
+        )
+        found += map(_finding, (await connection.execute(query)).mappings())
+    return sorted(found, key=lambda each: (each.start_utc, each.finding_id))
+
+
+def _merged(before: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
+    """What was found, under the ids and with the judgements of what it was found as before.
+
+    What was judged is taken first: it outlives what is merely there.
+    """
+    first = sorted(before, key=lambda each: each.judgement.state is State.OPEN)
+    merged: dict[str, Finding] = {}
+    for each in found:
+        same = next((old for old in first if old.overlaps(each)), None)
+        kept = each
+        if same is not None:
+            kept = replace(
+                each,
+                finding_id=same.finding_id,
+                found_utc=same.found_utc,
+                judgement=same.judgement,
+            )
+        merged.setdefault(kept.finding_id, kept)
+    return list(merged.values())
+
+
+async def _one(connection: AsyncConnection, finding_id: str) -> Finding:
+    query = select(anomalies).where(anomalies.c.finding_id == finding_id)
+    # PostgreSQL keeps no text with a NUL in it, nor looks for one.
+    rows = [] if NUL in finding_id else (await connection.execute(query)).mappings().all()
+    if not rows:
+        detail = f"there is no finding {finding_id!r}"
+        raise UnknownEntityError(detail, [Problem("unknown_finding", detail, field="finding_id")])
+    return _finding(rows[0])
+
+
+def _judgement_row(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "state": judgement.state,
+        "note": judgement.note,
+        "judged_by": judgement.by,
+        "judged_utc": judgement.at_utc,
+    }
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {
+        **{name: getattr(finding, name) for name in AS_THEY_ARE},
+        **_judgement_row(finding.judgement),
+        "rule": str(finding.rule),
+        "category": str(finding.category),
+        "severity": str(finding.severity),
+        "evidence": asdict(finding.evidence),
+    }
+
+
+def _finding(row: Mapping[str, Any] | RowMapping) -> Finding:
+    return Finding(
+        **{name: row[name] for name in AS_THEY_ARE},
+        rule=Rule(row["rule"]),
+        category=Category(row["category"]),
+        severity=Severity(row["severity"]),
+        evidence=Evidence(**row["evidence"]),
+        judgement=Judgement(
+            state=row["state"], note=row["note"], by=row["judged_by"], at_utc=row["judged_utc"]
+        ),
+    )
+
+
+def _days(scores: pl.DataFrame) -> list[tuple[date, pl.DataFrame]]:
+    dated = scores.with_columns(day=pl.col("start_utc").dt.date())
+    return [(rows["day"][0], rows) for _, rows in dated.group_by("day", maintain_order=True)]
+
+
+def _day_row(
+    meter_id: str, day: date, rows: pl.DataFrame, before: Mapping[str, Any] | RowMapping | None
+) -> dict[str, Any]:
+    """A day with the hours that are told; those that are not stay as they were."""
+    made: dict[str, Any] = {"meter_id": meter_id, "day": day}
+    hours = rows["start_utc"].dt.hour().to_list()
+    for column, source in (("scores", "score"), ("expected_kwh", "expected_kwh")):
+        values = list(before[column]) if before is not None else [None] * HOURS_A_DAY
+        for hour, value in zip(hours, rows[source].to_list(), strict=True):
+            values[hour] = value
+        made[column] = values
+    return made

@@ -1,0 +1,243 @@
+"""What everything does that keeps findings; implementations: conftest.py."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from wattbook.core.anomaly.finding import (
+    Category,
+    Evidence,
+    Finding,
+    Judgement,
+    Rule,
+    Severity,
+    State,
+    finding_id,
+)
+from wattbook.core.anomaly.verdict import SCORES
+from wattbook.core.errors import InputError, UnknownEntityError
+from wattbook.core.lifetimes import Kind
+from wattbook.core.periods import Period
+from wattbook.ports.anomalies import Anomalies, Kept, Wanted
+from wattbook.stores.sql.anomalies import SqlAnomalies
+from wattbook.stores.sql.retention import SqlRetention
+
+T = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+WEEK = Period(T, T + 7 * DAY)
+SAID = Judgement(state=State.EXPLAINED, note="maintenance ⚡", by="Ada", at_utc=T + 9 * DAY)
+
+
+@pytest.fixture
+def anomalies(sql_engine) -> Anomalies:
+    return SqlAnomalies(sql_engine)
+
+
+def finding(
+    begin: int, end: int, *, meter: str = "s.main", rule: Rule = Rule.GAP, **more
+) -> Finding:
+    made = Finding(
+        finding_id=finding_id(meter, rule, T + begin * HOUR),
+        meter_id=meter,
+        site_id="s",
+        start_utc=T + begin * HOUR,
+        end_utc=T + end * HOUR,
+        rule=rule,
+        category=Category.METER_FAULT,
+        score=0.75,
+        severity=Severity.MEDIUM,
+        energy_at_stake_kwh=-12.5,
+        cause="no reading came ⚡ 中文",
+        evidence=Evidence(
+            quantity="power_kw", observed=None, expected=1.5, more={"meters": ["a", "b"]}
+        ),
+        fingerprint="ab" * 32,
+        version="0.1.0",
+        found_utc=T + 8 * DAY,
+        seen_utc=T + 8 * DAY,
+    )
+    return replace(made, **more)
+
+
+async def ids(anomalies: Anomalies, **wanted: object) -> list[str]:
+    found = await anomalies.findings(Wanted(**wanted))  # type: ignore[arg-type]  # as asked
+    return [each.finding_id for each in found.findings]
+
+
+async def test_a_finding_comes_back_as_it_was(anomalies) -> None:
+    one = finding(0, 3)
+    bare = finding(9, 10, energy_at_stake_kwh=None)
+    kept = await anomalies.replace(["s.main"], WEEK, [one, bare])
+
+    assert kept == Kept(new=2, again=0, gone=0)
+    assert await anomalies.finding(one.finding_id) == one
+    assert await anomalies.finding(bare.finding_id) == bare
+
+
+@pytest.mark.parametrize("unknown", ["unknown", "", "\0", "' OR 1=1 --", "中文"])
+async def test_there_is_no_finding_that_was_not_kept(anomalies, unknown) -> None:
+    await anomalies.replace(["s.main"], WEEK, [finding(0, 3)])
+
+    with pytest.raises(UnknownEntityError, match="there is no finding"):
+        await anomalies.finding(unknown)
+    with pytest.raises(UnknownEntityError, match="there is no finding"):
+        await anomalies.judge(unknown, SAID)
+
+
+async def test_the_same_found_again_is_no_second_one_and_keeps_its_first_time(
+    anomalies,
+) -> None:
+    await anomalies.replace(["s.main"], WEEK, [finding(0, 3)])
+    longer = finding(0, 9, found_utc=T + 20 * DAY, seen_utc=T + 20 * DAY)
+
+    kept = await anomalies.replace(["s.main"], WEEK, [longer])
+
+    assert kept == Kept(new=0, again=1, gone=0)
+    (there,) = (await anomalies.findings(Wanted())).findings
+    assert there == replace(longer, found_utc=T + 8 * DAY)
+
+
+async def test_what_begins_an_hour_earlier_now_is_still_the_same(anomalies) -> None:
+    first = finding(5, 9)
+    await anomalies.replace(["s.main"], WEEK, [first])
+
+    await anomalies.replace(["s.main"], WEEK, [finding(4, 9)])
+
+    (there,) = (await anomalies.findings(Wanted())).findings
+    assert there.finding_id == first.finding_id
+    assert there.start_utc == T + 4 * HOUR
+
+
+async def test_what_is_not_found_again_goes_within_the_span_and_of_these_meters(anomalies) -> None:
+    other = finding(0, 3, meter="s.other")
+    before = finding(-50, -40)
+    await anomalies.replace(["s.main", "s.other"], Period(T - 9 * DAY, WEEK.end), [
+        finding(0, 3), other, before
+    ])  # fmt: skip
+
+    kept = await anomalies.replace(["s.main"], WEEK, [])
+
+    assert kept == Kept(new=0, again=0, gone=1)
+    assert set(await ids(anomalies)) == {other.finding_id, before.finding_id}
+
+
+async def test_what_began_before_anybody_looked_stays(anomalies) -> None:
+    old = finding(-500, 3)
+    await anomalies.replace(["s.main"], WEEK, [old])
+
+    kept = await anomalies.replace(["s.main"], WEEK, [], known_from=T - DAY)
+
+    assert kept.gone == 0
+    assert await ids(anomalies) == [old.finding_id]
+
+
+async def test_what_a_person_said_outlives_every_look(anomalies) -> None:
+    one, two = finding(0, 3), finding(50, 60)
+    await anomalies.replace(["s.main"], WEEK, [one, two])
+    judged = await anomalies.judge(one.finding_id, SAID)
+    await anomalies.judge(two.finding_id, replace(SAID, state=State.DISMISSED))
+    assert judged == replace(one, judgement=SAID)
+
+    kept = await anomalies.replace(["s.main"], WEEK, [finding(1, 8)])
+
+    assert kept == Kept(new=0, again=1, gone=0)
+    there = await anomalies.finding(one.finding_id)
+    assert there.judgement == SAID
+    assert there.end_utc == T + 8 * HOUR  # it went on
+    assert (await anomalies.finding(two.finding_id)).judgement.state is State.DISMISSED
+
+
+async def test_two_that_grew_together_are_one(anomalies) -> None:
+    first, second = finding(0, 3), finding(10, 12)
+    await anomalies.replace(["s.main"], WEEK, [first, second])
+
+    kept = await anomalies.replace(["s.main"], WEEK, [finding(0, 12)])
+
+    assert kept == Kept(new=0, again=1, gone=1)
+    assert await ids(anomalies) == [first.finding_id]
+
+
+async def test_lists_are_filtered_and_begin_with_the_latest(anomalies) -> None:
+    gap, spike = finding(0, 3), finding(30, 31, meter="s.hall", rule=Rule.SPIKE)
+    spike = replace(spike, category=Category.OPERATIONAL, site_id="t")
+    await anomalies.replace(["s.main", "s.hall"], WEEK, [gap, spike])
+    await anomalies.judge(gap.finding_id, SAID)
+
+    assert await ids(anomalies) == [spike.finding_id, gap.finding_id]
+    only_gap: list[dict[str, object]] = [
+        {"site_id": "s"},
+        {"meter_id": "s.main"},
+        {"category": Category.METER_FAULT},
+        {"rule": Rule.GAP},
+        {"state": State.EXPLAINED},
+        {"until": T + 30 * HOUR},
+    ]
+    for wanted in only_gap:
+        assert await ids(anomalies, **wanted) == [gap.finding_id]
+    assert await ids(anomalies, since=T + 3 * HOUR) == [spike.finding_id]
+    assert await ids(anomalies, since=T + 2 * HOUR, until=T + HOUR) == [gap.finding_id]
+
+
+async def test_lists_go_on_behind_a_cursor(anomalies) -> None:
+    many = [finding(at, at + 1) for at in range(0, 14, 2)]
+    await anomalies.replace(["s.main"], WEEK, many)
+
+    first = await anomalies.findings(Wanted(), limit=5)
+    second = await anomalies.findings(Wanted(), limit=5, after=first.cursor)
+
+    together = [*first.findings, *second.findings]
+    assert [each.finding_id for each in together] == [each.finding_id for each in reversed(many)]
+    assert second.cursor is None
+    with pytest.raises(InputError, match="this cursor was not given out"):
+        await anomalies.findings(Wanted(), after="bm90IG91cnM=")
+
+
+async def test_days_count_what_began_on_them_but_for_what_was_dismissed(anomalies) -> None:
+    gone, *_ = many = [finding(0, 1), finding(2, 3), finding(23, 30), finding(24, 25)]
+    await anomalies.replace(["s.main"], WEEK, many)
+    await anomalies.judge(gone.finding_id, Judgement(state=State.DISMISSED))
+
+    daily = await anomalies.daily(WEEK)
+
+    assert daily.rows() == [(T.date(), "meter_fault", 2), ((T + DAY).date(), "meter_fault", 1)]
+
+
+def scores(begin: int, *values: float | None) -> pl.DataFrame:
+    starts = [T + (begin + at) * HOUR for at in range(len(values))]
+    rows = {"start_utc": starts, "score": values, "expected_kwh": [1.0] * len(values)}
+    return pl.DataFrame(rows, schema=SCORES)
+
+
+async def test_scores_replace_those_of_the_same_hours_and_no_others(anomalies) -> None:
+    await anomalies.keep_scores("s.main", scores(20, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
+    await anomalies.keep_scores("s.main", scores(23, 0.7, None))
+    await anomalies.keep_scores("s.other", scores(0, 0.9))
+    await anomalies.keep_scores("s.main", scores(0))
+
+    found = await anomalies.scores("s.main", Period(T + 21 * HOUR, T + 99 * HOUR))
+
+    assert_frame_equal(found, scores(21, 0.2, 0.3, 0.7, None, 0.6))
+
+
+async def test_findings_go_that_ended_before_the_line_of_their_meter(anomalies, sql_engine) -> None:
+    retention = SqlRetention(sql_engine)
+    early, late, other = finding(0, 3), finding(50, 60), finding(0, 3, meter="s.other")
+    await anomalies.replace(["s.main", "s.other"], WEEK, [early, late, other])
+    await anomalies.judge(early.finding_id, SAID)
+    await anomalies.keep_scores("s.main", scores(0, *([0.5] * 72)))
+    lines = pl.DataFrame(
+        {"owner": ["s.main", "s.other"], "until_utc": [T + DAY, T + HOUR]},
+        schema={"owner": pl.String, "until_utc": pl.Datetime("us", "UTC")},
+    )
+
+    found = await retention.tally(Kind.ANOMALIES, lines)
+    await retention.remove(Kind.ANOMALIES, lines, T + 9 * DAY)
+
+    assert found.select("owner", "day", "rows").rows() == [("s.main", T.date(), 1)]
+    assert set(await ids(anomalies)) == {late.finding_id, other.finding_id}
+    assert (await anomalies.scores("s.main", WEEK)).height == 48
+    assert (await retention.tally(Kind.ANOMALIES, lines)).is_empty()
