@@ -1,6 +1,7 @@
 """Forecasts of real series beside naive ones, Prophet, MSTL with ETS, and the grid's own."""
 
 import argparse
+import asyncio
 import logging
 import os
 import time
@@ -20,6 +21,7 @@ from wattbook.core.forecast import naive, scores, series
 from wattbook.core.forecast.outlook import Ask, Donor
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
+from wattbook.pool import Pool
 
 DATA = Path("../shared/data/reference")
 YEARS = timedelta(days=3 * 365)
@@ -48,7 +50,7 @@ def main() -> None:
     asked.add_argument("--every", type=int, default=3, help="every so-manieth series, by name")
     asked.add_argument("--origins", type=int, default=4, help="origins of each series")
     asked.add_argument("--peers", type=int, default=4, help="peers run on every so-manieth case")
-    asked.add_argument("--only", help="one group: eia, pjm, vic, servers, young, bitcoin")
+    asked.add_argument("--only", help="one group: eia, pjm, vic, servers, sites, young, bitcoin")
     asked.add_argument("--data", type=Path, default=DATA)
     args = asked.parse_args()
     if args.quick:
@@ -72,6 +74,8 @@ def main() -> None:
     ]
     if hourly:
         run(hourly, args.peers, "week")
+    if args.only in (None, "sites"):
+        asyncio.run(sites(list(eia(args.data, 1, 4))[:100]))
     if args.only in (None, "young"):
         young(list(eia(args.data, args.every, args.origins)))
     if args.only in (None, "bitcoin"):
@@ -117,6 +121,28 @@ def run(cases: list[Case], peers: int, bar: str) -> None:
         )
     print()
     report(pl.DataFrame(rows), pl.DataFrame(held), bar)
+
+
+async def sites(cases: list[Case]) -> None:
+    """Whole forecasts of many sites, as the service makes them: in as many processes as cores."""
+    pool = Pool(os.cpu_count() or 1)
+    done = 0
+
+    async def one(case: Case) -> None:
+        nonlocal done
+        await pool.forecast(case.history, case.ask)
+        done += 1
+        print(f"\r{done}/{len(cases)} sites", end="", flush=True)
+
+    begin = time.perf_counter()
+    try:
+        await asyncio.gather(*map(one, cases))
+    finally:
+        await pool.close()
+    took = time.perf_counter() - begin
+    print(
+        f"\r{len(cases)} sites, 30 days of hours from 3 years: {took:.0f} s (asked: 180 s of 100)"
+    )
 
 
 def young(cases: list[Case]) -> None:
