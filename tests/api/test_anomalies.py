@@ -59,6 +59,7 @@ async def only(client: httpx.AsyncClient, **asked: Any) -> dict[str, Any]:
     return first
 
 
+@pytest.mark.slow
 async def test_a_finding_says_when_what_and_why(client) -> None:
     found = await only(client)
 
@@ -112,6 +113,7 @@ async def test_what_is_said_of_a_finding_stays_when_it_is_looked_for_again(clien
     assert back.json()["judgement"]["note"] is None
 
 
+@pytest.mark.slow
 async def test_hours_have_scores(client) -> None:
     answer = await client.get(f"{A}/scores", params={"meter_id": "pecos-1.main", **SPAN})
 
@@ -177,6 +179,7 @@ async def test_a_judgement_that_cannot_be_meant_names_the_field(client, body, fi
     assert answer.json()["errors"][0]["field"] == field
 
 
+@pytest.mark.slow
 async def test_what_is_not_there_is_not_found(client) -> None:
     for answer in (
         await client.get(f"{A}/nothing"),

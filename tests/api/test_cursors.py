@@ -42,6 +42,7 @@ def cursor_of(name: str) -> str:
     return listing.after("a") if name == "sites" else listing.after(EPOCH, *"abc"[:words])
 
 
+@pytest.mark.slow
 async def test_a_cursor_of_one_list_is_none_of_another(client) -> None:
     for name, other in permutations(LISTS, 2):
         answer = await client.get(LISTS[other], params=asked(other) | {"cursor": cursor_of(name)})
@@ -52,6 +53,7 @@ async def test_a_cursor_of_one_list_is_none_of_another(client) -> None:
         assert f"list of {name}, not of {other}" in fault["detail"]
 
 
+@pytest.mark.slow
 async def test_a_cursor_of_the_list_itself_is_taken(client) -> None:
     for name in LISTS.keys() - {"rollups"}:  # which cannot be asked without a filter, the period
         answer = await client.get(LISTS[name], params={"cursor": cursor_of(name)})
@@ -63,6 +65,7 @@ NEW_YEAR = {"since": "2026-01-01T00:00:00Z"}
 SAME = {"since": "2026-01-01T01:00:00+01:00"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "filters", "same", "others"),
     [

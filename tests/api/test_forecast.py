@@ -117,6 +117,7 @@ async def test_what_is_not_there_yet_is_a_job_and_then_stored(client) -> None:
     assert document["leaderboard"][0].keys() >= {"mase", "rmae", "pinball", "coverage", "width"}
 
 
+@pytest.mark.slow
 async def test_the_horizon_of_a_stored_run_may_be_shorter_but_not_longer(client) -> None:
     document = await get(client, "load", entity_id="site:pecos-1", horizon="2")
     longest = await get(client, "load", entity_id="site:pecos-1")
@@ -164,6 +165,7 @@ async def test_a_network_without_a_series_says_how_to_give_one(client) -> None:
     assert as_load.status_code == 422
 
 
+@pytest.mark.slow
 async def test_the_hash_rate_of_a_network_is_forecast_from_its_meter(client) -> None:
     site = {**SITE, "id": "net", "name": "Networks", "zone": "NO", "fleet": [], "meters": [
         {"id": "network.dogecoin", "kind": "power", "role": "sub", "expected_interval_s": 86_400},
@@ -230,6 +232,7 @@ async def test_runs_are_listed_and_one_of_the_past_can_be_chosen(client) -> None
     assert (await client.get(f"{F}/runs/unknown")).status_code == 404
 
 
+@pytest.mark.slow
 async def test_a_series_of_ones_own_as_rows_as_csv_and_as_meters_is_the_same(client) -> None:
     as_rows = (await custom(client)).json()
     as_text = (await custom(client, csv=as_csv(rows()), horizon="24h")).json()
@@ -547,6 +550,7 @@ async def test_the_service_answers_while_it_forecasts(client) -> None:
     assert slowest < 2.0  # s, on a machine that others use, too
 
 
+@pytest.mark.slow
 async def test_csv_and_an_etag_are_served(client) -> None:
     asked = {"entity_id": "pecos-1", "horizon": "2h", "wait": "120"}
     answer = await client.get(f"{F}/load", params=asked, headers={"Accept": "text/csv"})

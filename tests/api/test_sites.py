@@ -291,6 +291,7 @@ async def test_a_site_that_nobody_knows_is_not_found(standing, site_id, part):
     assert (read.status_code, written.status_code) == (404, 404)
 
 
+@pytest.mark.slow
 async def test_only_the_fields_that_are_sent_change(client):
     before = (
         await client.post(SITES, json={**PECOS, "capacity_kw": 5, "latitude": 1, "longitude": 2})
@@ -331,6 +332,7 @@ async def test_a_patch_that_cannot_be_meant_changes_nothing(standing, change, fi
     assert await unchanged(standing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "body", "change"),
     [
@@ -355,6 +357,7 @@ async def test_parts_are_added_then_replaced(client, part, body, change):
     assert (await client.get(f"{SITES}/pecos-1")).json()[part] == replaced.json()
 
 
+@pytest.mark.slow
 async def test_no_parts_at_all_are_a_mistake(client):
     await client.post(SITES, json=PECOS)
 
@@ -362,6 +365,7 @@ async def test_no_parts_at_all_are_a_mistake(client):
         assert (await client.post(f"{SITES}/pecos-1/{part}", json=[])).status_code == 422
 
 
+@pytest.mark.slow
 async def test_pages_show_every_site_once(client):
     for site_id in ("c", "a", "b"):
         await client.post(SITES, json={**PECOS, "id": site_id})
@@ -374,6 +378,7 @@ async def test_pages_show_every_site_once(client):
     assert second["cursor"] is None
 
 
+@pytest.mark.slow
 async def test_sites_are_filtered(client):
     await client.post(SITES, json=PECOS)
     await client.post(SITES, json={**PECOS, "id": "b", "operator": "birch", "status": "planned"})
@@ -388,6 +393,7 @@ async def test_sites_are_filtered(client):
     assert await ids(operator="nobody") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params",
     [

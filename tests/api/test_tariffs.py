@@ -324,6 +324,7 @@ async def test_a_month_is_billed_line_by_line(client):
     assert [row["component"] for row in document["rows"]] == ["energy", "demand"]
 
 
+@pytest.mark.slow
 async def test_rows_come_as_csv_and_are_not_sent_twice(client):
     await client.post(TARIFFS, json=PLAIN)
     await drawn(client, 48)
@@ -341,6 +342,7 @@ async def test_rows_come_as_csv_and_are_not_sent_twice(client):
     assert same.status_code == 304
 
 
+@pytest.mark.slow
 async def test_a_month_that_has_only_begun_says_so(client):
     await client.post(TARIFFS, json=PLAIN)
     await drawn(client, 48)
@@ -351,6 +353,7 @@ async def test_a_month_that_has_only_begun_says_so(client):
     assert bill["totals"] == [{"currency": "EUR", "amount": pytest.approx(480.0)}]
 
 
+@pytest.mark.slow
 async def test_metrics_show_the_cost_by_tariff(client):
     await client.post(TARIFFS, json=PLAIN)
     await drawn(client, 24)
@@ -390,6 +393,7 @@ async def test_a_bill_is_of_one_site(standing, entity):
     assert list(faults(answer)) == ["entity_id"]
 
 
+@pytest.mark.slow
 async def test_the_description_shows_every_kind_of_component(standing):
     schema = json.dumps((await standing.get("/openapi.json")).json()["components"]["schemas"])
 

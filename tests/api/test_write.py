@@ -67,6 +67,7 @@ async def receipt(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [V2, "/write?db=any&rp=any&consistency=all&precision=s"])
 async def test_lines_are_kept_and_the_answer_is_empty(client, path):
     body = line(5) + line(7, minute=1, tags="site_id=a")
@@ -77,6 +78,7 @@ async def test_lines_are_kept_and_the_answer_is_empty(client, path):
     assert (await receipt(client, answer))["accepted"] == 2
 
 
+@pytest.mark.slow
 async def test_lines_that_come_again_or_correct_what_is_known_are_no_fault(client):
     for power_kw, outcome in ((5, "accepted"), (5, "duplicates"), (6, "corrected")):
         answer = await client.post(V2, content=line(power_kw))
@@ -84,6 +86,7 @@ async def test_lines_that_come_again_or_correct_what_is_known_are_no_fault(clien
         assert (await receipt(client, answer))[outcome] == 1
 
 
+@pytest.mark.slow
 async def test_where_some_lines_cannot_be_read_the_others_are_kept(client):
     body = line(5) + "power\n" + line("NaN", 1) + line(7, 2) + line(8, 3, "meter_id=z")
     answer = await client.post(V2, content=body)
@@ -110,6 +113,7 @@ async def test_where_no_line_can_be_read_the_answer_is_influxdbs_own(client):
     assert reject == {"row": 0, "reason": "bad_row", "detail": "missing fields"}
 
 
+@pytest.mark.slow
 async def test_lines_that_can_be_read_and_not_meant_are_unprocessable(client):
     answer = await client.post(V2, content=line(5) + line(1001, 1) + line(6))
 
@@ -123,6 +127,7 @@ async def test_lines_that_can_be_read_and_not_meant_are_unprocessable(client):
     assert await energy(client) == (1, 5.0)
 
 
+@pytest.mark.slow
 async def test_version_1_says_the_same_in_its_own_form(client):
     unread = await client.post(V1, content="invalid")
     assert (unread.status_code, unread.json()) == (
@@ -178,6 +183,7 @@ async def test_a_unit_that_is_none_is_named(client, path, status, document):
     assert (answer.status_code, answer.json()) == (status, document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "ticks_per_minute"),
     [("", 60 * 10**9), ("n", 60 * 10**9), ("u", 60 * 10**6), ("ms", 60_000), ("m", 1)],
@@ -206,6 +212,7 @@ async def test_a_body_that_is_too_large_says_so(client, body):
     assert (answer.status_code, list(answer.json())) == (413, ["error"])
 
 
+@pytest.mark.slow
 async def test_a_line_without_a_stamp_is_of_now(client):
     assert (await client.post(V2, content="power,meter_id=a.main power_kw=5")).status_code == 204
     span = "start=2026-01-02T00:00:00Z&end=2026-01-02T01:00:00Z"
@@ -213,6 +220,7 @@ async def test_a_line_without_a_stamp_is_of_now(client):
     assert total["readings"] == 1
 
 
+@pytest.mark.slow
 @set_to(
     influxdb_measurement="miner",
     influxdb_meter_tag="host",

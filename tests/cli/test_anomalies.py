@@ -22,6 +22,7 @@ def readings(run, folder, site) -> str:
     return str(site)
 
 
+@pytest.mark.slow
 def test_it_looks_and_lists_what_it_found_with_the_cause(run, readings) -> None:
     looked = run("anomalies", "--run", "--site", readings, *SPAN)
     listed = run("anomalies", "--site", readings)
@@ -35,6 +36,7 @@ def test_it_looks_and_lists_what_it_found_with_the_cause(run, readings) -> None:
     assert "gap" in listed.stdout
 
 
+@pytest.mark.slow
 def test_as_json_it_has_the_names_of_the_api(run, readings) -> None:
     assert run("anomalies", "--run", *SPAN).exit_code == 0
 

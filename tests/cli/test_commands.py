@@ -70,6 +70,7 @@ def test_sites_are_registered_listed_and_shown(run, site):
     assert json.loads(run("sites", "show", site, "--json").stdout)["capacity_kw"] == 500.0
 
 
+@pytest.mark.slow
 def test_a_site_from_a_file_is_the_body_of_the_http_api(run, folder):
     meter = {"id": "s.m", "kind": "register", "role": "main", "register_size_kwh": 1e6}
     body = {"id": "s", "name": "S", "operator": "o", "timezone": "UTC", "zone": "DE"}
@@ -91,6 +92,7 @@ def test_everything_that_is_wrong_with_a_site_is_named(run, folder):
         assert name in result.stderr
 
 
+@pytest.mark.slow
 def test_a_site_that_is_not_there_is_exit_code_3(run):
     assert run("sites", "show", "nobody").exit_code == 3
     assert run("metrics", "nobody", "--from", "2026-01-01").exit_code == 3
@@ -114,6 +116,7 @@ def test_a_gap_is_a_dash_and_a_null_never_a_zero(run, folder, site):
     assert rows.stdout.splitlines()[2].split(",")[2] == ""
 
 
+@pytest.mark.slow
 def test_carbon_says_energy_emissions_and_factors_in_a_line(run, folder, site):
     (folder / "r.csv").write_text(
         "site_id,timestamp,energy_kwh\noslo-1,2026-01-01T00:00:00+01:00,100\n"

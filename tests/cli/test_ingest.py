@@ -22,6 +22,7 @@ def receipt(output: str) -> dict[str, int]:
     return total
 
 
+@pytest.mark.slow
 def test_what_is_good_is_taken_in_and_again_it_is_a_duplicate(run, folder, site):
     path = readings(folder, *GOOD)
 
@@ -32,6 +33,7 @@ def test_what_is_good_is_taken_in_and_again_it_is_a_duplicate(run, folder, site)
     assert receipt(second.stdout)["duplicates"] == 2
 
 
+@pytest.mark.slow
 def test_refused_rows_are_counted_with_reasons_and_make_the_exit_code_1(run, folder, site):
     path = readings(folder, *GOOD, *BAD)
 
@@ -43,6 +45,7 @@ def test_refused_rows_are_counted_with_reasons_and_make_the_exit_code_1(run, fol
     assert "wattbook sites add" in result.stderr
 
 
+@pytest.mark.slow
 def test_refused_rows_are_no_failure_when_they_are_allowed(run, folder, site):
     result = run("ingest", readings(folder, *GOOD, *BAD), "--allow-rejects", "--json")
 
@@ -51,6 +54,7 @@ def test_refused_rows_are_no_failure_when_they_are_allowed(run, folder, site):
     assert (total["received"], total["accepted"], total["rejected"]) == (4, 2, 2)
 
 
+@pytest.mark.slow
 def test_refused_rows_are_written_out_as_they_came(run, folder, site):
     run("ingest", readings(folder, *GOOD, *BAD), "--rejects", folder / "refused.csv")
 
@@ -62,6 +66,7 @@ def test_refused_rows_are_written_out_as_they_came(run, folder, site):
     assert rows[0]["raw"] == BAD[0]
 
 
+@pytest.mark.slow
 def test_atomic_takes_in_all_of_a_file_or_nothing(run, folder, site):
     mixed = run("ingest", readings(folder, *GOOD, *BAD), "--atomic", "--json")
     clean = run("ingest", readings(folder, *GOOD, name="c.csv"), "--atomic", "--json")
@@ -73,6 +78,7 @@ def test_atomic_takes_in_all_of_a_file_or_nothing(run, folder, site):
     assert receipt(clean.stdout)["accepted"] == 2  # none of them was there before
 
 
+@pytest.mark.slow
 def test_columns_units_and_the_clock_on_the_wall_are_mapped(run, folder, site):
     path = folder / "wall.csv"
     path.write_text("Date;Time;MWh\n02/01/2026;01:00:00;0.01\n02/01/2026;02:00:00;0.02\n")

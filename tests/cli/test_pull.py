@@ -154,6 +154,7 @@ def test_an_empty_bucket_is_nothing_new(run, site, theirs) -> None:
     assert json.loads(run("pull", "--json").stdout)["period"] is None
 
 
+@pytest.mark.slow
 def test_settings_that_are_missing_are_named(run, site, monkeypatch) -> None:
     nothing = run("pull")
     assert nothing.exit_code == 2
@@ -272,6 +273,7 @@ def test_a_job_imports_what_is_new_here_too(run, site, theirs) -> None:
     assert json.loads(again.stdout)["result"]["duplicates"] == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_has_nothing_to_import_from_fails_and_says_what_is_missing(run, site) -> None:
     result = run("jobs", "run", "import_influxdb")
 

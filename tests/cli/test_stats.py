@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 def test_a_site_is_held_and_released(run, site: str) -> None:
     held = run("sites", "hold", site, "--reason", "case 12/26")
     shown = run("sites", "show", site)
@@ -50,6 +51,7 @@ def test_stats_are_tables_or_the_document_of_the_api(run, site: str, folder: Pat
     assert run("stats", "--from", "yesterday").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_clean_up_is_a_job_like_others(run, site: str, monkeypatch) -> None:
     monkeypatch.setenv("RETENTION_READINGS_DAYS", "30")
 

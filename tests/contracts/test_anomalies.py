@@ -182,6 +182,7 @@ async def test_lists_are_filtered_and_begin_with_the_latest(anomalies) -> None:
     assert await ids(anomalies, since=T + 2 * HOUR, until=T + HOUR) == [gap.finding_id]
 
 
+@pytest.mark.slow
 async def test_lists_go_on_behind_a_cursor(anomalies) -> None:
     many = [finding(at, at + 1) for at in range(0, 14, 2)]
     await anomalies.replace(["s.main"], WEEK, many)

@@ -129,6 +129,7 @@ async def test_only_the_zones_asked_for_are_read(store) -> None:
         assert_frame_equal(await store.read(nobody, EVER), frames.GRID.empty())
 
 
+@pytest.mark.slow
 async def test_of_many_writers_at_once_each_row_is_accepted_from_exactly_one(store) -> None:
     sent = [
         batch({(zone, hour): 1.0 for zone in ("NO1", "NO2") for hour in range(at, at + 10)})

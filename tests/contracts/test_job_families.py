@@ -196,6 +196,7 @@ async def test_a_retry_runs_those_again_that_did_not_succeed(jobs, whom) -> None
     assert (await claimed(jobs)).job.job_id == parent.job_id
 
 
+@pytest.mark.slow
 async def test_a_parent_that_failed_by_itself_is_run_again_alone(jobs) -> None:
     parent = await divided(jobs, 1)
     await jobs.end(await claimed(jobs), DONE)
@@ -216,6 +217,7 @@ async def test_a_child_that_is_cancelled_alone_wakes_its_parent(jobs) -> None:
     assert (await claimed(jobs)).job.job_id == parent.job_id
 
 
+@pytest.mark.slow
 async def test_many_who_end_cancel_and_claim_at_once_leave_no_family_half_way(jobs) -> None:
     for _ in range(5):
         parent = await divided(jobs, 6)

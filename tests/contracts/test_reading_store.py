@@ -305,6 +305,7 @@ async def test_any_split_and_repetition_of_batches_gives_the_same_rows(
     assert_frame_equal(back, whole, check_exact=True)
 
 
+@pytest.mark.slow
 async def test_of_many_writers_at_once_each_reading_is_accepted_from_exactly_one(store) -> None:
     chance = random.Random(1)
     all_keys = [(meter, minute) for meter in "abcde" for minute in range(40)]
@@ -320,6 +321,7 @@ async def test_of_many_writers_at_once_each_reading_is_accepted_from_exactly_one
     assert not back.select("meter_id", "ts_utc").is_duplicated().any()
 
 
+@pytest.mark.slow
 async def test_of_many_writers_who_disagree_one_is_believed_and_the_others_are_kept(store) -> None:
     sent = [batch({("a", 0): float(value), ("a", 1): 7.0}) for value in range(30)]
 
@@ -599,6 +601,7 @@ async def test_what_was_acknowledged_is_there_when_the_store_is_opened_again(reo
         assert await power(stores.readings, "b") == [4.0]
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_holds_the_file(tmp_path) -> None:
     path = tmp_path / "readings.duckdb"
     program = (

@@ -221,6 +221,7 @@ async def test_only_what_is_changed_changes(registry):
     assert await registry.site("pecos-1") == changed
 
 
+@pytest.mark.slow
 async def test_what_a_site_does_not_have_cannot_be_changed(registry):
     await registry.add(a_site())
 

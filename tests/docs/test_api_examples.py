@@ -145,6 +145,7 @@ async def test_every_request_gets_the_answer_below_it(tmp_path: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_every_endpoint_has_an_example(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path))
     shown = [tuple(asked.first.split("?")[0].split(" ", 1)) for asked, _ in pairs()]

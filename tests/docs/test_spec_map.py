@@ -107,6 +107,7 @@ def test_what_works_names_something_here_and_what_is_planned_a_place() -> None:
     ] == []
 
 
+@pytest.mark.slow
 def test_every_endpoint_that_works_is_served(served: set[str]) -> None:
     assert {shape(row.name) for row in of("Endpoints") if row.works} <= served
 

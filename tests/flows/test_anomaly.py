@@ -81,6 +81,7 @@ async def all_of(ports: Ports, **wanted) -> list[Finding]:
     return list((await ports.anomalies.findings(Wanted(**wanted))).findings)
 
 
+@pytest.mark.slow
 async def test_what_is_found_is_kept_once_however_often_it_is_looked_for(ports) -> None:
     await ports.world.add("oslo-1")
     hours = load()
@@ -100,6 +101,7 @@ async def test_what_is_found_is_kept_once_however_often_it_is_looked_for(ports) 
     assert steps == [(1, 1)]
 
 
+@pytest.mark.slow
 async def test_readings_that_came_late_take_the_finding_away_unless_it_was_judged(ports) -> None:
     await ports.world.add("oslo-1")
     hours = load()
@@ -118,6 +120,7 @@ async def test_readings_that_came_late_take_the_finding_away_unless_it_was_judge
     assert [each.finding_id for each in await all_of(ports)] == [judged.finding_id]
 
 
+@pytest.mark.slow
 async def test_a_site_that_fell_silent_is_one_finding(ports) -> None:
     await two_halls(ports, silent=("main", "a", "b"))
 
@@ -128,6 +131,7 @@ async def test_a_site_that_fell_silent_is_one_finding(ports) -> None:
     assert (outage.rule, outage.meter_id) == (Rule.OUTAGE, "oslo-1.main")
 
 
+@pytest.mark.slow
 async def test_one_meter_of_a_site_is_judged_with_its_neighbours_but_kept_alone(ports) -> None:
     await two_halls(ports, silent=("a", "b"))
 
@@ -138,6 +142,7 @@ async def test_one_meter_of_a_site_is_judged_with_its_neighbours_but_kept_alone(
     assert looked.new == 1
 
 
+@pytest.mark.slow
 async def test_a_main_meter_that_counts_less_than_its_halls_is_found(ports) -> None:
     await two_halls(ports, missing=0.1)
 
@@ -175,6 +180,7 @@ async def two_halls(ports: Ports, silent: tuple[str, ...] = (), missing: float =
         await draw(ports.world, f"oslo-1.{name}", T, sent)
 
 
+@pytest.mark.slow
 async def test_hours_curtailed_for_their_price_are_no_finding(ports) -> None:
     await ports.world.add("oslo-1")
     hours = np.array(load())
@@ -189,6 +195,7 @@ async def test_hours_curtailed_for_their_price_are_no_finding(ports) -> None:
     assert await all_of(ports) == []
 
 
+@pytest.mark.slow
 async def test_a_site_without_readings_is_no_failure_and_loses_no_findings(ports) -> None:
     await ports.world.add("oslo-1")
     await ports.world.add("oslo-2")
@@ -212,6 +219,7 @@ async def test_what_is_not_there_is_said(ports, what, named) -> None:
         await flow.look(asked(**what), ports=ports)
 
 
+@pytest.mark.slow
 async def test_what_progress_raises_ends_it(ports) -> None:
     await two_halls(ports)
 
@@ -224,6 +232,7 @@ async def test_what_progress_raises_ends_it(ports) -> None:
     assert await all_of(ports) == []
 
 
+@pytest.mark.slow
 async def test_scores_are_kept_by_the_hour(ports) -> None:
     await ports.world.add("oslo-1")
     await draw(ports.world, "oslo-1.main", T, load())
@@ -239,6 +248,7 @@ async def test_scores_are_kept_by_the_hour(ports) -> None:
         await flow.scores("x", SPAN, registry=ports.registry, anomalies=ports.anomalies)
 
 
+@pytest.mark.slow
 async def test_findings_are_counted_by_day_and_category(ports) -> None:
     await ports.world.add("oslo-1")
     hours = load()
@@ -263,6 +273,7 @@ async def test_machines_are_told_with_the_time_in_which_they_stand_there(ports) 
     assert flow.fleet_of(site).rows() == [(T - DAY, None, 100, 100.0, 3000.0)]
 
 
+@pytest.mark.slow
 async def test_what_the_sample_sites_hide_is_found(ports) -> None:
     """Odessa's main meter is silent for nine hours, Permian's sticks for thirty."""
     bodies = {site["id"]: site for site in sample_sites()}

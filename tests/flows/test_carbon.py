@@ -171,6 +171,7 @@ async def test_quarters_are_answered_by_the_hour(world) -> None:
     assert found.rows.height == 2
 
 
+@pytest.mark.slow
 async def test_an_operator_s_account_uses_the_zone_of_each_of_its_sites(world) -> None:
     await world.add("a", zone="FR", operator="alder")
     await world.add("b", zone="NO", operator="alder")
@@ -230,6 +231,7 @@ async def test_sub_meters_are_not_counted_twice(world) -> None:
     assert (await account(world, hours=1)).total["energy_kwh"] == 100.0
 
 
+@pytest.mark.slow
 async def test_a_filed_account_can_be_replayed_as_of_its_day(world) -> None:
     await world.add("s", zone="US-TEX-ERCO")
     await take_in(world, "s.main", [100.0])
@@ -246,6 +248,7 @@ async def test_a_filed_account_can_be_replayed_as_of_its_day(world) -> None:
     assert now.total["emitted_kg"] == pytest.approx(164.0)  # 200 kWh × 820 g
 
 
+@pytest.mark.slow
 async def test_a_month_s_gaps_are_told_from_technologies_a_zone_does_not_have(world) -> None:
     await world.add("s", zone="US-TEX-ERCO")
     await take_in(world, "s.main", [100.0, 100.0])

@@ -124,6 +124,7 @@ def always(*components: Component, **fields) -> Tariff:
     return tariff(*components, **{"valid_from": date(2025, 1, 1), **fields})
 
 
+@pytest.mark.slow
 async def test_a_month_of_a_site_is_billed(world) -> None:
     """March 2026 has 743 hours in Oslo: 742 of 100 kWh, and one of 300."""
     await world.add("s")
@@ -145,6 +146,7 @@ async def test_a_month_of_a_site_is_billed(world) -> None:
     assert (found.period.start, found.period.end) == (MARCH, APRIL)
 
 
+@pytest.mark.slow
 async def test_only_the_main_meters_pay_and_their_demand_is_that_of_the_sum(world) -> None:
     def meter(name: str, role: MeterRole = MeterRole.MAIN) -> Meter:
         return Meter(
@@ -174,6 +176,7 @@ async def test_only_the_main_meters_pay_and_their_demand_is_that_of_the_sum(worl
     assert [line.quantity for line in bill.lines] == [148_800.0, 300.0]
 
 
+@pytest.mark.slow
 async def test_one_silent_main_meter_makes_the_bill_incomplete(world) -> None:
     meters = [
         Meter(id=f"s.{name}", site_id="s", kind=MeterKind.INTERVAL, expected_interval_s=3600)
@@ -190,6 +193,7 @@ async def test_one_silent_main_meter_makes_the_bill_incomplete(world) -> None:
     assert found.rows["coverage"].to_list() == [0.5]
 
 
+@pytest.mark.slow
 async def test_a_site_without_tariff_pays_the_price_of_its_zone(world) -> None:
     await world.add("s")
     await draw(world, "s.main", T, T + DAY, 100.0)
@@ -204,6 +208,7 @@ async def test_a_site_without_tariff_pays_the_price_of_its_zone(world) -> None:
     assert before.rows.select("cost", "currency", "cost_energy_share").row(0) == (60.0, "EUR", 0.5)
 
 
+@pytest.mark.slow
 async def test_a_site_s_figures_show_what_it_pays(world) -> None:
     await world.add("s")
     await draw(world, "s.main", MARCH, APRIL, 100.0)
@@ -221,6 +226,7 @@ async def test_a_site_s_figures_show_what_it_pays(world) -> None:
     assert by_month.total["currency"] == "EUR"
 
 
+@pytest.mark.slow
 async def test_holidays_are_those_of_the_calendar_and_of_the_tariff(world) -> None:
     """In May 2026 Norway has 1, 14, 17, 24 and 25; the tariff adds Tuesday the 26th."""
     free = TimeOfUse(
@@ -245,6 +251,7 @@ async def test_holidays_are_those_of_the_calendar_and_of_the_tariff(world) -> No
     assert [line.quantity for line in bill.lines] == [25 * 2_400.0, 6 * 2_400.0]
 
 
+@pytest.mark.slow
 async def test_a_ratchet_reads_the_months_before(world) -> None:
     await world.add("s")
     february = MARCH - 28 * DAY
@@ -263,6 +270,7 @@ async def test_a_ratchet_reads_the_months_before(world) -> None:
     assert then.bills == found.bills
 
 
+@pytest.mark.slow
 async def test_as_of_bills_what_was_known_then(world) -> None:
     await world.add("s")
     await draw(world, "s.main", MARCH, APRIL, 100.0)
@@ -280,6 +288,7 @@ async def test_as_of_bills_what_was_known_then(world) -> None:
     assert now.bills[0].lines[0].amount == pytest.approx(8_916.0)  # 148.6 MWh × 60
 
 
+@pytest.mark.slow
 async def test_where_a_day_begins_within_an_hour_its_first_half_hour_has_a_price(world) -> None:
     midnight = datetime(2026, 3, 1, 18, 30, tzinfo=UTC)
     await world.add("s", timezone="Asia/Kolkata")
@@ -324,6 +333,7 @@ async def test_standing_charges_are_spread_where_that_is_asked_for(world) -> Non
     assert found.spread
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entity_id", ["operator:alder", "alder", "zone:NO1"])
 async def test_a_bill_is_of_one_site(world, entity_id: str) -> None:
     await world.add("s")

@@ -74,6 +74,7 @@ def test_the_most_days_of_the_settings_are_those_of_the_models() -> None:
     assert timedelta(days=MOST_FORECAST_DAYS) == LONGEST
 
 
+@pytest.mark.slow
 async def test_the_history_ends_with_what_is_known_and_the_forecast_begins_there(ports) -> None:
     await filled(ports)
 
@@ -103,6 +104,7 @@ async def test_a_young_site_learns_from_the_others_but_not_from_itself(ports) ->
     assert run.rows["mean"][12] == pytest.approx(1000.0, rel=0.05)
 
 
+@pytest.mark.slow
 async def test_how_far_it_is_is_told_step_by_step(ports) -> None:
     await filled(ports)
     told: list[tuple[int, int]] = []
@@ -135,6 +137,7 @@ async def curtailed(ports: Ports, *, known_h: int) -> None:
     await conditions(ports.world, "NO", T, prices)
 
 
+@pytest.mark.slow
 async def test_hours_that_a_price_curtails_are_foreseen_where_it_is_known_ahead(ports) -> None:
     await curtailed(ports, known_h=31 * 24)
 
@@ -146,6 +149,7 @@ async def test_hours_that_a_price_curtails_are_foreseen_where_it_is_known_ahead(
     assert run.rows["mean"].to_list() == pytest.approx([100.0] * 18 + [10.0] * 2 + [100.0] * 28)
 
 
+@pytest.mark.slow
 async def test_without_a_price_ahead_nothing_is_foreseen_and_nothing_learnt_of_it(ports) -> None:
     await curtailed(ports, known_h=30 * 24)
 
@@ -154,6 +158,7 @@ async def test_without_a_price_ahead_nothing_is_foreseen_and_nothing_learnt_of_i
     assert run.rows["mean"].to_list() == pytest.approx([100.0] * 24)
 
 
+@pytest.mark.slow
 async def test_prices_of_two_zones_are_told_of_neither(ports) -> None:
     await filled(ports)
     await ports.world.add("ulm-1", timezone="UTC", zone="DE")
@@ -187,6 +192,7 @@ async def test_holidays_are_those_of_the_country_of_the_zone(ports) -> None:
     assert (await flow.ask_of(NAIVE, of, DAY, ports=ports)).country == "NO"
 
 
+@pytest.mark.slow
 async def test_a_stored_run_answers_until_it_is_too_old(ports) -> None:
     await filled(ports)
     made = await flow.make("r", NAIVE, WEEK, ports=ports)
@@ -204,6 +210,7 @@ async def test_a_stored_run_answers_until_it_is_too_old(ports) -> None:
     assert await stored() is None
 
 
+@pytest.mark.slow
 async def test_what_is_shown_begins_now_or_at_the_origin_where_now_is_beyond(ports) -> None:
     await filled(ports)
     run = await flow.make("r", NAIVE, WEEK, ports=ports)
@@ -219,6 +226,7 @@ async def test_what_is_shown_begins_now_or_at_the_origin_where_now_is_beyond(por
     assert flow.ahead(run, DAY, origin + 6 * DAY + timedelta(hours=20)).height == 4
 
 
+@pytest.mark.slow
 async def test_what_came_stands_beside_what_was_expected(ports) -> None:
     await filled(ports)
     await flow.make("r", NAIVE, DAY, ports=ports)
@@ -251,6 +259,7 @@ async def test_hash_rates_sent_go_before_the_nameplates(ports) -> None:
     assert made.rows["mean"].to_list() == pytest.approx([10_000.0] * 24)
 
 
+@pytest.mark.slow
 async def test_without_hash_rates_and_machines_there_is_no_hash_rate(ports) -> None:
     await filled(ports)
     run = await flow.make("r", NAIVE, DAY, ports=ports)
@@ -278,6 +287,7 @@ async def test_sub_meters_alone_are_no_load(ports) -> None:
         await flow.make("r", NAIVE, DAY, ports=ports)
 
 
+@pytest.mark.slow
 async def test_too_little_is_said_before_a_job_is_made_of_it(ports) -> None:
     await filled(ports, days=1)
 
@@ -292,6 +302,7 @@ async def test_too_little_is_said_before_a_job_is_made_of_it(ports) -> None:
         await flow.check(replace(NAIVE, entity_id="nobody"), DAY, ports=ports)
 
 
+@pytest.mark.slow
 async def test_what_is_forecast_anew_is_each_site_and_what_was_asked_for(ports) -> None:
     await filled(ports)
     await ports.world.add("empty")

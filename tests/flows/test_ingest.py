@@ -57,6 +57,7 @@ async def test_what_is_good_is_kept_and_what_is_not_is_refused_with_its_row(worl
     assert (await world.readings.read([site]))["energy_kwh"].to_list() == [100.0, 300.0]
 
 
+@pytest.mark.slow
 async def test_a_receipt_names_its_source_and_the_hash_of_the_body(world, site) -> None:
     written = await take_in(world, row(0, 100.0))
 
@@ -118,6 +119,7 @@ async def test_a_batch_of_nothing_has_a_receipt_too(world, site) -> None:
     assert (await world.readings.receipt(nothing.receipt.batch_id)).received == 0
 
 
+@pytest.mark.slow
 async def test_overlapping_batches_at_once_accept_each_reading_once(world, site) -> None:
     written = await asyncio.gather(
         *(take_in(world, *(row(hour, 1.0) for hour in range(at, at + 20))) for at in range(10))
@@ -207,6 +209,7 @@ async def test_two_hundred_single_readings_at_once_each_get_their_own_answer(
     assert len({single.batch_id for single in singles}) <= 4  # they shared their commits
 
 
+@pytest.mark.slow
 async def test_readings_of_one_key_at_once_are_taken_in_the_order_they_came(
     world, site, collector
 ) -> None:

@@ -163,6 +163,7 @@ async def test_a_read_shows_what_was_acknowledged_just_before(world) -> None:
             assert series.total["energy_kwh"] == energy
 
 
+@pytest.mark.slow
 async def test_a_past_state_shows_the_figures_of_then(world) -> None:
     await world.add("s")
     await take_in(world, "s.main", {0: 100.0})
@@ -179,6 +180,7 @@ async def test_a_past_state_shows_the_figures_of_then(world) -> None:
     assert never.rows["energy_kwh"].to_list() == [None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", list(Grain))
 async def test_as_of_now_and_now_are_the_same_figures(world, grain: Grain) -> None:
     await world.add("s")
@@ -235,6 +237,7 @@ async def test_energy_is_priced_by_its_hour_where_the_zone_has_prices(world) -> 
     assert day.rows["cost"].to_list() == [21.0]
 
 
+@pytest.mark.slow
 async def test_what_a_register_did_is_told_beside_the_figures(world) -> None:
     register = Meter(
         id="s.main",
@@ -254,6 +257,7 @@ async def test_what_a_register_did_is_told_beside_the_figures(world) -> None:
     assert series.events.select("at_utc", "kind").rows() == [(T + HOUR, "rollover")]
 
 
+@pytest.mark.slow
 async def test_what_a_register_did_is_told_as_it_was_believed_then(world) -> None:
     register = Meter(id="s.main", site_id="s", kind=MeterKind.REGISTER, expected_interval_s=3600)
     await world.add("s", register)
@@ -290,6 +294,7 @@ async def network(world):
     return world
 
 
+@pytest.mark.slow
 async def test_a_network_is_the_sum_of_all_main_meters(network) -> None:
     found = await aggregate(network, T, T + 2 * HOUR, Grain.HOUR)
 
@@ -299,6 +304,7 @@ async def test_a_network_is_the_sum_of_all_main_meters(network) -> None:
     assert found.series.total["coverage"] == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "sums"),
     [
@@ -319,6 +325,7 @@ async def test_a_network_is_split_by_zone_or_operator(
     assert found.series.total["energy_kwh"] == 70.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("timezone", "days"),
     [
@@ -340,6 +347,7 @@ async def test_the_days_of_a_network_are_those_of_the_time_zone_asked_for(
     assert found.series.rows["energy_kwh"][0] == first
 
 
+@pytest.mark.slow
 async def test_a_network_as_of_a_past_instant_shows_the_figures_of_then(network) -> None:
     before = network.clock.at
     network.clock.at += DAY
@@ -363,6 +371,7 @@ async def test_an_unknown_time_zone_is_refused(network) -> None:
         await aggregate(network, T, T + HOUR, Grain.DAY, timezone="Mars/Olympus")
 
 
+@pytest.mark.slow
 async def test_rollups_are_paged_through_in_the_order_of_their_keys(network) -> None:
     seen: list[tuple[str, datetime]] = []
     after, more = None, True

@@ -174,6 +174,7 @@ async def test_a_stretch_whose_mark_was_lost_is_read_again_and_nothing_is_double
     assert await energy(here) == [1.0, 2.0]
 
 
+@pytest.mark.slow
 async def test_where_a_gap_is_left_behind_the_last_run_that_stays_noted(here) -> None:
     theirs = Theirs({0: 1.0, 1: 2.0, 2: 3.0})
     theirs.breaks_at = T + HOUR

@@ -85,6 +85,7 @@ async def test_a_bill_of_a_month_that_lost_quarters_is_refused(world, begin) -> 
     assert bill.totals == {"EUR": 744 * 10 * 0.10 + 10 * 10.0}
 
 
+@pytest.mark.slow
 async def test_the_instant_that_is_named_can_be_asked_from(world) -> None:
     """May begins on a Friday: the first week that has no day of April begins on the 4th."""
     await opened(world)
@@ -94,6 +95,7 @@ async def test_the_instant_that_is_named_can_be_asked_from(world) -> None:
     assert (await account(world, MAY + 3 * DAY, JUNE, Grain.WEEK)).coverage > 0
 
 
+@pytest.mark.slow
 async def test_a_ratchet_that_looks_at_removed_quarters_is_not_known(world) -> None:
     await opened(world)
     ratchet = replace(DEMAND, ratchet=Ratchet(percent=80.0, months=1))
@@ -179,6 +181,7 @@ async def test_the_zones_price_needs_the_hours(world) -> None:
     assert hours_gone.total["cost_energy_share"] == 0.5
 
 
+@pytest.mark.slow
 async def test_the_peak_of_several_mains_is_not_that_of_what_is_left(world) -> None:
     await opened(world, ("a", "b"))
     await clean_up(world)
@@ -201,6 +204,7 @@ async def test_the_peak_of_several_mains_is_not_that_of_what_is_left(world) -> N
     assert network.totals[0]["power_kw_max"] is None
 
 
+@pytest.mark.slow
 async def test_the_peak_of_one_main_is_kept_with_its_month(world) -> None:
     await opened(world)
     await clean_up(world)
@@ -211,6 +215,7 @@ async def test_the_peak_of_one_main_is_kept_with_its_month(world) -> None:
     assert found.total["power_kw_max"] == 10.0
 
 
+@pytest.mark.slow
 async def test_a_report_needs_its_quarters(world) -> None:
     await opened(world)
     await put(world, always(FLAT))
@@ -229,6 +234,7 @@ async def test_a_report_needs_its_quarters(world) -> None:
     assert share == pytest.approx(31 / 51)
 
 
+@pytest.mark.slow
 async def test_a_clean_up_while_a_report_is_read_is_noticed(world, monkeypatch) -> None:
     await opened(world)
     find = entities.find
@@ -244,6 +250,7 @@ async def test_a_clean_up_while_a_report_is_read_is_noticed(world, monkeypatch) 
         await made(world, "s", APRIL, MAY - APRIL)
 
 
+@pytest.mark.slow
 async def test_one_line_of_several_mains_is_enough(world) -> None:
     """The other meter lost nothing: it came only after the line."""
     world.clock.at = NOW

@@ -203,6 +203,7 @@ async def one_after_the_other(
     await assert_as_from_scratch(stores, known)
 
 
+@pytest.mark.slow
 async def test_a_week_that_holds_the_turn_of_a_month_keeps_all_of_its_days(stores) -> None:
     known = meter("power", timezone="America/Chicago")
 
@@ -236,6 +237,7 @@ async def test_a_late_interval_leaves_the_cut_of_those_after_it_as_it_was(stores
     await one_after_the_other(stores, known, {189: 598.0, 196: 346.0}, {127: 834.0})
 
 
+@pytest.mark.slow
 async def test_quarters_between_two_readings_of_a_register_are_forgotten_with_their_rise(
     stores,
 ) -> None:
@@ -245,6 +247,7 @@ async def test_quarters_between_two_readings_of_a_register_are_forgotten_with_th
     await one_after_the_other(stores, known, {0: 100.0, 60: 200.0}, {30: 250.0})
 
 
+@pytest.mark.slow
 async def test_days_of_a_register_are_forgotten_when_its_rise_turns_out_to_be_a_reset(
     stores,
 ) -> None:
@@ -253,6 +256,7 @@ async def test_days_of_a_register_are_forgotten_when_its_rise_turns_out_to_be_a_
     await one_after_the_other(stores, known, {0: 100.0, 60 * DAY: 200.0}, {20 * DAY: 900.0})
 
 
+@pytest.mark.slow
 async def test_a_late_reading_of_a_register_is_rolled_over_into_its_place(stores) -> None:
     known = meter("register")
 
@@ -274,6 +278,7 @@ async def test_a_correction_that_makes_a_dip_takes_the_dip_out(stores) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_late_readings_on_two_days_of_a_sparse_register(stores) -> None:
     known = meter("register", register_size_kwh=None)
 
@@ -311,6 +316,7 @@ async def test_only_what_changed_is_written_again(stores) -> None:
     )  # 23 h of 100 kW there, 100 kW × 0.25 h more
 
 
+@pytest.mark.slow
 async def test_only_the_meters_asked_for_are_brought_up_to_date(stores) -> None:
     one, other = meter("power"), meter("power")
     both = pl.concat([one, other])
@@ -333,6 +339,7 @@ async def test_many_meters_in_several_time_zones_are_rolled_up_together(stores) 
     await assert_as_from_scratch(stores, meters)
 
 
+@pytest.mark.slow
 async def test_progress_is_told_until_all_quarters_are_done(stores) -> None:
     meters = pl.concat([meter("power") for _ in range(45)])
     for known in meters.iter_slices(1):

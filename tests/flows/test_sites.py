@@ -397,6 +397,7 @@ async def test_parts_that_do_not_fit_what_is_there_are_refused(registry, reading
     assert await registry.site("pecos-1") == site
 
 
+@pytest.mark.slow
 async def test_every_site_is_found_however_many_are_read_at_a_time(world) -> None:
     for name in ("c", "a", "e", "b", "d"):
         await world.add(name)

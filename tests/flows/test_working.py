@@ -231,6 +231,7 @@ async def test_a_runner_outlives_a_store_that_breaks_and_a_kind_it_does_not_know
 PART = Progress(0, 4, "quarters")
 
 
+@pytest.mark.slow
 async def test_one_slot_is_enough_for_a_divided_job_which_fails_with_a_part_and_names_it(
     jobs,
 ) -> None:

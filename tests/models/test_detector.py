@@ -34,6 +34,7 @@ def seen(kw: np.ndarray, **more) -> Judged:
     return judged
 
 
+@pytest.mark.slow
 def test_a_day_with_the_load_of_a_night_is_found_with_the_nearest_that_was_normal() -> None:
     kw = busy()
     kw[FIRST + 24 + 8 : FIRST + 24 + 16] = [61.0, 62.0, 63.0, 62.0, 61.5, 62.5, 63.0, 61.0]
@@ -70,6 +71,7 @@ def test_scores_are_between_0_and_1_and_highest_where_it_is_strange() -> None:
     assert scores["expected_kwh"][60] == pytest.approx(busy()[FIRST + 60], rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits() -> None:
     first, second = seen(busy(), seed=3), seen(busy(), seed=3)
 
@@ -77,6 +79,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert_frame_equal(first.scores, second.scores, check_exact=True)
 
 
+@pytest.mark.slow
 def test_false_alarms_stay_about_the_budget() -> None:
     """Thirty weeks of nothing unusual are seven meter-months: some seven alarms are allowed."""
     alarms = sum(len(seen(busy(seed)).noticed) for seed in range(30))

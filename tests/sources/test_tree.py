@@ -55,6 +55,7 @@ def test_trees_of_other_programs_are_read_too(tmp_path) -> None:
     assert found.select("row", "power_kw", "energy_kwh").rows() == [(0, 1.0, None), (1, None, 2.0)]
 
 
+@pytest.mark.slow
 def test_small_files_come_together_and_large_ones_in_parts(tmp_path) -> None:
     for meter in range(10):
         put(tmp_path, f"meter_id=m{meter}/month=2026-03/readings.parquet", 1.0, 2.0)

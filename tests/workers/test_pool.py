@@ -47,6 +47,7 @@ def is_there(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 async def test_a_forecast_comes_from_another_process(pool) -> None:
     outlook = await pool.forecast(history(24 * 28), ASK)
 
@@ -56,6 +57,7 @@ async def test_a_forecast_comes_from_another_process(pool) -> None:
     assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
+@pytest.mark.slow
 async def test_each_step_is_told_here_in_the_loop(pool) -> None:
     heard: list[int] = []
 
@@ -65,6 +67,7 @@ async def test_each_step_is_told_here_in_the_loop(pool) -> None:
     assert heard == [threading.get_ident()] * STEPS
 
 
+@pytest.mark.slow
 async def test_a_meter_is_judged_by_the_same_processes(pool) -> None:
     kw = 100 + np.random.default_rng(0).normal(0, 1, 24 * 35)
     kw[24 * 30 : 24 * 30 + 4] = 0.0
@@ -78,6 +81,7 @@ async def test_a_meter_is_judged_by_the_same_processes(pool) -> None:
     assert judged.scores.height == 7 * 24
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_is_raised_here_with_its_problems(pool) -> None:
     with pytest.raises(InputError) as refusal:
         await pool.forecast(history(5), ASK)
@@ -126,6 +130,7 @@ async def test_as_many_at_once_as_there_are_processes_and_the_others_wait() -> N
     await pool.close()
 
 
+@pytest.mark.slow
 async def test_no_process_is_left_behind() -> None:
     pool = Pool(1)
     await pool.forecast(history(24 * 28), ASK)

@@ -59,6 +59,7 @@ def test_of_few_days_nothing_can_be_said() -> None:
     assert Tail.of(np.full(24 * 90, np.nan)) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1000), min_size=24 * 12, max_size=24 * 12), st.floats(0, 2000))
 def test_the_higher_the_rarer(scores, value) -> None:

@@ -333,6 +333,7 @@ def machines(*rows: tuple[datetime, datetime | None, int, float, float]) -> pl.D
     return pl.DataFrame(rows, schema=FLEET, orient="row").cast({"valid_from_utc": STAMP})
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(hours=st.integers(-50_000, 50_000), seed=st.integers(0, 5), shuffled=st.randoms())
 def test_another_time_or_order_finds_the_same(hours, seed, shuffled) -> None:
