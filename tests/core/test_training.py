@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.core import frames, training
-from wattbook.core.periods import Grain
+from wattbook.core.periods import Grain, Period
 from wattbook.core.training import Quantity
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -223,3 +223,14 @@ def test_what_is_known_by_now_was_known_at_the_origin_and_not_before() -> None:
 )
 def test_where_there_is_no_one_price_none_is_told(rows, grain) -> None:
     assert training.prices(rows, grain, T) is None
+
+
+def test_nothing_is_learnt_from_a_step_that_a_fault_reaches_into() -> None:
+    rows = training.history(rollups("a", [1.0] * 6), NOTHING, Quantity.LOAD, Grain.HOUR, "UTC")
+    before = Period(T - 9 * HOUR, T - 8 * HOUR)
+    half_past_one_to_three = Period(T + 1.5 * HOUR, T + 3 * HOUR)
+
+    found = training.without(rows, [before, half_past_one_to_three])
+
+    assert found["excluded"].to_list() == [False, True, True, False, False, False]
+    assert found["value"].to_list() == [1.0] * 6

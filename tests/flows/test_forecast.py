@@ -8,24 +8,28 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from pydantic import SecretStr
+from tests.core.anomaly.test_finding import FOUND
 from tests.flows.conftest import World
 from tests.flows.reporting import conditions, draw
 
 from wattbook import asking, duties
+from wattbook.core.anomaly.finding import Judgement, State
 from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.forecast.outlook import ModelName
 from wattbook.core.forecast.series import LONGEST
 from wattbook.core.jobs import JobKind
-from wattbook.core.periods import Grain
+from wattbook.core.periods import Grain, Period
 from wattbook.core.training import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin
 from wattbook.models import auto
+from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts
 from wattbook.settings import MOST_FORECAST_DAYS, Settings
+from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.migrate import upgrade_on
@@ -49,6 +53,7 @@ class Ports:
 
     world: World
     forecasts: Forecasts
+    anomalies: Anomalies
     forecaster: Forecaster
 
     def __getattr__(self, name: str):
@@ -59,7 +64,7 @@ class Ports:
 async def ports(world) -> AsyncIterator[Ports]:
     sql = create_engine("sqlite://")
     await upgrade_on(sql)
-    yield Ports(world, SqlForecasts(sql), Here())
+    yield Ports(world, SqlForecasts(sql), SqlAnomalies(sql), Here())
     await sql.dispose()
 
 
@@ -105,6 +110,23 @@ async def test_a_young_site_learns_from_the_others_but_not_from_itself(ports) ->
 
 
 @pytest.mark.slow
+async def test_nothing_is_learnt_from_a_fault_that_was_noticed_unless_it_was_dismissed(
+    ports,
+) -> None:
+    await filled(ports)
+    stuck = replace(FOUND, meter_id="oslo-1.main", site_id="oslo-1", end_utc=T + timedelta(hours=3))
+    other = replace(stuck, finding_id="other", meter_id="oslo-1.fan", end_utc=T + DAY)
+    await ports.anomalies.replace(["oslo-1.main", "oslo-1.fan"], Period(T, T + DAY), [stuck, other])
+    of = await flow.subject("site:oslo-1", Quantity.LOAD, ports=ports)
+
+    rows = await flow.history(of, Grain.HOUR, ports=ports)
+    await ports.anomalies.judge(stuck.finding_id, Judgement(state=State.DISMISSED))
+    after = await flow.history(of, Grain.HOUR, ports=ports)
+
+    assert rows.filter("excluded")["start_utc"].to_list() == [T + at * DAY / 24 for at in range(3)]
+    assert not after["excluded"].any()
+
+
 async def test_how_far_it_is_is_told_step_by_step(ports) -> None:
     await filled(ports)
     told: list[tuple[int, int]] = []

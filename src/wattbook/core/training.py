@@ -1,5 +1,6 @@
 """What a forecast learns from: the history of meters, and what of it is left out."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -141,6 +142,16 @@ def history(
         excluded=pl.col("excluded").fill_null(value=False),
     )
     return _on_grid(totals.drop_nulls("value"), rollups["bucket_s"].max(), grain, timezone)
+
+
+def without(history: pl.DataFrame, spans: Sequence[Period]) -> pl.DataFrame:
+    """`HISTORY` in which nothing is learnt from the steps that begin in, or reach into, a span."""
+    starts = history["start_utc"]
+    excluded = history["excluded"].to_numpy().copy()
+    for span in spans:
+        first = max(int(starts.search_sorted(span.start, side="right")) - 1, 0)
+        excluded[first : int(starts.search_sorted(span.end, side="left"))] = True
+    return history.with_columns(excluded=pl.Series(excluded))
 
 
 def _doubted(events: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import polars as pl
 
 from wattbook import __version__
 from wattbook.core import errors, fingerprint, periods, training
+from wattbook.core.anomaly.finding import Finding, Rule
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import (
     ConflictError,
@@ -29,6 +30,7 @@ from wattbook.core.units import W_PER_KW
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports import forecaster
+from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.forecaster import Forecaster
@@ -46,6 +48,8 @@ COUNTRY: Final = 2
 YOUNG: Final = timedelta(days=35)
 """With a shorter history other sites are learnt from; who needs them is decided by the models."""
 MOST_DONORS: Final = 24
+AT_ONCE: Final = 1000
+"""So many findings are read together."""
 STEPS: Final = forecaster.STEPS + 2
 """Those of the models, before them the history that is read, and behind them what is kept."""
 Progress = Callable[[int, int], None]
@@ -66,6 +70,8 @@ class Sources(Protocol):
     def rollups(self) -> RollupStore: ...
     @property
     def grid(self) -> GridStore: ...
+    @property
+    def anomalies(self) -> Anomalies: ...
     @property
     def calendar(self) -> Calendar: ...
     @property
@@ -252,6 +258,28 @@ async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
         detail = f"no {of.quantity} of {named} is known yet"
         field_ = "meters" if of.entity_id is None else "entity_id"
         raise ConflictError(detail, [Problem("no_history", detail, field=field_)])
+    return training.without(found, await _misleading(of, found, ports=ports))
+
+
+async def _misleading(of: Subject, rows: pl.DataFrame, *, ports: Sources) -> list[Period]:
+    """When a meter was at fault or a site stood still, as far as it was noticed."""
+    spans = []
+    for site_id in of.meters["site_id"].unique().sort():
+        wanted = Wanted(site_id=site_id, since=rows["start_utc"][0])
+        spans += [
+            each.period
+            for each in await _findings(wanted, ports.anomalies)
+            if each.misleads and (each.rule is Rule.OUTAGE or each.meter_id in of.meter_ids)
+        ]
+    return spans
+
+
+async def _findings(wanted: Wanted, anomalies: Anomalies) -> list[Finding]:
+    page = await anomalies.findings(wanted, limit=AT_ONCE)
+    found = list(page.findings)
+    while page.cursor is not None:
+        page = await anomalies.findings(wanted, after=page.cursor, limit=AT_ONCE)
+        found += page.findings
     return found
 
 

@@ -12,6 +12,8 @@ from wattbook.core.periods import Period
 DETECTOR: Final = "1"
 """Raised whenever the same readings would lead to other findings."""
 ID_LETTERS: Final = 32
+PASSING: Final = timedelta(days=7)
+"""What is no fault of a meter and lasts for longer is how things are now."""
 
 
 class Rule(StrEnum):
@@ -153,6 +155,20 @@ class Finding:
     def period(self) -> Period:
         """Its time."""
         return Period(self.start_utc, self.end_utc)
+
+    @property
+    def misleads(self) -> bool:
+        """Whether nothing is to be learnt of a load from these hours.
+
+        A level that changed is learnt from, and so is what lasts: that is how the meter is now.
+        """
+        if self.judgement.state is State.DISMISSED or self.rule is Rule.LEVEL_SHIFT:
+            return False
+        if self.category is Category.METER_FAULT:
+            return True
+        passing = self.end_utc - self.start_utc <= PASSING
+        idle = self.rule in (Rule.OUTAGE, Rule.ZERO)
+        return passing and (idle or self.judgement.state is State.CONFIRMED)
 
     def overlaps(self, other: "Finding") -> bool:
         """Whether both are the same thing, noticed twice."""
