@@ -75,8 +75,8 @@ def main() -> None:
     if hourly:
         run(hourly, args.peers, "week")
     if args.only in (None, "sites"):
-        asyncio.run(sites(list(eia(args.data, 1, 4))[:100]))
-    if args.only in (None, "young"):
+        asyncio.run(sites(list(eia(args.data, 1, 4))[: 10 if args.quick else 100]))
+    if args.only == "young" or (args.only is None and not args.quick):
         young(list(eia(args.data, args.every, args.origins)))
     if args.only in (None, "bitcoin"):
         run(list(bitcoin(args.data, 84 if not args.quick else 12)), 6, "drift")
