@@ -67,7 +67,7 @@ async def test_a_finding_says_when_what_and_why(client) -> None:
     assert found["start"] == "2026-01-30T06:00:00Z"  # 28 days and 30 hours after the first
     assert found["end"] == "2026-01-30T12:00:00Z"
     assert found["energy_at_stake_kwh"] == pytest.approx(-600, rel=0.01)
-    assert found["cause"].startswith("Nothing was drawn for 6 hours.")
+    assert found["cause"].startswith("Nothing flowed for 6 hours.")
     assert found["evidence"]["observed"] == 0.0
     assert found["evidence"]["expected"] == pytest.approx(100.5, rel=0.01)
     assert found["judgement"] == {"state": "open", "note": None, "by": None, "at": None}

@@ -90,3 +90,10 @@ async def test_an_id_is_readable(client) -> None:
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "params.site_id"
+
+
+@pytest.mark.parametrize("value", ["2026-01-01T00:00:00", "2026-01-01T01:00:00 01:00"])
+async def test_who_gives_no_offset_is_told_how(client, value) -> None:
+    answer = await client.get(SERIES, params=PERIOD | {"start": value})
+
+    assert "as in 2026-01-01T00:00:00Z (in an address, + is written %2B)" in answer.text

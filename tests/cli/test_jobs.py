@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import pytest
 
+from wattbook.core.jobs import JobKind
+
 pytestmark = pytest.mark.slow
 
 READINGS = "".join(f"oslo-1.main,2026-01-01T0{hour}:00:00Z,{10 * hour}\n" for hour in range(1, 5))
@@ -235,6 +237,12 @@ def test_a_service_that_stays_away_is_given_up(run, monkeypatch):
         result = run("jobs", "watch", "x", "--url", f"http://127.0.0.1:{service.port}")
 
     assert result.exit_code == 5
+
+
+def test_the_help_names_every_kind_of_job(run):
+    words = run("jobs", "run", "--help").output.replace(",", " ").split()
+
+    assert {str(kind) for kind in JobKind} <= {word.strip(".") for word in words}
 
 
 def test_who_works_beside_a_service_needs_a_broker(folder, monkeypatch):

@@ -84,7 +84,7 @@ async def test_pdf_and_html_say_the_same_figures(world) -> None:
         assert "1 January 2026 to 7 January 2026" in text
         assert "docs/methods/rollup.md" in text
         assert report.fingerprint.sha256 in text.replace(" ", "")
-        assert "24 h are missing" in text
+        assert "1 d is missing" in text
 
 
 async def test_json_has_every_figure_with_the_keys_of_the_api(world) -> None:

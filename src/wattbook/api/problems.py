@@ -32,6 +32,9 @@ STATUS: Final[dict[type[WattbookError], int]] = {
     errors.UnavailableError: 503,
 }
 UNAVAILABLE: Final = 503
+TIME_WANTED: Final = (
+    "want a time with offset, as in 2026-01-01T00:00:00Z (in an address, + is written %2B)"
+)
 TITLES: Final = {
     400: "The body cannot be read",
     404: "There is no such thing",
@@ -121,7 +124,7 @@ async def _of_request(_: Request, error: Exception) -> Response:
     faults = [
         Problem(
             reason=str(fault["type"]),
-            detail=str(fault["msg"]),
+            detail=_said(fault),
             field=_field((*fault["loc"], *_discriminator(fault)), error.body),
         )
         for fault in error.errors()
@@ -129,6 +132,12 @@ async def _of_request(_: Request, error: Exception) -> Response:
     named = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults)
     broken = any(fault.reason == "json_invalid" for fault in faults)
     return answer(400 if broken else 422, named, faults)
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """What is wrong; of times also what is wanted."""
+    about_time = str(fault["type"]).startswith(("datetime_", "timezone_"))
+    return f"{fault['msg']}; {TIME_WANTED}" if about_time else str(fault["msg"])
 
 
 def _discriminator(fault: Mapping[str, Any]) -> list[str]:

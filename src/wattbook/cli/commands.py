@@ -435,7 +435,7 @@ def report(
 
 
 ModelOption = Annotated[
-    Literal["auto", "ensemble", "naive", "statistical", "gbm", "prophet"],
+    Literal["auto", "ensemble", "naive", "statistical", "gbm", "global", "prophet"],
     typer.Option(help="A model by name, or what was best on the past."),
 ]
 StepName = Literal["quarter", "hour", "day"]
@@ -730,7 +730,14 @@ def show_job(job_id: JobId, url: Url = None) -> None:
 
 @jobs.command("run")
 def run_job(
-    kind: Annotated[str, typer.Argument(show_default=False, help="As aggregate.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            show_default=False,
+            help="One of aggregate, process_device, cleanup, report, forecast, retrain,"
+            " detect_anomalies, import_influxdb.",
+        ),
+    ],
     params: Annotated[
         list[str] | None,
         typer.Option(

@@ -150,8 +150,7 @@ class Teller:
             begin,
             end,
             times=float(end - begin),
-            cause=f"Nothing was drawn for {lasting(end - begin)}."
-            f"{self._instead(begin, end)}{beside}",
+            cause=f"Nothing flowed for {lasting(end - begin)}.{self._instead(begin, end)}{beside}",
             evidence=self._power_evidence(begin, end),
             at_stake_kwh=self._stake(begin, end),
         )

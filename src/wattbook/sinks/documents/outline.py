@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from wattbook.core.periods import zone
 from wattbook.core.report import Report
-from wattbook.core.text import BLANK, THIN, clock, number, percent
+from wattbook.core.text import BLANK, THIN, clock, lasting, number, percent
 from wattbook.sinks.documents import evidence, figures
 from wattbook.sinks.documents.blocks import Document, Notice, Section
 
@@ -102,11 +102,11 @@ def _notices(report: Report) -> Iterator[Notice]:
             " zero."
         )
     elif coverage < 1:
-        hours = (1 - coverage) * len(scope.mains) * (scope.period.end - scope.period.start)
-        lost = number(hours / timedelta(hours=1))
+        time = (1 - coverage) * len(scope.mains) * (scope.period.end - scope.period.start)
+        lost = lasting(time.total_seconds())
         meters = "the meter" if len(scope.mains) == 1 else f"{len(scope.mains)} meters"
         yield Notice(
-            f"Readings cover {percent(coverage)}{THIN}% of the time of {meters}; {lost}{THIN}h are"
+            f"Readings cover {percent(coverage)}{THIN}% of the time of {meters}; {lost} is"
             " missing. Energy, emissions and cost are those of the covered time: nothing is added"
             " for the rest."
         )

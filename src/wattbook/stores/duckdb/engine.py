@@ -143,7 +143,8 @@ def _connect(path: Path | None, *, memory_limit: str, threads: int) -> Connectio
         if "lock" in text.lower():
             who = f"process {holder[1]}" if holder else "another process"
             raise UnavailableError(
-                f"{path} is open in {who}; stop it, or send your data to its HTTP service"
+                f"{path} is open in {who}; stop it, or ask it over HTTP"
+                " (with --url, where the command has that)"
             ) from error
         raise UnavailableError(f"{path} cannot be opened: {text.splitlines()[0]}") from error
     except OSError as error:
