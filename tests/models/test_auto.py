@@ -234,3 +234,27 @@ def test_a_covariate_that_was_not_known_at_the_origin_changes_nothing() -> None:
     two = forecast(hours(values), ask(), covariates=other)
 
     assert_frame_equal(one.rows, two.rows, check_exact=True)
+
+
+def test_a_season_of_history_is_no_year_to_learn_seasons_from() -> None:
+    days = np.repeat(np.where(np.arange(100) % 7 == 6, 80.0, 100.0), 24)
+    history = hours(days + noisy(100) - 100)
+
+    outlook = forecast(history, ask())
+
+    board = outlook.leaderboard.filter(band="24h")
+    mase = dict(zip(board["model"], board["mase"], strict=True))
+    assert mase["statistical"] < 1.2 * mase["naive"]  # it ran away when it was told of the year
+
+
+def test_what_is_as_good_as_repeating_the_week_is_called_that() -> None:
+    rng = np.random.default_rng(0)
+    history = hours(np.tile(rng.normal(100, 10, 168), 20) + rng.normal(0, 1e-6, 168 * 20))
+
+    outlook = forecast(history, ask())
+
+    off = outlook.leaderboard.filter(band="24h").sort("mase")
+    assert (
+        outlook.model is ModelName.NAIVE
+        or off["mase"][0] < 0.99 * off.filter(model="naive")["mase"][0]
+    )

@@ -47,6 +47,8 @@ LEARN_EVERY: Final = 56
 CLEARLY: Final = 0.75
 LEAST_TRIED: Final = 14
 """With fewer origins nothing can be said of how good the forecasts are."""
+LEAST_GAIN: Final = 1 / 100
+"""By so much a model has to be nearer than the naive one."""
 LEARNING: Final = (ModelName.AUTO, ModelName.ENSEMBLE, ModelName.GLOBAL)
 """What may be answered by a model of other series."""
 
@@ -236,7 +238,7 @@ def choose(
             return dict.fromkeys(bands, str(ModelName.NAIVE)), said
         pool = {name: pool[name] for name in (str(ModelName.NAIVE), str(wanted))}
     best = backtest.best(plan, pool, known.per_day)
-    chosen = {band: best[band] for band in bands}
+    chosen = {band: _unless_alike(plan, pool, best[band], band, known.per_day) for band in bands}
     lost = [str(band) for band, name in chosen.items() if name == ModelName.NAIVE]
     if not lost or wanted is ModelName.NAIVE:
         return chosen, None
@@ -244,6 +246,15 @@ def choose(
     return chosen, f"{who} was not better than the naive forecast at {', '.join(lost)}".replace(
         "no model was not", "no model was"
     )
+
+
+def _unless_alike(plan: Plan, pool: dict[str, Floats], name: str, band: Band, per_day: int) -> str:
+    """The model, or the naive one where the difference is too small to speak of."""
+    inside = scores.leads(band, plan.actual.shape[1], per_day)
+    naive_name = str(ModelName.NAIVE)
+    off = backtest.errors(plan, {each: pool[each] for each in {name, naive_name}}, inside)
+    alike = name in off and naive_name in off and off[name] > (1 - LEAST_GAIN) * off[naive_name]
+    return naive_name if alike else name
 
 
 def _rows(

@@ -20,7 +20,8 @@ def calendar(series: Series) -> Floats:
     """What the calendar says of each step, as columns for a regression.
 
     A constant, a trend in years; the shape of each day of the week and of holidays; how the seasons
-    change it, on all days and on free ones.
+    change it, on all days and on free ones. Of a short history no seasons can be learnt: there it
+    is the shape that all days share, from which a few weeks of each weekday differ a little.
     """
     days = series.local_us / DAY_US
     shape = waves(days, min(DAY_WAVES, max(series.per_day // 2 - 1, 0)))
@@ -31,12 +32,14 @@ def calendar(series: Series) -> Floats:
     free = (weekday >= SATURDAY) | series.holiday
     kinds = [(weekday == each) & ordinary for each in range(DAYS_PER_WEEK)]
     trend = (days - days[0]) / DAYS_PER_YEAR
+    seasons = [_products(slow, year), _products(slow, year) * free[:, None]]
+    if series.origin < DAYS_PER_YEAR * series.per_day:
+        seasons = [shape[:, 1:]]
     parts = [
         np.ones((len(days), 1)),
         trend[:, None],
         *(shape * kind[:, None] for kind in [*kinds, series.holiday]),
-        _products(slow, year),
-        _products(slow, year) * free[:, None],
+        *seasons,
     ]
     return np.concatenate(parts, axis=1)
 
