@@ -171,6 +171,11 @@ def finding_id(meter_id: str, rule: Rule, start_utc: datetime) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:ID_LETTERS]
 
 
+def another_id(taken: str) -> str:
+    """The same other id for one that is taken."""
+    return hashlib.sha256(taken.encode()).hexdigest()[:ID_LETTERS]
+
+
 HALF_A_DAY: Final = timedelta(hours=12)
 AN_HOUR: Final = timedelta(hours=1)
 
