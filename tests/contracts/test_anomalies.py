@@ -1,5 +1,6 @@
 """What everything does that keeps findings; implementations: conftest.py."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -159,6 +160,76 @@ async def test_two_that_grew_together_are_one(anomalies) -> None:
 
     assert kept == Kept(new=0, again=1, gone=1)
     assert await ids(anomalies) == [first.finding_id]
+
+
+async def test_what_fell_apart_is_all_there_and_keeps_what_was_said(anomalies) -> None:
+    """Readings of its middle came late."""
+    whole = finding(0, 12)
+    await anomalies.replace(["s.main"], WEEK, [whole])
+    await anomalies.judge(whole.finding_id, SAID)
+    parts = [finding(0, 3), finding(5, 12)]
+
+    kept = await anomalies.replace(["s.main"], WEEK, parts)
+    again = await anomalies.replace(["s.main"], WEEK, parts)
+
+    assert (kept, again) == (Kept(new=1, again=1, gone=0), Kept(new=0, again=2, gone=0))
+    late, early = (await anomalies.findings(Wanted())).findings
+    assert (early.start_utc, early.end_utc) == (T, T + 3 * HOUR)
+    assert (late.start_utc, late.end_utc) == (T + 5 * HOUR, T + 12 * HOUR)
+    assert early.finding_id == whole.finding_id  # it began as that did
+    assert (early.judgement, late.judgement) == (SAID, SAID)
+
+
+async def test_the_same_told_twice_is_kept_once(anomalies) -> None:
+    """As of a register that was reset twice within a quarter-hour."""
+    twice = [finding(0, 1, rule=Rule.REGISTER), finding(0, 1, rule=Rule.REGISTER)]
+
+    assert await anomalies.replace(["s.main"], WEEK, twice) == Kept(new=1, again=0, gone=0)
+    assert await anomalies.replace(["s.main"], WEEK, twice) == Kept(new=0, again=1, gone=0)
+
+
+async def test_an_id_that_is_still_in_use_is_given_to_no_other(anomalies) -> None:
+    """What began at 5 grew back to 0, and now falls apart into what began at 0 and at 8."""
+    first = finding(5, 9)
+    await anomalies.replace(["s.main"], WEEK, [first])
+    await anomalies.judge(first.finding_id, SAID)
+    await anomalies.replace(["s.main"], WEEK, [finding(7, 9)])  # judged, it begins later
+
+    kept = await anomalies.replace(["s.main"], WEEK, [finding(5, 6), finding(7, 9)])
+    await anomalies.replace(["s.main"], Period(T + 5 * HOUR, T + 6 * HOUR), [finding(5, 6)])
+
+    assert kept == Kept(new=1, again=1, gone=0)
+    late, early = (await anomalies.findings(Wanted())).findings
+    assert (late.finding_id, late.judgement) == (first.finding_id, SAID)
+    assert (early.start_utc, early.judgement.state) == (T + 5 * HOUR, State.OPEN)
+
+
+async def test_two_that_look_at_once_find_it_once(anomalies) -> None:
+    there = [finding(0, 3), finding(10, 12)]
+
+    looks = [anomalies.replace(["s.main"], WEEK, there) for _ in range(4)]
+    kept = await asyncio.gather(*looks)
+
+    assert sorted(each.new for each in kept) == [0, 0, 0, 2]
+    assert len(await ids(anomalies)) == 2
+
+
+async def test_what_is_said_during_a_look_is_not_lost(anomalies) -> None:
+    one = finding(0, 3)
+    await anomalies.replace(["s.main"], WEEK, [one])
+
+    looks = [anomalies.replace(["s.main"], WEEK, [one]) for _ in range(5)]
+    await asyncio.gather(*looks[:3], anomalies.judge(one.finding_id, SAID), *looks[3:])
+
+    assert (await anomalies.finding(one.finding_id)).judgement == SAID
+
+
+async def test_scores_are_kept_by_two_at_once(anomalies) -> None:
+    hours = scores(0, 0.5, 0.25)
+
+    await asyncio.gather(*(anomalies.keep_scores("s.main", hours) for _ in range(4)))
+
+    assert_frame_equal(await anomalies.scores("s.main", WEEK), hours)
 
 
 async def test_lists_are_filtered_and_begin_with_the_latest(anomalies) -> None:

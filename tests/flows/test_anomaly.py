@@ -316,6 +316,15 @@ def test_by_default_the_last_week_until_an_hour_ago_is_judged() -> None:
     assert flow.span_of(T, T + timedelta(minutes=1), now) == Period(T, T + HOUR)
 
 
+def test_hours_that_have_not_ended_are_not_judged() -> None:
+    now = datetime(2026, 5, 1, 1, 30, tzinfo=UTC)
+
+    assert flow.span_of(now - DAY, now + DAY, now).end == datetime(2026, 5, 1, 1, tzinfo=UTC)
+    for start, end in ((now, None), (now, now + DAY), (now + DAY, now + 2 * DAY)):
+        with pytest.raises(InputError, match="no hour has ended yet"):
+            flow.span_of(start, end, now)
+
+
 @pytest.mark.parametrize(
     ("params", "named"),
     [

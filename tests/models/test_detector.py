@@ -116,3 +116,12 @@ def test_the_span_may_be_of_any_length() -> None:
 
     assert judged is not None
     assert judged.scores.select(pl.len()).item() == 1
+
+
+@pytest.mark.parametrize("kw", [0.0, -5.0])
+def test_a_meter_that_never_counts_anything_has_no_model(kw) -> None:
+    judged = judge(watched(np.full((WEEKS + 1) * 7 * 24, kw)), SPAN, per_month=1.0)
+
+    assert judged is not None
+    assert not judged.by_model
+    assert judged.scores["score"].null_count() == judged.scores.height

@@ -92,3 +92,46 @@ def test_it_can_be_asked_for_where_there_is_a_long_history_too() -> None:
     assert with_others.model is ModelName.GLOBAL
     assert alone.basis is Basis.NAIVE
     assert "too few other series" in str(alone.reason)
+
+
+def test_donors_of_whom_nothing_is_known_at_such_an_hour_are_none() -> None:
+    """The last hour of each day is never told, and that alone is asked for."""
+    gaps = np.where(np.arange(DAYS * 24) % 24 == 23, np.nan, np.tile(week(5.0), DAYS // 7))
+    others = [Donor(history=rows(gaps).fill_nan(None), timezone="UTC")] * 4
+    asked = Ask(horizon=timedelta(hours=1), grain=Grain.HOUR, timezone="UTC")
+
+    outlook = forecast(rows([7.0] * 72, T + DAYS * DAY), asked, donors=others)
+
+    assert outlook.basis is Basis.INSUFFICIENT
+
+
+def test_a_donor_before_it_was_at_work_does_not_count() -> None:
+    """Else what came later would be ten thousand million times its level."""
+    begun = np.tile(week(5.0), DAYS // 7)
+    begun[: DAYS * 18] = 1e-9
+    others = [*donors(3), Donor(history=rows(begun), timezone="UTC")]
+
+    outlook = forecast(rows(week(500.0)[:72], T + DAYS * DAY), YOUNG, donors=others)
+
+    assert outlook.parameters["off_by_level"]["7d"]["global"] < 1
+
+
+def test_what_donors_did_after_the_origin_is_not_read() -> None:
+    young = rows(week(500.0)[:72], T + (DAYS - 7) * DAY)
+    known = donors(3)
+    later = [
+        Donor(
+            history=each.history.with_columns(
+                value=pl.when(pl.col("start_utc") < T + (DAYS - 4) * DAY)
+                .then("value")
+                .otherwise(7 * pl.col("value"))
+            ),
+            timezone="UTC",
+        )
+        for each in known
+    ]
+
+    one, other = (forecast(young, YOUNG, donors=each) for each in (known, later))
+
+    assert one.model is ModelName.GLOBAL
+    assert_frame_equal(one.rows, other.rows, check_exact=True)

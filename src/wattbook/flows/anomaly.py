@@ -16,7 +16,7 @@ from wattbook.core.anomaly.finding import Finding
 from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES, Watched
 from wattbook.core.anomaly.verdict import Judged, Meter, Signed
 from wattbook.core.entities import MeterKind, MeterRole, Site
-from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import rollup as rolling
 from wattbook.ports.anomalies import Anomalies
@@ -101,10 +101,22 @@ COUNTS: Final = ("meters", "without_readings", "without_model", "new", "again", 
 
 
 def span_of(start: datetime | None, end: datetime | None, now: datetime) -> Period:
-    """Whole hours of UTC: the last seven days until an hour ago where nothing is said."""
-    last = periods.floor(now - LATE, Grain.HOUR) if end is None else end
-    first = last - SPAN if start is None else start
-    return Period(periods.floor(first, Grain.HOUR), periods.ceil(last, Grain.HOUR))
+    """Whole hours of UTC: the last seven days until an hour ago where nothing is said.
+
+    What is to come is no gap: hours that have not ended are left out.
+
+    Raises
+    ------
+    InvalidPeriodError
+        None has ended yet.
+    """
+    ended = periods.floor(now, Grain.HOUR)
+    last = ended - LATE if end is None else min(periods.ceil(end, Grain.HOUR), ended)
+    first = periods.floor(last - SPAN if start is None else start, Grain.HOUR)
+    if last <= first:
+        detail = f"from {first.isoformat()} on no hour has ended yet that could be judged"
+        raise InvalidPeriodError(detail, [Problem("not_yet", detail, field="start")])
+    return Period(first, last)
 
 
 async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) -> Looked:

@@ -120,7 +120,8 @@ def learnt_from(
     """What other series say of one with little history; null where they say nothing better."""
     if ask.model not in LEARNING or not installed("sklearn"):
         return None
-    others = [_donor(each, ask) for each in donors]
+    import_module("sklearn.ensemble")  # what is loaded later is not held to one thread
+    others = [_donor(each, ask, known.start_utc[known.origin]) for each in donors]
     with threadpool_limits(1):
         found = shared.forecast(known, [each for each in others if each is not None], ask.seed)
     if found is None:
@@ -148,10 +149,11 @@ def learnt_from(
     )
 
 
-def _donor(donor: Donor, ask: Ask) -> Series | None:
+def _donor(donor: Donor, ask: Ask, origin: datetime) -> Series | None:
+    """What was known of it at the origin of the young series."""
     try:
         return series.series(
-            donor.history,
+            donor.history.filter(pl.col("start_utc") < origin),
             replace(ask, timezone=donor.timezone),
             holidays=partial(holidays.between, ask.country),
         )

@@ -26,6 +26,9 @@ def isolation(table: Floats, learnt: Bools, seed: int) -> Floats:
 
     judged = np.isfinite(table[:, 0])
     learnt = learnt & judged
+    found = np.full(len(table), np.nan)
+    if not learnt.any():  # a meter that counts nothing has no ratio to what is usual
+        return found
     told = np.isfinite(table[learnt]).any(axis=0)
     filled = table[:, told]
     filled = np.where(np.isfinite(filled), filled, np.nanmedian(filled[learnt], axis=0))
@@ -33,6 +36,5 @@ def isolation(table: Floats, learnt: Bools, seed: int) -> Floats:
         n_estimators=TREES, max_samples=min(SAMPLES, int(learnt.sum())), random_state=seed
     )
     forest.fit(filled[learnt])
-    found = np.full(len(table), np.nan)
     found[judged] = -forest.score_samples(filled[judged])
     return found

@@ -26,6 +26,8 @@ ROWS: Final = 40_000
 TRIED: Final = 200
 """So many origins of all donors together are foretold in full, to know how far off that is."""
 YEAR: Final = 364
+SOME: Final = 20
+"""Below this part of its highest level a donor was not at work: no share of that says anything."""
 TREES: Final[dict[str, Any]] = {
     "loss": "absolute_error",
     "max_iter": 120,
@@ -93,13 +95,18 @@ def repeated(series: Series, origins: Ints, horizon: int, back: int) -> Floats:
 
 
 def _origins(donor: Series, young: Series, back: int) -> Ints:
-    """Days of the donor's last year from which as much is known as of the young series."""
+    """Days of the donor's last year from which as much is known as of the young series.
+
+    From each of them something is known of what came, too.
+    """
     day = donor.per_day
     last = donor.origin - young.horizon
     first = max(back * day, last - YEAR * day)
     origins = np.arange(last, first - 1, -day, dtype=np.int64)
     level = _level(donor, origins, back)
-    return origins[level > 0]
+    count = np.concatenate([[0], np.cumsum(np.isfinite(donor.values))])
+    came = count[origins + young.horizon] > count[origins]
+    return origins[came & (level > np.max(level, initial=0.0) / SOME)]
 
 
 def _level(series: Series, origins: Ints, back: int) -> Floats:

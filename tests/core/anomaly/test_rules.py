@@ -353,3 +353,13 @@ def test_another_time_or_order_finds_the_same(hours, seed, shuffled) -> None:
     assert [
         (each.rule, each.start_utc + hours * HOUR, each.at_stake_kwh, each.cause) for each in first
     ] == [(each.rule, each.start_utc, each.at_stake_kwh, each.cause) for each in second]
+
+
+def test_of_a_meter_that_tells_once_a_day_no_reading_is_no_share_of_them() -> None:
+    kw = np.full(20 * 24, 100.0)
+    kw[15 * 24 : 16 * 24] = np.nan
+    daily = replace(watched(kw), expected_interval_s=86_400)
+
+    (gap,) = found(daily, T + 14 * DAY, 6)
+
+    assert gap.cause.startswith("No reading came for 24 hours.")

@@ -85,6 +85,7 @@ def test_severity_is_how_long_the_meter_takes_to_count_what_is_at_stake() -> Non
     assert severity(Category.OPERATIONAL, 99.0, 100.0) is Severity.LOW
     assert severity(Category.OPERATIONAL, -100.0, 100.0) is Severity.MEDIUM
     assert severity(Category.OPERATIONAL, 1200.0, 100.0) is Severity.HIGH
+    assert severity(Category.OPERATIONAL, 1e40, 1e-3) is Severity.HIGH  # of a broken meter
     assert severity(Category.POSSIBLE_MISREPORT, 1.0, 100.0) is Severity.MEDIUM
     assert severity(Category.METER_FAULT, None, 100.0) is Severity.MEDIUM
 

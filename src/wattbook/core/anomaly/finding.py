@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -187,8 +187,13 @@ def finding_id(meter_id: str, rule: Rule, start_utc: datetime) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:ID_LETTERS]
 
 
-HALF_A_DAY: Final = timedelta(hours=12)
-AN_HOUR: Final = timedelta(hours=1)
+def another_id(taken: str) -> str:
+    """The same other id for one that is taken."""
+    return hashlib.sha256(taken.encode()).hexdigest()[:ID_LETTERS]
+
+
+HALF_A_DAY_H: Final = 12
+AN_HOUR_H: Final = 1
 
 
 def severity(category: Category, at_stake_kwh: float | None, usual_kw: float | None) -> Severity:
@@ -202,8 +207,8 @@ def severity(category: Category, at_stake_kwh: float | None, usual_kw: float | N
     """
     if at_stake_kwh is None or not usual_kw:
         return Severity.MEDIUM
-    worth = AN_HOUR * (abs(at_stake_kwh) / abs(usual_kw))
-    if worth >= HALF_A_DAY:
+    worth_h = abs(at_stake_kwh) / abs(usual_kw)
+    if worth_h >= HALF_A_DAY_H:
         return Severity.HIGH
-    low = worth < AN_HOUR and category is not Category.POSSIBLE_MISREPORT
+    low = worth_h < AN_HOUR_H and category is not Category.POSSIBLE_MISREPORT
     return Severity.LOW if low else Severity.MEDIUM

@@ -60,7 +60,9 @@ class Teller:
         covered = float(self.hours.coverage[begin:end].mean())
         at_stake = self._stake(begin, end)
         known = covered > rules.THIN  # a register tells afterwards what it counted meanwhile
-        silent = "No reading came" if not heard else f"Only {percent(heard)} % of the readings came"
+        silent = "No reading came"
+        if 0 < heard < 1:
+            silent = f"Only {percent(heard)} % of the readings came"
         cause = f"{silent} for {lasting(end - begin)}."
         if known:
             counted_kwh = float(np.nansum(self.hours.energy_kwh[begin:end]))

@@ -1,6 +1,7 @@
 """Findings, what people said of them, and the scores of hours, in SQLite or PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -9,10 +10,12 @@ import polars as pl
 from sqlalchemy import (
     ColumnElement,
     RowMapping,
+    Table,
     and_,
     delete,
     insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -27,6 +30,7 @@ from wattbook.core.anomaly.finding import (
     Rule,
     Severity,
     State,
+    another_id,
 )
 from wattbook.core.anomaly.verdict import SCORES
 from wattbook.core.errors import Problem, UnknownEntityError
@@ -63,6 +67,16 @@ class SqlAnomalies:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @asynccontextmanager
+    async def _alone(self, table: Table) -> AsyncIterator[AsyncConnection]:
+        """A transaction that finds the same when it writes: no other writes to the table."""
+        with reached(self._engine.url):
+            async with self._engine.execution_options(**ALONE).begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    lock = text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+                    await connection.execute(lock)
+                yield connection
+
     async def replace(
         self,
         meter_ids: Sequence[str],
@@ -72,29 +86,27 @@ class SqlAnomalies:
         known_from: datetime | None = None,
     ) -> Kept:
         """Put what was found at these meters in the place of what was found there before."""
-        with reached(self._engine.url):
-            async with self._engine.execution_options(**ALONE).begin() as connection:
-                before = await _overlapping(connection, meter_ids, _hull(period, found))
-                merged = _merged(before, found)
-                still = {each.finding_id for each in merged}
-                known = {each.finding_id for each in before}
-                gone = [
-                    each.finding_id
-                    for each in before
-                    if each.finding_id not in still
-                    and each.judgement.state is State.OPEN
-                    and each.end_utc > period.start
-                    and each.start_utc < period.end
-                    and (known_from is None or each.start_utc >= known_from)
-                ]
-                stale = [*gone, *(still & known)]
-                for begin in range(0, len(stale), AT_ONCE):
-                    some = stale[begin : begin + AT_ONCE]
-                    await connection.execute(
-                        delete(anomalies).where(anomalies.c.finding_id.in_(some))
-                    )
-                if merged:
-                    await connection.execute(insert(anomalies), [_row(each) for each in merged])
+        async with self._alone(anomalies) as connection:
+            before = await _overlapping(connection, meter_ids, _hull(period, found))
+            taken = await _known(connection, [each.finding_id for each in found])
+            merged = _merged(before, found, {each.finding_id for each in before} | taken)
+            still = {each.finding_id for each in merged}
+            known = {each.finding_id for each in before}
+            gone = [
+                each.finding_id
+                for each in before
+                if each.finding_id not in still
+                and each.judgement.state is State.OPEN
+                and each.end_utc > period.start
+                and each.start_utc < period.end
+                and (known_from is None or each.start_utc >= known_from)
+            ]
+            stale = [*gone, *(still & known)]
+            for begin in range(0, len(stale), AT_ONCE):
+                some = stale[begin : begin + AT_ONCE]
+                await connection.execute(delete(anomalies).where(anomalies.c.finding_id.in_(some)))
+            if merged:
+                await connection.execute(insert(anomalies), [_row(each) for each in merged])
         return Kept(new=len(still - known), again=len(still & known), gone=len(gone))
 
     async def finding(self, finding_id: str) -> Finding:
@@ -125,11 +137,10 @@ class SqlAnomalies:
     async def judge(self, finding_id: str, judgement: Judgement) -> Finding:
         """Say something of a finding; UnknownEntityError if there is none."""
         said = _judgement_row(judgement)
-        with reached(self._engine.url):
-            async with self._engine.execution_options(**ALONE).begin() as connection:
-                found = await _one(connection, finding_id)
-                which = anomalies.c.finding_id == finding_id
-                await connection.execute(update(anomalies).where(which).values(said))
+        async with self._alone(anomalies) as connection:
+            found = await _one(connection, finding_id)
+            which = anomalies.c.finding_id == finding_id
+            await connection.execute(update(anomalies).where(which).values(said))
         return replace(found, judgement=judgement)
 
     async def keep_scores(self, meter_id: str, scores: pl.DataFrame) -> None:
@@ -138,15 +149,12 @@ class SqlAnomalies:
             return
         days = scores.select(pl.col("start_utc").dt.date().unique().sort()).to_series().to_list()
         which = and_(anomaly_scores.c.meter_id == meter_id, anomaly_scores.c.day.in_(days))
-        with reached(self._engine.url):
-            async with self._engine.execution_options(**ALONE).begin() as connection:
-                known = (await connection.execute(select(anomaly_scores).where(which))).mappings()
-                before = {row["day"]: row for row in known}
-                await connection.execute(delete(anomaly_scores).where(which))
-                rows = [
-                    _day_row(meter_id, day, rows, before.get(day)) for day, rows in _days(scores)
-                ]
-                await connection.execute(insert(anomaly_scores), rows)
+        async with self._alone(anomaly_scores) as connection:
+            known = (await connection.execute(select(anomaly_scores).where(which))).mappings()
+            before = {row["day"]: row for row in known}
+            await connection.execute(delete(anomaly_scores).where(which))
+            rows = [_day_row(meter_id, day, rows, before.get(day)) for day, rows in _days(scores)]
+            await connection.execute(insert(anomaly_scores), rows)
 
     async def scores(self, meter_id: str, period: Period) -> pl.DataFrame:
         """The scores of a meter, sorted by start; only hours that are kept."""
@@ -237,25 +245,51 @@ async def _overlapping(
     return sorted(found, key=lambda each: (each.start_utc, each.finding_id))
 
 
-def _merged(before: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
+async def _known(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that findings have."""
+    known: set[str] = set()
+    for begin in range(0, len(ids), AT_ONCE):
+        some = anomalies.c.finding_id.in_(ids[begin : begin + AT_ONCE])
+        known |= set(await connection.scalars(select(anomalies.c.finding_id).where(some)))
+    return known
+
+
+def _merged(
+    before: Sequence[Finding], found: Sequence[Finding], taken: Container[str]
+) -> list[Finding]:
     """What was found, under the ids and with the judgements of what it was found as before.
 
-    What was judged is taken first: it outlives what is merely there.
+    What was judged is taken first: it outlives what is merely there. Of what fell apart all parts
+    keep what was said of it, and the one that shares most with it keeps the id. `taken` are ids
+    of findings, which no other may have.
     """
+    found = list({each.finding_id: each for each in reversed(found)}.values())[::-1]
     first = sorted(before, key=lambda each: each.judgement.state is State.OPEN)
-    merged: dict[str, Finding] = {}
-    for each in found:
+    ids: dict[int, str] = {}
+    for old in first:
+        parts = [at for at, each in enumerate(found) if at not in ids and old.overlaps(each)]
+        if parts:
+            ids[max(parts, key=lambda at: _alike(old, found[at]))] = old.finding_id
+    merged = []
+    for at, each in enumerate(found):
+        kept = replace(each, finding_id=ids.get(at) or _free(each.finding_id, taken))
         same = next((old for old in first if old.overlaps(each)), None)
-        kept = each
         if same is not None:
-            kept = replace(
-                each,
-                finding_id=same.finding_id,
-                found_utc=same.found_utc,
-                judgement=same.judgement,
-            )
-        merged.setdefault(kept.finding_id, kept)
-    return list(merged.values())
+            kept = replace(kept, found_utc=same.found_utc, judgement=same.judgement)
+        merged.append(kept)
+    return merged
+
+
+def _alike(old: Finding, new: Finding) -> tuple[bool, timedelta]:
+    both = min(old.end_utc, new.end_utc) - max(old.start_utc, new.start_utc)
+    return old.finding_id == new.finding_id, both
+
+
+def _free(made: str, taken: Container[str]) -> str:
+    """The id, or another where a finding that began elsewhere by now still has it."""
+    while made in taken:
+        made = another_id(made)
+    return made
 
 
 async def _one(connection: AsyncConnection, finding_id: str) -> Finding:
