@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -99,6 +99,28 @@ async def test_what_is_found_is_kept_once_however_often_it_is_looked_for(ports) 
     assert gap.start_utc == SPAN.start + 30 * HOUR
     assert gap.energy_at_stake_kwh == pytest.approx(-400, rel=0.02)
     assert steps == [(1, 1)]
+
+
+@pytest.mark.slow
+async def test_a_site_at_which_something_breaks_does_not_keep_the_others_from_being_judged(
+    ports,
+) -> None:
+    class Breaking(Here):
+        async def judge(self, watched, span, **more):
+            if watched.site_id == "oslo-1":
+                raise RuntimeError("ValueError: broken")
+            return await super().judge(watched, span, **more)
+
+    hours = load()
+    hours[HISTORY + 30] = None
+    for site_id in ("oslo-1", "oslo-2"):
+        await ports.world.add(site_id)
+        await draw(ports.world, f"{site_id}.main", T, hours)
+
+    with pytest.raises(RuntimeError, match="oslo-1: ValueError: broken"):
+        await flow.look(asked(), ports=replace(ports, detector=Breaking()))
+
+    assert [each.site_id for each in await all_of(ports)] == ["oslo-2"]
 
 
 @pytest.mark.slow

@@ -128,6 +128,8 @@ async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) 
     ------
     UnknownEntityError
         There is no such site or meter.
+    RuntimeError
+        What broke at one site or more, when all the others were judged.
     """
     meters = await _meters(asked, ports.registry)
     sites = meters["site_id"].unique().sort().to_list()
@@ -140,8 +142,14 @@ async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) 
         if progress is not None:
             progress(done, total)
 
+    broken: list[str] = []
     for site_id in sites:
-        looked += await _look_at(site_id, meters.filter(site_id=site_id), asked, step, ports)
+        try:
+            looked += await _look_at(site_id, meters.filter(site_id=site_id), asked, step, ports)
+        except RuntimeError as error:  # so tells the process that computes what broke there
+            broken.append(f"{site_id}: {error}")
+    if broken:
+        raise RuntimeError("; ".join(broken))
     return looked
 
 

@@ -305,7 +305,9 @@ async def prices_of(
 
 
 async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]:
-    """The histories of the largest sites that have no meter of `of`."""
+    """The histories of the largest sites that have no meter of `of`; a hash rate is like no load."""
+    if of.quantity is not Quantity.LOAD:
+        return []
     mains = (await ports.registry.meters()).filter(role=str(MeterRole.MAIN))
     others = mains.join(of.meters.select("site_id").unique(), on="site_id", how="anti")
     sizes = others.group_by("site_id").agg(pl.col("capacity_kw").max())

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from wattbook.core.carbon import NONE, REPORTED
+from wattbook.core.entities import Site
 from wattbook.core.periods import zone
 from wattbook.core.report import METHODS, VERSIONS, Report
 from wattbook.core.text import BLANK, THIN, clock, lasting, number
@@ -100,7 +101,7 @@ def numbered(report: Report) -> Numbering:
     )
     for row in known.iter_rows(named=True):
         figures = ", ".join(
-            f"{technology} {number(value, 1)}"
+            f"{technology} {number(value, 3)}"
             for technology, value in zip(row["technology"], row["g_per_kwh"], strict=True)
         )
         where = "" if row["zone"] == "*" else f" for {row['zone']} from {row['valid_from']}"
@@ -110,7 +111,7 @@ def numbered(report: Report) -> Numbering:
         factors.append(len(sources))
     prices = []
     if report.costs.height:
-        sources.append(f"Prices of {zones}, or the tariffs of the sites, as registered.")
+        sources.append(_priced_by(scope.sites, zones))
         prices.append(len(sources))
     return Numbering(
         sources=sources,
@@ -118,6 +119,15 @@ def numbered(report: Report) -> Numbering:
         emissions=_said([1, *conditions, *factors]),
         cost=_said([1, *prices]),
     )
+
+
+def _priced_by(sites: Sequence[Site], zones: str) -> str:
+    """Where the prices of the sites come from."""
+    billed = [site.id for site in sites if site.tariffs]
+    if not billed:
+        return f"Prices of {zones}, as ingested."
+    said = f"Tariffs of {', '.join(billed)}, as registered, where indexed with prices of {zones}."
+    return said if len(billed) == len(sites) else f"{said} Of the others: prices of {zones}."
 
 
 def quality(report: Report) -> Sequence[Block]:
