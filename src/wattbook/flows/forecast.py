@@ -305,7 +305,7 @@ async def prices_of(
 
 
 async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]:
-    """The histories of the largest sites that have no meter of `of`; a hash rate is like no load."""
+    """The histories of the largest sites without a meter of `of`; a hash rate is like no load."""
     if of.quantity is not Quantity.LOAD:
         return []
     mains = (await ports.registry.meters()).filter(role=str(MeterRole.MAIN))
