@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 import polars as pl
 from pydantic import (
@@ -197,6 +197,21 @@ class Retrain(Params):
         if self.entity_id is None and self != Retrain.model_construct():
             raise ValueError("without entity_id all series are forecast as they were asked for")
         return self
+
+
+OfSeries = TypeVar("OfSeries", Forecast, Retrain)
+
+
+def series(kind: type[OfSeries], asked: Asked) -> OfSeries:
+    """The parameters of a job about the series of an entity that is asked for."""
+    return kind(
+        entity_id=asked.entity_id,
+        quantity=asked.quantity,
+        grain=asked.grain,
+        model=asked.model,
+        quantiles=asked.quantiles,
+        seed=asked.seed,
+    )
 
 
 class DetectAnomalies(Params):
@@ -592,14 +607,7 @@ def _retrained(
 
 def _retraining(wanted: Asked) -> Child:
     """The part of a `retrain` that forecasts one series."""
-    told = Retrain(
-        entity_id=wanted.entity_id,
-        quantity=wanted.quantity,
-        grain=wanted.grain,
-        model=wanted.model,
-        quantiles=wanted.quantiles,
-        seed=wanted.seed,
-    )
+    told = series(Retrain, wanted)
     return Child(
         params=told.model_dump(mode="json"), progress=Progress(0, forecast.STEPS, MODELLING)
     )

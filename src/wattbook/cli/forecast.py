@@ -76,7 +76,7 @@ def run(
             days = timedelta(days=runtime.settings.forecast_days)
             await flow.check(asked, days, ports=runtime)  # told at once, and not by a job
             found = None
-        return _telling(asked), found, reach
+        return duties.series(duties.Forecast, asked), found, reach
 
     told, found, reach = door.run(look)
     run_id = found.run_id if found is not None else _made(told)
@@ -119,18 +119,6 @@ def backtest(entity: str | None, grain: str, model: str) -> None:
 
     for each in door.run(made):
         _leaderboard(each)
-
-
-def _telling(asked: Asked) -> duties.Forecast:
-    return duties.Forecast(
-        entity_id=asked.entity_id,
-        quantity=asked.quantity,
-        grain=asked.grain,
-        model=asked.model,
-        quantiles=asked.quantiles,
-        seed=asked.seed,
-        input=None,
-    )
 
 
 def _made(told: duties.Forecast) -> str:

@@ -20,12 +20,10 @@ from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import rollup as rolling
 from wattbook.ports.anomalies import Anomalies
-from wattbook.ports.clock import Clock
 from wattbook.ports.detector import Detector
-from wattbook.ports.grid import GridStore
-from wattbook.ports.readings import ReadingStore
+from wattbook.ports.figures import FigurePorts
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import Rollups, RollupStore
+from wattbook.ports.rollups import Rollups
 
 HISTORY: Final = timedelta(days=90)
 """So much before the span is learnt from."""
@@ -43,23 +41,13 @@ Progress = Callable[[int, int], None]
 """Takes how many meters are done, and of how many."""
 
 
-class Ports(Protocol):
+class Ports(FigurePorts, Protocol):
     """What a look for anomalies touches."""
 
-    @property
-    def registry(self) -> Registry: ...
-    @property
-    def readings(self) -> ReadingStore: ...
-    @property
-    def rollups(self) -> RollupStore: ...
-    @property
-    def grid(self) -> GridStore: ...
     @property
     def anomalies(self) -> Anomalies: ...
     @property
     def detector(self) -> Detector: ...
-    @property
-    def clock(self) -> Clock: ...
     @property
     def machines(self) -> pl.DataFrame: ...
 

@@ -33,12 +33,11 @@ from wattbook.ports import forecaster
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
+from wattbook.ports.figures import FigurePorts
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts, Run
-from wattbook.ports.grid import GridStore
-from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import Rollups, RollupStore
+from wattbook.ports.rollups import Rollups
 
 NETWORK: Final = "network"
 EFFICIENCY_OVER: Final = timedelta(days=28)
@@ -59,23 +58,13 @@ OF_ENTITY: Final = dict.fromkeys(("start_utc", "value"), "entity_id")
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
-class Sources(Protocol):
+class Sources(FigurePorts, Protocol):
     """What a history is read from."""
 
-    @property
-    def registry(self) -> Registry: ...
-    @property
-    def readings(self) -> ReadingStore: ...
-    @property
-    def rollups(self) -> RollupStore: ...
-    @property
-    def grid(self) -> GridStore: ...
     @property
     def anomalies(self) -> Anomalies: ...
     @property
     def calendar(self) -> Calendar: ...
-    @property
-    def clock(self) -> Clock: ...
 
 
 class Ports(Sources, Protocol):

@@ -35,12 +35,10 @@ from wattbook.flows.entities import Found
 from wattbook.flows.metrics import Series
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
-from wattbook.ports.clock import Clock
-from wattbook.ports.grid import GridStore
+from wattbook.ports.figures import FigurePorts
 from wattbook.ports.readings import ReadingStore
-from wattbook.ports.registry import Registry
 from wattbook.ports.reports import Filed, Render, Reports
-from wattbook.ports.rollups import Rollups, RollupStore
+from wattbook.ports.rollups import Rollups
 
 Progress = Callable[[int, int, str], None]
 """Takes steps done, steps in all, and what comes next: a site, then a format."""
@@ -50,23 +48,13 @@ READINGS_AT_ONCE: Final = 500_000
 REJECTS: Final = keeping.BY_NAME["rejects"]
 
 
-class Ports(Protocol):
+class Ports(FigurePorts, Protocol):
     """What a report is read from."""
 
-    @property
-    def registry(self) -> Registry: ...
-    @property
-    def readings(self) -> ReadingStore: ...
-    @property
-    def rollups(self) -> RollupStore: ...
-    @property
-    def grid(self) -> GridStore: ...
     @property
     def archive(self) -> Archive: ...
     @property
     def calendar(self) -> Calendar: ...
-    @property
-    def clock(self) -> Clock: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,15 +193,11 @@ class Cleaner:
         mine: Sequence[Tombstone],
     ) -> None:
         """Plan a kind whose rows are about sites: what is not about one alone any hold keeps."""
-        until = self.order.now - timedelta(days=days)
-        tally = await store.tally(kind, _everybody(until))
-        have = [stone.owner for stone in mine if stone.kind is kind]
+        until, tally = await self._standing(store, kind, days, mine)
         of_site = pl.col("owner").str.starts_with(OF_SITE)
-        owners = (
-            tally.filter(~pl.col("owner").is_in(have))
-            .select("owner", site_id=pl.when(of_site).then(pl.col("owner").str.slice(len(OF_SITE))))
-            .unique()
-        )
+        owners = tally.select(
+            "owner", site_id=pl.when(of_site).then(pl.col("owner").str.slice(len(OF_SITE)))
+        ).unique()
         if self.order.site_id is not None:
             owners = owners.filter(site_id=self.order.site_id)
         free = _free_of(holds, owners)
@@ -222,16 +218,22 @@ class Cleaner:
         mine: Sequence[Tombstone],
     ) -> None:
         """Plan a kind whose rows belong to no one site: a hold on any of them keeps all."""
-        until = self.order.now - timedelta(days=days)
-        tally = await store.tally(kind, _everybody(until))
-        have = [stone.owner for stone in mine if stone.kind is kind]
-        tally = tally.filter(~pl.col("owner").is_in(have))
+        until, tally = await self._standing(store, kind, days, mine)
         if tally.height and holds:
             self._refuse(plan, kind, None, "hold", _any_hold(holds), tally["owner"].n_unique())
             return
         owners = tally.select("owner", site_id=pl.lit(None, dtype=pl.String)).unique()
         lines = owners.with_columns(until_utc=pl.lit(until, dtype=frames.UTC))
         self._add(plan, kind, lines, tally)
+
+    async def _standing(
+        self, store: Retention, kind: Kind, days: int, mine: Sequence[Tombstone]
+    ) -> tuple[datetime, pl.DataFrame]:
+        """The line of a kind, and how much before it has no tombstone of this order yet."""
+        until = self.order.now - timedelta(days=days)
+        tally = await store.tally(kind, _everybody(until))
+        have = [stone.owner for stone in mine if stone.kind is kind]
+        return until, tally.filter(~pl.col("owner").is_in(have))
 
     def _add(self, plan: _Plan, kind: Kind, lines: pl.DataFrame, tally: pl.DataFrame) -> None:
         plan.lines[kind] = lines

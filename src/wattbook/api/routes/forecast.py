@@ -388,15 +388,7 @@ async def _found(
         raise UnknownEntityError(detail, [Problem("unknown_run", detail, field="as_of")])
     days = timedelta(days=runtime.settings.forecast_days)
     await flow.check(asked, days, ports=runtime)
-    told = duties.Forecast(
-        entity_id=asked.entity_id,
-        quantity=asked.quantity,
-        grain=asked.grain,
-        model=asked.model,
-        quantiles=asked.quantiles,
-        seed=asked.seed,
-        input=None,
-    ).model_dump(mode="json")
+    told = duties.series(duties.Forecast, asked).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), wait, runtime)
     return await _made(job, runtime) if job.state.ended else job
 
