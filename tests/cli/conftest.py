@@ -10,7 +10,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from wattbook.cli.commands import app
+from wattbook.cli.main import app
 
 Run = Callable[..., Any]
 

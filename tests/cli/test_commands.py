@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 import typer
 
-from wattbook.cli import commands, demo, exits, show
+from wattbook.cli import demo, exits, main, show
+from wattbook.cli.commands import options
 from wattbook.core import errors
 from wattbook.core.entities import MeterKind
 from wattbook.core.errors import WattbookError
@@ -33,15 +34,15 @@ def test_every_command_says_what_it_does(run, words):
 
 
 def test_the_commands_are_those_that_are_tested():
-    group = typer.main.get_command(commands.app)
+    group = typer.main.get_command(main.app)
     assert set(group.commands) == {words[0] for words in COMMANDS}  # type: ignore[attr-defined]
 
 
 def test_choices_are_those_of_the_core():
-    assert get_args(commands.GrainName) == tuple(map(str, Grain))
-    assert get_args(commands.LabelName) == tuple(map(str, IntervalLabel))
-    assert set(get_args(commands.KindName)) == set(map(str, MeterKind))
-    assert get_args(commands.StateName) == tuple(map(str, JobState))
+    assert get_args(options.GrainName) == tuple(map(str, Grain))
+    assert get_args(options.LabelName) == tuple(map(str, IntervalLabel))
+    assert set(get_args(options.KindName)) == set(map(str, MeterKind))
+    assert get_args(options.StateName) == tuple(map(str, JobState))
 
 
 @pytest.mark.parametrize(

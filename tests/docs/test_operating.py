@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from typer.main import get_command
 
-from wattbook.cli.commands import app
+from wattbook.cli.main import app
 from wattbook.core.text import THIN
 
 ROOT = Path(__file__).parents[2]

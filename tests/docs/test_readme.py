@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.main import get_command
 
-from wattbook.cli.commands import app
+from wattbook.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

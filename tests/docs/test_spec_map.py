@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from wattbook.api.app import create_app
-from wattbook.cli.commands import app as commands
+from wattbook.cli.main import app as commands
 from wattbook.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,9 @@
 """The way in: `wattbook …`."""
 
-from wattbook.cli.commands import app
+from wattbook.cli.commands import analytics, data, jobs, service, sites
+from wattbook.cli.commands.app import app
+
+__all__ = ["analytics", "app", "data", "jobs", "main", "service", "sites"]
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Every command: its options, and the one call behind it. Quick to import."""

@@ -1,0 +1,218 @@
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
+
+# ruff: noqa: FBT002 -- Typer makes flags of booleans
+"""Commands that answer with figures."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wattbook.cli.commands.app import app
+from wattbook.cli.commands.options import AsCsv, AsJson, AsOf, From, GrainName, GrainOption, To
+
+
+@app.command()
+def metrics(
+    begin: From,
+    end: To = None,
+    site: Annotated[str | None, typer.Argument(metavar="SITE", show_default=False)] = None,
+    network: Annotated[bool, typer.Option("--network", help="All sites together.")] = False,
+    by: Annotated[
+        Literal["zone", "operator", "none"], typer.Option(help="Split of the network.")
+    ] = "none",
+    grain: GrainOption = "day",
+    timezone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Time zone of the network's days.")
+    ] = "UTC",
+    as_of: AsOf = None,
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """Energy, power and hash rate of a site (with its cost) or of the network."""
+    from wattbook.cli import metrics as door
+
+    if (site is None) != network:
+        raise typer.BadParameter("name a SITE or say --network, one of the two")
+    form = door.form(as_json=json, as_csv=csv)
+    if site is None:
+        door.network(by, begin, end, grain, timezone, as_of, form)
+    else:
+        door.site(site, begin, end, grain, as_of, form)
+
+
+@app.command()
+def carbon(
+    entity: Annotated[
+        str, typer.Argument(help="A site, operator:ID or zone:ID.", show_default=False)
+    ],
+    begin: From,
+    end: To = None,
+    grain: GrainOption = "day",
+    factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
+    as_of: AsOf = None,
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """Emissions of a site, an operator or a zone, with the factors behind them."""
+    from wattbook.cli import carbon as door
+    from wattbook.cli.metrics import form
+
+    door.account(entity, begin, end, grain, factors, as_of, form(as_json=json, as_csv=csv))
+
+
+@app.command()
+def cost(
+    site: Annotated[str, typer.Argument(metavar="SITE", show_default=False)],
+    begin: From,
+    end: To = None,
+    grain: Annotated[
+        GrainName, typer.Option(help="Length of a row of --json and --csv.")
+    ] = "month",
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Spread demand and fixed charges over their days.")
+    ] = False,
+    as_of: AsOf = None,
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """Bills of a site: a line for every price, month by month."""
+    from wattbook.cli import cost as door
+    from wattbook.cli.metrics import form
+
+    chosen = form(as_json=json, as_csv=csv)
+    door.account(site, begin, end, grain, as_of, chosen, spread=spread)
+
+
+@app.command()
+def report(
+    entity: Annotated[
+        str, typer.Argument(help="A site, operator:ID or zone:ID.", show_default=False)
+    ],
+    begin: From,
+    end: To = None,
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="[pdf|html|json|csv|zip]",
+            help="May be said again; that of --out, or pdf, if left out.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write it; a name made of SITE and days, in this folder, if left out.",
+        ),
+    ] = None,
+    factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
+    as_of: AsOf = None,
+) -> None:
+    """Write a report of a site, an operator or a zone: PDF, HTML, JSON, CSV."""
+    from wattbook.cli import report as door
+
+    if out is not None and len(form or ()) > 1:
+        raise typer.BadParameter("--out names one file; leave it out to write several formats")
+    door.run(entity, begin, end, list(form or ()), out, factors, as_of)
+
+
+ModelOption = Annotated[
+    Literal["auto", "ensemble", "naive", "statistical", "gbm", "global", "prophet"],
+    typer.Option(help="A model by name, or what was best on the past."),
+]
+StepName = Literal["quarter", "hour", "day"]
+
+
+@app.command()
+def forecast(
+    entity: Annotated[
+        str,
+        typer.Argument(
+            help="A site, operator:ID or zone:ID; with --hashrate also network:ID.",
+            show_default=False,
+        ),
+    ],
+    days: Annotated[
+        str, typer.Option(metavar="DAYS", help="How far, at most FORECAST_DAYS; also as 24h.")
+    ] = "7",
+    grain: Annotated[
+        StepName | None,
+        typer.Option(
+            help="Length of a row: hours up to three days, else days.", show_default=False
+        ),
+    ] = None,
+    model: ModelOption = "auto",
+    hashrate: Annotated[
+        bool, typer.Option("--hashrate", help="The hash rate, not the load.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg|png", dir_okay=False, help="Draw it there, too."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make it anew, however new it is.")
+    ] = False,
+    json: AsJson = False,
+    csv: AsCsv = False,
+) -> None:
+    """The load to come, with the range in which it is expected.
+
+    The newest forecast that is kept; one that is older than MODEL_RETRAIN_INTERVAL is made anew.
+    """
+    from wattbook.cli import forecast as door
+    from wattbook.cli.metrics import form
+
+    chosen = form(as_json=json, as_csv=csv)
+    door.run(entity, days, grain, model, plot, chosen, hashrate=hashrate, fresh=fresh)
+
+
+@app.command()
+def backtest(
+    entity: Annotated[
+        str | None,
+        typer.Argument(
+            help="As of forecast; all that was asked for if left out.", show_default=False
+        ),
+    ] = None,
+    grain: Annotated[StepName, typer.Option(help="Length of a step.")] = "hour",
+    model: ModelOption = "auto",
+) -> None:
+    """Try the models on the past, show how each fared, and keep the forecasts."""
+    from wattbook.cli import forecast as door
+
+    door.backtest(entity, grain, model)
+
+
+@app.command()
+def anomalies(
+    site: Annotated[str | None, typer.Option(metavar="ID", help="Of one site.")] = None,
+    meter: Annotated[str | None, typer.Option(metavar="ID", help="Of one meter.")] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="WHEN", help="Those that end after it (UTC)."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="Those that begin before it (UTC).")
+    ] = None,
+    category: Annotated[
+        Literal["meter_fault", "operational", "possible_misreport"] | None,
+        typer.Option(help="What is to be done about it."),
+    ] = None,
+    state: Annotated[
+        Literal["open", "confirmed", "dismissed", "explained"] | None,
+        typer.Option(help="What was said of it."),
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="First look for what is new: seven days, or --from --to.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """What is unusual at the meters: when, which rule found it, what is at stake, and why.
+
+    The latest first. Every day the service looks by itself.
+    """
+    from wattbook.cli import anomalies as door
+
+    door.run(site, meter, begin, end, category, state, limit, look=run, as_json=json)

@@ -1,0 +1,230 @@
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
+# ruff: noqa: PLR0913, PLR0917 -- an option of a command is an argument here
+# ruff: noqa: FBT002 -- Typer makes flags of booleans
+"""Commands that bring readings in, move them and write them out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wattbook.cli.commands.app import app
+from wattbook.cli.commands.options import AsJson, LabelName
+
+
+@app.command()
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            readable=True,
+            show_default=False,
+            help="CSV, NDJSON, JSON or Parquet, also with .gz or .zst; or what export wrote.",
+        ),
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="TARGET=SOURCE",
+            help="A column of ours from one of the file, as power_kw=Global_active_power; "
+            "site.meter:power_kw=GT1 where each meter has a column; A+B joins two with a blank; "
+            "zone='CISO' is constant.",
+        ),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=UNIT", help="Unit of a column in the file, as power_kw=MW."),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="IANA time zone of stamps without offset.")
+    ] = None,
+    interval_label: Annotated[
+        LabelName, typer.Option(help="Which end of an interval the file stamps.")
+    ] = "start",
+    interval: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            max=86_400,
+            help="Length of the file's intervals, where they are local and stamped at their end, "
+            "or with --grid. Default: what the meter registers, or 3600.",
+        ),
+    ] = None,
+    day_first: Annotated[
+        bool, typer.Option("--day-first", help="Read 01/02 as 1 February.")
+    ] = False,
+    midnight_closes_day: Annotated[
+        bool,
+        typer.Option("--midnight-closes-day", help="Read 00:00 as 24:00 of the date beside it."),
+    ] = False,
+    decimal_comma: Annotated[
+        bool, typer.Option("--decimal-comma", help="Read 1,5 as one and a half.")
+    ] = False,
+    meter: Annotated[str | None, typer.Option(metavar="ID", help="The meter of every row.")] = None,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="The file holds conditions of grid zones.")
+    ] = False,
+    atomic: Annotated[
+        bool,
+        typer.Option(
+            "--atomic",
+            help="All of a file or nothing: judge it whole first, and take in no row if one is "
+            "refused. (Stopped halfway, run it again: what is there is not added twice.)",
+        ),
+    ] = False,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="Exit with 0 though rows were refused.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", dir_okay=False, help="Write the refused rows there."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Take in readings from files, of any size, and roll them up.
+
+    A row that cannot be kept is refused with a reason, counted and stored; the others are kept.
+    """
+    from wattbook.cli import ingest as door
+
+    form = door.Form(
+        pairs=tuple(mapping or ()),
+        units=tuple(unit or ()),
+        timezone=timezone,
+        label=interval_label,
+        interval_s=interval,
+        day_first=day_first,
+        midnight_closes_day=midnight_closes_day,
+        decimal_comma=decimal_comma,
+        meter=meter,
+        grid=grid,
+    )
+    refused = door.run(files, form, atomic=atomic, rejects=rejects, as_json=json)
+    if refused and not allow_rejects:
+        raise typer.Exit(1)
+
+
+@app.command()
+def copy(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="The store to read: a folder, postgresql://user:password@host/name, "
+            "or influxdb://host:8086/organization/bucket.",
+        ),
+    ],
+    target: Annotated[
+        str, typer.Option("--to", metavar="URL", help="The store to fill; made where it is not.")
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Only this table, as readings; may be said again. `sites` are one too.",
+        ),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Where the target has rows that the source never had, drop them."
+        ),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Move house: copy everything from one store to another, and verify it.
+
+    A bucket of InfluxDB (the token is INFLUXDB_TOKEN) keeps readings alone; what stays is told.
+
+    Run it again to finish a copy that was stopped, to bring what came in since, or to verify.
+    """
+    from wattbook.cli import copy as door
+
+    if not door.run(source, target, list(only or ()), replace=replace, as_json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            file_okay=False,
+            show_default=False,
+            help="Empty, an earlier export (its files are replaced), or not there yet.",
+        ),
+    ],
+    site: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this site; may be said again. All if left out."),
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="WHEN", help="Date at the site, or instant with offset."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="The first that is out.")
+    ] = None,
+) -> None:
+    """Write what is believed now as Parquet: meter_id=…/month=…/readings.parquet.
+
+    Months are those of UTC. DuckDB, Polars, Spark and `wattbook ingest DIR` read such a folder.
+    """
+    from wattbook.cli import export as door
+
+    door.run(folder, list(site or ()), begin, end)
+
+
+@app.command()
+def pull(
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="Date (UTC) or instant with offset from which to read; else from where the last "
+            "run came to, less INFLUXDB_OVERLAP_S.",
+        ),
+    ] = None,
+    interval_label: Annotated[
+        LabelName | None,
+        typer.Option(
+            help="Which end of an interval the bucket stamps; before INFLUXDB_INTERVAL_LABEL.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the names and the first rows, take in nothing.")
+    ] = False,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="Exit with 0 though rows were refused.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Bring in what is new in INFLUXDB_BUCKET, and roll it up.
+
+    Run it as often as one likes: what is known already is counted as duplicates.
+    """
+    from wattbook.cli import pull as door
+
+    if dry_run:
+        door.look(since, interval_label)
+    elif door.run(since, interval_label, as_json=json) and not allow_rejects:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rollup(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Recompute every meter, not only what changed.")
+    ] = False,
+) -> None:
+    """Bring rollups up to date with the readings."""
+    from wattbook.cli import rollup as door
+
+    door.run(everything=everything)

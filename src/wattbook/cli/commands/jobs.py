@@ -1,0 +1,102 @@
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
+# ruff: noqa: FBT002 -- Typer makes flags of booleans
+"""Commands for background jobs: list, watch, run and cancel them."""
+
+from typing import Annotated
+
+import typer
+
+from wattbook.cli.commands.app import jobs
+from wattbook.cli.commands.options import StateName, Url
+
+JobId = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+
+
+@jobs.command("list")
+def list_jobs(
+    state: Annotated[StateName | None, typer.Option(help="Where a job stands.")] = None,
+    kind: Annotated[str | None, typer.Option(help="What a job does.")] = None,
+    parent: Annotated[str | None, typer.Option(metavar="ID", help="The parts of this job.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 20,
+    url: Url = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """The newest jobs, one to a line."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    found = door.list_all(url, state, kind, parent, limit)
+    if json:
+        show.json(found)
+    else:
+        door.table(found)
+
+
+@jobs.command("show")
+def show_job(job_id: JobId, url: Url = None) -> None:
+    """One job as JSON: progress, attempts, result, error."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    show.json(door.read(url, job_id))
+
+
+@jobs.command("run")
+def run_job(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            show_default=False,
+            help="One of aggregate, process_device, cleanup, report, forecast, retrain,"
+            " detect_anomalies, import_influxdb.",
+        ),
+    ],
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param", metavar="NAME=VALUE", help="What the job is told, as site_id=pecos-1."
+        ),
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(min=-100, max=100, help="At a service: higher goes first.")
+    ] = 0,
+    url: Url = None,
+) -> None:
+    """Do a job here and now, or with --url at a service; wait for its end and show it.
+
+    Exit code 1 if it did not succeed.
+    """
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    told = dict(each.split("=", 1) for each in params or () if "=" in each)
+    if len(told) < len(params or ()):
+        raise typer.BadParameter("--param takes NAME=VALUE, each name once")
+    if url is None:
+        job = door.run_here(kind, told)
+    else:
+        job = door.watch(url, door.submit(url, kind, told, priority)["job_id"])
+    show.json(job)
+    if job["state"] != "succeeded":
+        raise typer.Exit(1)
+
+
+@jobs.command("cancel")
+def cancel_job(job_id: JobId, url: Url = None) -> None:
+    """Stop a job: at once if it waits, within a second if it is at work."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    show.say(f"{job_id}: {door.cancel(url, job_id)['state']}")
+
+
+@jobs.command("watch")
+def watch_job(job_id: JobId, url: Url = None) -> None:
+    """Follow a job with a bar until it ends; exit code 1 if it did not succeed."""
+    from wattbook.cli import jobs as door
+    from wattbook.cli import show
+
+    job = door.watch(url, job_id)
+    show.json(job)
+    if job["state"] != "succeeded":
+        raise typer.Exit(1)

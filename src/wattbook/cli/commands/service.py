@@ -1,0 +1,102 @@
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
+# ruff: noqa: FBT002 -- Typer makes flags of booleans
+"""Commands that run the service, and look after its settings and stores."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from wattbook.cli.commands.app import app
+from wattbook.cli.commands.options import AsJson, Url
+
+Host = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; goes before API_HOST.")
+]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port (0: any free one); before API_PORT.")
+]
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None) -> None:
+    """Serve the HTTP API until Ctrl-C."""
+    from wattbook.cli import serve as door
+
+    door.listen_on(host, port)
+    door.serve()
+
+
+@app.command()
+def demo(
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the table.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Load everything anew.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Load the sample sites, show what they did, and serve them.
+
+    They go to wattbook-data/demo unless DATA_DIR or --data-dir says otherwise.
+    """
+    from wattbook.cli import demo as door
+    from wattbook.cli import serve as server
+
+    server.listen_on(host, port)
+    door.run(fresh=fresh)
+    if not no_serve:
+        server.serve()
+
+
+@app.command()
+def config(
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Every setting: its value (secrets hidden), where it comes from, what it means."""
+    from wattbook.cli import config as door
+
+    door.dump(as_json=json)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the stores to the newest schema; harmless to repeat."""
+    from wattbook.cli import migrate as door
+
+    door.run()
+
+
+@app.command()
+def stats(
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DAY", help="First day (UTC); seven if left out."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="First day that is out; tomorrow.")
+    ] = None,
+    url: Url = None,
+    json: AsJson = False,
+) -> None:
+    """What came in, what waits, how jobs fare and how large the stores are, by day."""
+    from wattbook.cli import show
+    from wattbook.cli import stats as door
+
+    found = door.look(url, begin, end)
+    if json:
+        show.json(found)
+    else:
+        door.tables(found)
+
+
+@app.command()
+def work(
+    slots: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Jobs at once; goes before JOB_SLOTS.")
+    ] = None,
+    queue: Annotated[
+        Literal["io", "cpu"] | None, typer.Option(help="Only this queue; both if left out.")
+    ] = None,
+) -> None:
+    """Work on jobs beside the service, with Celery, until SIGTERM."""
+    from wattbook.cli import work as door
+
+    door.run(slots, queue)

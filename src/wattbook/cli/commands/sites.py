@@ -1,0 +1,150 @@
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
+# ruff: noqa: PLR0913, PLR0917 -- an option of a command is an argument here
+# ruff: noqa: FBT002 -- Typer makes flags of booleans
+"""Commands for sites: list, show, register and hold them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wattbook.cli.commands.app import sites
+from wattbook.cli.commands.options import KindName
+
+
+@sites.callback()
+def all_sites(context: typer.Context) -> None:
+    """List, show, register and hold sites."""
+    if context.invoked_subcommand is None:
+        list_sites()
+
+
+@sites.command("list")
+def list_sites(
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Every site in a line."""
+    from wattbook.cli import sites as door
+
+    door.list_all(as_json=json)
+
+
+@sites.command("show")
+def show_site(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """One site with its meters, supplies, fleet and tariffs."""
+    from wattbook.cli import sites as door
+
+    door.show_one(site, as_json=json)
+
+
+@sites.command("meters")
+def list_meters(
+    site: Annotated[str | None, typer.Argument(metavar="ID", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """The meters of all sites, or of one."""
+    from wattbook.cli import sites as door
+
+    door.list_meters(site, as_json=json)
+
+
+@sites.command("tariffs")
+def site_tariffs(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE.json",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="One tariff or a list of them, as POST /api/v1/sites/ID/tariffs takes it.",
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Those of the file become all that the site has.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What a site pays by; with a file, add its tariffs first."""
+    from wattbook.cli import cost as door
+
+    if replace and file is None:
+        raise typer.BadParameter("name the FILE.json whose tariffs replace those of the site")
+    door.tariffs(site, file, replace=replace, as_json=json)
+
+
+@sites.command("add")
+def add_site(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE.json",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="One site or a list of them, as POST /api/v1/sites takes it; options go before.",
+        ),
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Made up if left out.")] = None,
+    name: Annotated[str | None, typer.Option(help="For people to read.")] = None,
+    operator: Annotated[str | None, typer.Option(help="Who runs it.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Grid zone, as US-TEX-ERCO.")] = None,
+    capacity_kw: Annotated[float | None, typer.Option(help="Most that it draws, in kW.")] = None,
+    telemetry: Annotated[
+        KindName | None, typer.Option(help="How its main meter, ID.main, tells energy.")
+    ] = None,
+    expected_interval: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Between its readings; 900 if left out.")
+    ] = None,
+    register_size_kwh: Annotated[
+        float | None, typer.Option(help="Where its register returns to 0, in kWh.")
+    ] = None,
+    latitude: Annotated[float | None, typer.Option(help="Degrees north.")] = None,
+    longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Its data is made up.")] = False,
+) -> None:
+    """Register a site from a file, from options, or both."""
+    from wattbook.cli import sites as door
+
+    given = {
+        "id": id_,
+        "name": name,
+        "operator": operator,
+        "timezone": timezone,
+        "zone": zone,
+        "capacity_kw": capacity_kw,
+        "telemetry": telemetry,
+        "expected_interval_s": expected_interval,
+        "register_size_kwh": register_size_kwh,
+        "latitude": latitude,
+        "longitude": longitude,
+        "simulated": simulated or None,
+    }
+    options = {field: value for field, value in given.items() if value is not None}
+    if file is None and not options:
+        raise typer.BadParameter("name a FILE.json, or --name, --operator, --timezone and --zone")
+    door.add(file, options)
+
+
+@sites.command("hold")
+def hold_site(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why nothing of it may be removed.")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+) -> None:
+    """Put a site on legal hold, so that no clean-up removes anything of it; or release it.
+
+    Works beside a running service.
+    """
+    from wattbook.cli import sites as door
+
+    if (reason is None) != release:
+        raise typer.BadParameter("say --reason TEXT or --release, one of the two")
+    door.hold(site, reason)
