@@ -19,8 +19,8 @@ COMMANDS = [
     ("serve",), ("demo",), ("ingest",), ("rollup",), ("metrics",), ("carbon",), ("config",),
     ("migrate",), ("sites",), ("sites", "list"), ("sites", "show"), ("sites", "add"),
     ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
-    ("sites", "tariffs"), ("sites", "hold"), ("cost",), ("report",), ("stats",), ("forecast",),
-    ("backtest",), ("anomalies",),
+    ("sites", "tariffs"), ("sites", "edit"), ("sites", "hold"), ("cost",), ("report",), ("stats",),
+    ("forecast",), ("backtest",), ("anomalies",),
     ("jobs", "watch"), ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
 ]  # fmt: skip
 

@@ -64,6 +64,21 @@ Reason = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^\P{Cc}+$"),
     Field(description="legal hold: why nothing of the site may be removed; null releases it"),
 ]
+Line = StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^\P{Cc}+$")
+LegalName = Annotated[
+    str, Line, Field(description="legal name of the operator, for the first page of reports")
+]
+Permit = Annotated[
+    str, Line, Field(description="number of the permit, with the authority that issued it")
+]
+Address = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^\P{Cc}+$"),
+    Field(description="postal address of the site, on one line"),
+]
+Contact = Annotated[
+    str, Line, Field(description="person, e-mail address or telephone number for questions")
+]
 Timezone = Annotated[
     str, Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago")
 ]
@@ -162,6 +177,10 @@ class SiteIn(Body):
     )
     latitude: Latitude | None = None
     longitude: Longitude | None = None
+    legal_name: LegalName | None = None
+    permit: Permit | None = None
+    address: Address | None = None
+    contact: Contact | None = None
     status: SiteStatus = Field(SiteStatus.ACTIVE, description="where it stands in its life")
     simulated: bool = Field(default=False, strict=True, description="whether its data is made up")
     meters: list[MeterIn] = Field(default=[], max_length=MOST_PARTS)
@@ -187,6 +206,10 @@ class SitePatch(Body):
     capacity_kw: Capacity | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
+    legal_name: LegalName | None = None
+    permit: Permit | None = None
+    address: Address | None = None
+    contact: Contact | None = None
     status: SiteStatus | None = None
     simulated: Annotated[bool, Field(strict=True)] | None = None
     hold_reason: Reason | None = None
@@ -251,6 +274,10 @@ class SiteOut(Answer):
     capacity_kw: float | None = Field(description="most that can be drawn [kW]")
     latitude: float | None
     longitude: float | None
+    legal_name: str | None
+    permit: str | None
+    address: str | None
+    contact: str | None
     status: SiteStatus
     simulated: bool
     hold_reason: str | None = Field(description="why nothing of it may be removed; null: no hold")

@@ -11,7 +11,7 @@ from typing import Any
 from wattbook import settings, wiring
 from wattbook.cli import bodies, door, show
 from wattbook.cli.show import NOTHING, Column, number
-from wattbook.core.entities import FleetItem, Meter, Site, Supply
+from wattbook.core.entities import MAX_DETAIL, FleetItem, Meter, Site, Supply
 from wattbook.core.errors import InputError, Problem, UndecodableError
 from wattbook.core.tariffs import Tariff
 from wattbook.flows import sites as flow
@@ -59,6 +59,7 @@ def show_one(site_id: str, *, as_json: bool) -> None:
         f"operator {site.operator} · zone {site.zone} · {site.timezone}{place}"
         f" · capacity {number(site.capacity_kw)} kW"
     )
+    _details(site)
     if site.hold_reason:
         show.say(f"on hold since {site.hold_since_utc:%F}: {site.hold_reason}")
     show.say("")
@@ -112,6 +113,28 @@ def add(file: Path | None, options: Mapping[str, object]) -> None:
             show.say(f"registered {site.id}: {meters}")
 
     door.run(work)
+
+
+def edit(site_id: str, texts: Mapping[str, str]) -> None:
+    """Change texts about a site; an empty one clears its field."""
+    changes = {name: text.strip() or None for name, text in texts.items()}
+    if changes.get("name", "") is None:
+        raise InputError("--name is empty", [Problem("bad_option", "--name is empty", "name")])
+
+    async def work() -> Site:
+        async with wiring.open_registry(settings.load()) as registry:
+            return await flow.describe(site_id, changes, registry=registry, now=datetime.now(UTC))
+
+    site = asyncio.run(work())
+    show.say(f"{site.id} · {site.name}")
+    _details(site)
+
+
+def _details(site: Site) -> None:
+    """What the first page of a report says about who operates the site."""
+    for name in MAX_DETAIL:
+        if text := getattr(site, name):
+            show.say(f"{name.replace('_', ' ')}: {text}")
 
 
 def hold(site_id: str, reason: str | None) -> None:

@@ -19,6 +19,9 @@ READING_VALUES: Final = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th"
 """What a meter can say of an instant."""
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_DETAIL: Final = {"legal_name": 200, "permit": 200, "address": 500, "contact": 200}
+"""Characters of each field that only the first page of a report uses."""
+ONE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f]+")
 HOLD_REASON: Final = re.compile(r"[^\x00-\x1f\x7f]{1,1000}")
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _ABOVE_ZERO: Final = 5e-324
@@ -120,6 +123,13 @@ class Site:
     capacity_kw: float | None = None
     latitude: float | None = None
     longitude: float | None = None
+    legal_name: str | None = None
+    """Name of the legal person that operates the site, as it stands in a filing."""
+    permit: str | None = None
+    """Number of the permit or connection agreement, with the authority that issued it."""
+    address: str | None = None
+    contact: str | None = None
+    """Person, e-mail address or telephone number for questions about a report."""
     status: SiteStatus = SiteStatus.ACTIVE
     simulated: bool = False
     hold_reason: str | None = None
@@ -179,6 +189,7 @@ def problems_with(site: Site) -> list[Problem]:
         wrong("zone", "bad_id", f"{site.zone!r} is no zone: want {ZONE.pattern}")
     if not known_timezone(site.timezone):
         wrong("timezone", "bad_timezone", f"{site.timezone!r} is not an IANA time zone")
+    _check_details(site, wrong)
     _judge_hold(site, wrong)
     _judge_numbers(site, wrong)
     _judge_meters(site.meters, slug, wrong)
@@ -189,6 +200,13 @@ def problems_with(site: Site) -> list[Problem]:
         if item.valid_to is not None and item.valid_to <= item.valid_from:
             wrong(f"fleet[{index}].valid_to", "bad_period", "ends before it begins")
     return found
+
+
+def _check_details(site: Site, wrong: Callable[[str, str, str], None]) -> None:
+    for name, longest in MAX_DETAIL.items():
+        value = getattr(site, name)
+        if value is not None and not (ONE_LINE.fullmatch(value) and len(value) <= longest):
+            wrong(name, "bad_text", f"{name} must have 1 to {longest} characters on one line")
 
 
 def _judge_hold(site: Site, wrong: Callable[[str, str, str], None]) -> None:

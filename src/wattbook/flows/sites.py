@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
@@ -52,6 +52,10 @@ class Draft:
     capacity_kw: float | None = None
     latitude: float | None = None
     longitude: float | None = None
+    legal_name: str | None = None
+    permit: str | None = None
+    address: str | None = None
+    contact: str | None = None
     status: SiteStatus = SiteStatus.ACTIVE
     simulated: bool = False
     telemetry: MeterKind = MeterKind.POWER
@@ -125,6 +129,20 @@ async def change(
     changed = await registry.change(site_id, news, now)
     await mark(stale, registry=registry, readings=readings, rollups=rollups)
     return changed
+
+
+async def describe(
+    site_id: str, changes: Mapping[str, str | None], *, registry: Registry, now: datetime
+) -> Site:
+    """Change texts about a site on which no figure rests: its name, `MAX_DETAIL`."""
+    site = await registry.site(site_id)
+    news: dict[str, Any] = {
+        name: text for name, text in changes.items() if text != getattr(site, name)
+    }
+    if not news:
+        return site
+    _refuse(_problems(replace(site, **news)))
+    return await registry.change(site_id, news, now)
 
 
 async def hold(site_id: str, reason: str | None, *, registry: Registry, now: datetime) -> Site:
@@ -231,6 +249,10 @@ def _site(draft: Draft, suffix: str, now: datetime) -> Site:
         capacity_kw=draft.capacity_kw,
         latitude=draft.latitude,
         longitude=draft.longitude,
+        legal_name=draft.legal_name,
+        permit=draft.permit,
+        address=draft.address,
+        contact=draft.contact,
         status=draft.status,
         simulated=draft.simulated,
         created_utc=now,

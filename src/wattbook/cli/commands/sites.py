@@ -77,6 +77,16 @@ def site_tariffs(
     door.tariffs(site, file, replace=replace, as_json=json)
 
 
+LegalName = Annotated[
+    str | None, typer.Option(help="Legal name of the operator, for the first page of reports.")
+]
+Permit = Annotated[
+    str | None, typer.Option(help="Number of its permit, with the authority that issued it.")
+]
+Address = Annotated[str | None, typer.Option(help="Its postal address, on one line.")]
+Contact = Annotated[str | None, typer.Option(help="Whom to ask: a person, e-mail or telephone.")]
+
+
 @sites.command("add")
 def add_site(
     file: Annotated[
@@ -106,6 +116,10 @@ def add_site(
     ] = None,
     latitude: Annotated[float | None, typer.Option(help="Degrees north.")] = None,
     longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,
+    legal_name: LegalName = None,
+    permit: Permit = None,
+    address: Address = None,
+    contact: Contact = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Its data is made up.")] = False,
 ) -> None:
     """Register a site from a file, from options, or both."""
@@ -123,12 +137,41 @@ def add_site(
         "register_size_kwh": register_size_kwh,
         "latitude": latitude,
         "longitude": longitude,
+        "legal_name": legal_name,
+        "permit": permit,
+        "address": address,
+        "contact": contact,
         "simulated": simulated or None,
     }
     options = {field: value for field, value in given.items() if value is not None}
     if file is None and not options:
         raise typer.BadParameter("name a FILE.json, or --name, --operator, --timezone and --zone")
     door.add(file, options)
+
+
+@sites.command("edit")
+def edit_site(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="For people to read.")] = None,
+    legal_name: LegalName = None,
+    permit: Permit = None,
+    address: Address = None,
+    contact: Contact = None,
+) -> None:
+    """Change what the first page of a report says about a site; an empty text clears a field."""
+    from wattbook.cli import sites as door
+
+    given = {
+        "name": name,
+        "legal_name": legal_name,
+        "permit": permit,
+        "address": address,
+        "contact": contact,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("name at least one of --name, --legal-name, --permit, …")
+    door.edit(site, changes)
 
 
 @sites.command("hold")
