@@ -102,6 +102,7 @@ async def test_a_site_is_registered_and_found(client):
                 "expected_interval_s": 900,
                 "max_hold_s": None,
                 "register_size_kwh": None,
+                "flow": "consumption",
             }
         ],
         "supplies": [],

@@ -12,6 +12,7 @@ from wattbook.core import frames
 from wattbook.core.entities import (
     FleetItem,
     Meter,
+    MeterFlow,
     MeterKind,
     MeterRole,
     Site,
@@ -139,10 +140,12 @@ TARIFF = Tariff(
 async def test_a_site_comes_back_as_it_went_in(registry):
     main = a_meter(kind=MeterKind.REGISTER, register_size_kwh=1e7, max_hold_s=3_600)
     hall = a_meter("pecos-1.hall", role=MeterRole.SUB, parent="pecos-1.main")
+    back = a_meter("pecos-1.back", role=MeterRole.EXPORT)
+    both = a_meter("pecos-1.both", kind=MeterKind.INTERVAL, flow=MeterFlow.NET)
     site = a_site(
         status=SiteStatus.PLANNED,
         simulated=True,
-        meters=(hall, main),
+        meters=(back, both, hall, main),
         supplies=(GRID, WIND),
         fleet=(RACKS,),
         tariffs=(TARIFF,),
@@ -378,7 +381,12 @@ async def test_the_meters_of_all_sites_are_one_frame(registry):
         a_site(
             meters=(
                 a_meter(expected_interval_s=300),
-                a_meter("pecos-1.hall", kind=MeterKind.INTERVAL, role=MeterRole.SUB),
+                a_meter(
+                    "pecos-1.hall",
+                    kind=MeterKind.INTERVAL,
+                    role=MeterRole.SUB,
+                    flow=MeterFlow.NET,
+                ),
             )
         )
     )
@@ -410,6 +418,7 @@ async def test_the_meters_of_all_sites_are_one_frame(registry):
             "expected_interval_s": [900, 900, 300],
             "max_hold_s": [60, 2_700, 900],  # 3 × 900 s, 3 × 300 s
             "register_size_kwh": [1e6, None, None],
+            "flow": ["consumption", "net", "consumption"],
             "capacity_kw": [None, 25_000.0, 25_000.0],
             **{name: [None] * 3 for name in LINES.values()},  # nothing was removed
         },

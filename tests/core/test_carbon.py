@@ -260,6 +260,12 @@ def test_emissions_are_energy_times_the_factor_of_the_hour() -> None:
     assert result["emitted_kg"].to_list() == [4.0, 2.0]  # 10 kWh × 400 g, then × 200 g
 
 
+def test_what_is_given_back_emits_nothing_and_takes_nothing_off() -> None:
+    rows = carbon.footprint(hours([10.0, -4.0]), intensities([400.0, 200.0], ["none", "none"]))
+
+    assert rows.select("energy_kwh", "emitted_kg").rows() == [(10.0, 4.0), (0.0, 0.0)]
+
+
 def test_an_unknown_factor_or_energy_is_an_unknown_emission_not_a_clean_one() -> None:
     result = carbon.footprint(
         hours([10.0, None, 10.0]), intensities([None, 200.0], ["unknown", "none"])

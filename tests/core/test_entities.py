@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wattbook.core import entities
-from wattbook.core.entities import FleetItem, Meter, MeterKind, Site, Supply, SupplyKind
+from wattbook.core.entities import (
+    FleetItem,
+    Meter,
+    MeterFlow,
+    MeterKind,
+    MeterRole,
+    Site,
+    Supply,
+    SupplyKind,
+)
 from wattbook.core.errors import InvalidEntityError
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,6 +84,18 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ("timezone", "bad_timezone"),
         ("zone", "bad_id"),
     ]
+
+
+def test_a_register_counts_one_way() -> None:
+    meter = replace(MAIN, kind=MeterKind.REGISTER, flow=MeterFlow.NET)
+
+    assert wrong(replace(SITE, meters=(meter,))) == [("meters[0].flow", "bad_meter")]
+
+
+def test_a_meter_of_what_is_given_back_counts_one_way() -> None:
+    meter = replace(MAIN, kind=MeterKind.INTERVAL, role=MeterRole.EXPORT, flow=MeterFlow.NET)
+
+    assert wrong(replace(SITE, meters=(meter,))) == [("meters[0].flow", "bad_meter")]
 
 
 def test_a_meter_is_not_its_own_ancestor() -> None:

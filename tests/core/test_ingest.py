@@ -28,6 +28,7 @@ def meters(*rows: Mapping[str, object]) -> pl.DataFrame:
         "expected_interval_s": 900,
         "max_hold_s": 2700,
         "register_size_kwh": None,
+        "flow": "consumption",
         "capacity_kw": 100.0,
     }
     return pl.DataFrame([{**plain, **row} for row in rows], schema=frames.METERS.schema)
@@ -39,6 +40,7 @@ METERS = meters(
     {"meter_id": "i", "site_id": "s", "kind": "interval", "role": "sub"},
     {"meter_id": "r", "site_id": "s", "kind": "register", "role": "sub"},
     {"meter_id": "g", "site_id": "s", "role": "generation"},
+    {"meter_id": "n", "site_id": "s", "role": "sub", "kind": "interval", "flow": "net"},
     {"meter_id": "old", "site_id": "s", "role": "sub", "readings_from_utc": AT_FEBRUARY},
 )
 
@@ -199,6 +201,37 @@ def test_a_refused_row_does_not_make_a_duplicate_of_the_good_one_after_it() -> N
     assert result.rejects["reason"].to_list() == ["negative_energy"]
 
 
+def test_a_net_meter_may_give_back() -> None:
+    result = sort_out(
+        {"meter_id": "n", "timestamp": T, "energy_kwh": -4.0, "power_kw": -16.0},
+        {"meter_id": "n", "timestamp": "2026-03-01T10:15:00Z", "energy_kwh": 4.0},
+    )
+
+    assert result.kept["energy_kwh"].to_list() == [-4.0, 4.0]
+
+
+def test_a_hash_rate_below_zero_is_refused_of_a_net_meter_too() -> None:
+    row = {"meter_id": "n", "timestamp": T, "energy_kwh": 1.0, "hashrate_th": -1.0}
+
+    assert sort_out(row).rejects.select("reason", "detail").rows() == [
+        ("negative_energy", "hashrate_th is -1.0, below zero")
+    ]
+
+
+def test_the_refusal_of_what_may_have_been_given_back_names_the_field_to_set() -> None:
+    row = {"meter_id": "i", "timestamp": T, "energy_kwh": -4.0}
+
+    assert sort_out(row).rejects["detail"].to_list() == [
+        f"energy_kwh is -4.0, below zero{ingest.TWO_WAY}"
+    ]
+
+
+def test_a_register_below_zero_has_no_such_way() -> None:
+    row = {"meter_id": "r", "timestamp": T, "register_kwh": -4.0}
+
+    assert sort_out(row).rejects["detail"].to_list() == ["register_kwh is -4.0, below zero"]
+
+
 def test_a_site_means_its_main_meter() -> None:
     result = sort_out({"site_id": "s", "timestamp": T, "power_kw": 1.0})
 
@@ -336,7 +369,7 @@ def test_an_id_nobody_has_is_refused_and_kept_as_evidence_whatever_it_looks_like
 def test_a_reject_shows_the_row_as_it_was_sent() -> None:
     (row,) = sort_out({"site_id": "s", "timestamp": T, "power_kw": -1.0}).rejects.rows(named=True)
 
-    assert row["detail"] == "power_kw is -1.0, below zero"
+    assert row["detail"].startswith("power_kw is -1.0, below zero")
     assert json.loads(row["raw"])["site_id"] == "s"
     assert json.loads(row["raw"])["power_kw"] == -1.0
 

@@ -11,7 +11,7 @@ import pytest
 
 from wattbook.core import entities, frames, ingest, segments
 from wattbook.core.anomaly.finding import Category, Rule, Severity, State
-from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
 from wattbook.core.periods import Grain
@@ -53,7 +53,8 @@ REASONS: dict[Reason, str] = {
     Reason.NOT_FINITE: "NaN or an infinity",
     Reason.NO_VALUE: "the value that the meter's kind needs is missing; for a zone: every value is",
     Reason.NEGATIVE_ENERGY: (
-        "energy, power, register or hash rate below zero; for a zone: load or intensity"
+        "energy or power below zero from a meter that is not `net`, register or hash rate below"
+        " zero; for a zone: load or intensity"
     ),
     Reason.ABOVE_CAPACITY: "more power, or energy in the interval, than `capacity_kw` allows",
     Reason.BAD_UNIT: "a unit that the column cannot be given in",
@@ -82,10 +83,15 @@ KINDS: dict[MeterKind, str] = {
     MeterKind.REGISTER: "counts kWh: needs `register_kwh`",
     MeterKind.POWER: "samples kW: needs `power_kw`",
 }
+FLOWS: dict[MeterFlow, str] = {
+    MeterFlow.CONSUMPTION: "counts one way: rows below zero are refused",
+    MeterFlow.NET: "counts both ways: rows below zero are given back to the grid",
+}
 ROLES: dict[MeterRole, str] = {
     MeterRole.MAIN: "the site's consumption is the sum of these",
     MeterRole.SUB: "measures part of it again; shown beside the sum",
     MeterRole.GENERATION: "measures what the site makes; shown beside the sum",
+    MeterRole.EXPORT: "measures what the site gives back to the grid; tariffs may pay for it",
 }
 STATUSES: dict[SiteStatus, str] = {
     SiteStatus.PLANNED: "not yet drawing",
@@ -268,6 +274,7 @@ def test_the_page_is_what_the_code_says() -> None:
         (Grain, GRAINS),
         (MeterKind, KINDS),
         (MeterRole, ROLES),
+        (MeterFlow, FLOWS),
         (SiteStatus, STATUSES),
         (SupplyKind, SUPPLIES),
         (ComponentKind, COMPONENTS),

@@ -87,7 +87,8 @@ def test_when_every_row_is_refused_the_answer_is_a_problem_with_the_receipt(
     assert document["errors"][0] == {
         "row": 0,
         "reason": "negative_energy",
-        "detail": "power_kw is -1.0, below zero",
+        "detail": "power_kw is -1.0, below zero; if the meter counts both ways and this was given"
+        " back, set the meter's flow to 'net'",
     }
     assert (document["received"], document["rejected"]) == (1, 1)
 

@@ -36,7 +36,9 @@ def tables(path: Path) -> dict[str, str]:
 def lines(sql: str) -> list[str]:
     """A table's definition, whatever the order of its constraints."""
     # SQLite writes columns that were added later on one line at the end.
-    parts = re.split(r"\n|, (?=\w+ [A-Z]+)", sql.strip().removesuffix(")"))
+    # A table that was made again under its old name is quoted.
+    sql = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", sql.strip())
+    parts = re.split(r"\n|, (?=\w+ [A-Z]+)", sql.removesuffix(")"))
     return sorted(part.strip(" \t,") for part in parts if part.strip(" \t,"))
 
 

@@ -18,6 +18,7 @@ from wattbook.api.tariffs import TariffOut
 from wattbook.core.entities import (
     FleetItem,
     Meter,
+    MeterFlow,
     MeterKind,
     MeterRole,
     Site,
@@ -117,6 +118,10 @@ class MeterIn(Body):
     max_hold_s: Seconds | None = Field(
         None, description="time for which a power reading is believed [s]; 3 intervals by default"
     )
+    flow: MeterFlow = Field(
+        MeterFlow.CONSUMPTION,
+        description="`net` where the meter counts both ways: negative is given back",
+    )
 
     def entity(self) -> Meter:
         """The meter, before a site is given to it."""
@@ -174,6 +179,9 @@ class SiteIn(Body):
     register_size_kwh: Positive | None = Field(None, description="size of its register [kWh]")
     max_hold_s: Seconds | None = Field(
         None, description="time for which a power reading of it is believed [s]"
+    )
+    flow: MeterFlow = Field(
+        MeterFlow.CONSUMPTION, description="`net` where it counts both ways: negative is given back"
     )
     latitude: Latitude | None = None
     longitude: Longitude | None = None
@@ -236,6 +244,7 @@ class MeterOut(Answer):
     expected_interval_s: int = Field(description="time between readings [s]")
     max_hold_s: int | None = Field(description="as it was sent; null for 3 intervals [s]")
     register_size_kwh: float | None = Field(description="where the register returns to 0 [kWh]")
+    flow: MeterFlow = Field(description="`net` where negative rows are given back")
 
 
 class SupplyOut(Answer):

@@ -179,6 +179,7 @@ def _meters(meters: tuple[Meter, ...] | list[Meter]) -> None:
             Column("meter", [meter.id for meter in meters], right=False),
             Column("kind", [str(meter.kind) for meter in meters], right=False),
             Column("role", [str(meter.role) for meter in meters], right=False),
+            Column("flow", [str(meter.flow) for meter in meters], right=False, worth=4),
             Column("behind", [meter.parent or NOTHING for meter in meters], right=False, worth=5),
             Column("interval", [number(meter.expected_interval_s) for meter in meters], "s"),
             Column("size", [number(meter.register_size_kwh) for meter in meters], "kWh", worth=4),

@@ -181,6 +181,9 @@ def footprint(energy: pl.DataFrame, intensities: pl.DataFrame) -> pl.DataFrame:
     intensities
         From `intensity`.
 
+    What a net meter gave back emits nothing and takes nothing off: exports are not netted from
+    purchases (GHG Protocol, Scope 2 Guidance, 2015).
+
     Returns
     -------
     polars.DataFrame
@@ -189,7 +192,10 @@ def footprint(energy: pl.DataFrame, intensities: pl.DataFrame) -> pl.DataFrame:
     """
     factor = intensities.rename({"start_utc": "hour"})
     return (
-        energy.with_columns(hour=pl.col("start_utc").dt.truncate("1h"))
+        energy.with_columns(
+            hour=pl.col("start_utc").dt.truncate("1h"),
+            energy_kwh=pl.col("energy_kwh").clip(lower_bound=0),
+        )
         .join(factor, on=["zone", "hour"], how="left", maintain_order="left")
         .drop("hour")
         .with_columns(emitted_kg=pl.col("energy_kwh") * pl.col("g_per_kwh") / G_PER_KG)

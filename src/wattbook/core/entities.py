@@ -43,6 +43,14 @@ class MeterRole(StrEnum):
     MAIN = "main"
     SUB = "sub"
     GENERATION = "generation"
+    EXPORT = "export"
+
+
+class MeterFlow(StrEnum):
+    """Which way a meter counts: what is drawn alone, or both ways, negative where given back."""
+
+    CONSUMPTION = "consumption"
+    NET = "net"
 
 
 class SiteStatus(StrEnum):
@@ -75,6 +83,7 @@ class Meter:
     expected_interval_s: int = 900
     max_hold_s: int | None = None
     register_size_kwh: float | None = None
+    flow: MeterFlow = MeterFlow.CONSUMPTION
 
     @property
     def hold_s(self) -> int:
@@ -261,6 +270,20 @@ def _judge_meters(
             wrong(f"{where}.parent", "circle", f"{meter.id!r} is its own ancestor")
         if meter.register_size_kwh is not None and meter.kind is not MeterKind.REGISTER:
             wrong(f"{where}.register_size_kwh", "bad_meter", "only a register has a size")
+        if meter.flow is MeterFlow.NET:
+            _check_net(meter, f"{where}.flow", wrong)
+
+
+def _check_net(meter: Meter, where: str, wrong: Callable[[str, str, str], None]) -> None:
+    """A register that turns back cannot be told from one that was reset."""
+    if meter.kind is MeterKind.REGISTER:
+        detail = (
+            "a register counts one way: register two meters, one of role 'export' for what is"
+            " given back, or send energy by the interval"
+        )
+        wrong(where, "bad_meter", detail)
+    if meter.role is MeterRole.EXPORT:
+        wrong(where, "bad_meter", "a meter of role 'export' counts one way: leave out flow")
 
 
 def _in_circle(meter_id: str, parents: dict[str, str | None]) -> bool:

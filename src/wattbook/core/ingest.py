@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import frames
-from wattbook.core.entities import CURRENCY, ZONE, MeterKind, MeterRole
+from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
 from wattbook.core.units import SECONDS_PER_HOUR
 
@@ -22,6 +22,14 @@ GRID_AHEAD: Final = timedelta(days=8)
 TIMESTAMP_FORMATS: Final = ("%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
 """Tried where the full ISO 8601 form does not fit; each of them has an offset."""
 MAX_INTERVAL_S: Final = 86_400
+
+OF_METERS: Final = ("kind", "role", "flow", "expected_interval_s", "capacity_kw")
+"""What a row needs to know of its meter."""
+NETTED: Final = ("power_kw", "energy_kwh")
+"""What a net meter counts both ways."""
+TWO_WAY: Final = (
+    "; if the meter counts both ways and this was given back, set the meter's flow to 'net'"
+)
 
 Check = tuple["Reason", pl.Expr, pl.Expr]
 """A reason, the condition under which a row keeps clear of it, and what to say otherwise."""
@@ -98,9 +106,7 @@ def sort_out(
     raw = _complete(raw, frames.RAW_READINGS)
     rows = _name_meters(raw, meters)
     slot = _place(rows["meter_id"], meters["meter_id"])
-    rows = rows.with_columns(
-        meters[name].gather(slot) for name in ("kind", "role", "expected_interval_s", "capacity_kw")
-    ).with_columns(
+    rows = rows.with_columns(meters[name].gather(slot) for name in OF_METERS).with_columns(
         slot=slot,
         ts_utc=_instant(rows["timestamp"]),
         known_utc=pl.lit(now, dtype=frames.UTC),
@@ -308,6 +314,19 @@ def _at_least_zero(column: str) -> pl.Expr:
     return (pl.col(column) >= 0).fill_null(value=True)
 
 
+def _signed(column: str) -> pl.Expr:
+    """At least zero, or a flow that a net meter may count backwards."""
+    if column not in NETTED:
+        return _at_least_zero(column)
+    return _at_least_zero(column) | (pl.col("flow") == str(MeterFlow.NET)).fill_null(value=False)
+
+
+def _may_net() -> pl.Expr:
+    """Whether a row is one that a meter declared as net could send."""
+    below = pl.any_horizontal(~_at_least_zero(name) for name in NETTED)
+    return below & (pl.col("kind") != str(MeterKind.REGISTER)).fill_null(value=False)
+
+
 def _names(bad: Sequence[tuple[str, pl.Expr]], say: str) -> pl.Expr:
     """A detail that lists the columns for which the condition holds, with their values."""
     parts = [
@@ -342,7 +361,7 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
 def _reading_checks() -> list[Check]:
     kind, capacity = pl.col("kind"), pl.col("capacity_kw")
     hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
-    drawing = pl.col("role") != str(MeterRole.GENERATION)
+    drawing = ~pl.col("role").is_in([str(MeterRole.GENERATION), str(MeterRole.EXPORT)])
     needed = (
         pl.when(kind == str(MeterKind.INTERVAL))
         .then(pl.col("energy_kwh").is_not_null())
@@ -393,8 +412,11 @@ def _reading_checks() -> list[Check]:
         ),
         (
             Reason.NEGATIVE_ENERGY,
-            pl.all_horizontal(_at_least_zero(name) for name in physical),
-            _names([(name, ~_at_least_zero(name)) for name in physical], "is {}, below zero"),
+            pl.all_horizontal(_signed(name) for name in physical),
+            pl.concat_str(
+                _names([(name, ~_signed(name)) for name in physical], "is {}, below zero"),
+                pl.when(_may_net()).then(pl.lit(TWO_WAY)).otherwise(pl.lit("")),
+            ),
         ),
         (
             Reason.ABOVE_CAPACITY,

@@ -15,6 +15,7 @@ from wattbook.core.entities import (
     SLUG,
     FleetItem,
     Meter,
+    MeterFlow,
     MeterKind,
     Site,
     SiteStatus,
@@ -63,6 +64,7 @@ class Draft:
     expected_interval_s: int = 900
     register_size_kwh: float | None = None
     max_hold_s: int | None = None
+    flow: MeterFlow = MeterFlow.CONSUMPTION
     meters: tuple[Meter, ...] = ()
     supplies: tuple[Supply, ...] = ()
     fleet: tuple[FleetItem, ...] = ()
@@ -239,6 +241,7 @@ def _site(draft: Draft, suffix: str, now: datetime) -> Site:
         expected_interval_s=draft.expected_interval_s,
         max_hold_s=draft.max_hold_s,
         register_size_kwh=draft.register_size_kwh,
+        flow=draft.flow,
     )
     return Site(
         id=site_id,

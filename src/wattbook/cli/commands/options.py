@@ -7,6 +7,7 @@ import typer
 # `core.periods.Grain` and others, spelled out: their modules load Polars.
 GrainName = Literal["quarter", "hour", "day", "week", "month"]
 KindName = Literal["power", "interval", "register"]
+FlowName = Literal["consumption", "net"]
 StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 LabelName = Literal["start", "end"]
 

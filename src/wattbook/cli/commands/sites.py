@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import sites
-from wattbook.cli.commands.options import KindName
+from wattbook.cli.commands.options import FlowName, KindName
 
 
 @sites.callback()
@@ -114,6 +114,10 @@ def add_site(
     register_size_kwh: Annotated[
         float | None, typer.Option(help="Where its register returns to 0, in kWh.")
     ] = None,
+    flow: Annotated[
+        FlowName | None,
+        typer.Option(help="net where it counts both ways: negative is given back."),
+    ] = None,
     latitude: Annotated[float | None, typer.Option(help="Degrees north.")] = None,
     longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,
     legal_name: LegalName = None,
@@ -135,6 +139,7 @@ def add_site(
         "telemetry": telemetry,
         "expected_interval_s": expected_interval,
         "register_size_kwh": register_size_kwh,
+        "flow": flow,
         "latitude": latitude,
         "longitude": longitude,
         "legal_name": legal_name,

@@ -76,6 +76,7 @@ METER_QUERY: Final = select(
     meters.c.expected_interval_s,
     meters.c.max_hold_s,
     meters.c.register_size_kwh,
+    type_coerce(meters.c.flow, String).label("flow"),
     sites.c.capacity_kw,
 ).join_from(meters, sites)
 LINE_QUERY: Final = (

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from wattbook.core.anomaly.finding import State
-from wattbook.core.entities import MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.jobs import JobState, Outcome
 from wattbook.core.report import Format
 from wattbook.stores.sql.listed import Component, Listed
@@ -136,6 +136,7 @@ meters: Final = Table(
     Column("expected_interval_s", Integer, nullable=False),
     Column("max_hold_s", Integer),
     Column("register_size_kwh", Double),
+    Column("flow", Word(MeterFlow), nullable=False, server_default=str(MeterFlow.CONSUMPTION)),
     UniqueConstraint("site_id", "id"),
     # A child may be written before its parent; what counts is the end of the transaction.
     ForeignKeyConstraint(
@@ -150,6 +151,7 @@ meters: Final = Table(
     CheckConstraint("register_size_kwh IS NULL OR kind = 'register'", name="size_of_register"),
     _one_of("kind", MeterKind),
     _one_of("role", MeterRole),
+    _one_of("flow", MeterFlow),
 )
 supplies: Final = Table(
     "supplies",
