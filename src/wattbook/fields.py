@@ -1,11 +1,20 @@
 """Fields that bodies, questions and jobs share."""
 
 import re
-from datetime import UTC, datetime
-from typing import Annotated, Final
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 
+from wattbook.core import when
 from wattbook.core.periods import FIRST_YEAR, LAST_YEAR
 
 DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
@@ -30,3 +39,22 @@ Id = Annotated[
     str, Field(min_length=1, max_length=64, description="a slug: `[a-z0-9][a-z0-9._-]{0,63}`")
 ]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+
+
+def _when(value: Any) -> date | datetime:  # noqa: ANN401 -- whatever JSON can hold
+    if isinstance(value, datetime | date):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise ValueError(when.WANTED)  # noqa: TRY004 -- pydantic reports ValueError alone
+    return when.parse(value)
+
+
+When = Annotated[
+    date | datetime,
+    PlainValidator(_when),
+    PlainSerializer(lambda value: value.isoformat().replace("+00:00", "Z"), when_used="json"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "format": f} for f in ("date", "date-time")]},
+    ),
+]
+"""A date on the clock of what is asked about, or an instant with offset."""

@@ -373,7 +373,7 @@ async def test_metrics_show_the_cost_by_tariff(client):
         ({"colour": "red"}, 422),
         ({"grain": "year"}, 422),
         ({"spread": "perhaps"}, 422),
-        ({"start": "2026-03-02"}, 422),
+        ({"start": "02/03/2026"}, 422),
         ({"end": "2026-03-01T00:00:00Z"}, 422),
         ({"as_of": "2027-01-01T00:00:00Z"}, 422),
     ],

@@ -13,7 +13,6 @@ from tests.flows.conftest import World
 from tests.flows.reporting import NOBODY, conditions, draw
 
 from wattbook import duties
-from wattbook.api.schemas import SiteIn
 from wattbook.core.anomaly.finding import Finding, Judgement, Rule, State
 from wattbook.core.entities import FleetItem, Meter, MeterKind, MeterRole
 from wattbook.core.errors import InputError, UnknownEntityError
@@ -26,6 +25,7 @@ from wattbook.models import detector
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.samples import load as samples
 from wattbook.samples.sites import sites as sample_sites
+from wattbook.schemas.sites import SiteIn
 from wattbook.settings import Settings
 from wattbook.sources.files import reference
 from wattbook.stores.sql.anomalies import SqlAnomalies

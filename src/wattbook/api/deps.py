@@ -2,14 +2,15 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 
 from wattbook.core.errors import InputError, Problem, TooLargeError
 from wattbook.core.periods import Grain, Period
-from wattbook.fields import Instant
+from wattbook.core.when import Bounds
+from wattbook.fields import Instant, When
 from wattbook.sources.codecs.inflate import inflate
 from wattbook.wiring import Runtime
 
@@ -22,12 +23,24 @@ async def runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
+START: Final = "start (inclusive): an instant with offset, or a date on the clock of the entity"
+END: Final = "end (exclusive): an instant with offset, or a date on the clock of the entity"
+
+
 async def period(
-    start: Annotated[Instant, Query(description="first instant, ISO 8601 with offset")],
-    end: Annotated[Instant, Query(description="first instant after, ISO 8601 with offset")],
+    start: Annotated[Instant, Query(description="start (inclusive), ISO 8601 with offset")],
+    end: Annotated[Instant, Query(description="end (exclusive), ISO 8601 with offset")],
 ) -> Period:
     """A half-open span of time."""
     return Period(start, end)
+
+
+async def bounds(
+    start: Annotated[When, Query(description=START)],
+    end: Annotated[When | None, Query(description=f"{END}; default: the end of the data")] = None,
+) -> Bounds:
+    """A half-open span of time as it is asked for."""
+    return Bounds(start, end)
 
 
 async def strict(request: Request) -> None:
@@ -49,10 +62,11 @@ def _query_names(dependant: Dependant) -> set[str]:
 
 
 PeriodDep = Annotated[Period, Depends(period)]
+BoundsDep = Annotated[Bounds, Depends(bounds)]
 GrainQuery = Annotated[Grain, Query(description="length of a bucket")]
 AsOfQuery = Annotated[
-    Instant | None,
-    Query(description="answer with what was known at this instant; all that is known by default"),
+    When | None,
+    Query(description="use only data known at this time; default: all data"),
 ]
 
 

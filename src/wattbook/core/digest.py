@@ -32,7 +32,7 @@ class Scope:
     @property
     def entity(self) -> str:
         """As the analytics endpoints name it."""
-        return f"{self.kind}:{self.id}"
+        return self.kind if self.kind == self.id else f"{self.kind}:{self.id}"
 
     @property
     def mains(self) -> list[str]:

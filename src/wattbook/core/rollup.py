@@ -98,8 +98,8 @@ def coarsen(finer: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataF
     slot = finer["meter_id"].cast(pl.Enum(meters["meter_id"])).to_physical()
     rows = finer.with_columns(slot=slot)
     timezones = meters["timezone"].unique(maintain_order=True).to_list() if grain.civil else ["UTC"]
-    if len(timezones) == 1:
-        return _finish(_coarsened(rows, grain, timezones[0]), meters, grain)
+    if len(timezones) <= 1:  # none: there are no meters, and so no rows
+        return _finish(_coarsened(rows, grain, next(iter(timezones), "UTC")), meters, grain)
     zone_of = meters["timezone"].gather(slot)
     parts = [_coarsened(rows.filter(zone_of == zone), grain, zone) for zone in timezones]
     return _finish(pl.concat(parts).sort("slot", "start_utc"), meters, grain)

@@ -44,7 +44,7 @@ async def account(
     grid: GridStore,
     clock: Clock,
 ) -> Account:
-    """Emissions of a site, an operator or a zone, hour by hour, summed into the grain."""
+    """Emissions of an entity or of the network, hour by hour, summed into the grain."""
     entity = await entities.find(entity_id, registry=registry)
     mains = entity.mains
     # Factors are hourly: finer rows would suggest a precision that is not there.
@@ -79,13 +79,13 @@ async def account(
     intensities = carbon.intensity(drawn, conditions, factors, factor_set)
     hours = carbon.footprint(drawn, intensities)
     return Account(
-        entity=f"{entity.kind}:{entity.id}",
+        entity=entity.name,
         grain=grain,
         timezone=entity.timezone,
         period=whole,
         factor_set=factor_set,
-        rows=_rows(hours, _covered(energy, buckets, mains.height)),
-        total=_total(hours) | {"coverage": covered_s / (seconds * mains.height)},
+        rows=_rows(hours, _covered(energy, buckets, max(mains.height, 1))),
+        total=_total(hours) | {"coverage": covered_s / (seconds * max(mains.height, 1))},
         factors=carbon.shares(hours),
     )
 

@@ -1,12 +1,16 @@
 """Which sites an entity id means."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.ports.registry import Registry
+
+NETWORK: Final = "network"
+"""All sites together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +22,18 @@ class Found:
     meters: pl.DataFrame
 
     @property
+    def name(self) -> str:
+        """`site:x`, `operator:x`, `zone:x`, or `network`."""
+        return NETWORK if self.kind == NETWORK else f"{self.kind}:{self.id}"
+
+    @property
     def mains(self) -> pl.DataFrame:
         """The meters whose sum is the entity's consumption."""
         return self.meters.filter(role=str(MeterRole.MAIN))
 
     @property
     def timezone(self) -> str:
-        """That of a site; UTC for an operator or a zone, as in network totals."""
+        """That of a site; UTC for an operator, a zone or the network."""
         return str(self.meters["timezone"][0]) if self.kind == "site" else "UTC"
 
 
@@ -32,13 +41,18 @@ _COLUMN = {"site": "site_id", "operator": "operator", "zone": "zone"}
 
 
 async def find(text: str, *, registry: Registry) -> Found:
-    """The entity of `site:x`, `operator:x`, `zone:x`, or a bare `x` looked up in that order."""
+    """The entity of `site:x`, `operator:x`, `zone:x`, or a bare `x` looked up in that order.
+
+    `network` is all sites together, unless something is registered under that id.
+    """
     kind, name = parse_entity(text)
     meters = await registry.meters()
     for each in ENTITY_KINDS if kind is None else (kind,):
         mine = meters.filter(pl.col(_COLUMN[each]) == name)
         if mine.height:
             return Found(each, name, mine)
+    if text == NETWORK:
+        return Found(NETWORK, NETWORK, meters)
     what = kind or "site, operator or zone"
     detail = f"no {what} {name!r} is registered"
     raise UnknownEntityError(detail, [Problem("unknown_entity", detail, field="entity_id")])
@@ -53,4 +67,4 @@ async def full_name(text: str, *, registry: Registry) -> str:
     if kind is not None:
         return f"{kind}:{name}"
     found = await find(text, registry=registry)
-    return f"{found.kind}:{found.id}"
+    return found.name

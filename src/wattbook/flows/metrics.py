@@ -23,7 +23,8 @@ from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
 
-GROUPS: Final = ("none", "zone", "operator")
+GROUPS: Final = {"zone": "zone", "operator": "operator", "site": "site_id"}
+"""Columns of `frames.METERS` by which the network can be split."""
 ROUNDING_S: Final = 0.5
 """Sums of covered time that differ by less are the same."""
 _Read: TypeAlias = tuple[Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
@@ -135,7 +136,7 @@ async def aggregate(
     rollups: RollupStore,
     clock: Clock,
 ) -> "Network":
-    """Network totals of all main meters, or by zone or operator, in civil days of `timezone`."""
+    """Network totals of all main meters, or by zone, operator or site, in days of `timezone`."""
     periods.zone(timezone)
     mains = (await registry.meters()).filter(role=str(MeterRole.MAIN))
     buckets = periods.buckets(period, grain, timezone)
@@ -143,7 +144,7 @@ async def aggregate(
     parts = periods.parts_of(grain, buckets)
     groups: list[tuple[str | None, pl.DataFrame]] = [(None, mains)]
     if by != "none":
-        split = mains.sort(by).group_by(by, maintain_order=True)
+        split = mains.sort(GROUPS[by]).group_by(GROUPS[by], maintain_order=True)
         groups += [(str(name), members) for (name,), members in split]
     ids = [members["meter_id"].to_list() for _, members in groups]
 
@@ -190,7 +191,7 @@ def _summed(
     rows: pl.DataFrame, buckets: pl.DataFrame, mains: pl.DataFrame, quarter_demand: pl.DataFrame
 ) -> pl.DataFrame:
     """The rows of several meters added up, with the peak of their sum where it is known."""
-    summed = figures_of.total(rows, buckets, mains.height)
+    summed = figures_of.total(rows, buckets, max(mains.height, 1))
     if mains.height == 1:
         return summed
     peaks = figures_of.coincident_peak(quarter_demand, buckets)

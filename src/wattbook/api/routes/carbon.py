@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from wattbook.answers import analytics
 from wattbook.api import problems
-from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep, strict
+from wattbook.api.deps import AsOfQuery, BoundsDep, GrainQuery, RuntimeDep, strict
 from wattbook.api.series import CarbonOut
-from wattbook.api.shapes import rows_of, series
+from wattbook.api.shapes import series
 from wattbook.core import errors
 from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
-from wattbook.flows import carbon as flow
 
 router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=[Depends(strict)])
 
@@ -24,36 +24,12 @@ router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=[Depend
 async def carbon(
     request: Request,
     entity_id: str,
-    period: PeriodDep,
+    bounds: BoundsDep,
     runtime: RuntimeDep,
     grain: GrainQuery = Grain.HOUR,
     factors: Annotated[str, Query(description="set of factors by technology")] = DEFAULT_SET,
     as_of: AsOfQuery = None,
 ) -> Response:
-    """Location-based emissions of a site, an operator or a zone, with the factors behind them."""
-    account = await flow.account(
-        entity_id,
-        period,
-        grain,
-        factor_set=factors,
-        factors=runtime.factors,
-        as_of=as_of,
-        registry=runtime.registry,
-        readings=runtime.readings,
-        rollups=runtime.rollups,
-        grid=runtime.grid,
-        clock=runtime.clock,
-    )
-    document = {
-        "entity_id": account.entity,
-        "method": "location-based",
-        "factor_set": account.factor_set,
-        "grain": account.grain,
-        "timezone": account.timezone,
-        "as_of": as_of,
-        "start": account.period.start,
-        "end": account.period.end,
-        "total": account.total,
-        "factors": rows_of(account.factors),
-    }
-    return series(request, document, account.rows)
+    """Location-based emissions of an entity or the `network`, with the factors behind them."""
+    answer = await analytics.carbon(entity_id, bounds, grain, factors, as_of, runtime)
+    return series(request, answer)

@@ -11,9 +11,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter
 
 from wattbook import duties
+from wattbook.answers.encode import Answer
+from wattbook.answers.forecast import document_of
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
-from wattbook.api.routes.jobs import BY_HTTP, RETRY_AFTER_S, JobOut
+from wattbook.api.routes.jobs import BY_HTTP, RETRY_AFTER_S
 from wattbook.api.routes.sites import Bounded
 from wattbook.api.shapes import json_response, series
 from wattbook.asking import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
@@ -33,6 +35,7 @@ from wattbook.fields import Instant
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.jobs import Order
+from wattbook.schemas.jobs import JobOut
 from wattbook.wiring import Runtime
 
 WAIT_S: Final = 30.0
@@ -249,7 +252,8 @@ async def load(
     found = await _found(request, asked, wait, as_of, runtime)
     if not isinstance(found, Run):
         return _later(request, found)
-    return series(request, _document(found), flow.ahead(found, reach, runtime.clock.now()))
+    rows = flow.ahead(found, reach, runtime.clock.now())
+    return series(request, Answer(document_of(found), rows))
 
 
 @router.get("/hashrate", response_model=HashrateOut, responses=REFUSALS | LATER)
@@ -269,13 +273,13 @@ async def hashrate(
         return _later(request, found)
     rows = flow.ahead(found, reach, runtime.clock.now())
     made = await flow.hashing(found, rows, ports=runtime)
-    document = _document(found) | {
+    document = document_of(found) | {
         "quantity": Quantity.HASHRATE,
         "unit": Quantity.HASHRATE.unit,
         "efficiency_j_per_th": made.efficiency_j_per_th,
         "efficiency_from": made.efficiency_from,
     }
-    return series(request, document, made.rows)
+    return series(request, Answer(document, made.rows))
 
 
 @router.post("/custom", response_model=ForecastOut, responses=REFUSALS | LATER)
@@ -291,7 +295,7 @@ async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Respo
     if not job.state.ended:
         return _later(request, job)
     run = await _made(job, runtime)
-    return series(request, _document(run), run.rows)
+    return series(request, Answer(document_of(run), run.rows))
 
 
 @router.get("/backtest", response_model=Backtest, responses=REFUSALS | LATER)
@@ -319,7 +323,7 @@ async def backtest(
         raise renamed(error, {"entity_id": "series"}) from error
     if not isinstance(found, Run):
         return _later(request, found)
-    document = _document(found)
+    document = document_of(found)
     names = [name for name in Backtest.model_fields if name != "series"]
     named = f"{found.asked.quantity}:{found.asked.entity_id}"
     return json_response({"series": named} | {name: document[name] for name in names})
@@ -351,14 +355,14 @@ async def list_runs(
         after=cursor,
         limit=limit,
     )
-    return json_response({"runs": list(map(_document, page.runs)), "cursor": page.cursor})
+    return json_response({"runs": list(map(document_of, page.runs)), "cursor": page.cursor})
 
 
 @router.get("/runs/{run_id}", response_model=ComparedOut, responses=responses(UnknownEntityError))
 async def read_run(request: Request, run_id: str, runtime: RuntimeDep) -> Response:
     """A forecast as it was made, beside what happened as far as it is known by now."""
     found = await flow.compared(run_id, ports=runtime)
-    return series(request, _document(found.run), found.rows)
+    return series(request, Answer(document_of(found.run), found.rows))
 
 
 def _reach(horizon: str | None, runtime: Runtime) -> timedelta:
@@ -438,31 +442,3 @@ def _later(request: Request, job: Job) -> Response:
         "Retry-After": str(RETRY_AFTER_S),
     }
     return json_response(JobOut.of(job).model_dump(mode="json"), 202, headers)
-
-
-def _document(run: Run) -> dict[str, Any]:
-    asked, trained = run.asked, run.trained
-    return {
-        "run_id": run.run_id,
-        "entity_id": asked.entity_id,
-        "meters": list(run.meter_ids),
-        "quantity": asked.quantity,
-        "unit": run.unit,
-        "grain": asked.grain,
-        "timezone": run.timezone,
-        "basis": run.basis,
-        "reason": run.reason,
-        "model": run.model,
-        "asked": asked.model,
-        "quantiles": list(asked.quantiles),
-        "seed": asked.seed,
-        "origin": run.period.start,
-        "end": run.period.end,
-        "known_utc": run.known_utc,
-        "trained": None if trained is None else {"start": trained.start, "end": trained.end},
-        "parameters": dict(run.parameters),
-        "fingerprint": run.fingerprint,
-        "version": run.version,
-        "leaderboard": list(run.leaderboard),
-        "coverage": list(run.coverage),
-    }

@@ -2,23 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from wattbook import duties
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.api.routes.sites import Bounded
-from wattbook.api.schemas import Answer, Body
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
-from wattbook.core.jobs import Job, JobKind, JobState, Outcome
+from wattbook.core.jobs import Job, JobKind, JobState
 from wattbook.fields import Instant
 from wattbook.ports.jobs import Order
+from wattbook.schemas.jobs import JobOut, JobPageOut
+from wattbook.schemas.sites import Body
 
 RETRY_AFTER_S: Final = 1
 WATCH_S: Final = 0.25
@@ -37,86 +37,6 @@ class JobIn(Body):
         None, description="the same key with the same body is the same job; with another a conflict"
     )
     priority: Annotated[int, Field(ge=-100, le=100)] = Field(0, description="higher goes first")
-
-
-class ProgressOut(Answer):
-    """How much of a job is done."""
-
-    done: int
-    total: int | None
-    unit: str
-    eta_s: int | None = Field(description="seconds until it is done, at the pace so far")
-
-
-class AttemptOut(Answer):
-    """One run of a job on one worker."""
-
-    number: int
-    worker: str
-    started: datetime
-    ended: datetime | None
-    outcome: Outcome | None
-    error: str | None
-    traceback_id: str | None = Field(description="under which the traceback is in the log")
-
-
-class JobOut(BaseModel):
-    """One background run."""
-
-    job_id: str
-    kind: JobKind
-    params: dict[str, Any]
-    state: JobState
-    priority: int
-    progress: ProgressOut
-    attempts: list[AttemptOut]
-    result: dict[str, Any] | None
-    error: str | None
-    idempotency_key: str | None
-    parent_id: str | None = Field(description="the job that it is a part of")
-    children: dict[JobState, int] = Field(
-        description="how many of the parts that it was divided into are in which state"
-    )
-    requested_by: str
-    created: datetime
-    started: datetime | None
-    finished: datetime | None
-
-    @classmethod
-    def of(cls, job: Job) -> "JobOut":
-        """The answer about a job."""
-        begun = job.attempts[-1].started if job.attempts else None
-        eta = None if job.state.ended else job.progress.eta_s(begun, datetime.now(UTC))
-        return cls(
-            job_id=job.job_id,
-            kind=job.kind,
-            params=dict(job.params),
-            state=job.state,
-            priority=job.priority,
-            progress=ProgressOut(
-                done=job.progress.done,
-                total=job.progress.total,
-                unit=job.progress.unit,
-                eta_s=eta,
-            ),
-            attempts=[AttemptOut.model_validate(attempt) for attempt in job.attempts],
-            result=None if job.result is None else dict(job.result),
-            error=job.error,
-            idempotency_key=job.idempotency_key,
-            parent_id=job.parent_id,
-            children=dict(job.children),
-            requested_by=job.requested_by,
-            created=job.created,
-            started=job.started,
-            finished=job.finished,
-        )
-
-
-class JobPageOut(BaseModel):
-    """Some jobs, newest first, and the cursor for those that follow."""
-
-    jobs: list[JobOut]
-    cursor: str | None
 
 
 router = APIRouter(tags=["jobs"], route_class=Bounded, dependencies=[Depends(strict)])

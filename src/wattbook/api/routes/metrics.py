@@ -1,13 +1,15 @@
 """Energy and statistics of a site, of the network, and of each meter."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from wattbook.answers import analytics
+from wattbook.answers.encode import Answer
 from wattbook.api import problems
-from wattbook.api.deps import AsOfQuery, GrainQuery, PeriodDep, RuntimeDep, strict
+from wattbook.api.deps import AsOfQuery, BoundsDep, GrainQuery, PeriodDep, RuntimeDep, strict
 from wattbook.api.series import AggregateOut, RollupPage, SiteMetrics
-from wattbook.api.shapes import rows_of, series
+from wattbook.api.shapes import series
 from wattbook.core import errors
 from wattbook.core.periods import Grain
 from wattbook.flows import metrics as flow
@@ -18,84 +20,34 @@ router = APIRouter(prefix="/metrics", tags=["metrics"], dependencies=[Depends(st
 REFUSALS = problems.responses(errors.UnknownEntityError, errors.InvalidPeriodError)
 
 
-def _about(found: flow.Series) -> dict[str, Any]:
-    return {
-        "grain": found.grain,
-        "timezone": found.timezone,
-        "start": found.period.start,
-        "end": found.period.end,
-    }
-
-
-def _outward(total: dict[str, Any]) -> dict[str, Any]:
-    return {name.removesuffix("_utc"): value for name, value in total.items()}
-
-
 @router.get("/site/{site_id}", response_model=SiteMetrics, responses=REFUSALS)
 async def site(
     request: Request,
     site_id: str,
-    period: PeriodDep,
+    bounds: BoundsDep,
     runtime: RuntimeDep,
     grain: GrainQuery = Grain.HOUR,
     as_of: AsOfQuery = None,
 ) -> Response:
     """A site's energy, power, hash rate, efficiency and cost per bucket, and over the period."""
-    found = await flow.of_site(
-        site_id,
-        period,
-        grain,
-        as_of=as_of,
-        registry=runtime.registry,
-        readings=runtime.readings,
-        rollups=runtime.rollups,
-        grid=runtime.grid,
-        calendar=runtime.calendar,
-        clock=runtime.clock,
-    )
-    document = {
-        "site_id": site_id,
-        **_about(found),
-        "as_of": as_of,
-        "total": _outward(found.total),
-        "meters": rows_of(found.meters),
-        "register_events": rows_of(found.events),
-    }
-    return series(request, document, found.rows)
+    return series(request, await analytics.of_site(site_id, bounds, grain, as_of, runtime))
 
 
 @router.get("/aggregate", response_model=AggregateOut, responses=REFUSALS)
 async def aggregate(
     request: Request,
-    period: PeriodDep,
+    bounds: BoundsDep,
     runtime: RuntimeDep,
     grain: GrainQuery = Grain.DAY,
     by: Annotated[
-        str, Query(pattern="^(none|zone|operator)$", description="split of the total")
+        str, Query(pattern="^(none|zone|operator|site)$", description="split of the total")
     ] = "none",
     timezone: Annotated[str, Query(description="IANA time zone of days, weeks and months")] = "UTC",
     as_of: AsOfQuery = None,
 ) -> Response:
-    """Totals of the network: all main meters, or those of each zone or operator."""
-    groups = await flow.aggregate(
-        period,
-        grain,
-        by=by,
-        timezone=timezone,
-        as_of=as_of,
-        registry=runtime.registry,
-        readings=runtime.readings,
-        rollups=runtime.rollups,
-        clock=runtime.clock,
-    )
-    document = {
-        "by": by,
-        **_about(groups.series),
-        "as_of": as_of,
-        "total": _outward(groups.series.total),
-        "groups": [_outward(total) for total in groups.totals],
-    }
-    return series(request, document, groups.series.rows)
+    """Totals of the network: all main meters, or those of each zone, operator or site."""
+    answer = await analytics.of_network(bounds, grain, by, timezone, as_of, runtime)
+    return series(request, answer)
 
 
 @router.get("", response_model=RollupPage, responses=REFUSALS)
@@ -137,7 +89,7 @@ async def rollups(
     meter, last = rows.select("meter_id", "start_utc").row(-1) if more else ("", None)
     following = listing.after(last, meter) if more else None
     document = {"grain": grain, "start": period.start, "end": period.end, "cursor": following}
-    return series(request, document, rows)
+    return series(request, Answer(document, rows))
 
 
 def _after(cursor: str | None, listing: Listing) -> tuple[str, str] | None:

@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field
 
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
-from wattbook.api.schemas import Answer
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.report import Format
 from wattbook.fields import Instant
 from wattbook.flows import entities
 from wattbook.ports.reports import Filed
+from wattbook.schemas.sites import Answer
 
 MEDIA_TYPES: Final[dict[Format, str]] = {
     Format.PDF: "application/pdf",

@@ -9,7 +9,17 @@ from fastapi.routing import APIRoute
 from wattbook.api import deps
 from wattbook.api.deps import RuntimeDep
 from wattbook.api.problems import responses
-from wattbook.api.schemas import (
+from wattbook.core.entities import SLUG, ZONE, SiteStatus
+from wattbook.core.errors import (
+    ConflictError,
+    InputError,
+    InvalidEntityError,
+    UnknownEntityError,
+)
+from wattbook.flows import sites as flow
+from wattbook.flows import tariffs as paying
+from wattbook.ports.cursor import Listing
+from wattbook.schemas.sites import (
     FleetList,
     FleetOut,
     MeterList,
@@ -21,17 +31,7 @@ from wattbook.api.schemas import (
     SupplyList,
     SupplyOut,
 )
-from wattbook.api.tariffs import AllTariffs, TariffIn, TariffList, TariffOut
-from wattbook.core.entities import SLUG, ZONE, SiteStatus
-from wattbook.core.errors import (
-    ConflictError,
-    InputError,
-    InvalidEntityError,
-    UnknownEntityError,
-)
-from wattbook.flows import sites as flow
-from wattbook.flows import tariffs as paying
-from wattbook.ports.cursor import Listing
+from wattbook.schemas.tariffs import AllTariffs, TariffIn, TariffList, TariffOut
 
 
 class Bounded(APIRoute):

@@ -9,7 +9,7 @@ from wattbook.core.text import BLANK, THIN, clock, lasting, number, percent
 from wattbook.sinks.documents import evidence, figures
 from wattbook.sinks.documents.blocks import Document, Notice, Section
 
-KINDS = {"site": "Site", "operator": "Operator", "zone": "Grid zone"}
+KINDS = {"site": "Site", "operator": "Operator", "zone": "Grid zone", "network": "Network"}
 SHORT = 16
 """Letters of a fingerprint that are enough to tell two reports apart."""
 

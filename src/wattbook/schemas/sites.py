@@ -14,7 +14,6 @@ from pydantic import (
     field_validator,
 )
 
-from wattbook.api.tariffs import TariffOut
 from wattbook.core.entities import (
     FleetItem,
     Meter,
@@ -29,6 +28,7 @@ from wattbook.core.entities import (
 from wattbook.core.frames import TECHNOLOGIES
 from wattbook.fields import Id, Instant, Number
 from wattbook.flows.sites import Draft
+from wattbook.schemas.tariffs import TariffOut
 
 MOST_PARTS: Final = 1_000
 MOST_MACHINES: Final = 10_000_000
