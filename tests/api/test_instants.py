@@ -31,7 +31,6 @@ async def client(tmp_path) -> AsyncIterator[httpx.AsyncClient]:
         "2026",  # seconds since 1970 to others
         "20260101",
         "1767225600.5",
-        "2026-01-01",
         "2026-01-01T00:00:00",
         "0001-01-01T00:00:00+14:00",  # not in UTC
         "9999-12-31T23:59:59-14:00",
@@ -96,4 +95,34 @@ async def test_an_id_is_readable(client) -> None:
 async def test_who_gives_no_offset_is_told_how(client, value) -> None:
     answer = await client.get(SERIES, params=PERIOD | {"start": value})
 
-    assert "as in 2026-01-01T00:00:00Z (in an address, + is written %2B)" in answer.text
+    assert "instant with offset (2026-01-01T00:00:00Z)" in answer.text
+    assert "in an address, + is written %2B" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/api/v1/jobs", "since"), ("/api/v1/reports", "until"), ("/api/v1/tombstones", "until")],
+)
+async def test_a_date_has_no_meaning_where_there_is_no_place(client, path, field) -> None:
+    answer = await client.get(path, params={field: "2026-01-01"})
+
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_date_begins_at_midnight_where_the_site_stands(client) -> None:
+    # Midnight of 1 and 2 January is 06:00 UTC in Chicago.
+    await client.patch("/api/v1/sites/pecos-1", json={"timezone": "America/Chicago"})
+    dates = {"start": "2026-01-01", "end": "2026-01-02", "grain": "hour"}
+    instants = {"start": "2026-01-01T06:00:00Z", "end": "2026-01-02T06:00:00Z", "grain": "hour"}
+
+    by_date = (await client.get(SERIES, params=dates)).json()
+
+    assert by_date == (await client.get(SERIES, params=instants)).json()
+    assert by_date["start"] == "2026-01-01T06:00:00Z"
+    assert len(by_date["rows"]) == 24
+
+
+async def test_a_period_without_end_and_without_data_is_its_first_bucket(client) -> None:
+    answer = await client.get(SERIES, params={"start": "2026-01-01", "grain": "day"})
+
+    assert [row["energy_kwh"] for row in answer.json()["rows"]] == [None]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from wattbook.api.shapes import json_response
-from wattbook.core import errors
+from wattbook.core import errors, when
 from wattbook.core.errors import Problem, WattbookError
 
 log = structlog.get_logger()
@@ -137,7 +137,11 @@ async def _of_request(_: Request, error: Exception) -> Response:
 def _said(fault: Mapping[str, Any]) -> str:
     """What is wrong; of times also what is wanted."""
     about_time = str(fault["type"]).startswith(("datetime_", "timezone_"))
-    return f"{fault['msg']}; {TIME_WANTED}" if about_time else str(fault["msg"])
+    if about_time:
+        return f"{fault['msg']}; {TIME_WANTED}"
+    said = str(fault["msg"])
+    in_address = when.WANTED in said and fault["loc"][0] == "query"
+    return f"{said}; in an address, + is written %2B" if in_address else said
 
 
 def _discriminator(fault: Mapping[str, Any]) -> list[str]:
