@@ -124,11 +124,14 @@ async def test_a_bucket_of_which_nothing_is_known_stays_unknown(known) -> None:
             if name
             in (
                 *("energy_kwh", "power_kw_mean", "power_kw_min", "power_kw_max", "power_kw_max_at"),
-                *("hashrate_th_mean", "efficiency_j_per_th", "quality"),
+                *("hashrate_th_mean", "hashrate_kwh", "efficiency_j_per_th", "quality"),
+                "efficiency_time_share",
             )
         )
     )
-    unknown = unknown.with_columns(covered_s=pl.lit(0.0), coverage=pl.lit(0.0))
+    unknown = unknown.with_columns(
+        pl.lit(0.0).alias(name) for name in ("covered_s", "coverage", "hashrate_s", "temperature_s")
+    )
     await keep(known, unknown)
 
     assert_frame_equal(await known.rollups.read(["a"], Grain.QUARTER, EVER), unknown)
@@ -247,6 +250,18 @@ async def test_pages_hold_every_row_once_in_the_order_of_the_keys(known, limit: 
 
     every = await known.rollups.read(names, Grain.QUARTER, span)
     assert_frame_equal(pl.concat(pages), every, check_exact=True)
+
+
+@pytest.mark.parametrize("grain", list(Grain))
+async def test_a_page_begins_with_the_bucket_that_holds_the_start(known, grain: Grain) -> None:
+    rows = figures({0: 100.0, 15: 50.0})
+    await keep(known, rows)
+    late = Period(T + 7 * MINUTE, T + 14 * MINUTE)
+
+    page = await known.rollups.page(["a"], grain, late, None, 10)
+
+    first = rows.filter(grain=str(grain)).sort("start_utc").head(1)
+    assert_frame_equal(page, first, check_exact=True)
 
 
 async def test_a_page_after_the_last_key_is_empty(known) -> None:

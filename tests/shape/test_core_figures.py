@@ -21,7 +21,7 @@ SUFFIXES = {
     *("kw_mean", "kw_min", "kw_max", "th_mean", "c_mean"),  # what was done over the bucket
     *("mw", "mwh", "s", "j_per_th", "per_mwh", "g_per_kwh"),
 }
-SHARES = {"coverage"}
+SHARES = {"coverage", "efficiency_time_share"}
 """Numbers from 0 to 1."""
 AS_NAMED_BESIDE = {"low": "g_per_kwh", "high": "g_per_kwh"}
 """Ends of the range of another column, in its unit."""

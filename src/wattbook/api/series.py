@@ -16,7 +16,13 @@ class Figures(BaseModel):
     power_kw_max: float | None = Field(description="highest power [kW]")
     power_kw_max_at: AwareDatetime | None = Field(description="when the highest power began")
     hashrate_th_mean: float | None = Field(description="mean hash rate [TH/s]")
-    efficiency_j_per_th: float | None = Field(description="mean power over mean hash rate [J/TH]")
+    efficiency_j_per_th: float | None = Field(
+        description="energy over hashes [J/TH] of the time for which both are known"
+    )
+    efficiency_time_share: float | None = Field(
+        description="share of the covered time for which both are known, 0 to 1; null where a part"
+        " was rolled up by a version that did not store it"
+    )
     readings: int = Field(description="readings stamped within the span")
     coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
     quality: str | None = Field(description="worst quality of the parts")
@@ -27,6 +33,9 @@ class Row(Figures):
 
     start: AwareDatetime
     end: AwareDatetime
+    hashrate_kwh: float | None = Field(description="energy [kWh] while a hash rate is known")
+    hashrate_s: float | None = Field(description="that time [s], of all meters")
+    hashes_th: float | None = Field(description="hashes [TH] computed in that time")
     temperature_c_mean: float | None
     covered_s: float
     meters: int = Field(description="meters with energy in the bucket")
@@ -124,8 +133,14 @@ class Rollup(BaseModel):
     power_kw_max: float | None
     power_kw_max_at: AwareDatetime | None
     hashrate_th_mean: float | None
-    efficiency_j_per_th: float | None
+    hashrate_kwh: float | None = Field(description="energy [kWh] while a hash rate is known")
+    hashrate_s: float | None = Field(
+        description="that time [s]; null where a version that did not store it rolled up"
+    )
+    efficiency_j_per_th: float | None = Field(description="energy over hashes of that time [J/TH]")
+    efficiency_time_share: float | None = Field(description="that time over `covered_s`, 0 to 1")
     temperature_c_mean: float | None
+    temperature_s: float | None = Field(description="time [s] for which it is known")
     readings: int
     expected: int
     bucket_s: int

@@ -157,6 +157,7 @@ def _table(found: flow.Series) -> None:
                 number(total["efficiency_j_per_th"], 2),
                 worth=6,
             ),
+            *_of_the_time(rows, total),
             Column("inlet", figures("temperature_c_mean", 1), "°C", total="", worth=2),
             Column(
                 "coverage",
@@ -174,6 +175,15 @@ def _table(found: flow.Series) -> None:
             Column("cost", figures("cost", 2), currency, number(total.get("cost"), 2), worth=5),
         ]
     )
+
+
+def _of_the_time(rows: pl.DataFrame, total: Mapping[str, Any]) -> list[Column]:
+    """For what share of the covered time the efficiency holds, where it is not all of it."""
+    share = total["efficiency_time_share"]
+    if total["efficiency_j_per_th"] is None or share == 1:
+        return []
+    shares = [percent(value) for value in _values(rows, "efficiency_time_share")]
+    return [Column("of time", shares, "%", percent(share), worth=5)]
 
 
 def _values(rows: pl.DataFrame, name: str) -> list[Any]:

@@ -7,11 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from wattbook.core import frames, gaps
+from wattbook.core import frames, gaps, hashing
 from wattbook.core.entities import MeterRole, Site
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Period
-from wattbook.core.units import W_PER_KW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +121,6 @@ def stepped(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
 
 def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
     """The rows of sites added up, bucket by bucket; null where nothing is known."""
-    power, rate = pl.col("power_kw_mean"), pl.col("hashrate_th_mean")
     one_currency = pl.col("currency").drop_nulls().n_unique() == 1
     covered = pl.col("covered_s").sum()
     seconds = (pl.col("end_utc").first() - pl.col("start_utc").first()).dt.total_seconds()
@@ -134,6 +132,9 @@ def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
                 "energy_kwh",
                 "power_kw_mean",
                 "hashrate_th_mean",
+                "hashrate_kwh",
+                "hashrate_s",
+                "hashes_th",
                 "covered_s",
                 "quality",
                 pl.col("cost").cast(pl.Float64),
@@ -150,7 +151,7 @@ def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
             energy_kwh=known_sum("energy_kwh"),
             power_kw_mean=known_sum("power_kw_mean"),
             hashrate_th_mean=known_sum("hashrate_th_mean"),
-            hashed_kw=power.filter(rate.is_not_null()).sum(),
+            efficiency_j_per_th=hashing.efficiency_of_sums(),
             coverage=covered / (seconds * mains),
             rank=pl.col("rank").max(),
             cost=pl.when(one_currency).then(known_sum("cost")),
@@ -163,7 +164,7 @@ def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
             "energy_kwh",
             "power_kw_mean",
             "hashrate_th_mean",
-            efficiency_j_per_th=pl.when(rate > 0).then(pl.col("hashed_kw") * W_PER_KW / rate),
+            "efficiency_j_per_th",
             coverage="coverage",
             quality=frames.quality_of(pl.col("rank")),
             cost="cost",

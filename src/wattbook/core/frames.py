@@ -203,9 +203,19 @@ ROLLUPS: Final = Contract(
         "power_kw_min": Column(pl.Float64, "lowest power [kW] of a reading's span"),
         "power_kw_max": Column(pl.Float64, "highest power [kW] of a reading's span"),
         "power_kw_max_at": Column(UTC, "when the highest power began"),
-        "hashrate_th_mean": Column(pl.Float64, "mean hash rate [TH/s] over the covered time"),
-        "efficiency_j_per_th": Column(pl.Float64, "mean power over mean hash rate [J/TH]"),
-        "temperature_c_mean": Column(pl.Float64, "mean temperature [°C] over the covered time"),
+        "hashrate_th_mean": Column(pl.Float64, "mean hash rate [TH/s] over `hashrate_s`"),
+        "hashrate_kwh": Column(pl.Float64, "energy [kWh] of `hashrate_s`; null where none is"),
+        "hashrate_s": Column(
+            pl.Float64,
+            "time [s] for which energy and hash rate are both known; null where it was rolled up"
+            " before this was stored",
+        ),
+        "efficiency_j_per_th": Column(pl.Float64, "`hashrate_kwh` over the hashes of it [J/TH]"),
+        "efficiency_time_share": Column(pl.Float64, "`hashrate_s` over `covered_s`, 0 to 1"),
+        "temperature_c_mean": Column(pl.Float64, "mean temperature [°C] over `temperature_s`"),
+        "temperature_s": Column(
+            pl.Float64, "time [s] for which the temperature is known; null as `hashrate_s`"
+        ),
         "readings": Column(pl.Int64, "readings with their stamp in the bucket"),
         "expected": Column(pl.Int64, "readings that a full bucket has"),
         "bucket_s": Column(pl.Int64, "length [s] of the bucket: 82 800 to 90 000 for a day"),

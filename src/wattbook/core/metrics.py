@@ -4,11 +4,11 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames
+from wattbook.core import frames, hashing
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Period
-from wattbook.core.rollup import efficiency
-from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR, over
+from wattbook.core.ratios import ratio
+from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR
 
 
 def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.DataFrame:
@@ -42,11 +42,13 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
             power_kw_max=pl.col("power_kw_max").first() if single else None,
             power_kw_max_at=pl.col("power_kw_max_at").first() if single else None,
             hashrate_th_mean=known_sum("hashrate_th_mean"),
-            hashed_kw=pl.col("power_kw_mean")
-            .filter(pl.col("hashrate_th_mean").is_not_null())
-            .sum(),
-            temperature_c_mean=(pl.col("temperature_c_mean") * weight).sum()
-            / weight.filter(pl.col("temperature_c_mean").is_not_null()).sum(),
+            **hashing.sums(),
+            efficiency_j_per_th=hashing.efficiency(),
+            efficiency_time_share=hashing.efficiency_time_share(),
+            temperature_c_mean=ratio(
+                pl.col("temperature_c_mean") * hashing.known_s("temperature_c"),
+                hashing.known_s("temperature_c"),
+            ),
             readings=pl.col("readings").sum(),
             covered_s=weight.sum(),
             rank=pl.col("rank").max(),
@@ -66,8 +68,12 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
         "power_kw_max",
         "power_kw_max_at",
         "hashrate_th_mean",
-        efficiency_j_per_th=efficiency("hashed_kw"),
-        temperature_c_mean=pl.col("temperature_c_mean").fill_nan(None),
+        "hashrate_kwh",
+        "hashrate_s",
+        "hashes_th",
+        "efficiency_j_per_th",
+        "efficiency_time_share",
+        "temperature_c_mean",
         readings=pl.col("readings").fill_null(0),
         covered_s=weight.fill_null(0.0),
         coverage=weight.fill_null(0.0) / (seconds * meter_count),
@@ -130,22 +136,22 @@ def whole(
         its own covered time and then added, so that they do not depend on the grain.
     """
     weight = pl.col("covered_s")
-    hashing = pl.col("hashrate_th_mean").is_not_null()
     by_meter = rollups.group_by("meter_id", maintain_order=True).agg(
-        power_kw=over(
-            known_sum("energy_kwh") * SECONDS_PER_HOUR,
-            weight.filter(pl.col("energy_kwh").is_not_null()).sum(),
-        ),
-        rate_th=over(
-            (pl.col("hashrate_th_mean") * weight).sum(), weight.filter(hashing).sum()
-        ).fill_nan(None),
+        power_kw=ratio(pl.col("energy_kwh") * SECONDS_PER_HOUR, weight),
+        rate_th=ratio(hashing.hashes_th(), hashing.known_s("hashrate_th")),
     )
-    hashed_kw = pl.col("power_kw").filter(pl.col("rate_th").is_not_null()).sum()
-    means = by_meter.select(
-        power_kw_mean=known_sum("power_kw"),
-        hashrate_th_mean=known_sum("rate_th"),
-        hashed_kw=hashed_kw,
-    ).with_columns(efficiency_j_per_th=efficiency("hashed_kw"))
+    means = pl.concat(
+        [
+            by_meter.select(
+                power_kw_mean=known_sum("power_kw"), hashrate_th_mean=known_sum("rate_th")
+            ),
+            rollups.select(
+                efficiency_j_per_th=hashing.efficiency(),
+                efficiency_time_share=hashing.efficiency_time_share(),
+            ),
+        ],
+        how="horizontal",
+    )
     summed = rows.select(
         energy_kwh=known_sum("energy_kwh"),
         power_kw_min=pl.col("power_kw_min").min(),
@@ -167,6 +173,7 @@ TOTALS: Final = (
     "power_kw_max_at",
     "hashrate_th_mean",
     "efficiency_j_per_th",
+    "efficiency_time_share",
     "readings",
     "coverage",
     "quality",

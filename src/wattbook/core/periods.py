@@ -23,6 +23,10 @@ MAX_ROWS: Final = 400_000
 """So many buckets can be asked for at once: eleven years of quarter-hours."""
 
 
+LONGEST_BUCKET: Final = timedelta(days=32)
+"""No bucket is longer: a month has at most 31 days and some hours."""
+
+
 class Grain(StrEnum):
     """Length of a bucket. Days, weeks (ISO) and months are civil time where the site stands."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import carbon, frames, metrics, profile
+from wattbook.core import carbon, frames, hashing, metrics, profile
 from wattbook.core.digest import Digest, Scope, highest, stepped, together
 from wattbook.core.fingerprint import Fingerprint
 from wattbook.core.frames import known_sum
@@ -271,17 +271,18 @@ def _total(
 
 
 def _hashing(digests: Sequence[Digest]) -> dict[str, float | None]:
-    """Hash rate of all, and the power of those that hash over it."""
-    rates = [
-        (each.total["hashrate_th_mean"], each.total["efficiency_j_per_th"])
-        for each in digests
-        if each.total["hashrate_th_mean"] is not None
-    ]
-    rate = sum(th for th, _ in rates)
-    spent = sum(th * joules for th, joules in rates if joules is not None)
+    """Hash rate of all sites, and their energy over their hashes while both are known."""
+    rates = [each.total["hashrate_th_mean"] for each in digests]
+    known = [rate for rate in rates if rate is not None]
+    columns = ("hashrate_th_mean", "hashrate_kwh", "hashrate_s", "hashes_th", "covered_s")
+    rows = pl.concat(each.rows.select(columns) for each in digests)
+    efficiency, share = rows.select(
+        hashing.efficiency_of_sums(), share=hashing.efficiency_time_share()
+    ).row(0)
     return {
-        "hashrate_th_mean": rate if rates else None,
-        "efficiency_j_per_th": spent / rate if rate else None,
+        "hashrate_th_mean": sum(known) if known else None,
+        "efficiency_j_per_th": efficiency,
+        "efficiency_time_share": share,
     }
 
 

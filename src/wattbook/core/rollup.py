@@ -13,13 +13,19 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, periods
+from wattbook.core import frames, hashing, periods
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import DAY_US, QUARTER_S, QUARTER_US, Grain, instant, microseconds
 from wattbook.core.segments import ordered, pieces
-from wattbook.core.units import MEAN_STEP, SECONDS_PER_HOUR, US_PER_SECOND, W_PER_KW, on_step, over
+from wattbook.core.units import (
+    MEAN_STEP,
+    SECONDS_PER_HOUR,
+    US_PER_SECOND,
+    on_step,
+    over,
+)
 
-_DERIVED: Final = ("power_kw_mean", "coverage", "efficiency_j_per_th")
+_DERIVED: Final = ("power_kw_mean", "coverage", "efficiency_j_per_th", "efficiency_time_share")
 _GRAINS: Final = pl.Series([str(grain) for grain in Grain])
 _GRAIN: Final = pl.Enum(_GRAINS)
 FIGURES: Final = tuple(
@@ -51,11 +57,15 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     rows = ordered(readings, meters)
     cut = pieces(rows)
     covered = (pl.min_horizontal("end", "until") - pl.col("begin")).clip(0)
+    hashed = pl.col("hashrate_th").is_not_null() & pl.col("energy_kwh").is_not_null()
     sums = (
         cut.with_columns(
             covered=covered,
+            hashrate_kwh=pl.when(hashed).then("energy_kwh"),
             key=pl.col("slot") * _SLOT + pl.col("quarter"),
-            **_weighted("hashrate_th", "hash", covered),
+            **_weighted(
+                "hashrate_th", "hash", pl.when(pl.col("energy_kwh").is_not_null()).then(covered)
+            ),
             **_weighted("temperature_c", "warm", covered),
         )
         .with_columns(pl.col("key").set_sorted())
@@ -67,7 +77,10 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
             power_kw_max=pl.col("power_kw").max(),
             power_kw_max_at=pl.col("begin").get(pl.col("power_kw").arg_max()),
             hashrate_th_mean=_weighted_mean("hash"),
+            hashrate_kwh=known_sum("hashrate_kwh"),
+            hash_us=pl.col("hash_us").sum(),
             temperature_c_mean=_weighted_mean("warm"),
+            warm_us=pl.col("warm_us").sum(),
             rank=pl.col("rank").max(),
         )
     )
@@ -84,6 +97,8 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         power_kw_max_at=instant(pl.col("power_kw_max_at")),
         readings=pl.col("readings").fill_null(0).cast(pl.Int64),
         covered_s=over(pl.col("covered").fill_null(0), US_PER_SECOND),
+        hashrate_s=over(pl.col("hash_us").fill_null(0), US_PER_SECOND),
+        temperature_s=over(pl.col("warm_us").fill_null(0), US_PER_SECOND),
         bucket_s=pl.lit(QUARTER_S, dtype=pl.Int64),
     )
     return _finish(whole_rows, meters, Grain.QUARTER)
@@ -119,7 +134,6 @@ def _bucket_of(starts: pl.Series, grain: Grain, timezone: str) -> pl.Series:
 
 def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
     """Rows of meters in one time zone, summed by meter and bucket."""
-    covered = (pl.col("covered_s") * US_PER_SECOND).round().cast(pl.Int64)
     start = _bucket_of(rows["start_utc"], grain, timezone)
     key = pl.col("slot").cast(pl.Int64) * _SLOT + start.to_physical() // QUARTER_US
     return (
@@ -127,9 +141,10 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             key=key,
             bucket_utc=start,
             rank=frames.rank(),
-            covered=covered,
-            **_weighted("hashrate_th_mean", "hash", covered),
-            **_weighted("temperature_c_mean", "warm", covered),
+            covered=_us(pl.col("covered_s")),
+            hashrate_kwh=hashing.energy_kwh(),
+            **_weighted("hashrate_th_mean", "hash", _us(hashing.known_s("hashrate_th"))),
+            **_weighted("temperature_c_mean", "warm", _us(hashing.known_s("temperature_c"))),
         )
         .sort("key", "start_utc")
         .group_by("key", maintain_order=True)
@@ -139,7 +154,12 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             power_kw_max=pl.col("power_kw_max").max(),
             power_kw_max_at=pl.col("power_kw_max_at").get(pl.col("power_kw_max").arg_max()),
             hashrate_th_mean=_weighted_mean("hash"),
+            hashrate_kwh=_unless_older("hashrate_th", known_sum("hashrate_kwh")),
+            hashrate_s=_unless_older("hashrate_th", over(pl.col("hash_us").sum(), US_PER_SECOND)),
             temperature_c_mean=_weighted_mean("warm"),
+            temperature_s=_unless_older(
+                "temperature_c", over(pl.col("warm_us").sum(), US_PER_SECOND)
+            ),
             readings=pl.col("readings").sum(),
             covered_s=over(pl.col("covered").sum(), US_PER_SECOND),
             rank=pl.col("rank").max(),
@@ -274,6 +294,17 @@ def _weighted_mean(name: str) -> pl.Expr:
     return over(pl.col(f"{name}_sum").sum() * QUARTER_US, pl.col(f"{name}_us").sum())
 
 
+def _us(seconds: pl.Expr) -> pl.Expr:
+    return (seconds * US_PER_SECOND).round().cast(pl.Int64)
+
+
+def _unless_older(quantity: str, summed: pl.Expr) -> pl.Expr:
+    """Null where a part was rolled up before its known time was stored."""
+    known, seconds = pl.col(f"{quantity}_mean"), pl.col(hashing.known_column(quantity))
+    lacks = (known.is_not_null() & seconds.is_null()).any()
+    return pl.when(~lacks).then(summed)
+
+
 _QUARTERS: Final = (pl.col("to_utc") - pl.col("from_utc")).dt.total_seconds() // QUARTER_S
 
 NEIGHBOURS: Final = 3
@@ -406,12 +437,6 @@ def _cut(span: pl.DataFrame, most: int) -> list[pl.DataFrame]:
     ]
 
 
-def efficiency(power_kw: str) -> pl.Expr:
-    """Power [kW] over mean hash rate [TH/s], in J/TH; null where nothing is hashed."""
-    rate = pl.col("hashrate_th_mean")
-    return pl.when(rate > 0).then(over(pl.col(power_kw) * W_PER_KW, rate))
-
-
 def _finish(rows: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataFrame:
     """What follows from the sums: names, expected readings, the worst quality, and the ratios."""
     slot = pl.col("slot")
@@ -442,7 +467,8 @@ def with_ratios(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         power_kw_mean=pl.when(hours > 0).then(over(pl.col("energy_kwh"), hours)),
         coverage=over(pl.col("covered_s"), pl.col("bucket_s")),
-    ).with_columns(efficiency_j_per_th=efficiency("power_kw_mean"))
+        **hashing.of_each_row(),
+    )
 
 
 def stamped(figures: pl.DataFrame, now: datetime, old: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -473,7 +499,10 @@ _COMPARED: Final[Sequence[str]] = (
     "power_kw_max",
     "power_kw_max_at",
     "hashrate_th_mean",
+    "hashrate_kwh",
+    "hashrate_s",
     "temperature_c_mean",
+    "temperature_s",
     "readings",
     "expected",
     "covered_s",

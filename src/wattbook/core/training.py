@@ -7,12 +7,11 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import cost, frames, periods
+from wattbook.core import cost, frames, hashing, periods
 from wattbook.core.archive import Table
 from wattbook.core.fingerprint import Fingerprint, of, summed
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Grain, Period
-from wattbook.core.units import W_PER_KW
 
 LEAST_SHARE: Final = 9 / 10
 """Of a bucket's time, and of its meters by their mean: with less it is a gap."""
@@ -247,13 +246,9 @@ def prices(grid: pl.DataFrame, grain: Grain, origin: datetime) -> pl.DataFrame |
 
 
 def hashed(rollups: pl.DataFrame) -> float | None:
-    """Power over hash rate [J/TH] of the buckets in which both are known; null where none is."""
-    rate, weight = pl.col("hashrate_th_mean"), pl.col("covered_s")
-    both = rollups.filter(pl.col("power_kw_mean").is_not_null() & (rate > 0))
-    power_w, rate_th = both.select(
-        (pl.col("power_kw_mean") * weight).sum() * W_PER_KW, rate=(rate * weight).sum()
-    ).row(0)
-    return power_w / rate_th if power_w and rate_th else None
+    """Energy over hashes [J/TH] of the time in which both are known; null where none is."""
+    found: float | None = rollups.select(hashing.efficiency()).item()
+    return found or None
 
 
 def fingerprint(rows: pl.DataFrame, settings: list[str]) -> Fingerprint:

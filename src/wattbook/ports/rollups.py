@@ -89,5 +89,8 @@ class RollupStore(Rollups, Protocol):
         after: tuple[str, str] | None,
         limit: int,
     ) -> pl.DataFrame:
-        """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
+        """`frames.ROLLUPS` of the buckets that lie in the period or hold its start, by key.
+
+        At most `limit` rows, whose key (meter, start) comes after `after`.
+        """
         ...

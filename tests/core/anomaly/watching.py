@@ -10,6 +10,7 @@ from wattbook.core.anomaly.finding import Noticed
 from wattbook.core.anomaly.hours import Watched
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.frames import UTC as STAMP
+from wattbook.core.frames import known_sum
 from wattbook.core.periods import Period
 
 HOUR = timedelta(hours=1)
@@ -24,6 +25,7 @@ def rows(
 ) -> pl.DataFrame:
     """What rollups say of it; a power of NaN is no row."""
     whole = every / timedelta(seconds=1)
+    hashed = pl.col("hashrate_th_mean").is_not_null()
     table = pl.DataFrame(
         {
             "start_utc": [start + at * every for at in range(len(kw))],
@@ -42,6 +44,8 @@ def rows(
             kw_ * 1000 / pl.col("hashrate_th_mean")
         ),
         covered_s=pl.col("coverage") * whole,
+        hashrate_s=pl.when(hashed).then(pl.col("coverage") * whole).otherwise(0.0),
+        hashrate_kwh=pl.when(hashed).then(kw_ * pl.col("coverage") * whole / 3600),
         readings=pl.lit(1, dtype=pl.Int64),
     )  # fmt: skip
 
@@ -82,7 +86,8 @@ def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
             pl.col("power_kw_mean", "coverage", "efficiency_j_per_th", "hashrate_th_mean").mean(),
             pl.col("power_kw_min").min(),
             pl.col("power_kw_max").max(),
-            pl.col("energy_kwh", "covered_s", "readings").sum(),
+            pl.col("energy_kwh", "covered_s", "readings", "hashrate_s").sum(),
+            hashrate_kwh=known_sum("hashrate_kwh"),
         )
         .sort("start_utc")
     )

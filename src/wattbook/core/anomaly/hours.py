@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from wattbook.core import frames, periods
+from wattbook.core import frames, hashing, periods
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.forecast.series import Bools, Floats, Ints
 from wattbook.core.periods import Grain, Period
@@ -77,6 +77,8 @@ class Hours:
     """Readings over those that were expected."""
     hashrate_th: Floats
     efficiency_j_per_th: Floats
+    hashed_share: Floats
+    """Share of the hour for which energy and hash rate are both known."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -127,7 +129,15 @@ def hours(watched: Watched, span: Period) -> Hours | None:
         heard=readings / expected if expected else np.ones(len(readings)),
         hashrate_th=column("hashrate_th_mean"),
         efficiency_j_per_th=column("efficiency_j_per_th"),
+        hashed_share=_hashed_share(joined),
     )
+
+
+def _hashed_share(joined: pl.DataFrame) -> Floats:
+    known = pl.col("readings").is_not_null()
+    share = pl.when(known).then(hashing.known_s("hashrate_th") / SECONDS_PER_HOUR).fill_null(0.0)
+    found: Floats = joined.select(share).to_series().to_numpy()
+    return found
 
 
 def on_grid(hours_: Hours, rows: pl.DataFrame, column: str) -> Floats:

@@ -18,6 +18,8 @@ SAID: Final = (
     "power_kw_min",
     "power_kw_max",
     "hashrate_th_mean",
+    "hashrate_kwh",
+    "hashrate_s",
     "readings",
     "covered_s",
 )

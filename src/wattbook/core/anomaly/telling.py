@@ -196,8 +196,9 @@ class Teller:
         below = each < least
         limit = least if below else most
         rate = np.nan_to_num(self.hours.hashrate_th[begin:end])
-        needed = limit * rate * self.hours.coverage[begin:end] / W_PER_KW
-        counted = np.nan_to_num(self.hours.energy_kwh[begin:end])
+        hashes = rate * self.hours.hashed_share[begin:end]  # of the hour, as the energy is
+        needed = limit * hashes / W_PER_KW
+        counted = np.nan_to_num(self.hours.efficiency_j_per_th[begin:end]) * hashes / W_PER_KW
         why = (
             "less was counted than the machines need, or more hash rate was told than there was"
             if below

@@ -51,7 +51,8 @@ HOW: Final = {
     "hashing": How(
         "Hash rate, efficiency",
         "rollup",
-        "Means over the covered time; efficiency is the power of what hashes over its hash rate.",
+        "Means over the time for which they are known; efficiency is the energy over the hashes of"
+        " the time for which both are known.",
     ),
     "emissions": How(
         "Emissions, intensity",

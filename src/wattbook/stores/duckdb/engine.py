@@ -182,11 +182,11 @@ def fetch(
 
 
 def insert(con: Connection, table: str, rows: pl.DataFrame) -> None:
-    """Append rows whose columns are those of the table, in its order."""
+    """Append rows whose columns are those of the table, in any order."""
     # DuckDB finds the frame by its name here; a registered view would be a write to the catalogue,
     # which costs more than the rows.
     new_rows = rows.to_arrow()  # noqa: F841
-    con.execute(f"insert into {table} select * from new_rows")
+    con.execute(f"insert into {table} by name select * from new_rows")
 
 
 def listed(keys: Iterable[int]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames, rollup
+from wattbook.core import frames, periods, rollup
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.ports.rollups import Turn
@@ -34,6 +34,9 @@ STORED: Final = (
     "quality",
     "computed_utc",
     "revision",
+    "hashrate_kwh",
+    "hashrate_s",
+    "temperature_s",
 )
 
 
@@ -118,8 +121,9 @@ class DuckRollups:
         after: tuple[str, str] | None,
         limit: int,
     ) -> pl.DataFrame:
-        """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
-        values: list[Any] = [rollup.code(grain), *_plain(period)]
+        """At most `limit` rows of buckets that the period touches, with keys after `after`."""
+        start, end = _plain(period)
+        values: list[Any] = [rollup.code(grain), start - periods.LONGEST_BUCKET, end, start]
         beyond = ""
         if after is not None:
             beyond = "and (meter_id, start_utc) > (?, ?::timestamp)"
@@ -127,7 +131,8 @@ class DuckRollups:
         sql = (
             "select r.* from rollups r join meter_keys using (meter_key)"
             f" where meter_key in ({listed(self._keys.of(meter_ids))}) and grain = ?"
-            f" and start_utc >= ? and start_utc < ? {beyond} order by meter_id, start_utc limit ?"
+            " and start_utc > ? and start_utc < ? and start_utc + to_seconds(bucket_s) > ?"
+            f" {beyond} order by meter_id, start_utc limit ?"
         )
         found = await self._engine.read(lambda con: fetch(con, sql, [*values, limit]))
         return self._domain(found)

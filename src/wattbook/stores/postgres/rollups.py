@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, rollup
+from wattbook.core import frames, periods, rollup
 from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
@@ -187,7 +187,7 @@ class PostgresRollups:
         after: tuple[str, str] | None,
         limit: int,
     ) -> pl.DataFrame:
-        """At most `limit` rows of `read` whose key (meter, start) comes after `after`."""
+        """At most `limit` rows of buckets that the period touches, with keys after `after`."""
         names, beyond = sorted(meter_ids), ""
         if after is not None:
             names = [name for name in names if name >= after[0]]
@@ -196,9 +196,11 @@ class PostgresRollups:
             first = f"meter_key = any({integers(at_first)})"
             beyond = f" and not ({first} and start_utc <= {instant(started)})"
         asked = integers(await self._keys.look_up(names))
+        reached = Period(period.start - periods.LONGEST_BUCKET, period.end)
+        touched = f"start_utc + make_interval(secs => bucket_s) > {instant(period.start)}"
         sql = (
             f"{_SELECT} join unnest({asked}) with ordinality as asked(meter_key, place)"
-            f" using (meter_key) where {_of(grain, period)}{beyond}"
+            f" using (meter_key) where {_of(grain, reached)} and {touched}{beyond}"
             f" order by place, start_utc limit {int(limit)}"
         )
         found = await self._engine.read(lambda session: session.fetch(sql))
