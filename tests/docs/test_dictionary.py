@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattbook.core import entities, frames, ingest, segments
+from wattbook.core import entities, frames, ingest, registers
 from wattbook.core.anomaly.finding import Category, Rule, Severity, State
 from wattbook.core.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
 from wattbook.core.periods import Grain
+from wattbook.core.registers import EventKind
 from wattbook.core.report import Format
-from wattbook.core.segments import EventKind
 from wattbook.core.tariffs import ComponentKind
 from wattbook.core.windows import DayKind
 from wattbook.settings import Settings
@@ -68,8 +68,12 @@ REASONS: dict[Reason, str] = {
 EVENTS: dict[EventKind, str] = {
     EventKind.ROLLOVER: "the register passed its size and began again at 0; counted through",
     EventKind.RESET: "the state fell and no roll-over explains it; a gap",
-    EventKind.RETROGRADE: "one reading lies below its neighbours; it is left out",
-    EventKind.IMPLAUSIBLE: "the state rose by more than twice what the capacity allows; a gap",
+    EventKind.RETROGRADE: "readings lie below those before and after them; they are left out",
+    EventKind.IMPLAUSIBLE: (
+        "the state rose by more than the plausible power allows; a gap, or left out where it came"
+        " back"
+    ),
+    EventKind.UNDETERMINED: "what was counted cannot be known from the readings; a gap",
 }
 GRAINS: dict[Grain, str] = {
     Grain.QUARTER: "quarter-hour of UTC, the market's settlement interval; all others are its sums",
@@ -306,5 +310,5 @@ def test_numbers_in_the_meanings_are_those_of_the_code() -> None:
     assert ingest.GRID_AHEAD.days == 8
     assert ingest.EARLIEST.year == 1990
     assert ingest.MAX_INTERVAL_S == 86_400
-    assert segments.IMPLAUSIBLE == 2
+    assert registers.PLAUSIBLE == 2
     assert entities.HOLD_INTERVALS == 3

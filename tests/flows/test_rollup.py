@@ -140,6 +140,8 @@ async def assert_as_from_scratch(stores: Stores, meters: pl.DataFrame) -> None:
 
 # --- the property on which every figure rests --------------------------------------------------
 
+DAY = 24 * 60
+
 ZONES = ["Europe/Oslo", "America/Chicago", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 STAMPS = [
     st.integers(-3 * 96, 3 * 96).map(lambda quarter: quarter * 15),
@@ -189,9 +191,50 @@ async def test_rolled_up_bit_by_bit_is_rolled_up_at_once(stores, first, second, 
     await assert_as_from_scratch(stores, meters)
 
 
-# --- the same, in examples that were once wrong ------------------------------------------------
+STATES = st.sampled_from([0.0, 0.0, 0.0, 3.0, 500.0, 501.0, 502.0, 510.0, 90_000.0])
 
-DAY = 24 * 60
+
+@st.composite
+def dipping(draw: st.DrawFn) -> tuple[pl.DataFrame, list[dict[int, float]]]:
+    """A register that stands, falls, comes back and jumps, and its batches in any order."""
+    runs = draw(st.lists(st.tuples(STATES, st.integers(1, 60)), min_size=3, max_size=12))
+    states = [state for state, length in runs for _ in range(length)]
+    known = meter(
+        "register",
+        register_size_kwh=draw(st.sampled_from([None, 100_000.0])),
+        register_resolution_kwh=draw(st.sampled_from([None, 10.0])),
+        capacity_kw=draw(st.sampled_from([None, 400.0])),
+    )
+    batch_of = draw(st.lists(st.integers(0, 3), min_size=len(states), max_size=len(states)))
+    batches: list[dict[int, float]] = [{}, {}, {}, {}]
+    for place, (state, batch) in enumerate(zip(states, batch_of, strict=True)):
+        batches[batch][15 * place] = state
+    return known, [batch for batch in batches if batch]
+
+
+@pytest.mark.slow
+@settings(max_examples=40)
+@given(history=dipping())
+async def test_dips_of_any_length_are_the_same_bit_by_bit_and_at_once(stores, history) -> None:
+    known, batches = history
+
+    for batch in batches:
+        await stores.write(readings(known, batch))
+        await stores.catch_up(known)
+
+    await assert_as_from_scratch(stores, known)
+
+
+async def test_the_end_of_a_long_dip_changes_all_that_was_made_of_it(stores) -> None:
+    known = meter("register", register_size_kwh=None)
+    low = dict.fromkeys(range(45, 11 * DAY, 15), 0.0)
+
+    await one_after_the_other(
+        stores, known, {0: 1000.0, 15: 1001.0, 30: 1002.0}, low, {11 * DAY: 2000.0}
+    )
+
+
+# --- the same, in examples that were once wrong ------------------------------------------------
 
 
 async def one_after_the_other(

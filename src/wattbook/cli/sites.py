@@ -58,6 +58,7 @@ def show_one(site_id: str, *, as_json: bool) -> None:
     show.say(
         f"operator {site.operator} · zone {site.zone} · {site.timezone}{place}"
         f" · capacity {number(site.capacity_kw)} kW"
+        f"{_limits(site)}"
     )
     _details(site)
     if site.hold_reason:
@@ -171,6 +172,12 @@ def _body(site: Site) -> dict[str, Any]:
     for part in (*body["meters"], *body["supplies"], *body["fleet"]):
         part.pop("site_id")
     return body
+
+
+def _limits(site: Site) -> str:
+    """Limits of power other than the capacity, where they are registered."""
+    named = [("plausible up to", site.plausible_kw), ("contracted", site.contracted_kw)]
+    return "".join(f" · {name} {number(value)} kW" for name, value in named if value is not None)
 
 
 def _meters(meters: tuple[Meter, ...] | list[Meter]) -> None:

@@ -84,6 +84,8 @@ class Meter:
     max_hold_s: int | None = None
     register_size_kwh: float | None = None
     flow: MeterFlow = MeterFlow.CONSUMPTION
+    register_resolution_kwh: float | None = None
+    """Smallest step that the register shows; null where it is inferred from the readings."""
 
     @property
     def hold_s(self) -> int:
@@ -130,6 +132,11 @@ class Site:
     timezone: str
     zone: str
     capacity_kw: float | None = None
+    """Power that the equipment of the site can draw; readings above it are stored and flagged."""
+    plausible_kw: float | None = None
+    """Power above which a reading is rejected; null for twice the capacity."""
+    contracted_kw: float | None = None
+    """Power that the grid contract or the permit allows."""
     latitude: float | None = None
     longitude: float | None = None
     legal_name: str | None = None
@@ -227,13 +234,20 @@ def _judge_numbers(site: Site, wrong: Callable[[str, str, str], None]) -> None:
     """Sizes are above zero, shares and places within their bounds, and all of them finite."""
     bounds: list[tuple[str, float | None, float, float]] = [
         ("capacity_kw", site.capacity_kw, _ABOVE_ZERO, math.inf),
+        ("plausible_kw", site.plausible_kw, _ABOVE_ZERO, math.inf),
+        ("contracted_kw", site.contracted_kw, _ABOVE_ZERO, math.inf),
         ("latitude", site.latitude, -90, 90),
         ("longitude", site.longitude, -180, 180),
     ]
     for index, meter in enumerate(site.meters):
         bounds += [
             (f"meters[{index}].{name}", getattr(meter, name), _ABOVE_ZERO, math.inf)
-            for name in ("expected_interval_s", "max_hold_s", "register_size_kwh")
+            for name in (
+                "expected_interval_s",
+                "max_hold_s",
+                "register_size_kwh",
+                "register_resolution_kwh",
+            )
         ]
     for index, supply in enumerate(site.supplies):
         bounds += [
@@ -246,6 +260,8 @@ def _judge_numbers(site: Site, wrong: Callable[[str, str, str], None]) -> None:
             (f"fleet[{index}].{name}", getattr(item, name), 0, math.inf)
             for name in ("count", "hashrate_th", "power_w")
         ]
+    if None not in (site.plausible_kw, site.capacity_kw) and site.plausible_kw < site.capacity_kw:  # type: ignore[operator]
+        wrong("plausible_kw", "bad_number", f"{site.plausible_kw} is below capacity_kw")
     for where, value, low, high in bounds:
         if value is not None and not (low <= value <= high and math.isfinite(value)):
             said = "above 0" if low == _ABOVE_ZERO else f"from {low:g} to {high:g}"
@@ -270,6 +286,9 @@ def _judge_meters(
             wrong(f"{where}.parent", "circle", f"{meter.id!r} is its own ancestor")
         if meter.register_size_kwh is not None and meter.kind is not MeterKind.REGISTER:
             wrong(f"{where}.register_size_kwh", "bad_meter", "only a register has a size")
+        if meter.register_resolution_kwh is not None and meter.kind is not MeterKind.REGISTER:
+            detail = "only a register has a resolution"
+            wrong(f"{where}.register_resolution_kwh", "bad_meter", detail)
         if meter.flow is MeterFlow.NET:
             _check_net(meter, f"{where}.flow", wrong)
 

@@ -13,10 +13,11 @@ from wattbook.core.archive import Table
 from wattbook.core.entities import MeterKind
 from wattbook.core.frames import Contract
 from wattbook.core.periods import Period
-from wattbook.core.rollup import NEIGHBOURS
 
 OWN: Final = ("known_utc", "revision")
 """Columns that say when a row was learned: not what it says."""
+NEIGHBOURS: Final = 3
+"""So many readings of a register on each side of a period belong to its fingerprint."""
 
 
 def _values(contract: Contract) -> Contract:
@@ -109,7 +110,7 @@ def decisive(readings: pl.DataFrame, meters: pl.DataFrame, period: Period) -> pl
     -------
     polars.DataFrame
         Readings stamped in the period; those before it that are held, or whose interval lasts,
-        into it; and of registers the nearest `rollup.NEIGHBOURS` on either side.
+        into it; and of registers the nearest `NEIGHBOURS` on either side.
     """
     at = pl.col("ts_utc")
     register = pl.col("kind") == str(MeterKind.REGISTER)

@@ -183,7 +183,13 @@ METERS: Final = Contract(
         "max_hold_s": Column(pl.Int64, "seconds for which a power reading is believed"),
         "register_size_kwh": Column(pl.Float64, "value at which the register returns to 0"),
         "flow": Column(pl.String, "`consumption`, or `net` where negative rows are given back"),
-        "capacity_kw": Column(pl.Float64, "most that the site can draw"),
+        "register_resolution_kwh": Column(
+            pl.Float64, "smallest step [kWh] that its register shows; null where not declared"
+        ),
+        "capacity_kw": Column(pl.Float64, "capacity [kW] of the site"),
+        "plausible_kw": Column(
+            pl.Float64, "power [kW] above which a reading is rejected; null: 2 × the capacity"
+        ),
         "readings_from_utc": Column(UTC, "before it readings were removed; null where none were"),
         "revisions_from_utc": Column(UTC, "the same for what was superseded before it"),
         "quarters_from_utc": Column(UTC, "the same for its quarters"),
@@ -244,7 +250,9 @@ EVENTS: Final = Contract(
     {
         "meter_id": Column(pl.String, "the meter"),
         "at_utc": Column(UTC, "stamp of the reading that shows it"),
-        "kind": Column(pl.String, "`rollover`, `reset`, `retrograde` or `implausible`"),
+        "kind": Column(
+            pl.String, "`rollover`, `reset`, `retrograde`, `implausible` or `undetermined`"
+        ),
         "detail": Column(pl.String, "the readings concerned"),
     },
 )

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, hashing, periods
+from wattbook.core import frames, hashing, periods, registers
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import DAY_US, QUARTER_S, QUARTER_US, Grain, instant, microseconds
 from wattbook.core.segments import ordered, pieces
@@ -307,8 +307,8 @@ def _unless_older(quantity: str, summed: pl.Expr) -> pl.Expr:
 
 _QUARTERS: Final = (pl.col("to_utc") - pl.col("from_utc")).dt.total_seconds() // QUARTER_S
 
-NEIGHBOURS: Final = 3
-"""A register's dip is seen by its neighbours, so a change reaches so many readings to each side."""
+NEIGHBOURS: Final = registers.NEIGHBOURS
+"""A changed reading of a register reaches so many states (readings of equal value) to each side."""
 
 
 def reach(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFrame]) -> pl.DataFrame:
@@ -320,8 +320,8 @@ def reach(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFram
         What `touched` returns.
     beside
         Of some spans (with their number in `span`) and a count, for each span the stamps of the
-        last of so many readings that lie before and after it, fewer where there are no more:
-        `span`, `before`, `after`.
+        farthest readings of so many states that lie before and after it, fewer where there are no
+        more: `span`, `before`, `after`. Readings of equal `register_kwh` in a row are one state.
 
     Returns
     -------

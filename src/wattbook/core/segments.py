@@ -1,11 +1,10 @@
 """Segments: spans of time over which a reading, or a pair of them, says what flowed."""
 
-from enum import StrEnum
 from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames
+from wattbook.core import frames, registers
 from wattbook.core.entities import MeterKind
 from wattbook.core.periods import QUARTER_US, instant, microseconds
 from wattbook.core.units import (
@@ -17,11 +16,6 @@ from wattbook.core.units import (
     over,
 )
 
-IMPLAUSIBLE: Final = 2
-"""A register that rose by more than so many times what the capacity allows was misread.
-
-Stamps that jitter can lift the mean power of a short span above the capacity, but not so far.
-"""
 _ESTIMATED: Final = frames.QUALITIES.index("estimated")
 _SEGMENT: Final = (
     "slot",
@@ -40,47 +34,29 @@ _ABOUT: Final = (
     "expected_interval_s",
     "max_hold_s",
     "register_size_kwh",
+    "register_resolution_kwh",
     "capacity_kw",
+    "plausible_kw",
     "resolution_kwh",
 )
-
-
-class EventKind(StrEnum):
-    """What a register did other than count up."""
-
-    ROLLOVER = "rollover"
-    RESET = "reset"
-    RETROGRADE = "retrograde"
-    IMPLAUSIBLE = "implausible"
 
 
 def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """What registers did other than count up: `frames.EVENTS`, sorted by key.
 
-    A *rollover* is counted through the register's size. A *reset* (a swap, or a register set back)
-    leaves a gap. A *retrograde* reading, one that dips and is followed by a return, is refused. An
-    *implausible* rise, beyond `IMPLAUSIBLE` times the capacity, leaves a gap.
+    See `core.registers.counted` for what each means.
     """
-    registers = meters.filter(kind=str(MeterKind.REGISTER))
-    if registers.is_empty():
+    about = meters.filter(kind=str(MeterKind.REGISTER))
+    if about.is_empty():
         return frames.EVENTS.empty()
-    rows = ordered(readings, registers)
-    name = pl.lit(registers["meter_id"]).gather(pl.col("slot"))
-    dips = rows.filter(_dips()).select(
-        meter_id=name,
-        at=pl.col("ts"),
-        kind=pl.lit(str(EventKind.RETROGRADE)),
-        detail=pl.format("reads {} kWh, after and before higher readings", "register_kwh"),
+    found = registers.counted(ordered(readings, about)).events
+    named = found.select(
+        "kind",
+        "detail",
+        meter_id=pl.lit(about["meter_id"]).gather(pl.col("slot")),
+        at_utc=instant(pl.col("at")),
     )
-    steps = _register_steps(rows).filter(pl.col("event").is_not_null())
-    odd = steps.select(
-        meter_id=name,
-        at="next_ts",
-        kind="event",
-        detail=pl.format("from {} to {} kWh", "register_kwh", "next_register"),
-    )
-    both = pl.concat([dips, odd]).with_columns(at_utc=instant(pl.col("at")))
-    return frames.check(both, frames.EVENTS).sort(*frames.EVENTS.key)
+    return frames.check(named, frames.EVENTS).sort(*frames.EVENTS.key)
 
 
 def pieces(rows: pl.DataFrame) -> pl.DataFrame:
@@ -95,7 +71,10 @@ def pieces(rows: pl.DataFrame) -> pl.DataFrame:
 
 def ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself."""
-    about = meters.with_columns(resolution_kwh=energy_step_kwh(pl.col("capacity_kw")))
+    about = meters.with_columns(
+        resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
+        plausible_kw=plausible_kw(),
+    )
     slot = readings["meter_id"].cast(pl.Enum(meters["meter_id"]), strict=False).to_physical()
     return (
         readings.select(
@@ -106,6 +85,11 @@ def ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("slot").cast(pl.Int64))
         .sort("slot", "ts")
     )
+
+
+def plausible_kw() -> pl.Expr:
+    """The most that a site can draw [kW]: registered, or `PLAUSIBLE` times its capacity."""
+    return pl.coalesce("plausible_kw", pl.col("capacity_kw") * registers.PLAUSIBLE)
 
 
 def _beside(column: str, step: int) -> pl.Expr:
@@ -137,60 +121,19 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
         .then(over(pl.col("power_kw") * (pl.col("end") - pl.col("begin")), US_PER_HOUR))
         .otherwise("energy_kwh")
     )
-    registers = rows.filter(kind=str(MeterKind.REGISTER))
-    if registers.is_empty():
+    counters = rows.filter(kind=str(MeterKind.REGISTER))
+    if counters.is_empty():
         return held.select(_SEGMENT)
-    steps = _register_steps(registers)
-    span = pl.col("next_ts") - pl.col("ts")
-    spread = (span > pl.col("max_hold_s") * US_PER_SECOND).cast(pl.UInt8) * _ESTIMATED
-    counted = steps.filter(pl.col("step_kwh").is_not_null()).with_columns(
+    span = pl.col("end") - pl.col("ts")
+    guessed = (span > pl.col("max_hold_s") * US_PER_SECOND) | pl.col("estimated")
+    counted = registers.counted(counters).steps.with_columns(
         begin="ts",
-        until="next_ts",
-        end="next_ts",
+        until="end",
         energy_kwh="step_kwh",
         power_kw=over(pl.col("step_kwh") * US_PER_HOUR, span),
-        rank=pl.max_horizontal("rank", "next_rank", spread),
+        rank=pl.max_horizontal("rank", "last_rank", guessed.cast(pl.UInt8) * _ESTIMATED),
     )
     return pl.concat([held.select(_SEGMENT), counted.select(_SEGMENT)])
-
-
-def _dips() -> pl.Expr:
-    """A register reading below the one before, when the one after is not."""
-    before, after = _beside("register_kwh", 1), _beside("register_kwh", -1)
-    return ((pl.col("register_kwh") < before) & (after >= before)).fill_null(value=False)
-
-
-def _register_steps(rows: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of consecutive readings with `step_kwh`, null where it cannot be known, and `event`."""
-    rows = rows.filter(~_dips()).with_columns(
-        next_ts=_beside("ts", -1),
-        next_register=_beside("register_kwh", -1),
-        next_rank=_beside("rank", -1),
-    )
-    rows = rows.filter(pl.col("next_ts").is_not_null())
-    hours = over(pl.col("next_ts") - pl.col("ts"), US_PER_HOUR)
-    size = pl.col("register_size_kwh")
-    most = (pl.col("capacity_kw") * hours * IMPLAUSIBLE).fill_null(size / IMPLAUSIBLE)
-    rise = pl.col("next_register") - pl.col("register_kwh")
-    wrapped = (rise < 0) & (rise + size).is_between(0, most)
-    return (
-        rows.with_columns(
-            event=pl.when(wrapped)
-            .then(pl.lit(str(EventKind.ROLLOVER)))
-            .when(rise < 0)
-            .then(pl.lit(str(EventKind.RESET)))
-            .when((rise > most) & pl.col("capacity_kw").is_not_null())
-            .then(pl.lit(str(EventKind.IMPLAUSIBLE))),
-            rise=rise,
-        )
-        .with_columns(
-            step_kwh=pl.when(pl.col("event").is_null())
-            .then("rise")
-            .when(pl.col("event") == str(EventKind.ROLLOVER))
-            .then(pl.col("rise") + size)
-        )
-        .drop("rise")
-    )
 
 
 def _cut(segments: pl.DataFrame) -> pl.DataFrame:

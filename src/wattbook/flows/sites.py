@@ -28,7 +28,7 @@ from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
 
-DECIDES_ROLLUPS: Final = {"timezone", "capacity_kw"}
+DECIDES_ROLLUPS: Final = {"timezone", "capacity_kw", "plausible_kw"}
 """Fields of a site on which the figures of all its meters rest."""
 PAGE: Final = 1000
 """So many sites are read at a time."""
@@ -51,6 +51,8 @@ class Draft:
     timezone: str
     zone: str
     capacity_kw: float | None = None
+    plausible_kw: float | None = None
+    contracted_kw: float | None = None
     latitude: float | None = None
     longitude: float | None = None
     legal_name: str | None = None
@@ -63,6 +65,7 @@ class Draft:
     """Kind of the main meter that a site without meters is given, with the three that follow."""
     expected_interval_s: int = 900
     register_size_kwh: float | None = None
+    register_resolution_kwh: float | None = None
     max_hold_s: int | None = None
     flow: MeterFlow = MeterFlow.CONSUMPTION
     meters: tuple[Meter, ...] = ()
@@ -242,6 +245,7 @@ def _site(draft: Draft, suffix: str, now: datetime) -> Site:
         max_hold_s=draft.max_hold_s,
         register_size_kwh=draft.register_size_kwh,
         flow=draft.flow,
+        register_resolution_kwh=draft.register_resolution_kwh,
     )
     return Site(
         id=site_id,
@@ -250,6 +254,8 @@ def _site(draft: Draft, suffix: str, now: datetime) -> Site:
         timezone=draft.timezone,
         zone=draft.zone,
         capacity_kw=draft.capacity_kw,
+        plausible_kw=draft.plausible_kw,
+        contracted_kw=draft.contracted_kw,
         latitude=draft.latitude,
         longitude=draft.longitude,
         legal_name=draft.legal_name,
@@ -309,9 +315,15 @@ def _size(site: Site) -> int:
     return len(site.meters) + len(site.supplies) + len(site.fleet)
 
 
-def _reads(meter: Meter) -> tuple[MeterKind, int, int, float | None]:
+def _reads(meter: Meter) -> tuple[MeterKind, int, int, float | None, float | None]:
     """How readings of this meter become energy."""
-    return meter.kind, meter.expected_interval_s, meter.hold_s, meter.register_size_kwh
+    return (
+        meter.kind,
+        meter.expected_interval_s,
+        meter.hold_s,
+        meter.register_size_kwh,
+        meter.register_resolution_kwh,
+    )
 
 
 def _problems(site: Site) -> list[Problem]:

@@ -84,7 +84,14 @@ Timezone = Annotated[
     str, Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago")
 ]
 Zone = Annotated[str, Field(min_length=1, max_length=64, description="grid zone, as US-TEX-ERCO")]
-Capacity = Annotated[Positive, Field(description="most that can be drawn [kW]")]
+Capacity = Annotated[
+    Positive, Field(description="physical capacity [kW]; readings above it are stored and flagged")
+]
+Plausible = Annotated[
+    Positive,
+    Field(description="a reading above it is rejected [kW]; default: twice the capacity"),
+]
+Contracted = Annotated[Positive, Field(description="contracted or permitted power [kW]")]
 Technology = Annotated[
     str, AfterValidator(_known), Field(json_schema_extra={"enum": list(TECHNOLOGIES)})
 ]
@@ -114,6 +121,9 @@ class MeterIn(Body):
     expected_interval_s: Seconds = Field(900, description="time between readings [s]")
     register_size_kwh: Positive | None = Field(
         None, description="value at which the register returns to 0 [kWh]"
+    )
+    register_resolution_kwh: Positive | None = Field(
+        None, description="smallest step that the register shows [kWh]; inferred by default"
     )
     max_hold_s: Seconds | None = Field(
         None, description="time for which a power reading is believed [s]; 3 intervals by default"
@@ -174,9 +184,14 @@ class SiteIn(Body):
     timezone: Timezone
     zone: Zone
     capacity_kw: Capacity | None = None
+    plausible_kw: Plausible | None = None
+    contracted_kw: Contracted | None = None
     telemetry: MeterKind = Field(MeterKind.POWER, description="kind of the main meter to create")
     expected_interval_s: Seconds = Field(900, description="time between its readings [s]")
     register_size_kwh: Positive | None = Field(None, description="size of its register [kWh]")
+    register_resolution_kwh: Positive | None = Field(
+        None, description="smallest step that its register shows [kWh]"
+    )
     max_hold_s: Seconds | None = Field(
         None, description="time for which a power reading of it is believed [s]"
     )
@@ -212,6 +227,8 @@ class SitePatch(Body):
     timezone: Timezone | None = None
     zone: Zone | None = None
     capacity_kw: Capacity | None = None
+    plausible_kw: Plausible | None = None
+    contracted_kw: Contracted | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     legal_name: LegalName | None = None
@@ -245,6 +262,9 @@ class MeterOut(Answer):
     max_hold_s: int | None = Field(description="as it was sent; null for 3 intervals [s]")
     register_size_kwh: float | None = Field(description="where the register returns to 0 [kWh]")
     flow: MeterFlow = Field(description="`net` where negative rows are given back")
+    register_resolution_kwh: float | None = Field(
+        description="smallest step that the register shows [kWh]; null: inferred"
+    )
 
 
 class SupplyOut(Answer):
@@ -280,7 +300,11 @@ class SiteOut(Answer):
     operator: str
     timezone: str
     zone: str
-    capacity_kw: float | None = Field(description="most that can be drawn [kW]")
+    capacity_kw: float | None = Field(description="physical capacity [kW]")
+    plausible_kw: float | None = Field(
+        description="power above which a reading is rejected [kW]; null: twice the capacity"
+    )
+    contracted_kw: float | None = Field(description="contracted or permitted power [kW]")
     latitude: float | None
     longitude: float | None
     legal_name: str | None

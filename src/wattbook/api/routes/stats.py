@@ -11,7 +11,7 @@ from wattbook.api.problems import responses
 from wattbook.core.anomaly.finding import Category
 from wattbook.core.errors import InvalidPeriodError
 from wattbook.core.jobs import JobKind, JobState
-from wattbook.core.segments import EventKind
+from wattbook.core.registers import EventKind
 from wattbook.flows import stats as flow
 
 

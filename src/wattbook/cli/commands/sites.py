@@ -104,7 +104,16 @@ def add_site(
     operator: Annotated[str | None, typer.Option(help="Who runs it.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
     zone: Annotated[str | None, typer.Option(help="Grid zone, as US-TEX-ERCO.")] = None,
-    capacity_kw: Annotated[float | None, typer.Option(help="Most that it draws, in kW.")] = None,
+    capacity_kw: Annotated[
+        float | None, typer.Option(help="Physical capacity, in kW; more is stored and flagged.")
+    ] = None,
+    plausible_kw: Annotated[
+        float | None,
+        typer.Option(help="Reject readings above this, in kW. Default: twice the capacity."),
+    ] = None,
+    contracted_kw: Annotated[
+        float | None, typer.Option(help="Contracted or permitted power, in kW.")
+    ] = None,
     telemetry: Annotated[
         KindName | None, typer.Option(help="How its main meter, ID.main, tells energy.")
     ] = None,
@@ -113,6 +122,9 @@ def add_site(
     ] = None,
     register_size_kwh: Annotated[
         float | None, typer.Option(help="Where its register returns to 0, in kWh.")
+    ] = None,
+    register_resolution_kwh: Annotated[
+        float | None, typer.Option(help="Smallest step that its register shows, in kWh.")
     ] = None,
     flow: Annotated[
         FlowName | None,
@@ -136,9 +148,12 @@ def add_site(
         "timezone": timezone,
         "zone": zone,
         "capacity_kw": capacity_kw,
+        "plausible_kw": plausible_kw,
+        "contracted_kw": contracted_kw,
         "telemetry": telemetry,
         "expected_interval_s": expected_interval,
         "register_size_kwh": register_size_kwh,
+        "register_resolution_kwh": register_resolution_kwh,
         "flow": flow,
         "latitude": latitude,
         "longitude": longitude,

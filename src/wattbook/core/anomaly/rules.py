@@ -23,7 +23,7 @@ from wattbook.core.anomaly.usual import HOURS_A_DAY
 from wattbook.core.entities import MeterKind
 from wattbook.core.forecast.series import Bools, Floats, Ints
 from wattbook.core.periods import QUARTER_S
-from wattbook.core.segments import EventKind
+from wattbook.core.registers import EventKind
 from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR
 
 THIN: Final = 1 / 2
@@ -56,7 +56,12 @@ LEAST_HOURS: Final = 12
 """So many hours of a day must be known."""
 BALANCE_SHARE: Final = 1 / 50
 BALANCE_COVERAGE: Final = 9 / 10
-DOUBTFUL: Final = (EventKind.RESET, EventKind.RETROGRADE, EventKind.IMPLAUSIBLE)
+DOUBTFUL: Final = (
+    EventKind.RESET,
+    EventKind.RETROGRADE,
+    EventKind.IMPLAUSIBLE,
+    EventKind.UNDETERMINED,
+)
 
 
 def gap(hours: Hours) -> Bools:

@@ -168,7 +168,7 @@ def _beside(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
 
 
 def _neighbours(con: Connection, spans: pl.DataFrame, keep: int, side: str) -> pl.DataFrame:
-    """The stamp of the last of `keep` readings beside each span: first looked for nearby."""
+    """The stamp of the farthest of `keep` states beside each span: first looked for nearby."""
     beyond, near, order, furthest = (
         ("r.ts_utc < s.from_utc", f"r.ts_utc >= s.from_utc - {NEAR}", "desc", "min")
         if side == "before"
@@ -176,23 +176,19 @@ def _neighbours(con: Connection, spans: pl.DataFrame, keep: int, side: str) -> p
     )
     asked, parts = spans, []
     for bound in (near, "true"):
+        outward = f"(partition by span order by ts_utc {order})"
         sql = (
-            "select span, {furthest}(ts_utc) as at, count(*) as found from ("
-            " select s.span, r.ts_utc from asked s join readings r"
-            " on r.meter_key = s.meter_key and {beyond} and {bound}"
-            " where r.meter_key in ({keys}) and r.ts_utc between ? and ?"
-            " qualify row_number() over (partition by s.span order by r.ts_utc {order}) <= {keep}"
-            ") group by span"
-        ).format(
-            furthest=furthest,
-            beyond=beyond,
-            bound=bound,
-            keys=listed(asked["meter_key"]),
-            order=order,
-            keep=keep,
+            f"select span, {furthest}(ts_utc) filter (where state <= {keep}) as at,"
+            " max(state) as found from ("
+            f" select span, ts_utc, sum(fresh) over {outward} as state from ("
+            " select s.span, r.ts_utc,"
+            f" (register_kwh is distinct from lag(register_kwh) over {outward})::int as fresh"
+            f" from asked s join readings r on r.meter_key = s.meter_key and {beyond} and {bound}"
+            f" where r.meter_key in ({listed(asked['meter_key'])}) and r.ts_utc between ? and ?"
+            ")) group by span"
         )
         found = fetch(con, sql, _bounds(asked, side, near=bound == near), asked=asked)
-        enough = found.filter(pl.col("found") >= keep) if bound == near else found
+        enough = found.filter(pl.col("found") > keep) if bound == near else found
         parts.append(enough.select(pl.col("span").cast(pl.UInt32), "at"))
         asked = asked.join(parts[-1], on="span", how="anti")
         if asked.is_empty():

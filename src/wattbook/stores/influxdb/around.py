@@ -63,14 +63,24 @@ def _beside(
     rows: pl.DataFrame, lacking: list[pl.DataFrame]
 ) -> Callable[[pl.DataFrame, int], pl.DataFrame]:
     """What `rollup.reach` asks, answered from rows; who has too few in its window is noted."""
-    ordered = rows.select("meter_id", "ts_utc").sort("meter_id", "ts_utc")
-    rank = pl.int_range(pl.len()).over("meter_id")
-    stamps = ordered.with_columns(rank=rank, last=pl.len().over("meter_id").cast(pl.Int64) - 1)
-    at_rank = stamps.select("meter_id", "rank", at="ts_utc")
-    by_time = stamps.sort("ts_utc")
+    fresh = pl.struct("meter_id", "register_kwh")
+    ordered = (
+        rows.select("meter_id", "ts_utc", "register_kwh")
+        .sort("meter_id", "ts_utc")
+        .with_columns(
+            state=(fresh != fresh.shift(1)).fill_null(value=True).cum_sum().cast(pl.Int64)
+        )
+    )
+    ends = ordered.group_by("meter_id", "state", maintain_order=True).agg(
+        first=pl.col("ts_utc").first(), final=pl.col("ts_utc").last()
+    )
+    extremes = ordered.group_by("meter_id").agg(
+        lowest=pl.col("state").min(), highest=pl.col("state").max()
+    )
+    by_time = ordered.join(extremes, on="meter_id").sort("ts_utc")
 
     def side(spans: pl.DataFrame, edge: str, count: int) -> pl.DataFrame:
-        """`span`, `at`, and whether fewer than `count` readings are on that side of each."""
+        """`span`, `at`, and whether fewer than `count` whole states are on that side of each."""
         backward = edge == "from_utc"
         found = spans.sort(edge).join_asof(
             by_time,
@@ -81,13 +91,19 @@ def _beside(
             allow_exact_matches=not backward,
             check_sortedness=False,  # both sides are sorted by time as a whole
         )
-        there = pl.col("rank") - (count - 1) if backward else pl.col("rank") + (count - 1)
+        there = pl.col("state") - (count - 1) if backward else pl.col("state") + (count - 1)
+        # The outermost state may go on beyond the window.
+        few = there <= pl.col("lowest") if backward else there >= pl.col("highest")
         reached = found.with_columns(
-            rank=there.clip(0, pl.col("last")), few=~there.is_between(0, pl.col("last"))
-        ).join(at_rank, on=["meter_id", "rank"], how="left")
-        at = microseconds("at")
-        outside = at < pl.col("from_us") if backward else at > pl.col("to_us")
-        return reached.select("span", "at", few=(pl.col("few") | outside).fill_null(value=True))
+            state=there.clip(pl.col("lowest"), pl.col("highest")), few=few
+        ).join(ends, on=["meter_id", "state"], how="left")
+        at = pl.col("first" if backward else "final")
+        outside = (
+            microseconds("first") < pl.col("from_us")
+            if backward
+            else microseconds("final") > pl.col("to_us")
+        )
+        return reached.select("span", at=at, few=(pl.col("few") | outside).fill_null(value=True))
 
     def beside(spans: pl.DataFrame, count: int) -> pl.DataFrame:
         before = side(spans, "from_utc", count)

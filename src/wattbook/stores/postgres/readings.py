@@ -23,6 +23,8 @@ from wattbook.stores.postgres.merge import Merger, receipt_of
 from wattbook.stores.postgres.partitions import Partitions
 
 COLUMNS = ", ".join(TABLE.columns)
+ROWS_PER_STATE = 8
+"""So many times as many readings as states are read first, then so many times more."""
 
 
 class PostgresReadings:
@@ -150,19 +152,39 @@ def settled(session: Session, as_of: datetime, stamped: bool) -> None:  # noqa: 
 
 
 def _beside(session: Session, spans: pl.DataFrame, keep: int) -> pl.DataFrame:
-    def stamp(condition: str, order: str, furthest: str) -> str:
-        return (
-            f"(select {furthest}(ts_utc) from (select r.ts_utc from readings r"
-            f" where r.meter_key = s.meter_key and {condition}"
-            f" order by r.ts_utc {order} limit {keep}) as nearest)"
-        )
-
-    sql = (
-        f"select s.span, {stamp('r.ts_utc < s.from_utc', 'desc', 'min')} as before,"
-        f" {stamp('r.ts_utc >= s.to_utc', 'asc', 'max')} as after"
-        f" from {_spans(spans, 'from_utc', 'to_utc')}"
+    before, after = (
+        _neighbours(session, spans, keep, side).rename({"at": side}) for side in ("before", "after")
     )
-    return session.fetch(sql).cast({"span": spans.schema["span"]})
+    return before.join(after, on="span", how="full", coalesce=True)
+
+
+def _neighbours(session: Session, spans: pl.DataFrame, keep: int, side: str) -> pl.DataFrame:
+    """The stamp of the farthest of `keep` states beside each span, among ever more readings."""
+    beyond, order, furthest = (
+        ("r.ts_utc < s.from_utc", "desc", "min")
+        if side == "before"
+        else ("r.ts_utc >= s.to_utc", "asc", "max")
+    )
+    outward = f"(order by ts_utc {order})"
+    asked, parts, rows = spans, [], keep * ROWS_PER_STATE
+    while asked.height:
+        found = session.fetch(
+            f"select s.span, n.* from {_spans(asked, 'from_utc', 'to_utc')}"
+            " cross join lateral ("
+            f" select {furthest}(ts_utc) filter (where state <= {keep}) as at,"
+            " coalesce(max(state), 0)::bigint as states, count(*) as rows from ("
+            f" select ts_utc, sum(fresh) over {outward} as state from ("
+            " select ts_utc,"
+            f" (register_kwh is distinct from lag(register_kwh) over {outward})::int as fresh"
+            " from (select r.ts_utc, r.register_kwh from readings r"
+            f" where r.meter_key = s.meter_key and {beyond}"
+            f" order by r.ts_utc {order} limit {rows}) as nearest) as changes) as counted) as n"
+        ).cast({"span": spans.schema["span"]})
+        enough = found.filter((pl.col("states") > keep) | (pl.col("rows") < rows))
+        parts.append(enough.select("span", "at"))
+        asked = asked.join(enough, on="span", how="anti")
+        rows *= ROWS_PER_STATE
+    return pl.concat(parts)
 
 
 def _between(session: Session, spans: pl.DataFrame) -> pl.DataFrame:

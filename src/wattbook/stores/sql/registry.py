@@ -77,7 +77,9 @@ METER_QUERY: Final = select(
     meters.c.max_hold_s,
     meters.c.register_size_kwh,
     type_coerce(meters.c.flow, String).label("flow"),
+    meters.c.register_resolution_kwh,
     sites.c.capacity_kw,
+    sites.c.plausible_kw,
 ).join_from(meters, sites)
 LINE_QUERY: Final = (
     select(tombstones.c.owner, tombstones.c.kind, func.max(tombstones.c.until_utc))

@@ -106,6 +106,8 @@ sites: Final = Table(
     Column("timezone", String(64), nullable=False),
     Column("zone", ID, nullable=False),
     Column("capacity_kw", Double),
+    Column("plausible_kw", Double),
+    Column("contracted_kw", Double),
     Column("latitude", Double),
     Column("longitude", Double),
     Column("legal_name", String(200)),
@@ -137,6 +139,7 @@ meters: Final = Table(
     Column("max_hold_s", Integer),
     Column("register_size_kwh", Double),
     Column("flow", Word(MeterFlow), nullable=False, server_default=str(MeterFlow.CONSUMPTION)),
+    Column("register_resolution_kwh", Double),
     UniqueConstraint("site_id", "id"),
     # A child may be written before its parent; what counts is the end of the transaction.
     ForeignKeyConstraint(
