@@ -81,6 +81,8 @@ async def test_a_site_is_registered_and_found(client):
     assert created.json() == {
         **PECOS,
         "capacity_kw": 25_000.0,
+        "plausible_kw": None,
+        "contracted_kw": None,
         "latitude": None,
         "longitude": None,
         "legal_name": None,
@@ -103,6 +105,7 @@ async def test_a_site_is_registered_and_found(client):
                 "max_hold_s": None,
                 "register_size_kwh": None,
                 "flow": "consumption",
+                "register_resolution_kwh": None,
             }
         ],
         "supplies": [],
