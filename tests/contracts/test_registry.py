@@ -418,9 +418,10 @@ async def test_the_meters_of_all_sites_are_one_frame(registry):
             "expected_interval_s": [900, 900, 300],
             "max_hold_s": [60, 2_700, 900],  # 3 × 900 s, 3 × 300 s
             "register_size_kwh": [1e6, None, None],
-            "register_resolution_kwh": [None, None, None],
             "flow": ["consumption", "net", "consumption"],
+            "register_resolution_kwh": [None, None, None],
             "capacity_kw": [None, 25_000.0, 25_000.0],
+            "plausible_kw": [None, None, None],
             **{name: [None] * 3 for name in LINES.values()},  # nothing was removed
         },
         schema=frames.METERS.schema,
