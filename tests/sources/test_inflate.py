@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from wattbook.core.errors import TooLargeError, UndecodableError, UnknownFormatError
 from wattbook.sources.codecs import inflate
+from wattbook.sources.codecs.inflate import MAX_MEMBERS, STEP, steps
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -68,3 +69,16 @@ def test_a_body_of_another_format_is_undecodable(encoding):
 def test_an_unknown_encoding_is_answered_with_the_known_ones():
     with pytest.raises(UnknownFormatError, match="identity, gzip, zstd, have br"):
         inflate(b"", "br", MIB)
+
+
+def test_the_decompressor_is_handed_short_pieces_because_it_copies_what_it_leaves_over():
+    pieces = list(steps([b"a" * (2 * STEP + 1), b"", b"bc"]))
+    assert [len(piece) for piece in pieces] == [STEP, STEP, 1, 2]
+    assert b"".join(pieces) == b"a" * (2 * STEP + 1) + b"bc"
+
+
+def test_a_body_of_more_members_than_any_tool_writes_is_refused():
+    member = gzip.compress(b"x")
+    assert inflate(member * MAX_MEMBERS, "gzip", MIB) == b"x" * MAX_MEMBERS
+    with pytest.raises(TooLargeError, match=f"more than {MAX_MEMBERS} members"):
+        inflate(member * (MAX_MEMBERS + 1), "gzip", MIB)

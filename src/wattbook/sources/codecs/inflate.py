@@ -1,7 +1,7 @@
 """Compressed bodies, inflated under a hard limit."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Final
 
@@ -10,6 +10,11 @@ import zstandard
 from wattbook.core.errors import Problem, TooLargeError, UndecodableError, UnknownFormatError
 
 CHUNK: Final = 65_536
+STEP: Final = 16_384
+"""Bytes handed to the decompressor at once. It copies what it leaves over, so a longer step costs
+more for each member or each full buffer."""
+MAX_MEMBERS: Final = 10_000
+"""Members in one gzip body. Tools that write blocks (bgzip) need 16 for each MiB."""
 GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 ENCODINGS: Final = ("identity", "gzip", "zstd")
 MAX_WINDOW: Final = 128 << 20
@@ -67,26 +72,37 @@ class _Limited(BytesIO):
 
 def _gunzip(chunks: Iterable[bytes], limit: int) -> bytes:
     out = _Limited(limit)
-    member = zlib.decompressobj(wbits=GZIP_WBITS)
-    begun = done = False
+    member = None
+    members = 0
     try:
-        for chunk in chunks:
-            rest = chunk
+        for piece in steps(chunks):
+            rest = piece
             while rest:
-                if done:  # another member, or zeros that fill up a block
-                    rest = rest.lstrip(b"\0")
+                if member is None:
+                    rest = rest.lstrip(b"\0")  # zeros may fill up a block between two members
                     if not rest:
                         break
-                    member, done = zlib.decompressobj(wbits=GZIP_WBITS), False
-                begun = True
+                    member = zlib.decompressobj(wbits=GZIP_WBITS)
+                    members += 1
+                    if members > MAX_MEMBERS:
+                        detail = f"the gzip body has more than {MAX_MEMBERS} members"
+                        raise TooLargeError(detail, [Problem("too_large", detail)])
                 out.put(member.decompress(rest, out.room))
-                done = member.eof
-                rest = member.unused_data if done else member.unconsumed_tail
+                rest = member.unconsumed_tail
+                if member.eof:
+                    rest, member = member.unused_data, None
     except zlib.error as error:
         raise _damaged("gzip", str(error)) from error
-    if begun and not done:
+    if member is not None:
         raise _damaged("gzip", f"it ends early, after {out.tell()} bytes")
     return out.getvalue()
+
+
+def steps(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at most `STEP`."""
+    for chunk in chunks:
+        for at in range(0, len(chunk), STEP):
+            yield chunk[at : at + STEP]
 
 
 def _unzstd(body: bytes, limit: int) -> bytes:

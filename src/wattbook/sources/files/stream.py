@@ -9,10 +9,9 @@ from typing import IO, Final, Protocol
 import zstandard
 
 from wattbook.core.errors import UndecodableError
+from wattbook.sources.codecs.inflate import GZIP_WBITS, MAX_WINDOW, steps
 
 STEP: Final = 1 << 18
-GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
-MAX_WINDOW: Final = 128 << 20
 COMPRESSIONS: Final = (".gz", ".zst")
 
 
@@ -60,7 +59,7 @@ class Source:
         """Content of all members; an error of the library names the file."""
         member = None
         try:
-            for piece in self._raw(file):
+            for piece in steps(self._raw(file)):
                 rest = piece
                 while rest:
                     if member is None:
