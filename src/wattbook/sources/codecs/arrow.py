@@ -20,12 +20,17 @@ from wattbook.core.frames import Contract
 from wattbook.core.ingest import Reason
 from wattbook.core.periods import EPOCH
 from wattbook.sources.codecs import rows
+from wattbook.sources.codecs.arrow_limits import (
+    FILE_MAGIC,
+    MAX_SCHEMA_DEPTH,
+    check_arrow,
+    check_parquet,
+    row_groups,
+)
 from wattbook.sources.codecs.rows import Decoded
 
-FILE_MAGIC: Final = b"ARROW1"
 LONGEST_TEXT: Final = 1_000
 """No id, stamp or quality has so many bytes."""
-MAX_UNFOLDED: Final = 1 << 30
 MICROSECOND: Final = timedelta(microseconds=1)
 FIRST_US: Final = (datetime(1, 1, 2, tzinfo=UTC) - EPOCH) // MICROSECOND
 LAST_US: Final = (datetime(9999, 12, 30, tzinfo=UTC) - EPOCH) // MICROSECOND
@@ -51,20 +56,18 @@ def decode_parquet(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1
     TooLargeError
         It has more than `max_rows` rows.
     """
-    file = _try("Parquet", lambda: pq.ParquetFile(pa.BufferReader(body), pre_buffer=False))
+    file = _open_parquet(body, [])
+    rows.refuse_more(file.metadata.num_rows, max_rows)
+    groups = _try("Parquet", lambda: row_groups(file))
+    check_parquet(groups, rows=file.metadata.num_rows, body=len(body))
     texts = [
         field.name
         for field in file.schema_arrow
         if field.name in rows.fields(contract) and _is_text(field.type)
     ]
-    file = _try(
-        "Parquet",
-        lambda: pq.ParquetFile(pa.BufferReader(body), pre_buffer=False, read_dictionary=texts),
-    )
-    rows.refuse_more(file.metadata.num_rows, max_rows)
+    file = _open_parquet(body, texts)
     sent = file.schema_arrow.names
     known = [name for name in sent if name in rows.fields(contract)]
-    _refuse_bomb(file.metadata, len(body))
     table = _try("Parquet", lambda: file.read(columns=known))
     frame = _try("Parquet", lambda: to_frame(table, file.metadata.num_rows))
     return _decoded(frame, sent, contract)
@@ -81,6 +84,7 @@ def decode_arrow_stream(body: bytes, contract: Contract, *, max_rows: int = 2**3
         It has more than `max_rows` rows.
     """
     form = "an Arrow file" if body.startswith(FILE_MAGIC) else "an Arrow stream"
+    _try(form, lambda: check_arrow(body, max_rows=max_rows))
     sent = _try(form, lambda: _open(body, None).schema.names)
     wanted = [index for index, name in enumerate(sent) if name in rows.fields(contract)]
     reader = _try(form, lambda: _open(body, wanted or [0] if sent else None))
@@ -96,13 +100,20 @@ def decode_arrow_stream(body: bytes, contract: Contract, *, max_rows: int = 2**3
     return _decoded(frame, sent, contract)
 
 
-def _refuse_bomb(metadata: Any, packed: int) -> None:
-    """Stop where the file itself says that it unfolds into far more than a body may hold."""
-    groups = range(metadata.num_row_groups)
-    unfolded = sum(metadata.row_group(index).total_byte_size for index in groups)
-    if unfolded > max(MAX_UNFOLDED, packed):
-        detail = f"the file unfolds into {unfolded} bytes, at most {MAX_UNFOLDED} are taken"
-        raise TooLargeError(f"too large: {detail}", [Problem("too_large", detail)])
+def _open_parquet(body: bytes, texts: list[str]) -> Any:
+    """The file, its footer read; columns `texts` are read as dictionaries."""
+    return _try(
+        "Parquet",
+        lambda: pq.ParquetFile(
+            pa.BufferReader(body),
+            pre_buffer=False,
+            read_dictionary=texts,
+            # A text or a list of the footer has no more bytes or items than the body has bytes.
+            thrift_string_size_limit=len(body),
+            thrift_container_size_limit=len(body),
+            schema_depth_limit=MAX_SCHEMA_DEPTH,
+        ),
+    )
 
 
 def _is_text(kind: Any) -> bool:
