@@ -3,6 +3,7 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,12 +29,19 @@ MOST_FORECAST_DAYS = 31
 class Settings(BaseSettings):
     """Plain environment names; nothing set means embedded, in `DATA_DIR`, on this machine only."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a password
+    )
 
     environment: Literal["development", "test", "production"] = Field(
         "development", description="where this runs; shown in logs"
     )
-    debug: bool = Field(default=False, description="log at DEBUG and show tracebacks")
+    debug: bool = Field(
+        default=False, description="log at DEBUG; show tracebacks on the command line"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severe event that is logged"
     )
@@ -123,7 +131,9 @@ class Settings(BaseSettings):
         "auto", description="where readings are; `auto` with all else, `influxdb` in a bucket"
     )
     influxdb_url: str | None = Field(
-        None, pattern=r"^https?://[^/?#]", description="InfluxDB 2, http://host:8086"
+        None,
+        pattern=r"^https?://[^/?#]",
+        description="InfluxDB 2, http://host:8086; its token is INFLUXDB_TOKEN",
     )
     influxdb_token: SecretStr | None = Field(
         None, description="token that opens the bucket; as a source, to read is enough"
@@ -155,6 +165,15 @@ class Settings(BaseSettings):
     )
     body_limit_rows: Annotated[int, Field(ge=1)] = Field(
         2_000_000, description="most rows in one request body"
+    )
+    request_head_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="longest time [s] until all headers of a request are there"
+    )
+    request_idle_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="longest pause [s] between two pieces of a request's body"
+    )
+    request_body_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        900.0, description="longest time [s] until a request's body is whole"
     )
     rollup_idle_s: Annotated[float, Field(ge=0)] = Field(
         2.0, description="pause [s] without writing after which rollups are brought up to date"
@@ -229,6 +248,18 @@ class Settings(BaseSettings):
                 raise ValueError(str(error)) from error
         return value
 
+    @field_validator("influxdb_url")
+    @classmethod
+    def _has_no_secret(cls, value: str | None) -> str | None:
+        """The address stands in messages and logs, so nothing in it may be secret."""
+        parts = urlsplit(value or "")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError(
+                "want scheme, host, port and path only; user, password and token do not belong"
+                " into the address, but the token into INFLUXDB_TOKEN"
+            )
+        return value
+
     @field_validator("influxdb_fields")
     @classmethod
     def _are_fields(cls, value: str) -> str:
@@ -268,6 +299,11 @@ class Settings(BaseSettings):
                 "workers on a broker share their stores with the service: set DATABASE_URL too"
             )
         return self
+
+    @property
+    def least_severe(self) -> str:
+        """The level at which events are logged."""
+        return "DEBUG" if self.debug else self.log_level
 
     @property
     def broker_url(self) -> str | None:

@@ -16,6 +16,7 @@ from fastapi_offline import FastAPIOffline
 from wattbook import __version__, duties, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
+from wattbook.api.request_log import RequestLog
 from wattbook.api.routes import (
     anomalies,
     carbon,
@@ -96,9 +97,10 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
         description=ABOUT,
         lifespan=lifespan,
         root_path=settings.root_path,
-        debug=settings.debug,
     )
     problems.install(app)
+    if settings.least_severe == "DEBUG":
+        app.add_middleware(RequestLog)
     app.include_router(health.router)
     app.include_router(write.router)
     for routes in (
@@ -135,7 +137,7 @@ def _runner(runtime: Runtime) -> jobs.Runner:
 def from_environment() -> FastAPI:
     """The service as the environment says: what `wattbook serve` hands to uvicorn."""
     settings = load()
-    logs.configure(settings.log_level)
+    logs.configure(settings.least_severe)
     return create_app(settings, alone=True)
 
 

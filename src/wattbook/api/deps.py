@@ -70,31 +70,43 @@ AsOfQuery = Annotated[
 ]
 
 
-def limited(request: Request, limit: int) -> None:
-    """Refuse a body that says itself that it is too large."""
-    said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said) > limit:
-        raise too_large(limit)
+MAX_DISCARDED_BYTES: Final = 16 << 20
 
 
 def too_large(limit: int) -> TooLargeError:
     """Error that says how large a body may be, and what to do with a larger one."""
-    return TooLargeError(
-        f"the body is larger than {limit >> 20} MiB (BODY_LIMIT_MB); send it in parts,"
-        " or use `wattbook ingest` for files"
+    detail = (
+        f"the body is larger than {limit >> 20} MiB, the limit here; send it in parts,"
+        " or use `wattbook ingest` for files (batches: see BODY_LIMIT_MB)"
     )
+    return TooLargeError(detail, [Problem("too_large", detail)])
 
 
-async def body_of(request: Request, runtime: RuntimeDep) -> bytes:
-    """The request's body, decompressed, within the limit."""
-    limit = runtime.settings.body_limit
-    limited(request, limit)
-    parts, size = [], 0
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body, decompressed; neither form of it is longer than `limit` bytes.
+
+    Raises
+    ------
+    TooLargeError
+        It is longer. Up to `MAX_DISCARDED_BYTES` of it are read and thrown away first, because many
+        clients do not see an answer that comes while they send.
+    """
+    declared = request.headers.get("content-length", "")
+    length = int(declared) if declared.isdigit() else 0
+    if length > limit + MAX_DISCARDED_BYTES:
+        raise too_large(limit)
+    parts: list[bytes] = []
+    size = 0
     async for part in request.stream():
         size += len(part)
-        if size > limit:
-            raise too_large(limit)
-        parts.append(part)
+        if size > limit + MAX_DISCARDED_BYTES:
+            break
+        if max(size, length) > limit:
+            parts.clear()
+        else:
+            parts.append(part)
+    if max(size, length) > limit:
+        raise too_large(limit)
     whole = parts[0] if len(parts) == 1 else b"".join(parts)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
@@ -102,7 +114,12 @@ async def body_of(request: Request, runtime: RuntimeDep) -> bytes:
     return await asyncio.to_thread(inflate, whole, encoding, limit)
 
 
-BodyDep = Annotated[bytes, Depends(body_of)]
+async def batch_body(request: Request, runtime: RuntimeDep) -> bytes:
+    """The body of a batch, within BODY_LIMIT_MB."""
+    return await read_body(request, runtime.settings.body_limit)
+
+
+BodyDep = Annotated[bytes, Depends(batch_body)]
 
 
 def instant(at: datetime) -> str:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, when
@@ -30,6 +31,7 @@ STATUS: Final[dict[type[WattbookError], int]] = {
     errors.ConflictError: 409,
     errors.UnsupportedError: 501,
     errors.UnavailableError: 503,
+    errors.DamagedStoreError: 500,
 }
 UNAVAILABLE: Final = 503
 TIME_WANTED: Final = (
@@ -39,11 +41,13 @@ TITLES: Final = {
     400: "The body cannot be read",
     404: "There is no such thing",
     405: "The method is not allowed here",
+    408: "Request Timeout",
     409: "It conflicts with what is there",
     410: "It was removed",
     413: "The body is too large",
     415: "The format is not known",
     422: "The request cannot be meant",
+    431: "Request Header Fields Too Large",
     500: "Something broke",
     501: "This store cannot do this",
     503: "A part is not available",
@@ -85,6 +89,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(WattbookError, _of_domain)
     app.add_exception_handler(RequestValidationError, _of_request)
     app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(ClientDisconnect, _of_disconnect)
     app.add_exception_handler(Exception, _of_surprise)
 
 
@@ -171,6 +176,12 @@ async def _of_http(request: Request, error: Exception) -> Response:
     response = answer(error.status_code, detail, [])
     response.headers.update(error.headers or {})
     return response
+
+
+async def _of_disconnect(request: Request, _: Exception) -> Response:
+    """A client that left before its request was whole: nothing was stored, nobody reads this."""
+    log.info("client_disconnected", method=request.method, path=request.url.path)
+    return answer(400, "the connection ended before the request was whole", [])
 
 
 async def _of_surprise(request: Request, error: Exception) -> Response:

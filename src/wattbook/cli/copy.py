@@ -18,7 +18,7 @@ from wattbook.wiring import is_there, open_house
 def run(source: str, target: str, only: list[str], *, replace: bool, as_json: bool) -> bool:
     """Copy, print what was done, and say whether all of it is there."""
     config = settings.load()
-    logs.configure(config.log_level)
+    logs.configure(config.least_severe)
     here, there = config.at(source), config.at(target)
     if _place(here) == _place(there):
         detail = "--from and --to name the same store"

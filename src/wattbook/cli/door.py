@@ -16,8 +16,8 @@ async def opened() -> AsyncIterator[Runtime]:
     """The stores that the settings name."""
     config = settings.load()
     # A person sees what comes of it; what a service would note only where that was asked for.
-    asked = "log_level" in config.model_fields_set
-    logs.configure(config.log_level if asked else "WARNING")
+    asked = config.debug or "log_level" in config.model_fields_set
+    logs.configure(config.least_severe if asked else "WARNING")
     async with open_runtime(config) as runtime:
         yield runtime
 

@@ -18,6 +18,7 @@ CODES: Final[dict[type[WattbookError], int]] = {
     errors.RemovedError: 3,
     errors.ConflictError: 4,
     errors.UnavailableError: 5,
+    errors.DamagedStoreError: 5,
     errors.UnsupportedError: 6,
 }
 INTERRUPTED: Final = 130

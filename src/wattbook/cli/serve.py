@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from wattbook import settings
+from wattbook.api.protocol import Deadlines, limited
 from wattbook.cli import show
 from wattbook.core.errors import UnavailableError
 
@@ -43,7 +44,7 @@ def serve() -> None:
             APP,
             factory=True,
             loop="auto",  # uvloop where there is one
-            http="httptools",
+            http=limited(_deadlines(wanted)),
             lifespan="on",
             access_log=False,
             log_config=None,
@@ -55,6 +56,14 @@ def serve() -> None:
         server.run(sockets=[listener])
         if server.failure is not None:
             raise server.failure
+
+
+def _deadlines(wanted: settings.Settings) -> Deadlines:
+    return Deadlines(
+        head_s=wanted.request_head_timeout_s,
+        idle_s=wanted.request_idle_timeout_s,
+        body_s=wanted.request_body_timeout_s,
+    )
 
 
 def _bound(host: str, port: int) -> socket.socket:

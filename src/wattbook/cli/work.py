@@ -30,6 +30,6 @@ def run(slots: int | None, queue: str | None) -> None:
         *("-m", "celery", "-A", "wattbook.workers.celery", "worker"),
         f"--queues={queue or ','.join(QUEUES)}",
         f"--concurrency={slots or config.job_slots}",
-        f"--loglevel={config.log_level}",
+        f"--loglevel={config.least_severe}",
     )
     os.execv(sys.executable, (sys.executable, *words))  # noqa: S606 -- signals reach Celery itself

@@ -98,3 +98,7 @@ class UnsupportedError(WattbookError):
 
 class UnavailableError(WattbookError):
     """A store or a service cannot be reached, or is held by another process."""
+
+
+class DamagedStoreError(WattbookError):
+    """A file of a store is damaged: trying again does not help."""

@@ -36,7 +36,7 @@ class Child:
     def __init__(self) -> None:
         self.pid = os.getpid()
         settings = load()
-        logs.configure(settings.log_level)
+        logs.configure(settings.least_severe)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

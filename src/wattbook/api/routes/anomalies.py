@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
 from wattbook.api.deps import PeriodDep, RuntimeDep, strict
+from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
 from wattbook.core.anomaly.finding import Category, Judgement, Rule, State
 from wattbook.core.entities import SLUG
@@ -49,7 +50,12 @@ class ScoresOut(Answer):
     rows: list[ScoreOut]
 
 
-router = APIRouter(prefix="/anomalies", tags=["anomalies"], dependencies=[Depends(strict)])
+router = APIRouter(
+    prefix="/anomalies",
+    tags=["anomalies"],
+    route_class=DocumentRoute,
+    dependencies=[Depends(strict)],
+)
 
 
 @router.get("", responses=responses(InputError))

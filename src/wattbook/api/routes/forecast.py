@@ -14,9 +14,9 @@ from wattbook import duties
 from wattbook.answers.encode import Answer
 from wattbook.answers.forecast import document_of
 from wattbook.api.deps import RuntimeDep, strict
+from wattbook.api.limits import SeriesRoute
 from wattbook.api.problems import responses
 from wattbook.api.routes.jobs import BY_HTTP, RETRY_AFTER_S
-from wattbook.api.routes.sites import Bounded
 from wattbook.api.shapes import json_response, series
 from wattbook.asking import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
 from wattbook.core import periods
@@ -184,7 +184,7 @@ class Backtest(BaseModel):
 
 
 router = APIRouter(
-    prefix="/forecast", tags=["forecast"], route_class=Bounded, dependencies=[Depends(strict)]
+    prefix="/forecast", tags=["forecast"], route_class=SeriesRoute, dependencies=[Depends(strict)]
 )
 REFUSALS = responses(UnknownEntityError, ConflictError, InputError)
 LATER: Final[dict[int | str, dict[str, Any]]] = {

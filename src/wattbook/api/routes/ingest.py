@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from wattbook.api import problems
 from wattbook.api.access import CallerDep
-from wattbook.api.deps import BodyDep, RuntimeDep, body_of, runtime
+from wattbook.api.deps import BodyDep, RuntimeDep, read_body, runtime
+from wattbook.api.limits import MAX_DOCUMENT_BYTES
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, frames
 from wattbook.core.errors import InputError, Problem
@@ -214,7 +215,9 @@ class Direct(APIRoute):
 async def realtime(request: Request) -> Response:
     """Take in one reading: 201 when it is new, 200 when it was known, on disk either way."""
     parts = await runtime(request)
-    single = await parts.collector.take_in(decode_single(await body_of(request, parts)))
+    single = await parts.collector.take_in(
+        decode_single(await read_body(request, MAX_DOCUMENT_BYTES))
+    )
     if single.reason is not None:
         fault = Problem(single.reason, single.detail or "", row=0)
         return problems.answer(422, fault.detail, [fault], batch_id=single.batch_id)

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from wattbook import duties
 from wattbook.api.deps import RuntimeDep, strict
+from wattbook.api.limits import SeriesRoute
 from wattbook.api.problems import responses
-from wattbook.api.routes.sites import Bounded
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.jobs import Job, JobKind, JobState
 from wattbook.fields import Instant
@@ -39,7 +39,7 @@ class JobIn(Body):
     priority: Annotated[int, Field(ge=-100, le=100)] = Field(0, description="higher goes first")
 
 
-router = APIRouter(tags=["jobs"], route_class=Bounded, dependencies=[Depends(strict)])
+router = APIRouter(tags=["jobs"], route_class=SeriesRoute, dependencies=[Depends(strict)])
 WRITES = responses(UnknownEntityError, ConflictError)
 
 

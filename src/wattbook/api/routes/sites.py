@@ -1,13 +1,12 @@
 """Sites and what stands on them."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
-from fastapi.routing import APIRoute
 
-from wattbook.api import deps
 from wattbook.api.deps import RuntimeDep
+from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
 from wattbook.core.entities import SLUG, ZONE, SiteStatus
 from wattbook.core.errors import (
@@ -34,24 +33,6 @@ from wattbook.schemas.sites import (
 from wattbook.schemas.tariffs import AllTariffs, TariffIn, TariffList, TariffOut
 
 
-class Bounded(APIRoute):
-    """Reads a body within the service's limit, decompressed, before FastAPI parses it."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        """The handler behind the limit."""
-        handle = super().get_route_handler()
-
-        async def within_limit(request: Request) -> Response:
-            whole = await deps.body_of(request, await deps.runtime(request))
-
-            async def replay() -> dict[str, Any]:
-                return {"type": "http.request", "body": whole, "more_body": False}
-
-            return await handle(Request(request.scope, replay))
-
-        return within_limit
-
-
 async def filters(
     operator: Annotated[str | None, Query(pattern=f"^{SLUG.pattern}$")] = None,
     zone: Annotated[str | None, Query(pattern=f"^{ZONE.pattern}$")] = None,
@@ -62,7 +43,7 @@ async def filters(
     return {name: str(value) for name, value in asked.items() if value is not None}
 
 
-router = APIRouter(tags=["sites"], route_class=Bounded)
+router = APIRouter(tags=["sites"], route_class=DocumentRoute)
 
 READS = responses(UnknownEntityError)
 WRITES = responses(UnknownEntityError, ConflictError, InvalidEntityError)

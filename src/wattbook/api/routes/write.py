@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from wattbook import __version__
 from wattbook.api.access import Caller, CallerDep
@@ -73,7 +74,7 @@ class Influx(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 response = await handle(request)
-            except HTTPException:
+            except (HTTPException, ClientDisconnect):
                 raise
             except WattbookError as error:
                 response = refusal(self.path, STATUS[type(error)], str(error))

@@ -1,5 +1,6 @@
 """The way into the registry's database."""
 
+import sqlite3
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from wattbook.core.errors import InputError, Problem, UnavailableError
+from wattbook.core.errors import DamagedStoreError, InputError, Problem, UnavailableError
 from wattbook.stores.address import Address
 
 BUSY_MS: Final = 10_000
@@ -44,6 +45,8 @@ HELD: Final = "55P03"
 """SQLSTATE: another transaction held a lock for longer than `lock_timeout`, set for migrations."""
 REFUSED: Final = ("22", "23")
 """SQLSTATE classes of values that cannot be kept."""
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""What SQLite says of a file that it cannot read as a database."""
 ALONE: Final = {"sqlite_begin": "BEGIN IMMEDIATE"}
 """Execution options of a transaction that reads first and must find the same when it writes."""
 PRAGMAS: Final = (
@@ -106,11 +109,19 @@ def _postgresql(address: Address) -> AsyncEngine:
 
 @contextmanager
 def reached(url: URL) -> Iterator[None]:
-    """Says in our words that the database cannot be reached, or is held by another."""
-    name = url.database if url.get_backend_name() == "postgresql" else f"the registry at {url!r}"
+    """Raise UnavailableError or DamagedStoreError where the database cannot be reached or read.
+
+    Messages reach callers of the API, so they name the file without its folder.
+    """
+    name = url.database
+    if url.get_backend_name() != "postgresql":
+        name = Path(name or ":memory:").name
     try:
         yield
     except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in DAMAGED:
+            detail = f"{name} is damaged ({error.orig}): restore it from a backup"
+            raise DamagedStoreError(detail) from error
         if not _out_of_reach(error):
             raise
         raise UnavailableError(f"{name}: {_said(error)}") from error
