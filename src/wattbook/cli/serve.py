@@ -10,8 +10,8 @@ from typing import Any
 import uvicorn
 
 from wattbook import settings
-from wattbook.api.protocol import Deadlines, limited
 from wattbook.cli import show
+from wattbook.cli.http_protocol import Deadlines, limited
 from wattbook.core.errors import UnavailableError
 
 APP = "wattbook.api.app:from_environment"

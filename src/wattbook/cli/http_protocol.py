@@ -5,12 +5,11 @@ A request that never ends would hold its connection, and what was read of it, fo
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import ClassVar, Final
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
-from wattbook.api.problems import MEDIA_TYPE, TITLES
 
 MAX_HEAD_BYTES: Final = 64 << 10
 """Of the request line and all headers; browsers and proxies stay below 32 KiB."""
@@ -109,9 +108,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._head_bytes and not getattr(self.cycle, "response_started", False):
-            document = {"type": "about:blank", "title": TITLES[status], "status": status}
+            document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
             body = orjson.dumps(document | {"detail": DETAILS[status], "errors": []})
-            head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+            head = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\n"
             rest = f"{head}connection: close\r\n\r\n".encode()
             self.transport.write(STATUS_LINE[status] + rest + body)
         self.transport.close()
