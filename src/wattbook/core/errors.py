@@ -14,6 +14,7 @@
     ├── RemovedError                it was there, and a clean-up removed it
     ├── ConflictError               the id is taken, or another state was expected
     ├── UnsupportedError            this store cannot do this
+    ├── DamagedStoreError           a file of a store is damaged
     └── UnavailableError            a store or service cannot be reached, or is held by another
 """
 
