@@ -137,7 +137,7 @@ def test_a_job_that_waits_is_watched_until_someone_cancels_it(run, read, folder)
         assert watching.poll() is None
 
         cancelled = run("jobs", "cancel", job_id)
-        out, err = watching.communicate(timeout=30)
+        out, err = watching.communicate(timeout=600)
 
     assert cancelled.stdout == f"{job_id}: cancelled\n"
     assert (watching.returncode, json.loads(out)["state"]) == (1, "cancelled")

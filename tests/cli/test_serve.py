@@ -17,7 +17,7 @@ def beside(*words: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
 
 
@@ -50,7 +50,7 @@ def test_it_stops_cleanly_when_it_is_told_to(start, signum, monkeypatch):
     process, _ = start("serve", "--port", "0")
 
     process.send_signal(signum)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
 
     assert process.returncode == 0
     assert (out, err) == ("", "")

@@ -28,7 +28,7 @@ SITES = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RECEIPT = re.compile(r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (?:`(\w+)`)?")
 COUNTS = ("received", "accepted", "duplicates", "corrected", "rejected")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
-LIMIT_S = 180
+LIMIT_S = 900
 LARGE = 1_000_000
 """Files with so many rows are brought in once; the others twice, for the second receipt."""
 

@@ -28,7 +28,7 @@ PICTURE = ROOT / "docs" / "img" / "demo.svg"
 FIRST_SCREEN = 45
 WIDTH = 126
 FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LIMIT_S = 180
+LIMIT_S = 900
 # As rich makes it, without the fonts that it would fetch from elsewhere.
 FORM = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">

@@ -33,7 +33,7 @@ def total(service: Service) -> list[dict[str, Any]]:
 
 
 def wait(service: Service, job_id: str) -> dict[str, Any]:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 600
     while time.monotonic() < end:
         job: dict[str, Any] = service.call("GET", f"/jobs/{job_id}")[1]
         if job["state"] in ("succeeded", "failed"):

@@ -43,7 +43,7 @@ def test_the_docs_page_lists_every_endpoint_without_the_internet(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     ).stdout
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.process
 
 @contextmanager
 def connected(service: Service) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=600) as connection:
         yield connection
 
 

@@ -72,7 +72,7 @@ def test_a_divided_job_goes_on_after_the_service_ended(
 
 
 def ended(service: Service, job_id: str) -> dict[str, Any]:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while (seen := look(service, job_id))["state"] not in ("succeeded", "failed"):
         assert time.monotonic() < end, seen
         time.sleep(0.05)

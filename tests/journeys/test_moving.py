@@ -151,7 +151,7 @@ def killed_after(more: int, source: Place, target: Place) -> bool:
             process.kill()
             break
         time.sleep(0.002)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     return process.returncode != 0
 
 
@@ -171,7 +171,7 @@ def test_after_kill_9_a_copy_is_finished_by_running_it_again(tmp_path: Path, tar
     assert any(0 < rows < total for rows in reached)  # it was killed in the middle
 
     done = start(source, target)
-    said, error = done.communicate(timeout=120)
+    said, error = done.communicate(timeout=600)
     assert done.returncode == 0, error
     assert b"differences: none" in said
     sites, contents, found = asyncio.run(inside(target))

@@ -41,7 +41,7 @@ def said(url: str, folder: Path, *commands: str) -> list[tuple[int, str, str]]:
         )
         for command in commands
     ]
-    told = [process.communicate(timeout=60) for process in started]
+    told = [process.communicate(timeout=600) for process in started]
     return [(process.returncode, *each) for process, each in zip(started, told, strict=True)]
 
 

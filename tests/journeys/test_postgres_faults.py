@@ -39,7 +39,7 @@ def asked(
     service: Service, method: str, path: str, body: bytes | None = None, media_type: str = NDJSON
 ) -> tuple[int, Any, http.client.HTTPMessage]:
     """Status, document and headers of an answer; there is one, whatever happens to the database."""
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=600)
     try:
         connection.request(method, path, body, {"Content-Type": media_type})
         answer = connection.getresponse()

@@ -52,7 +52,7 @@ def opened(page: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
 

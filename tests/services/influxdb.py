@@ -23,7 +23,7 @@ from tests.services.server import NoServerError, Server
 SERVERS = ("influxdb",)
 GIVEN_BY = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG")
 PLACE = Path("/opt/influxdb2/influxd")
-ANSWER_S = 30
+ANSWER_S = 120
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

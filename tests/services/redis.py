@@ -20,7 +20,7 @@ SERVERS = ("redis",)
 GIVEN_BY = ("REDIS_URL",)
 PROGRAM = "redis-server"
 DATABASES = 16
-ANSWER_S = 5
+ANSWER_S = 60
 
 
 def ask(url: str, *words: str) -> Any:

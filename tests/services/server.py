@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 PREFIX = "wattbook-test-"
-START_S = 60
-STOP_S = 60
+START_S = 600
+STOP_S = 300
 # Outside the ports that outgoing connections take: one of those could meet itself on the port of
 # a server that is stopped.
 PORTS = range(15000, 32000)

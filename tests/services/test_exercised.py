@@ -24,7 +24,7 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
         env=os.environ | {"REQUIRE_SERVICES": "", "COLUMNS": "120"} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

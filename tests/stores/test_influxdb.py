@@ -320,7 +320,7 @@ async def test_what_a_killed_process_did_not_mark_is_marked_at_the_next_start(
     sent.write_parquet(tmp_path / "sent.parquet")
     arguments = [where.url, where.token, where.org, where.bucket, str(tmp_path / "sent.parquet")]
     killed = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", DIES, *arguments], env=os.environ, timeout=60
+        subprocess.run, [sys.executable, "-c", DIES, *arguments], env=os.environ, timeout=600
     )
     assert killed.returncode == 9
 

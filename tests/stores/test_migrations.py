@@ -86,7 +86,7 @@ def test_two_at_once_take_turns(tmp_path: Path) -> None:
     started = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)
     ]
-    outcomes = [process.communicate(timeout=60) for process in started]
+    outcomes = [process.communicate(timeout=600) for process in started]
 
     assert [process.returncode for process in started] == [0, 0, 0], outcomes
     said = sorted(out.decode().strip() for out, _ in outcomes)
@@ -145,7 +145,7 @@ def test_plain_alembic_upgrade_head_works(tmp_path: Path) -> None:
         env={"DATA_DIR": str(tmp_path / "data")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

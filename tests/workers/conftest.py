@@ -112,7 +112,7 @@ class Farm:
             service.kill()
 
 
-def until(look: Callable[[], Any], limit_s: float = 30.0) -> Any:
+def until(look: Callable[[], Any], limit_s: float = 600.0) -> Any:
     """What is seen as soon as there is something to be seen."""
     end = time.monotonic() + limit_s
     while not (seen := look()):
@@ -141,7 +141,7 @@ def running(service: Service, job_id: str, attempt: int = 1) -> dict[str, Any]:
     return found
 
 
-def ended(service: Service, job_id: str, limit_s: float = 30.0) -> dict[str, Any]:
+def ended(service: Service, job_id: str, limit_s: float = 600.0) -> dict[str, Any]:
     def seen() -> dict[str, Any] | None:
         job = look(service, job_id)
         return job if job["state"] in ENDED else None
