@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.services.server import NoServerError
 
-UPDATE_S = 60
-INSTALL_S = 150
+UPDATE_S = 300
+INSTALL_S = 600
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/wattbook-tests.conf")
 
 
