@@ -239,6 +239,28 @@ def test_machines_cannot_be_better_than_the_best_of_them() -> None:
     assert impossible.at_stake_kwh == pytest.approx(-333, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("capacity_kw", "most_kw"),
+    [(1500.0, 1500.0), (None, 1100.0)],  # without a capacity: the highest hour that is known
+)
+def test_what_is_at_stake_is_no_more_than_the_meter_can_count(capacity_kw, most_kw) -> None:
+    """Hash rates a thousand times too high would need 750 MW; 1 MW was counted for four hours."""
+    kw = noisy()
+    kw[FIRST - 20] = 1100.0
+    kw[FIRST + 8 : FIRST + 12] = 1000.0
+    rate = kw * 1000 / 30
+    rate[FIRST + 8 : FIRST + 12] *= 1000
+
+    meter = replace(
+        watched(kw, rate=rate),
+        fleet=machines((T, None, 1000, 100.0, 3000.0)),
+        capacity_kw=capacity_kw,
+    )
+    impossible = only(found(meter, SPAN_AT), Rule.EFFICIENCY_BOUNDS)
+
+    assert impossible.at_stake_kwh == pytest.approx(4 * (1000 - most_kw))
+
+
 def test_a_tenth_that_is_not_counted_is_found_by_the_hash_rate_in_a_week() -> None:
     kw = noisy()
     rate = kw * 1000 / 30

@@ -16,9 +16,11 @@ from wattbook.core.anomaly.words import (
     of_energy,
     of_power,
     of_rate,
+    possible_stake,
     power_evidence,
     stake,
 )
+from wattbook.core.entities import MeterRole
 from wattbook.core.forecast.series import Floats
 from wattbook.core.text import number, percent
 from wattbook.core.units import QUARTERS_PER_HOUR, W_PER_KW
@@ -44,6 +46,9 @@ class Teller:
         evidence: Evidence,
         at_stake_kwh: float | None = None,
     ) -> Noticed:
+        if at_stake_kwh is not None:
+            limit_kw = self._limit_kw(begin, end)
+            at_stake_kwh = possible_stake(at_stake_kwh, self.hours, begin, end, limit_kw)
         return Noticed(
             rule=rule,
             start_utc=self.hours.at(begin),
@@ -312,6 +317,17 @@ class Teller:
         self, begin: int, end: int, limit: float | None = None, more: dict[str, float] | None = None
     ) -> Evidence:
         return power_evidence(self.hours, self.usual, begin, end, limit, more)
+
+    def _limit_kw(self, begin: int, end: int) -> float | None:
+        """Most that the meter can count [kW]: the site's capacity, else the highest known hour.
+
+        A generator is not bound by what its site can draw. None where nothing else is known.
+        """
+        if self.watched.capacity_kw is not None and self.watched.role is not MeterRole.GENERATION:
+            return self.watched.capacity_kw
+        others = np.delete(self.hours.power_kw, slice(begin, end))
+        known = others[np.isfinite(others)]
+        return float(known.max()) if len(known) else None
 
     def _instead(self, begin: int, end: int) -> str:
         normal = middle(self.usual.expected_kw[begin:end])

@@ -61,6 +61,20 @@ def stake(hours: Hours, usual: Usual, begin: int, end: int) -> float | None:
     return float((observed - expected)[known].sum())
 
 
+def possible_stake(
+    amount_kwh: float, hours: Hours, begin: int, end: int, limit_kw: float | None
+) -> float:
+    """`amount_kwh` as far as it is physically possible.
+
+    What is at stake is what was counted less what should have been counted, and that lies between
+    nothing and what can be drawn at `limit_kw` all the time. So the amount lies between the counted
+    energy less that most, and the counted energy.
+    """
+    counted_kwh = float(np.nansum(hours.energy_kwh[begin:end]))
+    most_kwh = np.inf if limit_kw is None else limit_kw * (end - begin)
+    return float(np.clip(amount_kwh, counted_kwh - most_kwh, max(counted_kwh, 0.0)))
+
+
 def power_evidence(
     hours: Hours,
     usual: Usual,
