@@ -151,6 +151,9 @@ class Report(OverPeriod):
     as_of: Instant | None = Field(
         None, description="of what was known at this instant; of all that is known when left out"
     )
+    final: bool = Field(
+        default=False, strict=True, description="whether it is marked as final; else it is a draft"
+    )
 
 
 class Cleanup(Params):
@@ -461,6 +464,7 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
             factor_set=asked.factor_set,
             factors=runtime.factors,
             as_of=asked.as_of,
+            final=asked.final,
             ports=runtime,
             render=runtime.render,
             reports=runtime.reports,

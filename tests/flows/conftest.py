@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.grid import GridStore
@@ -27,6 +28,7 @@ from wattbook.stores.duckdb.marks import Marks
 from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
+from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
@@ -59,6 +61,7 @@ class World:
     retentions: tuple[Retention, ...]
     tombstones: Tombstones
     reports: Reports
+    anomalies: Anomalies
     calendar: Calendar = field(default_factory=PublicHolidays)
     clock: SetClock = field(default_factory=SetClock)
 
@@ -110,6 +113,7 @@ async def empty_world() -> AsyncIterator[World]:
         retentions=(DuckRetention(engine, meters), SqlRetention(sql)),
         tombstones=SqlTombstones(sql),
         reports=SqlReports(sql),
+        anomalies=SqlAnomalies(sql),
     )
     engine.close()
     await sql.dispose()

@@ -36,6 +36,8 @@ def run(
     out: Path | None,
     factors: str,
     as_of: str | None,
+    *,
+    final: bool = False,
 ) -> None:
     """Write the report in these formats and say where it is."""
     forms = [_form(name, "format") for name in dict.fromkeys(names)] or [_form_of(out)]
@@ -51,6 +53,7 @@ def run(
                 factor_set=factors,
                 factors=runtime.factors,
                 as_of=None if as_of is None else instant(as_of, timezone, "--as-of"),
+                final=final,
                 ports=runtime,
                 progress=lambda done, total, about: step(done, total + len(forms), about),
             )

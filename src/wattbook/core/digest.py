@@ -7,9 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from wattbook.core import frames, gaps, hashing
+from wattbook.core import frames, gaps, hashing, profile
+from wattbook.core.completeness import Completeness
 from wattbook.core.entities import MeterRole, Site
 from wattbook.core.frames import known_sum
+from wattbook.core.payments import Payments
 from wattbook.core.periods import Period
 
 
@@ -27,6 +29,8 @@ class Scope:
     known_utc: datetime
     """What was known at this instant: the one asked for, or that of the last change."""
     version: str
+    final: bool = False
+    """Whether it is meant to be filed; else it is a draft."""
 
     @property
     def entity(self) -> str:
@@ -77,6 +81,9 @@ class Digest:
     gaps: pl.DataFrame
     peak: tuple[datetime, float] | None
     money: Money
+    payments: Payments
+    completeness: Completeness
+    """Of the main meters."""
     events: pl.DataFrame
     corrections: pl.DataFrame | None
     """From `core.gaps.corrected`; null where the store keeps none."""
@@ -101,7 +108,7 @@ def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
     """
     estimated = pl.col("energy_kwh").filter(pl.col("quality") != gaps.MEASURED)
     return (
-        stepped(quarters, steps)
+        profile.stepped(quarters, steps)
         .group_by("meter_id", "step_utc")
         .agg(
             energy_kwh=known_sum("energy_kwh"),
@@ -109,13 +116,6 @@ def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
             estimated_kwh=estimated.sum(),
         )
         .sort("meter_id", "step_utc")
-    )
-
-
-def stepped(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
-    """Rows with the start of the step that they lie in, `step_utc`."""
-    return rows.sort("start_utc").join_asof(
-        steps.select("start_utc", step_utc="start_utc"), on="start_utc"
     )
 
 

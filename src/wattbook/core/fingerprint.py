@@ -39,9 +39,20 @@ class Fingerprint:
     """Readings that it covers."""
     uncovered: int = 0
     """Readings that the figures rest on and that are no longer kept."""
+    others: int = 0
+    """Those of them that are of other than main meters."""
+    around: int = 0
+    """Those of them that are stamped outside the period and decide what happened at its ends."""
 
 
-def of(settings: Iterable[str], sums: Iterable[pl.DataFrame], *, uncovered: int = 0) -> Fingerprint:
+def of(
+    settings: Iterable[str],
+    sums: Iterable[pl.DataFrame],
+    *,
+    uncovered: int = 0,
+    others: int = 0,
+    around: int = 0,
+) -> Fingerprint:
     r"""The fingerprint of settings and of rows.
 
     Parameters
@@ -52,6 +63,8 @@ def of(settings: Iterable[str], sums: Iterable[pl.DataFrame], *, uncovered: int 
         From `summed`, in any order.
     uncovered
         How many readings are no longer kept, so that nothing can be said of them.
+    others, around
+        How many of the rows are readings of other than main meters, and stamped outside.
 
     Notes
     -----
@@ -72,7 +85,7 @@ def of(settings: Iterable[str], sums: Iterable[pl.DataFrame], *, uncovered: int 
     manifest = (*settings, *lines)
     digest = hashlib.sha256("".join(f"{line}\n" for line in manifest).encode())
     counted = rows.filter(table=READINGS.name)["rows"].sum()
-    return Fingerprint(digest.hexdigest(), manifest, int(counted), uncovered)
+    return Fingerprint(digest.hexdigest(), manifest, int(counted), uncovered, others, around)
 
 
 _SUMS: Final = pl.DataFrame(

@@ -10,10 +10,13 @@ from wattbook.core.periods import Grain, Period
 
 FINE_DAYS: Final = 3
 """Up to so many days a load is drawn by quarter-hours."""
+LISTED_HOURLY_DAYS: Final = 3 / 2
+"""Up to so many days figures are listed by hour."""
 HOURLY_DAYS: Final = 45
 """Up to so many days by hours; beyond, each day as its mean between its lowest and highest hour."""
 DAILY_COLUMNS: Final = 400
 """Up to so many days each is a column of the heat map; beyond, each week is one."""
+LOW_QUANTILE: Final = 1 / 10
 STEPS: Final = 200
 """A duration curve has so many steps of equal time."""
 
@@ -32,7 +35,8 @@ def load(rows: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
     Parameters
     ----------
     rows
-        `start_utc`, `end_utc`, `power_kw_mean` [kW], `coverage` of every bucket of the period.
+        `start_utc`, `end_utc`, `power_kw_mean` [kW], `coverage`, `quality` of every bucket of the
+        period.
     days
         `start_utc` and `end_utc` of every civil day, where each is to be one point.
 
@@ -40,8 +44,9 @@ def load(rows: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
     -------
     polars.DataFrame
         `start_utc`, `end_utc`, `power_kw` (mean), `low_kw` and `high_kw` (of the buckets within the
-        day; null without `days`), `coverage`.
+        day; null without `days`), `coverage`, `estimated` (whether most of it is not measured).
     """
+    estimated = (pl.col("quality") != frames.QUALITIES[0]).fill_null(value=False)
     if days is None:
         return rows.select(
             "start_utc",
@@ -50,6 +55,7 @@ def load(rows: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
             low_kw=pl.lit(None, pl.Float64),
             high_kw=pl.lit(None, pl.Float64),
             coverage="coverage",
+            estimated=estimated,
         )
     seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
     known_s = seconds * pl.col("coverage")
@@ -63,12 +69,13 @@ def load(rows: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
             low_kw=power.min(),
             high_kw=power.max(),
             coverage=known_s.sum() / seconds.sum(),
+            estimated=estimated.mean() > 1 / 2,
         )
         .with_columns(pl.col("power_kw").fill_nan(None))
     )
     return days.join(
         sums, left_on="start_utc", right_on="day", how="left", maintain_order="left"
-    ).with_columns(pl.col("coverage").fill_null(0.0))
+    ).with_columns(pl.col("coverage").fill_null(0.0), pl.col("estimated").fill_null(value=False))
 
 
 def heat(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
@@ -110,6 +117,30 @@ def heat(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
     )
 
 
+def mean_day(cells: pl.DataFrame) -> pl.DataFrame:
+    """Power of a mean day: for each local hour the mean and the middle 80 % of all days.
+
+    Parameters
+    ----------
+    cells
+        From `heat`, day by day.
+
+    Returns
+    -------
+    polars.DataFrame
+        `hour` (0 to 23), `power_kw`, `low_kw` (10th percentile), `high_kw` (90th); null where
+        nothing is known of an hour.
+    """
+    power = pl.col("power_kw")
+    known = cells.group_by("hour").agg(
+        power_kw=power.mean(),
+        low_kw=power.quantile(LOW_QUANTILE, "linear"),
+        high_kw=power.quantile(1 - LOW_QUANTILE, "linear"),
+    )
+    hours = pl.DataFrame({"hour": range(24)}, schema={"hour": pl.Int64})
+    return hours.join(known, on="hour", how="left", maintain_order="left")
+
+
 def duration(rows: pl.DataFrame) -> pl.DataFrame:
     """For which share of the known time the power is at least how high.
 
@@ -142,13 +173,20 @@ def steps(period: Period, timezone: str) -> tuple[Grain, pl.DataFrame]:
     days = (period.end - period.start) / timedelta(days=1)
     every = Grain.MONTH
     if days <= HOURLY_DAYS:
-        every = Grain.DAY if days > FINE_DAYS else Grain.HOUR
+        every = Grain.DAY if days > LISTED_HOURLY_DAYS else Grain.HOUR
     return every, clipped(periods.buckets(period, every, timezone), period)
 
 
 def days(period: Period, timezone: str) -> pl.DataFrame:
     """`start_utc` and `end_utc` of every civil day, cut off where the period begins and ends."""
     return clipped(periods.buckets(period, Grain.DAY, timezone), period)
+
+
+def stepped(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the start of the step that they lie in, `step_utc`."""
+    return rows.sort("start_utc").join_asof(
+        steps.select("start_utc", step_utc="start_utc"), on="start_utc"
+    )
 
 
 def clipped(buckets: pl.DataFrame, period: Period) -> pl.DataFrame:

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import carbon, frames, hashing, metrics, profile
-from wattbook.core.digest import Digest, Scope, highest, stepped, together
+from wattbook.core import carbon, completeness, frames, payments, profile, totals
+from wattbook.core.anomaly.finding import Finding
+from wattbook.core.comparison import Comparison
+from wattbook.core.completeness import Completeness
+from wattbook.core.digest import Digest, Scope, together
 from wattbook.core.fingerprint import Fingerprint
-from wattbook.core.frames import known_sum
-from wattbook.core.periods import Grain, Period
-from wattbook.core.units import SECONDS_PER_HOUR, over
+from wattbook.core.payments import Payments
+from wattbook.core.periods import Grain
 
 SCHEMA: Final = "wattbook-report/1"
 METHODS: Final = {
@@ -41,11 +43,16 @@ class Format(StrEnum):
 class Quality:
     """How complete and how sure the figures are."""
 
+    completeness: Completeness
+    """Of readings: a register knows the energy of a time of which it sent nothing."""
     gaps: pl.DataFrame
+    """Of energy."""
     rejects: pl.DataFrame | None
     """From `core.gaps.refused`; null where the store keeps none."""
     corrections: pl.DataFrame | None
     events: pl.DataFrame
+    findings: tuple[Finding, ...] | None
+    """What the search for anomalies found, the largest first; null where it was not run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,10 @@ class Curves:
 
     load_grain: Grain
     load: pl.DataFrame
+    """From `core.profile.load`, with `estimated` and `received` (share of the time, 0 to 1)."""
     heat: pl.DataFrame
+    mean_day: pl.DataFrame
+    """From `core.profile.mean_day`."""
     duration: pl.DataFrame
 
 
@@ -72,10 +82,15 @@ class Report:
     steps: pl.DataFrame
     step_costs: pl.DataFrame
     """`start_utc`, `currency`, `cost`."""
+    payments: Payments
+    comparison: Comparison | None
+    """With an earlier period; null where too little is known of any."""
     series_grain: Grain
     series: pl.DataFrame
     meters: pl.DataFrame
     sites: pl.DataFrame
+    site_loads: pl.DataFrame
+    """`core.profile.load` of each site, with `site_id`, by the hour or the day."""
     curves: Curves
     quality: Quality
     rungs: pl.DataFrame
@@ -95,6 +110,8 @@ def made(
     conditions: pl.DataFrame,
     table: pl.DataFrame,
     rejects: pl.DataFrame | None,
+    findings: Sequence[Finding] | None = None,
+    comparison: Comparison | None = None,
     fingerprint: Fingerprint,
 ) -> Report:
     """The report of sites together.
@@ -113,6 +130,8 @@ def made(
         `frames.FACTORS`.
     rejects
         From `core.gaps.refused`.
+    findings
+        Those of the period; null where nobody searched.
     """
     period, mains = scope.period, len(scope.mains)
     grain, buckets = profile.steps(period, scope.timezone)
@@ -140,33 +159,48 @@ def made(
         maintain_order="left",
     )
     meter_steps = pl.concat(each.by_step for each in digests)
-    steps = _steps(buckets, meter_steps, mains, demand, emitted)
-    total = _total(digests, meter_steps, demand, emitted, period, mains)
+    came = completeness.together([each.completeness for each in digests])
+    steps = totals.by_step(buckets, meter_steps, mains, demand, emitted)
+    steps = steps.with_columns(received=completeness.of_steps(came.silences, buckets, mains))
+    total = totals.total(digests, meter_steps, demand, emitted, period, mains)
     load_grain = profile.grain(period)
+    drawn_load = totals.load(series if quarters is None else quarters, load_grain, scope)
+    heat = profile.heat(series, scope.timezone)
     return Report(
         scope=scope,
         total=total,
-        costs=_costs(digests, total["energy_kwh"]),
+        costs=totals.costs(digests, total["energy_kwh"]),
         grain=grain,
         steps=steps,
-        step_costs=_step_costs(digests, buckets),
+        step_costs=totals.step_costs(digests, buckets),
+        payments=payments.together([each.payments for each in digests]),
+        comparison=comparison,
         series_grain=series_grain,
         series=series,
         meters=pl.concat(each.meters for each in digests),
-        sites=_sites(digests, emitted),
+        sites=totals.by_site(digests, emitted),
+        site_loads=pl.concat(
+            totals.load(each.rows, load_grain, scope).with_columns(site_id=pl.lit(each.site.id))
+            for each in digests
+        ),
         curves=Curves(
             load_grain=load_grain,
-            load=_load(series if quarters is None else quarters, load_grain, scope),
-            heat=profile.heat(series, scope.timezone),
+            load=drawn_load.with_columns(
+                received=completeness.of_steps(came.silences, drawn_load, mains)
+            ),
+            heat=heat,
+            mean_day=profile.mean_day(heat),
             duration=profile.duration(demand),
         ),
         quality=Quality(
+            completeness=came,
             gaps=pl.concat(each.gaps for each in digests).sort(
                 "length_s", "meter_id", "start_utc", descending=[True, False, False]
             ),
             rejects=rejects,
-            corrections=_corrections(digests),
+            corrections=totals.corrections(digests),
             events=pl.concat(each.events for each in digests).sort(*frames.EVENTS.key),
+            findings=None if findings is None else ranked(findings),
         ),
         rungs=carbon.shares(emitted),
         factors=carbon.factor_rows(emitted, conditions, table, scope.factor_set),
@@ -174,203 +208,16 @@ def made(
     )
 
 
-def _steps(
-    buckets: pl.DataFrame,
-    meter_steps: pl.DataFrame,
-    mains: int,
-    demand: pl.DataFrame,
-    emitted: pl.DataFrame,
-) -> pl.DataFrame:
-    per_meter = meter_steps.with_columns(
-        power_kw=pl.col("energy_kwh") / (pl.col("covered_s") / SECONDS_PER_HOUR)
-    )
-    sums = per_meter.group_by(start_utc="step_utc").agg(
-        energy_kwh=known_sum("energy_kwh"),
-        power_kw_mean=known_sum("power_kw"),
-        covered_s=pl.col("covered_s").sum(),
-        estimated_kwh=pl.col("estimated_kwh").sum(),
-    )
-    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() * max(mains, 1)
-    footprints = carbon.summed(stepped(emitted, buckets), "step_utc").select(
-        "emitted_kg", "intensity_g_per_kwh", start_utc="step_utc"
-    )
-    rows = (
-        buckets.join(sums, on="start_utc", how="left", maintain_order="left")
-        .join(
-            metrics.coincident_peak(demand, buckets),
-            on="start_utc",
-            how="left",
-            maintain_order="left",
+def ranked(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What is most at stake first; what cannot be put into energy last."""
+    return tuple(
+        sorted(
+            findings,
+            key=lambda each: (
+                -abs(each.energy_at_stake_kwh or 0),
+                each.start_utc,
+                each.meter_id,
+                each.rule,
+            ),
         )
-        .join(footprints, on="start_utc", how="left", maintain_order="left")
     )
-    energy = pl.col("energy_kwh")
-    return rows.select(
-        "start_utc",
-        "end_utc",
-        "energy_kwh",
-        "power_kw_mean",
-        "power_kw_max",
-        "power_kw_max_at",
-        load_factor=pl.col("power_kw_mean") / pl.col("power_kw_max"),
-        coverage=pl.col("covered_s").fill_null(0.0) / seconds,
-        estimated_share=pl.when(energy > 0).then(pl.col("estimated_kwh") / energy),
-        emitted_kg="emitted_kg",
-        intensity_g_per_kwh="intensity_g_per_kwh",
-    )
-
-
-def _total(
-    digests: Sequence[Digest],
-    meter_steps: pl.DataFrame,
-    demand: pl.DataFrame,
-    emitted: pl.DataFrame,
-    period: Period,
-    mains: int,
-) -> dict[str, Any]:
-    """The key figures. Means are formed for each meter over its own covered time, then added."""
-    per_meter = meter_steps.group_by("meter_id").agg(
-        energy_kwh=known_sum("energy_kwh"),
-        covered_s=pl.col("covered_s").sum(),
-        estimated_kwh=pl.col("estimated_kwh").sum(),
-    )
-    power = over(pl.col("energy_kwh") * SECONDS_PER_HOUR, pl.col("covered_s"))
-    seconds = (period.end - period.start).total_seconds() * max(mains, 1)
-    known: dict[str, Any] = (
-        per_meter.with_columns(power_kw=power)
-        .select(
-            energy_kwh=known_sum("energy_kwh"),
-            power_kw_mean=known_sum("power_kw"),
-            coverage=pl.col("covered_s").sum() / seconds,
-            estimated_kwh=pl.col("estimated_kwh").sum(),
-        )
-        .row(0, named=True)
-    )
-    peak = highest(demand)
-    footprint = carbon.summed(emitted.with_columns(every=pl.lit("all")), "every")
-    names = ("emitted_kg", "intensity_g_per_kwh", "known_kwh", "fallback")
-    green: dict[str, Any] = (
-        dict.fromkeys(names) if footprint.is_empty() else footprint.select(names).row(0, named=True)
-    )
-    energy = known["energy_kwh"]
-    return {
-        "energy_kwh": energy,
-        "power_kw_mean": known["power_kw_mean"],
-        "power_kw_max": peak[1] if peak else None,
-        "power_kw_max_at": peak[0] if peak else None,
-        "load_factor": known["power_kw_mean"] / peak[1] if peak and peak[1] else None,
-        "coverage": known["coverage"],
-        "estimated_share": known["estimated_kwh"] / energy if energy else None,
-        "readings": sum(each.readings for each in digests),
-        **_hashing(digests),
-        "emitted_kg": green["emitted_kg"],
-        "intensity_g_per_kwh": green["intensity_g_per_kwh"],
-        "emissions_energy_share": green["known_kwh"] / energy if energy else None,
-        "fallback": green["fallback"],
-    }
-
-
-def _hashing(digests: Sequence[Digest]) -> dict[str, float | None]:
-    """Hash rate of all sites, and their energy over their hashes while both are known."""
-    rates = [each.total["hashrate_th_mean"] for each in digests]
-    known = [rate for rate in rates if rate is not None]
-    columns = ("hashrate_th_mean", "hashrate_kwh", "hashrate_s", "hashes_th", "covered_s")
-    rows = pl.concat(each.rows.select(columns) for each in digests)
-    efficiency, share = rows.select(
-        hashing.efficiency_of_sums(), share=hashing.efficiency_time_share()
-    ).row(0)
-    return {
-        "hashrate_th_mean": sum(known) if known else None,
-        "efficiency_j_per_th": efficiency,
-        "efficiency_time_share": share,
-    }
-
-
-def _costs(digests: Sequence[Digest], energy_kwh: float | None) -> pl.DataFrame:
-    """What is paid in each currency, and for how much of all energy."""
-    rows = [
-        {
-            "currency": each.money.total["currency"],
-            "cost": each.money.total["cost"],
-            "priced_kwh": (each.money.total["cost_energy_share"] or 0)
-            * (each.total["energy_kwh"] or 0),
-        }
-        for each in digests
-        if each.money.total["cost"] is not None
-    ]
-    schema = {"currency": pl.String, "cost": pl.Float64, "priced_kwh": pl.Float64}
-    return (
-        pl.DataFrame(rows, schema=schema)
-        .group_by("currency")
-        .agg(
-            cost=pl.col("cost").sum(),
-            cost_energy_share=pl.col("priced_kwh").sum() / (energy_kwh or 1),
-        )
-        .sort("currency")
-    )
-
-
-def _step_costs(digests: Sequence[Digest], buckets: pl.DataFrame) -> pl.DataFrame:
-    rows = pl.concat(
-        each.money.steps.select(
-            "start_utc", pl.col("cost").cast(pl.Float64), pl.col("currency").cast(pl.String)
-        )
-        for each in digests
-    )
-    return (
-        stepped(rows.drop_nulls("cost"), buckets)
-        .group_by("step_utc", "currency")
-        .agg(cost=pl.col("cost").sum())
-        .select("currency", "cost", start_utc="step_utc")
-        .select("start_utc", "currency", "cost")
-        .sort("start_utc", "currency")
-    )
-
-
-def _load(rows: pl.DataFrame, grain: Grain, scope: Scope) -> pl.DataFrame:
-    if grain is not Grain.DAY:
-        return profile.load(rows)
-    return profile.load(rows, profile.days(scope.period, scope.timezone))
-
-
-def _sites(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
-    footprints = carbon.summed(emitted, "site_id").select("site_id", "emitted_kg")
-    rows = [
-        {
-            "site_id": each.site.id,
-            "name": each.site.name,
-            "operator": each.site.operator,
-            "zone": each.site.zone,
-            "simulated": each.site.simulated,
-            "energy_kwh": each.total["energy_kwh"],
-            "power_kw_mean": each.total["power_kw_mean"],
-            "power_kw_max": each.peak[1] if each.peak else None,
-            "power_kw_max_at": each.peak[0] if each.peak else None,
-            "coverage": each.total["coverage"],
-            "cost": each.money.total["cost"],
-            "currency": each.money.total["currency"],
-        }
-        for each in digests
-    ]
-    schema: dict[str, pl.DataType | type[pl.DataType]] = {
-        "site_id": pl.String,
-        "name": pl.String,
-        "operator": pl.String,
-        "zone": pl.String,
-        "simulated": pl.Boolean,
-        "energy_kwh": pl.Float64,
-        "power_kw_mean": pl.Float64,
-        "power_kw_max": pl.Float64,
-        "power_kw_max_at": frames.UTC,
-        "coverage": pl.Float64,
-        "cost": pl.Float64,
-        "currency": pl.String,
-    }
-    return pl.DataFrame(rows, schema=schema).join(
-        footprints, on="site_id", how="left", maintain_order="left"
-    )
-
-
-def _corrections(digests: Sequence[Digest]) -> pl.DataFrame | None:
-    known = [each.corrections for each in digests if each.corrections is not None]
-    return pl.concat(known) if known else None

@@ -163,3 +163,18 @@ def lasting(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (rest, "min")]
     said = [f"{number(count)}{THIN}{name}" for count, name in parts if count]
     return " ".join(said[:2]) or f"0{THIN}min"
+
+
+def spoken(seconds: float) -> str:
+    r"""A length of time in words, in the two largest units that it has.
+
+    >>> spoken(900), spoken(9000), spoken(86_400)
+    ('15\xa0minutes', '2\xa0hours and 30\xa0minutes', '1\xa0day')
+    """
+    minutes = round(seconds / 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "day"), (hours, "hour"), (rest, "minute")]
+    said = [
+        f"{number(many)}{BLANK}{name}{'' if many == 1 else 's'}" for many, name in parts if many
+    ]
+    return " and ".join(said[:2]) or f"less than a{BLANK}minute"

@@ -42,6 +42,8 @@ class Account:
     rows: pl.DataFrame
     totals: list[dict[str, object]]
     bills: list[Bill]
+    charged: pl.DataFrame
+    """`core.charges.CHARGES` of every quarter-hour of the months of the bills."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,7 @@ async def account(
             rows=costs,
             totals=_totals(costs),
             bills=made,
+            charged=books.charged,
         )
 
     return await asyncio.to_thread(compute)

@@ -4,72 +4,35 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
 
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import archive as keeping
-from wattbook.core import (
-    digest,
-    fingerprint,
-    frames,
-    gaps,
-    metrics,
-    periods,
-    profile,
-    report,
-    retention,
-)
-from wattbook.core.digest import Digest, Money, Scope
-from wattbook.core.entities import Meter, MeterRole, Site
+from wattbook.core import fingerprint, metrics, periods, profile, report, retention
+from wattbook.core.anomaly.finding import Finding
+from wattbook.core.comparison import Comparison
+from wattbook.core.digest import Scope
 from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.fingerprint import Fingerprint
 from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format, Report
-from wattbook.core.retention import AS_OF_MARGIN
 from wattbook.flows import entities
-from wattbook.flows import metrics as figures_of
-from wattbook.flows import rollup as rolling
+from wattbook.flows import report_evidence as evidence
 from wattbook.flows.entities import Found
-from wattbook.flows.metrics import Series
-from wattbook.ports.archive import Archive
-from wattbook.ports.calendar import Calendar
-from wattbook.ports.figures import FigurePorts
-from wattbook.ports.readings import ReadingStore
+from wattbook.flows.report_parts import Counted, Part, Ports, part_of, parts_of
 from wattbook.ports.reports import Filed, Render, Reports
-from wattbook.ports.rollups import Rollups
 
 Progress = Callable[[int, int, str], None]
 """Takes steps done, steps in all, and what comes next: a site, then a format."""
 
-READINGS_AT_ONCE: Final = 500_000
-"""About so many readings are hashed together."""
-REJECTS: Final = keeping.BY_NAME["rejects"]
-
-
-class Ports(FigurePorts, Protocol):
-    """What a report is read from."""
-
-    @property
-    def archive(self) -> Archive: ...
-    @property
-    def calendar(self) -> Calendar: ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One site's figures, and what they rest on."""
+class Beside:
+    """What is said beside the figures of the sites."""
 
-    digest: Digest
-    quarters: pl.DataFrame
-    demand: pl.DataFrame
-    sums: list[pl.DataFrame]
-    """From `core.fingerprint.summed`."""
-    kept: int
-    """Readings of the main meters in the period that are still there."""
-    known_utc: datetime | None
-    """When the last of what it rests on was learned."""
+    rejects: pl.DataFrame | None
+    findings: Sequence[Finding] | None
+    comparison: Comparison | None
 
 
 def timezone_of(found: Found) -> str:
@@ -85,6 +48,7 @@ async def of(
     factor_set: str = DEFAULT_SET,
     factors: pl.DataFrame,
     as_of: datetime | None = None,
+    final: bool = False,
     ports: Ports,
     progress: Progress | None = None,
 ) -> Report:
@@ -93,7 +57,7 @@ async def of(
     Raises
     ------
     InvalidPeriodError
-        `as_of` has not come yet: its answer could still change.
+        `as_of`, or the end of a period whose report is to be final, is in the future.
     RemovedError
         Quarter-hours of the period were removed: curves, gaps and demand are made of them.
     """
@@ -105,6 +69,8 @@ async def of(
     now = ports.clock.now()
     if as_of is not None and as_of > now:
         raise periods.invalid("as_of", "as_of has not come yet")
+    if final and period.end > now:
+        raise periods.invalid("end", "a final report needs a period that is over")
     scope = Scope(
         kind=found.kind,
         id=found.id,
@@ -115,6 +81,7 @@ async def of(
         factor_set=factor_set,
         known_utc=as_of or now,
         version=__version__,
+        final=final,
     )
 
     parts = await _settled(scope, found, as_of, ports, progress)
@@ -122,11 +89,14 @@ async def of(
     retention.check_quarters(still.mains, period.start)  # a clean-up may have begun meanwhile
     zones = sorted({site.zone for site in sites})
     conditions = await ports.grid.read(zones, _months(period), as_of=as_of)
-    rejects = await _refused(scope, found, ports.archive)
+    rejects = await evidence.refused(scope, found, ports.archive)
+    findings = await evidence.findings(scope, as_of, ports.anomalies)
+    earlier = await evidence.compared(scope, found, as_of, ports)
+    beside = Beside(rejects=rejects, findings=findings, comparison=earlier)
     if as_of is None:
-        scope = replace(scope, known_utc=_last_change(scope, parts, conditions, rejects))
+        scope = replace(scope, known_utc=_last_change(scope, parts, conditions, beside))
 
-    return await asyncio.to_thread(_made, scope, parts, found, conditions, factors, rejects)
+    return await asyncio.to_thread(_made, scope, parts, found, conditions, factors, beside)
 
 
 async def publish(
@@ -138,6 +108,7 @@ async def publish(
     factor_set: str = DEFAULT_SET,
     factors: pl.DataFrame,
     as_of: datetime | None = None,
+    final: bool = False,
     ports: Ports,
     render: Render,
     reports: Reports,
@@ -155,6 +126,7 @@ async def publish(
         factor_set=factor_set,
         factors=factors,
         as_of=as_of,
+        final=final,
         ports=ports,
         progress=step,
     )
@@ -185,14 +157,16 @@ def _last_change(
     scope: Scope,
     parts: Sequence[Part],
     conditions: pl.DataFrame,
-    rejects: pl.DataFrame | None,
+    beside: Beside,
 ) -> datetime:
     """When what the report rests on became what it is: made again, it says the same instant."""
     learned = [
         *(site.updated_utc for site in scope.sites),
         *(part.known_utc for part in parts),
         conditions["known_utc"].max(),
-        None if rejects is None else rejects["latest_utc"].max(),
+        None if beside.rejects is None else beside.rejects["latest_utc"].max(),
+        *(each.found_utc for each in beside.findings or ()),
+        *(each.judgement.at_utc for each in beside.findings or ()),
     ]
     return max(at for at in learned if isinstance(at, datetime))
 
@@ -203,7 +177,7 @@ def _made(
     found: Found,
     conditions: pl.DataFrame,
     table: pl.DataFrame,
-    rejects: pl.DataFrame | None,
+    beside: Beside,
 ) -> Report:
     digests = [part.digest for part in parts]
     quarters = None
@@ -220,12 +194,14 @@ def _made(
     made = report.made(
         scope,
         digests,
-        series_grain=_parts_of(scope.period, scope.timezone),
+        series_grain=parts_of(scope.period, scope.timezone),
         demand=demand,
         quarters=quarters,
         conditions=conditions,
         table=table,
-        rejects=rejects,
+        rejects=beside.rejects,
+        findings=beside.findings,
+        comparison=beside.comparison,
         fingerprint=Fingerprint("", (), 0),
     )
     return replace(made, fingerprint=_printed(made, parts, found, conditions))
@@ -253,8 +229,14 @@ def _printed(
     ]
     sums = [each for part in parts for each in part.sums]
     sums.append(fingerprint.summed(conditions, fingerprint.GRID))
-    kept = sum(part.kept for part in parts)
-    return fingerprint.of(settings, sums, uncovered=max(0, made.total["readings"] - kept))
+    counted = sum((part.counted for part in parts), Counted())
+    return fingerprint.of(
+        settings,
+        sums,
+        uncovered=max(0, made.total["readings"] - counted.mains),
+        others=counted.others,
+        around=counted.around,
+    )
 
 
 async def _settled(
@@ -272,7 +254,7 @@ async def _settled(
             if progress is not None:
                 progress(done, len(scope.sites), site.id)
             meters = found.meters.filter(site_id=site.id)
-            parts.append(await _part(site, meters, scope, known, ports))
+            parts.append(await part_of(site, meters, scope, known, ports))
         if progress is not None:
             progress(len(scope.sites), len(scope.sites), "")
         return parts
@@ -287,207 +269,9 @@ async def _settled(
     return await read(scope.known_utc)
 
 
-async def _part(
-    site: Site, meters: pl.DataFrame, scope: Scope, as_of: datetime | None, ports: Ports
-) -> Part:
-    period = scope.period
-    series = await _series(site.id, period, _parts_of(period, scope.timezone), as_of, ports)
-    money = await _money(site, series, scope, as_of, ports)
-    mains = meters.filter(role=str(MeterRole.MAIN))
-    main_ids = mains["meter_id"].to_list()
-
-    async def read(figures: Rollups) -> pl.DataFrame:
-        return await figures.read(main_ids, Grain.QUARTER, period)
-
-    quarters = await rolling.read_settled(
-        read,
-        mains,
-        period,
-        as_of=as_of,
-        registry=ports.registry,
-        readings=ports.readings,
-        rollups=ports.rollups,
-        clock=ports.clock,
-    )
-    corrections = await _corrections(site.meters, scope, ports.readings)
-    kept, known_utc, sums = await _sums(meters, main_ids, period, as_of, ports.readings)
-
-    def compute() -> Part:
-        _, steps = profile.steps(period, scope.timezone)
-        demand = metrics.demand(quarters)
-        return Part(
-            digest=Digest(
-                site=site,
-                rows=series.rows,
-                total=series.total,
-                meters=series.meters,
-                by_step=digest.by_step(quarters, steps),
-                gaps=gaps.gaps(quarters, main_ids, period),
-                peak=digest.highest(demand),
-                money=money,
-                events=series.events,
-                corrections=corrections,
-                readings=int(quarters["readings"].sum()),
-            ),
-            quarters=quarters if profile.grain(period) is Grain.QUARTER else quarters.clear(),
-            demand=demand,
-            sums=sums,
-            kept=kept,
-            known_utc=_latest(
-                known_utc, None if corrections is None else corrections["latest_utc"].max()
-            ),
-        )
-
-    return await asyncio.to_thread(compute)
-
-
-async def _series(
-    site_id: str, period: Period, grain: Grain, as_of: datetime | None, ports: Ports
-) -> Series:
-    return await figures_of.of_site(
-        site_id,
-        period,
-        grain,
-        as_of=as_of,
-        registry=ports.registry,
-        readings=ports.readings,
-        rollups=ports.rollups,
-        grid=ports.grid,
-        calendar=ports.calendar,
-        clock=ports.clock,
-    )
-
-
-async def _money(
-    site: Site, series: Series, scope: Scope, as_of: datetime | None, ports: Ports
-) -> Money:
-    """What the site pays; demand and fixed charges where the period is whole months."""
-    columns = ["start_utc", "cost", "currency"]
-    if not site.tariffs or not _whole(scope.period, Grain.MONTH, site.timezone):
-        return Money(steps=series.rows.select(columns), total=series.total)
-    months = await _series(site.id, scope.period, Grain.MONTH, as_of, ports)
-    monthly = profile.steps(scope.period, scope.timezone)[0] is Grain.MONTH
-    same = scope.timezone == site.timezone
-    rows = months.rows if monthly and same else series.rows
-    return Money(steps=rows.select(columns), total=months.total)
-
-
-async def _corrections(
-    meters: Sequence[Meter], scope: Scope, readings: ReadingStore
-) -> pl.DataFrame | None:
-    if not readings.abilities.revisions:
-        return None
-    found = [await readings.revisions(meter.id, scope.period) for meter in meters]
-    known = pl.concat(found).filter(pl.col("superseded_utc") <= scope.known_utc)
-    return gaps.corrected(known)
-
-
-async def _sums(
-    meters: pl.DataFrame,
-    main_ids: Sequence[str],
-    period: Period,
-    as_of: datetime | None,
-    readings: ReadingStore,
-) -> tuple[int, datetime | None, list[pl.DataFrame]]:
-    """How many readings of the main meters are kept; of all that decide, the last and the sums."""
-    sums, kept, latest = [], 0, None
-    within = pl.col("ts_utc").is_between(period.start, period.end, closed="left")
-    for some in _loads(meters, period):
-        rows = await _around(some, period, as_of, readings)
-
-        def compute(
-            rows: pl.DataFrame, some: pl.DataFrame
-        ) -> tuple[int, datetime | None, pl.DataFrame]:
-            own = fingerprint.decisive(rows, some, period)
-            mine = own.filter(within, pl.col("meter_id").is_in(main_ids))
-            known = _latest(own["known_utc"].max())
-            return mine.height, known, fingerprint.summed(own, fingerprint.READINGS)
-
-        count, known, summed = await asyncio.to_thread(compute, rows, some)
-        kept += count
-        latest = _latest(latest, known)
-        sums.append(summed)
-    return kept, latest, sums
-
-
-def _latest(*instants: object) -> datetime | None:
-    """The last of those that are known."""
-    return max((at for at in instants if isinstance(at, datetime)), default=None)
-
-
-def _loads(meters: pl.DataFrame, period: Period) -> list[pl.DataFrame]:
-    """Meters that together have about `READINGS_AT_ONCE` readings."""
-    seconds = (period.end - period.start) / timedelta(seconds=1)
-    load = (seconds / pl.col("expected_interval_s")).cum_sum() // READINGS_AT_ONCE
-    loads = meters.with_columns(load=load).partition_by("load", include_key=False)
-    return list(loads)
-
-
-async def _around(
-    meters: pl.DataFrame, period: Period, as_of: datetime | None, readings: ReadingStore
-) -> pl.DataFrame:
-    """The readings that decide the figures of the period, and some more."""
-    ids = meters["meter_id"].to_list()
-    if as_of is not None:
-        margin = AS_OF_MARGIN
-        return await readings.read(
-            ids, Period(period.start - margin, period.end + margin), as_of=as_of
-        )
-    pad_s = pl.max_horizontal("expected_interval_s", "max_hold_s")
-    spans = meters.select(
-        "meter_id",
-        "kind",
-        pad_s=pad_s,
-        from_utc=pl.lit(period.start, frames.UTC),
-        to_utc=pl.lit(period.end, frames.UTC),
-    )
-    _, rows = await readings.around(spans)
-    return rows
-
-
-async def _refused(scope: Scope, found: Found, archive: Archive) -> pl.DataFrame | None:
-    """Rows that were refused and are about this entity; null where the store keeps none."""
-    if REJECTS.name not in archive.holds:
-        return None
-    meter_ids = found.meters["meter_id"].to_list()
-    site_ids = [site.id for site in scope.sites]
-    contents = await archive.contents([REJECTS])
-    # A row that is not from the future comes in after the instant that it is stamped with.
-    first = keeping.span(scope.period.start.date().replace(day=1)).start.date()
-    parts = [gaps.NOTHING_REFUSED]
-    for portion in keeping.portions(contents.filter(pl.col("month") >= first), REJECTS):
-        spans = [portion.period]
-        if portion.rows > 2 * REJECTS.at_once:
-            spans = await archive.cut(REJECTS, portion.owners[0], portion.period, REJECTS.at_once)
-        for span in spans:
-            rows = await archive.take(REJECTS, portion.owners, span)
-            known = rows.filter(pl.col("received_utc") <= scope.known_utc)
-            parts.append(
-                await asyncio.to_thread(gaps.refused, known, meter_ids, site_ids, scope.period)
-            )
-    return (
-        pl.concat(parts)
-        .group_by("reason")
-        .agg(pl.col("rows").sum(), pl.col("latest_utc").max())
-        .sort("rows", "reason", descending=[True, False])
-    )
-
-
 def _on_quarters(period: Period) -> Period:
     last = periods.floor(period.end - timedelta(microseconds=1), Grain.QUARTER)
     return Period(periods.floor(period.start, Grain.QUARTER), last + periods.QUARTER)
-
-
-def _parts_of(period: Period, timezone: str) -> Grain:
-    """The coarsest grain of which the period and its days are whole sums."""
-    days = periods.buckets(period, Grain.DAY, timezone)
-    hourly = _whole(period, Grain.HOUR, timezone)
-    return periods.parts_of(Grain.DAY, days) if hourly else Grain.QUARTER
-
-
-def _whole(period: Period, grain: Grain, timezone: str) -> bool:
-    """Whether the period begins and ends where buckets do."""
-    return all(periods.floor(at, grain, timezone) == at for at in (period.start, period.end))
 
 
 def _months(period: Period) -> Period:

@@ -108,13 +108,16 @@ def report(
     ] = None,
     factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
     as_of: AsOf = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="Mark it as final; else it is a draft.")
+    ] = False,
 ) -> None:
     """Write a report of a site, an operator or a zone: PDF, HTML, JSON, CSV."""
     from wattbook.cli import report as door
 
     if out is not None and len(form or ()) > 1:
         raise typer.BadParameter("--out names one file; leave it out to write several formats")
-    door.run(entity, begin, end, list(form or ()), out, factors, as_of)
+    door.run(entity, begin, end, list(form or ()), out, factors, as_of, final=final)
 
 
 ModelOption = Annotated[

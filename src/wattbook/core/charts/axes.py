@@ -38,22 +38,28 @@ def vertical(canvas: Canvas, y: Linear, step: float, left: float, unit: str) -> 
         kind = "mute" if figure == 0 and y.low < 0 else "grid"
         canvas.line(kind, f"M{at(left)} {at(place)}H{at(right)}")
         canvas.text(left - 6, place + 4, label, anchor="end", kind="mute", size=SMALL)
-    canvas.text(0, 12, unit, kind="mute", size=SMALL)
+    if unit:
+        canvas.text(0, 12, unit, kind="mute", size=SMALL)
 
 
 def horizontal(
     canvas: Canvas, x: Linear, base: float, marks: Sequence[tuple[datetime, str]]
 ) -> None:
-    """Ticks at instants below the plot; labels that would touch are left out."""
-    free = float("-inf")
+    """Ticks at instants below the plot; labels that would touch are left out.
+
+    What stands after a line feed in a label stands on a second line, below it.
+    """
+    free = [float("-inf")] * 2
     for instant, label in marks:
         place = x(instant.timestamp())
-        half = width_of(label, SMALL) / 2
         canvas.line("mute", f"M{at(place)} {at(base)}v4")
-        middle = min(max(place, half), canvas.width - half)
-        if middle - half > free:
-            canvas.text(middle, base + 16, label, anchor="middle", kind="mute", size=SMALL)
-            free = middle + half + GAP
+        for line, text in enumerate(label.split("\n")):
+            half = width_of(text, SMALL) / 2
+            middle = min(max(place, half), canvas.width - half)
+            if text and middle - half > free[line]:
+                height = base + 16 + 14 * line
+                canvas.text(middle, height, text, anchor="middle", kind="mute", size=SMALL)
+                free[line] = middle + half + GAP
 
 
 def stairs(spans: Sequence[Span], y: Linear) -> str:
@@ -109,16 +115,25 @@ def runs(spans: Sequence[Span], kind_of: Sequence[str]) -> list[tuple[str, float
     return found
 
 
-def strip(canvas: Canvas, coverage: Sequence[Span], y: float) -> None:
-    """How much of the time is known: dark where all, light where a part, hatched where nothing."""
-    for kind, begin, end in runs(coverage, [_kind(span.value) for span in coverage]):
+def strip(
+    canvas: Canvas, received: Sequence[Span], y: float, estimated: Sequence[bool] = ()
+) -> None:
+    """In how much of the time readings came: pale where all, dark where none.
+
+    Hatched where what was drawn is estimated although readings are there or not.
+    """
+    for kind, begin, end in runs(received, [_kind(span.value) for span in received]):
         canvas.rect(kind, begin, y, end - begin, STRIP)
+    kinds = ["estimate" if each else "" for each in estimated]
+    for kind, begin, end in runs(received, kinds) if kinds else []:
+        if kind:
+            canvas.rect(kind, begin, y, end - begin, STRIP)
 
 
-def _kind(coverage: float | None) -> str:
-    if not coverage:
-        return "hatch"
-    return "full" if coverage > 1 - ROUNDING else "part"
+def _kind(received: float | None) -> str:
+    if not received or received < ROUNDING:
+        return "none"
+    return "fine" if received > 1 - ROUNDING else "part"
 
 
 def silence(canvas: Canvas, spans: Sequence[Span], y: Linear) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 
 from wattbook.core.charts import axes, scales
 from wattbook.core.charts.axes import RIGHT
+from wattbook.core.charts.plot import TICK_WIDTH
 from wattbook.core.charts.svg import RAMP, SMALL, WIDTH, Canvas, Chart, at, width_of
 from wattbook.core.text import Unit
 
@@ -14,16 +15,23 @@ HOUR: Final = 8
 """Height of an hour."""
 LABELLED: Final = 40
 """A day that is so wide has its own label, below its middle."""
-TOP: Final = 40
-BOX: Final = 16
+TOP: Final = 44
+BOX: Final = 9
 OVERLAP: Final = 4 / 10
 """Cells reach so far under the next ones that no seam shows between them."""
+MARKS: Final = (0, 1 / 4, 1 / 2, 3 / 4, 1)
+"""Quantiles that the legend names."""
+MIN_SPREAD: Final = 2 / 100
+"""Loads that differ by less than this part of their median are drawn as if they did: else mere
+noise would fill the whole scale."""
 
 
-def heat(cells: pl.DataFrame, unit: Unit, *, name: str = "heat") -> Chart:
+def heat(cells: pl.DataFrame, unit: Unit, *, width: float = WIDTH, name: str = "heat") -> Chart:
     """Mean power of each local hour of each day, the darker the higher; hatched where unknown.
 
-    The hour that clocks skip stays blank, and the hour that strikes twice is drawn as two halves.
+    A shade stands for an equal share of the hours, so that what is usual is told apart as well as
+    what is rare. The hour that clocks skip stays blank, and the hour that strikes twice is drawn as
+    two halves.
 
     Parameters
     ----------
@@ -32,16 +40,14 @@ def heat(cells: pl.DataFrame, unit: Unit, *, name: str = "heat") -> Chart:
     """
     days: list[date] = cells["day"].unique(maintain_order=True).to_list()
     left = width_of("24:00", SMALL) + 8
-    right = WIDTH - RIGHT
+    right = width - RIGHT
     wide = (right - left) / max(len(days), 1)
-    canvas = Canvas(name, TOP + 24 * HOUR + 24)
-    low, high = _domain(cells, unit)
-    _legend(canvas, low, high, unit)
+    canvas = Canvas(name, TOP + 24 * HOUR + 24, width)
+    _legend(canvas, cells, unit)
 
-    steps = _steps(cells, low, high, unit)
     place = {day: index for index, day in enumerate(days)}
     paths: dict[int | None, str] = {}
-    for day, hour, turn, turns, step in steps.iter_rows():
+    for day, hour, turn, turns, step in _steps(cells).iter_rows():
         x, height = left + wide * place[day], HOUR / turns
         y = TOP + hour * HOUR + turn * height
         over = 0 if step is None else OVERLAP
@@ -50,24 +56,31 @@ def heat(cells: pl.DataFrame, unit: Unit, *, name: str = "heat") -> Chart:
     for step, path in paths.items():
         canvas.area("hatch" if step is None else f"h{step}", path)
 
+    canvas.text(0, TOP - 9, "local hour", kind="mute", size=SMALL)
     for hour in (0, 6, 12, 18, 24):
         canvas.text(
             left - 6, TOP + hour * HOUR + 4, f"{hour:02}:00", anchor="end", kind="mute", size=SMALL
         )
         canvas.line("mute", f"M{at(left - 3)} {at(TOP + hour * HOUR)}h3")
     _days(canvas, days, left, right, wide)
+    _hits(canvas, cells, unit, left, wide)
     return canvas.render(_told(cells, unit))
 
 
-def _domain(cells: pl.DataFrame, unit: Unit) -> tuple[float, float]:
-    known = [value / unit.size for value in cells["power_kw"].drop_nulls()]
-    low, high, _ = scales.figures(known or [0, 1], 4, zero=False)
-    return max(low, 0) if min(known, default=0) >= 0 else low, high
-
-
-def _steps(cells: pl.DataFrame, low: float, high: float, unit: Unit) -> pl.DataFrame:
-    share = (pl.col("power_kw") / unit.size - low) / ((high - low) or 1)
-    step = (share * len(RAMP)).floor().clip(0, len(RAMP) - 1).cast(pl.Int64)
+def _steps(cells: pl.DataFrame) -> pl.DataFrame:
+    """The shade of each cell: its place among all, or on a line where all are nearly alike."""
+    power = pl.col("power_kw")
+    low, high, middle = (
+        cells.select(low=power.min(), high=power.max(), middle=power.median()).row(0)
+        if cells["power_kw"].count()
+        else (0.0, 0.0, 0.0)
+    )
+    if high - low < MIN_SPREAD * abs(middle):
+        floor = middle - MIN_SPREAD * abs(middle)
+        share = (power - floor) / (2 * MIN_SPREAD * abs(middle))
+    else:
+        share = (power.rank() - 1) / (power.count() - 1)
+    step = (share * (len(RAMP) - 1)).round().clip(0, len(RAMP) - 1).cast(pl.Int64)
     return cells.select("day", "hour", "turn", "turns", step=step)
 
 
@@ -75,19 +88,41 @@ def _fine(length: float) -> str:
     return f"{length:.2f}"
 
 
-def _legend(canvas: Canvas, low: float, high: float, unit: Unit) -> None:
-    """The ramp with its ends, and what hatching means."""
-    digits = 0 if high - low >= len(RAMP) else 1
-    ends = [f"{each:.{digits}f}" for each in (low, high)]
-    begin = width_of(ends[0], SMALL) + 6
-    canvas.text(0, 16, ends[0], kind="mute", size=SMALL)
+def _legend(canvas: Canvas, cells: pl.DataFrame, unit: Unit) -> None:
+    """The shades with the quantiles at which they stand, and what hatching means."""
     for step in range(len(RAMP)):
-        canvas.rect(f"h{step}", begin + step * BOX, 6, BOX, 12)
-    end = begin + len(RAMP) * BOX
-    canvas.text(end + 6, 16, f"{ends[1]} {unit.name}", kind="mute", size=SMALL)
-    at_ = end + width_of(f"{ends[1]} {unit.name}", SMALL) + 24
-    canvas.rect("hatch", at_, 6, BOX, 12)
-    canvas.text(at_ + BOX + 6, 16, "no readings", kind="mute", size=SMALL)
+        canvas.rect(f"h{step}", step * BOX, 0, BOX + OVERLAP, 8)
+    powers = cells["power_kw"].drop_nulls()
+    length, free = len(RAMP) * BOX, float("-inf")
+    if len(powers) == 0:
+        return
+    for share in MARKS:
+        label = unit.write(powers.quantile(share, "linear"))
+        half = width_of(label, SMALL) / 2
+        middle = max(share * length, half)
+        if middle - half > free:
+            canvas.text(middle, 20, label, anchor="middle", kind="mute", size=SMALL)
+            free = middle + half
+    if cells["power_kw"].null_count():
+        canvas.rect("hatch", length + 48, 0, 16, 8)
+        canvas.text(length + 70, 9, "no readings", kind="mute", size=SMALL)
+
+
+def _hits(canvas: Canvas, cells: pl.DataFrame, unit: Unit, left: float, wide: float) -> None:
+    """For each day its lowest and its highest hour."""
+    known = pl.col("power_kw")
+    sums = cells.group_by("day", maintain_order=True).agg(
+        low=known.min(),
+        high=known.max(),
+        low_at=pl.col("hour").get(known.arg_min()),
+        high_at=pl.col("hour").get(known.arg_max()),
+    )
+    for index, (day, low, high, low_at, high_at) in enumerate(sums.iter_rows()):
+        said = "no readings"
+        if low is not None:
+            said = f"{unit.say(low)} from {low_at:02}:00 to {unit.say(high)} from {high_at:02}:00"
+        text = f"{day:%a} {day.day} {day:%b %Y}: {said}"
+        canvas.hit(left + index * wide, TOP, wide, 24 * HOUR, text)
 
 
 def _days(canvas: Canvas, days: list[date], left: float, right: float, wide: float) -> None:
@@ -98,7 +133,7 @@ def _days(canvas: Canvas, days: list[date], left: float, right: float, wide: flo
     base = TOP + 24 * HOUR
     free = float("-inf")
     within = wide / 2 if wide >= LABELLED else 0
-    for day, label in scales.dates(days[0], last, round((right - left) / LABELLED)):
+    for day, label in scales.dates(days[0], last, round((right - left) / TICK_WIDTH)):
         index = ordinals.get(day.toordinal())
         place = left + wide * (index if index is not None else _between(day, days)) + within
         half = width_of(label, SMALL) / 2

@@ -1,20 +1,26 @@
-"""The load over time, with its gaps as gaps."""
+"""The load over time, with its gaps as gaps and its estimates as estimates."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core.charts import axes, scales
-from wattbook.core.charts.axes import GAP, RIGHT, STRIP, TOP, Span
-from wattbook.core.charts.scales import Linear
-from wattbook.core.charts.svg import SMALL, Canvas, Chart, width_of
+from wattbook.core.charts import axes, plot, scales
+from wattbook.core.charts.axes import STRIP, Span
+from wattbook.core.charts.plot import Plot
+from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, width_of
 from wattbook.core.periods import Period
 from wattbook.core.text import BLANK, Unit, clock
 
-HEIGHT = 160
+HEIGHT: Final = 150
 """Of the plot."""
-MOST_TICKS = 13
+NEAR: Final = 12
+"""A limit that is so near to a label would run through it."""
+LIMIT_LABEL: Final = 130
+"""Room for the name of a limit at the right end."""
+DAY_S: Final = 86_400 * 9 / 10
+"""Buckets that are longer are days."""
 
 
 def load(
@@ -24,6 +30,9 @@ def load(
     unit: Unit,
     *,
     peak: tuple[datetime, float] | None = None,
+    limits: Sequence[tuple[str, float]] = (),
+    earlier: tuple[str, pl.DataFrame] | None = None,
+    width: float = WIDTH,
     name: str = "load",
 ) -> Chart:
     """Mean power of each bucket, level over it; where it is null the line breaks.
@@ -31,47 +40,127 @@ def load(
     Parameters
     ----------
     rows
-        From `core.profile.load`.
+        From `core.profile.load`; with `received`, the strip below shows readings, else energy.
     unit
         Of the vertical axis.
     peak
         Instant and power [kW] of the highest demand, which is marked.
+    limits
+        Names and powers [kW] of dashed lines: capacity, contracted power.
+    earlier
+        What the period before is called, and its `start_utc` (of `rows`) and `power_kw`.
+    width
+        Of the chart.
     """
     powers = [*rows["power_kw"], *rows["high_kw"], *([peak[1]] if peak else [])]
     known = [value / unit.size for value in powers if value is not None]
-    low, high, step = scales.figures(known or [1], 4)
-    left = axes.left_of(label for _, label in scales.ticks(low, high, step))
-    x = Linear(
-        period.start.timestamp(), period.end.timestamp(), left, Canvas(name, 0).width - RIGHT
+    if earlier is not None:
+        known += [value / unit.size for value in earlier[1]["power_kw"] if value is not None]
+    high = max(known, default=1)
+    near = [kw / unit.size for _, kw in limits if kw / unit.size <= high * plot.FAR]
+    days = rows.height > 0 and (rows["end_utc"][0] - rows["start_utc"][0]).total_seconds() > DAY_S
+    estimated = rows["estimated"].to_list()
+    entries = _legend(rows, earlier, days=days)
+    area = plot.over_time(
+        name,
+        period,
+        [*known, *near],
+        width=width,
+        height=HEIGHT,
+        legend=bool(entries) or bool(limits),
+        dated=not days,
     )
-    y = Linear(low, high, TOP + HEIGHT, TOP)
-    base = TOP + HEIGHT + GAP + STRIP
-    canvas = Canvas(name, base + 24)
-    spans = axes.places(rows["start_utc"].to_list(), rows["end_utc"].to_list(), x)
+    spans = axes.places(rows["start_utc"].to_list(), rows["end_utc"].to_list(), area.x)
 
     def of(column: str) -> list[Span]:
         values = [None if each is None else each / unit.size for each in rows[column]]
         return axes.valued(spans, values)
 
-    mean = of("power_kw")
-    axes.silence(canvas, mean, y)
-    axes.vertical(canvas, y, step, left, unit.name)
-    canvas.area("band", axes.ribbon(of("low_kw"), of("high_kw"), y))
-    canvas.line("mark", axes.stairs(mean, y), thick="1.4")
-    axes.strip(canvas, axes.valued(spans, rows["coverage"].to_list()), base - STRIP)
-    axes.horizontal(canvas, x, base, scales.instants(period, timezone, MOST_TICKS))
+    canvas, mean = area.canvas, of("power_kw")
+    axes.silence(canvas, mean, area.y)
+    plot.draw_axes(area, period, timezone)
+    canvas.area("band", axes.ribbon(of("low_kw"), of("high_kw"), area.y))
+    if earlier is not None:
+        before = dict(earlier[1].select("start_utc", "power_kw").iter_rows())
+        values = [before.get(start) for start in rows["start_utc"]]
+        line = [None if each is None else each / unit.size for each in values]
+        path = axes.stairs(axes.valued(spans, line), area.y)
+        canvas.line("limit", path, thick="1", dash="4 2.5")
+    _guessed(area, mean, estimated)
+    _line(canvas, mean, estimated, area)
+    for label, power in limits:
+        plot.draw_limit(area, power, unit, label)
+    column = "received" if "received" in rows.columns else "coverage"
+    shares = axes.valued(spans, rows[column].to_list())
+    axes.strip(canvas, shares, area.base - STRIP, estimated)
+    plot.draw_legend(canvas, entries, area.left)
     if peak is not None:
-        _mark(canvas, x(peak[0].timestamp()), y(peak[1] / unit.size), unit.say(peak[1]))
+        _mark(area, peak, unit, [kw / unit.size for _, kw in limits])
+    plot.draw_hits(area, spans, _hits(rows, timezone, unit, days=days))
     return canvas.render(_told(rows, period, timezone, unit))
 
 
-def _mark(canvas: Canvas, x: float, y: float, said: str) -> None:
-    text = f"peak{BLANK}{said}"
-    ends = x + 8 + width_of(text, SMALL) > canvas.width - RIGHT
-    canvas.dot("peak", x, y)
-    canvas.text(
-        x - 8 if ends else x + 8,
-        max(y - 6, 12),
+def _guessed(area: Plot, mean: list[Span], estimated: list[bool]) -> None:
+    """What lies below an estimate is hatched."""
+    for span, guess in zip(mean, estimated, strict=True):
+        if guess and span.value is not None:
+            top = area.y(span.value)
+            area.canvas.rect("estimate", span.begin, top, span.end - span.begin, area.y(0) - top)
+
+
+def _line(canvas: Canvas, mean: list[Span], estimated: list[bool], area: Plot) -> None:
+    """Solid where it is measured, dotted where it is estimated."""
+    for dotted, dash in ((False, ""), (True, "1.5 2.5")):
+        values = [
+            span.value if guess is dotted else None
+            for span, guess in zip(mean, estimated, strict=True)
+        ]
+        path = axes.stairs(axes.valued(mean, values), area.y)
+        canvas.line("mark", path, thick="1.5", dash=dash)
+
+
+def _legend(
+    rows: pl.DataFrame, earlier: tuple[str, pl.DataFrame] | None, *, days: bool
+) -> list[tuple[str, str, str]]:
+    """Keys of what needs one: a single line needs none."""
+    entries = []
+    if days:
+        entries.append(("band", "box", "lowest to highest hour"))
+    if rows["estimated"].any():
+        entries.append(("estimate", "box", "estimated"))
+    if earlier is not None:
+        entries.append(("limit", "dash", earlier[0]))
+    return [("mark", "line", "mean"), *entries] if entries else []
+
+
+def _hits(rows: pl.DataFrame, timezone: str, unit: Unit, *, days: bool) -> list[str]:
+    texts = []
+    for row in rows.iter_rows(named=True):
+        at_ = plot.said_at(row["start_utc"], timezone, hours=not days)
+        said = "no readings" if row["power_kw"] is None else unit.say(row["power_kw"])
+        guess = ", estimated" if row["estimated"] else ""
+        span = ""
+        if row["low_kw"] is not None:
+            span = f" ({unit.write(row['low_kw'])} to {unit.write(row['high_kw'])})"
+        texts.append(f"{at_}: {said}{span}{guess}")
+    return texts
+
+
+def _mark(area: Plot, peak: tuple[datetime, float], unit: Unit, limits: Sequence[float]) -> None:
+    """A dot at the highest demand, and its value where no limit runs through it."""
+    x, y = area.x(peak[0].timestamp()), area.y(peak[1] / unit.size)
+    text = f"peak{BLANK}{unit.say(peak[1])}"
+    wide = width_of(text, SMALL)
+    height = y - 6
+    struck = [area.y(limit) for limit in limits if abs(area.y(limit) - height + 4) < NEAR]
+    end = area.right
+    if struck:
+        height, end = min(struck) - 4, area.right - LIMIT_LABEL
+    ends = x + 8 + wide > end
+    area.canvas.dot("peak", x, y)
+    area.canvas.text(
+        min(x - 8, end) if ends else x + 8,
+        max(height, 10),
         text,
         anchor="end" if ends else "start",
         kind="peak",
@@ -88,8 +177,10 @@ def _told(rows: pl.DataFrame, period: Period, timezone: str, unit: Unit) -> str:
     ).row(0, named=True)
     if figures["high"] is None:
         return f"{said}: no readings."
-    missing = rows["power_kw"].null_count()
+    missing, guessed = rows["power_kw"].null_count(), int(rows["estimated"].sum())
     gaps = (
         f"; {missing} of {rows.height} points are missing" if missing else "; no point is missing"
     )
-    return f"{said}: between {unit.say(figures['low'])} and {unit.say(figures['high'])}{gaps}."
+    guesses = f"; {guessed} of them are estimated" if guessed else ""
+    low, high = unit.say(figures["low"]), unit.say(figures["high"])
+    return f"{said}: between {low} and {high}{gaps}{guesses}."

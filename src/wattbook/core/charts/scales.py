@@ -71,28 +71,32 @@ def figures(
     return nice(low, high, count)
 
 
-def instants(period: Period, timezone: str, most: int) -> list[tuple[datetime, str]]:
+def instants(
+    period: Period, timezone: str, most: int, *, dated: bool = False
+) -> list[tuple[datetime, str]]:
     """At most about `most` round local times within the period, with their labels.
 
     Hours are said as `06:00`, days as `3 May`, months as `May`; with its year where the first of
-    them, or a year, begins.
+    them, or a year, begins. `dated`, midnight and the first hour have their day on a second line.
     """
     here = local(timezone)
+
+    def named(clock: datetime, *, first: bool) -> str:
+        day = f"\n{clock:%a} {clock.day} {clock:%b}" if dated and (first or not clock.hour) else ""
+        return f"{clock:%H:%M}{day}"
+
     for hours in HOURS:
         if (period.end - period.start) / timedelta(hours=hours) <= most:
             clocks = [(at, at.astimezone(here)) for at in _starts(period, Grain.QUARTER, timezone)]
-            return [
-                (at, f"{clock:%H:%M}")
-                for at, clock in clocks
-                if clock.minute == 0 and clock.hour % hours == 0
-            ]
+            round_ = [(at, c) for at, c in clocks if c.minute == 0 and c.hour % hours == 0]
+            return [(at, named(clock, first=not at_)) for at_, (at, clock) in enumerate(round_)]
     days = [(at, at.astimezone(here).date()) for at in _starts(period, Grain.DAY, timezone)]
     labels = dict(dates(days[0][1], days[-1][1] + timedelta(days=1), most)) if days else {}
     return [(at, labels[day]) for at, day in days if day in labels]
 
 
-HOURS: Final = (1, 2, 3, 6)
-DAYS: Final = (1, 2, 7)
+HOURS: Final = (1, 2, 3, 6, 12)
+DAYS: Final = (1, 2, 7, 14)
 MONTHS: Final = (1, 3, 12)
 
 

@@ -11,31 +11,80 @@ WIDTH: Final = 720
 """Width of every chart, in the unit of its coordinates; text is 12 of them high."""
 TEXT: Final = 12
 SMALL: Final = 11
-INK: Final = "#1a1a1a"
+HALF: Final = 350
+"""Width of a chart on a telephone, or of two side by side."""
+INK: Final = "#16202a"
 COLOURS: Final = {
     "ink": INK,
-    "mute": "#5b6470",
-    "grid": "#dfe3e8",
-    "mark": "#1f5b8f",
-    "band": "#b7cfe5",
-    "peak": "#b3400a",
-    "full": "#6b7f94",
-    "part": "#c3ccd6",
-    "hatch": "#9aa3ad",
+    "mute": "#4a5763",
+    "grid": "#d9dee3",
+    "mark": "#174ea6",
+    "band": "#c5d3ea",
+    "peak": INK,
+    "limit": "#5f6b77",
+    "hash": "#00805f",
+    "carbon": "#8e1f7a",
+    "full": "#5f6b77",
+    "fine": "#e7ebef",
+    "part": "#8592a0",
+    "none": INK,
+    "hatch": "#8592a0",
     "paper": "#ffffff",
+    "pay0": "#b04a06",
+    "pay1": "#e59a5b",
+    "pay2": "#f7d6b5",
+    "pay3": "#4a5763",
+    "pay4": "#97a3ae",
+    "pay5": "#cfd6dc",
 }
-"""Told apart by those who see no colours, and in grey: they differ in lightness."""
-RAMP: Final = (
-    "#eff5fb",
-    "#d6e5f3",
-    "#b9d3e9",
-    "#93bcdc",
-    "#6aa2cd",
-    "#4687b9",
-    "#2a6ba0",
-    "#164f82",
-    "#08325c",
-)
+"""Contrast of text on white is 4.5 or more; marks differ in lightness, so that print in grey and
+readers who see fewer colours tell them apart. `pay…` are the layers of a bill."""
+DARK: Final = {
+    "ink": "#e8edf2",
+    "mute": "#a9b5c0",
+    "grid": "#2a3540",
+    "mark": "#78abe5",
+    "band": "#2b4263",
+    "peak": "#e8edf2",
+    "limit": "#8592a0",
+    "hash": "#59e3c2",
+    "carbon": "#d983e2",
+    "full": "#8592a0",
+    "fine": "#263039",
+    "part": "#6b7783",
+    "none": "#e8edf2",
+    "hatch": "#6b7783",
+    "paper": "#161e26",
+    "pay0": "#f08c3a",
+    "pay1": "#b8601a",
+    "pay2": "#7a4418",
+    "pay3": "#c3ccd4",
+    "pay4": "#7f8c98",
+    "pay5": "#46525d",
+}
+"""The same on a dark screen."""
+STOPS: Final = ("#eef3fb", "#c3d5f0", "#8fb0e3", "#5586cf", "#174ea6", "#0b2a5e")
+DARK_STOPS: Final = ("#17222e", "#1e3350", "#27497a", "#3a6bb0", "#78abe5", "#d5e6fa")
+SHADES: Final = 24
+
+
+def ramp(stops: tuple[str, ...], count: int = SHADES) -> tuple[str, ...]:
+    """Colours from the first stop to the last one in equal steps.
+
+    >>> ramp(("#000000", "#ffffff"), 3)
+    ('#000000', '#7f7f7f', '#ffffff')
+    """
+    parts = [[int(stop[at : at + 2], 16) for at in (1, 3, 5)] for stop in stops]
+    shades = []
+    for index in range(count):
+        whole, rest = divmod(index * (len(stops) - 1), count - 1)
+        low, high = parts[whole], parts[min(whole + 1, len(parts) - 1)]
+        mixed = [a + (b - a) * rest // (count - 1) for a, b in zip(low, high, strict=True)]
+        shades.append("#" + "".join(f"{each:02x}" for each in mixed))
+    return tuple(shades)
+
+
+RAMP: Final = ramp(STOPS)
 """From little to much: ever darker, whatever the eye makes of the hue."""
 
 
@@ -95,11 +144,17 @@ class Canvas:
         if path:
             self._put("path", kind, f'd="{path}" fill="{self._paint(kind)}"')
 
-    def line(self, kind: str, path: str, *, thick: str = "1") -> None:
-        """A drawn line."""
+    def hit(self, x: float, y: float, width: float, height: float, about: str) -> None:
+        """A place that says something where a pointer rests on it, and is not seen."""
+        place = f'x="{at(x)}" y="{at(y)}" width="{at(width)}" height="{at(height)}"'
+        self._put("rect", "hit", f'{place} fill="none" pointer-events="all"', about)
+
+    def line(self, kind: str, path: str, *, thick: str = "1", dash: str = "") -> None:
+        """A drawn line; `dash` is the length of its dashes and of the space between them."""
         if path:
             ends = 'stroke-linejoin="round" stroke-linecap="butt"'
             stroke = f'stroke="{COLOURS[kind]}" stroke-width="{thick}"'
+            stroke += f' stroke-dasharray="{dash}"' if dash else ""
             self._put("path", f"{kind}-line", f'd="{path}" fill="none" {stroke} {ends}')
 
     def dot(self, kind: str, x: float, y: float) -> None:
@@ -129,9 +184,12 @@ class Canvas:
         """The chart as it stands."""
         box = f'viewBox="0 0 {at(self.width)} {at(self.height)}"'
         lines = f'<path class="hatch-line" d="M0 6L6 0" stroke="{COLOURS["hatch"]}" />'
+        mark = f'<path class="estimate-line" d="M0 5L5 0" stroke="{COLOURS["mark"]}" />'
         gap = (
             f'<defs><pattern id="{self.name}-gap" width="6" height="6"'
-            f' patternUnits="userSpaceOnUse">{lines}</pattern></defs>'
+            f' patternUnits="userSpaceOnUse">{lines}</pattern>'
+            f'<pattern id="{self.name}-estimate" width="5" height="5"'
+            f' patternUnits="userSpaceOnUse">{mark}</pattern></defs>'
         )
         body = "\n".join([gap, *self.parts])
         head = f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {box} role="img"'
@@ -140,7 +198,9 @@ class Canvas:
     def _paint(self, kind: str) -> str:
         if kind == "hatch":
             return f"url(#{self.name}-gap)"
-        return RAMP[int(kind[1:])] if kind[1:].isdigit() else COLOURS[kind]
+        if kind == "estimate":
+            return f"url(#{self.name}-estimate)"
+        return RAMP[int(kind[1:])] if kind[0] == "h" and kind[1:].isdigit() else COLOURS[kind]
 
     def _put(self, tag: str, kind: str, attributes: str, about: str = "") -> None:
         inside = f"<title>{escape(about)}</title>" if about else ""

@@ -15,8 +15,15 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentences:
+    """Statements, one to a line: what the figures say."""
+
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """What nobody may overlook."""
+    """What must not be overlooked."""
 
     text: str
 
@@ -32,7 +39,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """Key figures side by side."""
+    """Key figures side by side, four in a row."""
 
     tiles: Sequence[Tile]
 
@@ -57,20 +64,31 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells below a caption; the first cell names its row, the last row may sum up."""
+    """Rows of cells below a caption; the first cell names its row, the last rows may sum up."""
 
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
-    total: Sequence[str] = ()
+    totals: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart above its caption."""
+    """A chart below its title; `note` says unit and resolution, `caption` what surprises."""
 
+    title: str
+    note: str
     chart: Chart
-    caption: str
+    narrow: Chart
+    """The same for a narrow screen."""
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Small charts side by side; below each other where the screen is narrow."""
+
+    figures: Sequence[Figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +105,9 @@ class Code:
     text: str
 
 
-Block: TypeAlias = Paragraph | Notice | Tiles | Pairs | Table | Figure | Listing | Code
+Block: TypeAlias = (
+    Paragraph | Sentences | Notice | Tiles | Pairs | Table | Figure | Side | Listing | Code
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +125,10 @@ class Document:
     """A report as it is read."""
 
     title: str
-    subtitle: str
+    kind: str
+    """What it is: `Energy report`, and whether it is a draft."""
+    period: str
+    """In words."""
     about: Sequence[tuple[str, str]]
     notices: Sequence[Notice]
     sections: Sequence[Section] = field(default=())

@@ -1,251 +1,193 @@
-"""The sections of a report that say how sure it is and what it rests on."""
+"""The sections of a report that say how sure it is: completeness, and what was found unusual."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import polars as pl
 
-from wattbook.core.carbon import NONE, REPORTED
-from wattbook.core.entities import Site
+from wattbook.core.anomaly.finding import Finding
 from wattbook.core.periods import zone
-from wattbook.core.report import METHODS, VERSIONS, Report
-from wattbook.core.text import BLANK, THIN, clock, lasting, number
-from wattbook.sinks.documents.blocks import (
-    Block,
-    Code,
-    Column,
-    Listing,
-    Pairs,
-    Paragraph,
-    Table,
-)
-from wattbook.sinks.documents.figures import share
+from wattbook.core.report import Report
+from wattbook.core.text import MINUS, NOTHING, lasting, money, number, spoken
+from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Table
+from wattbook.sinks.documents.words import count, energy_said, local, share
 
-SHOWN = 12
-"""So many gaps, events and corrected meters are listed; the number of all is told."""
-
-
-class How(NamedTuple):
-    """How figures of one kind come about: what they are, the method's page, a sentence or two."""
-
-    figures: str
-    method: str
-    told: str
-
-
-HOW: Final = {
-    "energy": How(
-        "Energy, mean power, coverage, estimated share",
-        "rollup",
-        "Readings become segments of time, cut at quarter-hours of UTC; an amount is the sum of its"
-        " quarter-hours. Time that no reading covers is a gap, never zero.",
-    ),
-    "demand": How(
-        "Peak demand, load factor, load duration",
-        "report",
-        "Demand is the energy of a quarter-hour over a quarter of an hour, of all main meters"
-        " together. The load factor is mean power over peak demand.",
-    ),
-    "hashing": How(
-        "Hash rate, efficiency",
-        "rollup",
-        "Means over the time for which they are known; efficiency is the energy over the hashes of"
-        " the time for which both are known.",
-    ),
-    "emissions": How(
-        "Emissions, intensity",
-        "carbon",
-        "Energy of each hour times the intensity of the grid in that hour; where its mix is not"
-        " known, a published average, named in the table of factors.",
-    ),
-    "cost": How(
-        "Cost",
-        "cost",
-        "Energy at the price of its hour, or at the site’s tariff. Demand and fixed charges belong"
-        " to whole months: a period that is not whole months is without them.",
-    ),
+MAX_ROWS: Final = 12
+"""So many gaps, findings, events and corrected meters are listed; the number of all is said."""
+CATEGORIES: Final = {
+    "meter_fault": "meter fault",
+    "operational": "operation",
+    "possible_misreport": "possible misreport",
 }
-"""By kind of figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Numbering:
-    """Sources in their order, and under which numbers each kind of figure names them."""
-
-    sources: Sequence[str]
-    energy: str
-    emissions: str
-    cost: str
-
-
-def numbered(report: Report) -> Numbering:
-    """The sources of a report, numbered."""
-    scope = report.scope
-    meters, readings = _count(len(scope.mains), "main meter"), number(report.total["readings"])
-    sources = [
-        f"{readings} readings of {meters} of {scope.entity}, as received and kept by wattbook."
+def findings(report: Report) -> Iterator[Block]:
+    """What the search for anomalies found, with what it may come to."""
+    found = report.quality.findings
+    if report.total["energy_kwh"] is None:
+        return
+    if found is None:
+        yield Paragraph("This period was not searched for anomalies.")
+        return
+    if not found:
+        yield Paragraph("This period was searched for anomalies, and none was found.")
+        return
+    price = _mean_price(report)
+    columns = [
+        Column("From", right=False),
+        Column("Lasting", right=False),
+        Column("Meter", right=False),
+        Column("What was found", right=False, wide=1),
+        Column("Kind", right=False),
+        Column("Energy", "kWh"),
+        Column("Worth about", price[0] if price else ""),
     ]
-    zones = ", ".join(sorted({site.zone for site in scope.sites}))
-    conditions = []
-    used = set(report.rungs["fallback"])
-    if used & {NONE, REPORTED}:
-        sources.append(f"Generation or carbon intensity of {zones}, as ingested.")
-        conditions.append(len(sources))
-    factors = []
-    known = report.factors.group_by("source", "licence", maintain_order=True).agg(
-        pl.col("g_per_kwh"),
-        pl.col("technology"),
-        pl.col("zone").first(),
-        pl.col("valid_from").min(),
-    )
-    for row in known.iter_rows(named=True):
-        figures = ", ".join(
-            f"{technology} {number(value, 3)}"
-            for technology, value in zip(row["technology"], row["g_per_kwh"], strict=True)
-        )
-        where = "" if row["zone"] == "*" else f" for {row['zone']} from {row['valid_from']}"
-        sources.append(
-            f"{row['source']}. Factor{where}: {figures}{THIN}g/kWh. Licence: {row['licence']}."
-        )
-        factors.append(len(sources))
-    prices = []
-    if report.costs.height:
-        sources.append(_priced_by(scope.sites, zones))
-        prices.append(len(sources))
-    return Numbering(
-        sources=sources,
-        energy="[1]",
-        emissions=_said([1, *conditions, *factors]),
-        cost=_said([1, *prices]),
+    rows = [_row(each, report, price) for each in found[:MAX_ROWS]]
+    if price is None:
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    many = len(found)
+    named = f"{MAX_ROWS} of {number(many)}" if many > MAX_ROWS else count(many, "finding")
+    yield Table(f"{named}, the most energy first", columns, rows)
+    yield Paragraph(
+        "Energy is what was measured less what was expected; a dash stands where no expectation can"
+        " be had."
+        + (" Its worth is at the mean price of the period, for revenue meters." if price else "")
     )
 
 
-def _priced_by(sites: Sequence[Site], zones: str) -> str:
-    """Where the prices of the sites come from."""
-    billed = [site.id for site in sites if site.tariffs]
-    if not billed:
-        return f"Prices of {zones}, as ingested."
-    said = f"Tariffs of {', '.join(billed)}, as registered, where indexed with prices of {zones}."
-    return said if len(billed) == len(sites) else f"{said} Of the others: prices of {zones}."
+def _row(finding: Finding, report: Report, price: tuple[str, float] | None) -> list[str]:
+    energy = finding.energy_at_stake_kwh
+    worth = NOTHING
+    bought = finding.meter_id in report.scope.mains
+    if energy is not None and price is not None and bought:
+        worth = money([energy * price[1]], price[0]).write(energy * price[1])
+    state = "" if finding.judgement.state == "open" else f" ({finding.judgement.state})"
+    return [
+        _short(finding.start_utc, report.scope.timezone),
+        lasting((finding.end_utc - finding.start_utc).total_seconds()),
+        finding.meter_id,
+        f"{finding.cause}{state}",
+        CATEGORIES[finding.category],
+        NOTHING if energy is None else number(energy).replace("-", MINUS),
+        worth,
+    ]
 
 
-def quality(report: Report) -> Sequence[Block]:
-    """Gaps, estimates, refused rows, corrections and what registers did."""
+def _short(at: datetime, timezone: str) -> str:
+    return f"{at.astimezone(zone(timezone)):%Y-%m-%d %H:%M}"
+
+
+def _mean_price(report: Report) -> tuple[str, float] | None:
+    """Currency, and what a kilowatt-hour cost on average."""
+    energy = report.total["energy_kwh"]
+    if report.costs.height != 1 or not energy:
+        return None
+    currency, cost, part = report.costs.row(0)
+    return (currency, cost / (energy * part)) if part else None
+
+
+def quality(report: Report) -> Iterator[Block]:
+    """Readings received, energy known, estimates, refused rows, corrections, registers."""
     total, found = report.total, report.quality
-    gaps = found.gaps
-    seconds = int(gaps["length_s"].sum())
+    came, gaps = found.completeness, found.gaps
     pairs = [
-        ("Coverage", f"{share(total['coverage'])} of the time of all main meters"),
-        ("Estimated or substituted", _estimated(total["estimated_share"])),
+        ("Readings received", _received(report)),
         (
-            "Gaps of a quarter-hour or more",
-            f"{number(gaps.height)}, together {lasting(seconds)}" if gaps.height else "none",
+            "Time without readings",
+            f"{spoken(came.silent_s)} in {count(came.silences.height, 'span')}"
+            if came.silences.height
+            else "none",
         ),
+        ("Energy known", f"for {share(total['coverage'])} of the time of all revenue meters"),
+        (
+            "Time without energy",
+            f"{spoken(int(gaps['length_s'].sum()))} in {count(gaps.height, 'span')} of a"
+            f" quarter-hour or more"
+            if gaps.height
+            else "none of a quarter-hour or more",
+        ),
+        ("Estimated or substituted", _estimated(total["estimated_share"])),
         ("Refused rows", _refused(found.rejects)),
         ("Corrected readings", _corrected(found.corrections)),
         ("Register events", number(found.events.height) if found.events.height else "none"),
     ]
-    return [Pairs(pairs), *_tables(report)]
+    yield Pairs(pairs)
+    yield from _tables(report)
 
 
-def methods(report: Report, numbering: Numbering) -> Sequence[Block]:
-    """How each figure comes about, and from what."""
-    total = report.total
-    told = [("energy", numbering.energy), ("demand", numbering.energy)]
-    if total["hashrate_th_mean"] is not None:
-        told.append(("hashing", numbering.energy))
-    if total["emitted_kg"] is not None:
-        told.append(("emissions", numbering.emissions))
-    if report.costs.height:
-        told.append(("cost", numbering.cost))
-    rows = []
-    for name, sources in told:
-        figures, method, how = HOW[name]
-        page = f"{METHODS[method]}, version{BLANK}{VERSIONS[method]}"
-        rows.append((figures, how, page, sources))
-    columns = [
-        Column("Figures", right=False, wide=2),
-        Column("How", right=False, wide=5),
-        Column("Method", right=False),
-        Column("Sources", right=False),
-    ]
-    return [
-        Table(f"Methods of wattbook {report.scope.version}", columns, rows),
-        Listing(numbering.sources),
-    ]
-
-
-def fingerprint(report: Report) -> Sequence[Block]:
-    """What the report rests on, in one number, and how to check it."""
-    found = report.fingerprint
-    blocks: list[Block] = [
-        Code(found.sha256),
-        Paragraph(
-            "The SHA-256 of everything that the figures rest on: the settings of the meters,"
-            " tariffs and emission factors, the conditions of the grid, and"
-            f" {_count(found.readings, 'reading')}. The same readings and settings give the same"
-            " fingerprint; one changed digit gives another. The JSON of this report lists what it"
-            " is of (fingerprint.manifest); docs/methods/report.md tells how to check it."
-        ),
-    ]
-    if found.uncovered:
-        blocks.append(
-            Paragraph(
-                f"{_count(found.uncovered, 'reading')} of the period are no longer kept: their sums"
-                " are in the figures, but the fingerprint cannot cover them."
-            )
-        )
-    return blocks
+def _received(report: Report) -> str:
+    came = report.quality.completeness
+    said = count(report.total["readings"], "reading")
+    if came.share is None:
+        return f"{said}; the meters send when their power changes"
+    if not came.missing:
+        return f"{said}, all that were expected"
+    expected = f"{share(came.share)} of the {number(came.expected)} expected"
+    return f"{said}, {expected}; {number(came.missing)} are missing"
 
 
 def _tables(report: Report) -> Iterator[Block]:
     found, timezone = report.quality, report.scope.timezone
-    if found.gaps.height:
+    silences = found.completeness.silences
+    meter = Column("Meter", right=False)
+    if silences.height:
         yield Table(
-            _heading("Longest gaps", found.gaps.height, f"in {timezone}"),
+            _heading("Longest spans without readings", silences.height),
             [
-                Column("Meter", right=False, wide=1),
+                meter,
                 Column("From", right=False),
                 Column("To", right=False),
                 Column("Length"),
+                Column("Energy in it", right=False),
             ],
             [
-                (meter, _local(start, timezone), _local(end, timezone), lasting(seconds))
-                for meter, start, end, seconds in found.gaps.head(SHOWN).iter_rows()
+                (
+                    row["meter_id"],
+                    local(row["start_utc"], timezone),
+                    local(row["end_utc"], timezone),
+                    lasting(row["length_s"]),
+                    _energy_in(row),
+                )
+                for row in silences.head(MAX_ROWS).iter_rows(named=True)
+            ],
+        )
+    if found.gaps.height and not _same_spans(found.gaps, silences):
+        yield Table(
+            _heading("Longest spans without energy", found.gaps.height),
+            [meter, Column("From", right=False), Column("To", right=False), Column("Length")],
+            [
+                (name, local(start, timezone), local(end, timezone), lasting(seconds))
+                for name, start, end, seconds in found.gaps.head(MAX_ROWS).iter_rows()
             ],
         )
     if found.rejects is not None and found.rejects.height:
         yield Table(
             "Refused rows, kept as evidence",
+            [Column("Reason", right=False), Column("Rows"), Column("Last received", right=False)],
             [
-                Column("Reason", right=False, wide=1),
-                Column("Rows"),
-                Column("The last one came at", right=False),
-            ],
-            [
-                (reason, number(rows), _local(latest, timezone))
-                for reason, rows, latest in found.rejects.iter_rows()
+                (REASONS.get(reason, reason.replace("_", " ")), number(rows), local(at, timezone))
+                for reason, rows, at in found.rejects.iter_rows()
             ],
         )
+    yield from _changes(report)
+
+
+def _changes(report: Report) -> Iterator[Block]:
+    found, timezone = report.quality, report.scope.timezone
     if found.corrections is not None and found.corrections.height:
         most = found.corrections.sort("rows", "meter_id", descending=[True, False])
         yield Table(
-            _heading("Corrected readings", most.height, "by meter"),
+            _heading("Corrected readings by meter", most.height),
+            [Column("Meter", right=False), Column("Corrections"), Column("Last one", right=False)],
             [
-                Column("Meter", right=False, wide=1),
-                Column("Corrections"),
-                Column("The last one at", right=False),
-            ],
-            [
-                (meter, number(rows), _local(latest, timezone))
-                for meter, rows, latest in most.head(SHOWN).iter_rows()
+                (meter, number(rows), local(latest, timezone))
+                for meter, rows, latest in most.head(MAX_ROWS).iter_rows()
             ],
         )
     if found.events.height:
         yield Table(
-            _heading("What registers did other than count up", found.events.height, "in time"),
+            _heading("Register events", found.events.height),
             [
                 Column("Meter", right=False),
                 Column("At", right=False),
@@ -253,18 +195,48 @@ def _tables(report: Report) -> Iterator[Block]:
                 Column("Readings", right=False, wide=1),
             ],
             [
-                (row["meter_id"], _local(row["at_utc"], timezone), row["kind"], row["detail"])
-                for row in found.events.sort("at_utc", "meter_id").head(SHOWN).iter_rows(named=True)
+                (row["meter_id"], local(row["at_utc"], timezone), row["kind"], row["detail"])
+                for row in found.events.sort("at_utc", "meter_id")
+                .head(MAX_ROWS)
+                .iter_rows(named=True)
             ],
         )
+
+
+REASONS: Final = {
+    "no_value": "no value in the row",
+    "bad_row": "row that cannot be read",
+    "not_a_number": "value that is not a number",
+    "negative_energy": "negative energy",
+    "above_capacity": "above the capacity",
+    "implausible": "beyond what is plausible",
+    "unknown_meter": "meter that is not registered",
+    "unknown_site": "site that is not registered",
+    "bad_time": "time that cannot be read",
+    "duplicate_in_batch": "same meter and time twice in one delivery",
+}
+"""The commonest reasons in words; the others are read as they are."""
+
+
+def _energy_in(span: dict[str, float | None]) -> str:
+    """What a register knows of a span without readings."""
+    if span["known_kwh"] is None:
+        return "not known"
+    guessed = ", its course estimated" if span["estimated_kwh"] else ""
+    return f"{energy_said(span['known_kwh'])}{guessed}"
+
+
+def _same_spans(gaps: pl.DataFrame, silences: pl.DataFrame) -> bool:
+    spans = ["meter_id", "start_utc", "end_utc"]
+    return gaps.select(spans).sort(spans).equals(silences.select(spans).sort(spans))
 
 
 def _estimated(part: float | None) -> str:
     return "none" if not part else f"{share(part)} of the energy"
 
 
-def _heading(name: str, rows: int, order: str) -> str:
-    return f"{name}: {SHOWN} of {number(rows)}, {order}" if rows > SHOWN else f"{name}, {order}"
+def _heading(name: str, rows: int) -> str:
+    return f"{name}: {MAX_ROWS} of {number(rows)}" if rows > MAX_ROWS else name
 
 
 def _refused(rejects: pl.DataFrame | None) -> str:
@@ -277,24 +249,3 @@ def _corrected(corrections: pl.DataFrame | None) -> str:
     if corrections is None:
         return "not kept by this store"
     return number(corrections["rows"].sum()) if corrections.height else "none"
-
-
-def _local(at: datetime, timezone: str) -> str:
-    return clock(at.astimezone(zone(timezone)))
-
-
-def _count(count: int, thing: str) -> str:
-    return f"{number(count)} {thing}" if count == 1 else f"{number(count)} {thing}s"
-
-
-def _said(numbers: Sequence[int]) -> str:
-    """Numbers of sources, neighbours as a range: [1], [3–5]."""
-    runs: list[list[int]] = []
-    for each in numbers:
-        if runs and runs[-1][-1] == each - 1:
-            runs[-1] = [runs[-1][0], each]
-        else:
-            runs.append([each])
-    ranges = [[run] if run[1:] != [run[0] + 1] else [[each] for each in run] for run in runs]
-    flat = [each for some in ranges for each in some]
-    return ", ".join("[" + "–".join(map(str, run)) + "]" for run in flat)

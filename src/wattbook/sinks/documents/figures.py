@@ -1,239 +1,117 @@
-"""The sections of a report that show what was drawn, emitted and paid."""
+"""The sections of a report that show what was drawn: key figures, load, hash rate."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core.charts import bars, duration, heat
+from wattbook.core.charts import bars, day, duration, heat, trend
 from wattbook.core.charts import load as loads
 from wattbook.core.charts.bars import Bar
+from wattbook.core.charts.svg import HALF, WIDTH, Chart
+from wattbook.core.charts.trend import Point
 from wattbook.core.periods import Grain, zone
 from wattbook.core.report import Report
 from wattbook.core.text import (
     BLANK,
+    MINUS,
     NOTHING,
     THIN,
     Unit,
-    clock,
     money,
     number,
-    percent,
-    rung,
     unit_of,
 )
-from wattbook.sinks.documents.blocks import (
-    Block,
-    Column,
-    Figure,
-    Paragraph,
-    Table,
-    Tile,
-    Tiles,
-)
+from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
+from wattbook.sinks.documents.cover import earlier_name
+from wattbook.sinks.documents.words import factor_said, moment, power_said, share
 
-BARS = 30
-"""So many names have a bar of their own; the table lists all."""
-LEAST_FOR_HEAT = 2
-STRIP = "The strip below is dark where all readings are there, light where some are missing."
+MIN_DAYS: Final = 7
+"""Of fewer days neither what is usual by the hour nor a duration says more than the load."""
+MIN_BARS: Final = 4
+"""Fewer are a table, not a chart."""
+RESOLUTION: Final = {
+    Grain.QUARTER: "mean by quarter-hour",
+    Grain.HOUR: "mean by hour",
+    Grain.DAY: "mean by day",
+}
+J_PER_TH: Final = Unit("J/TH", 1, 1)
+
+Draw = Callable[[float, str], Chart]
+"""Draws a chart of a width, under a name."""
+
+
+def figure(title: str, note: str, name: str, draw: Draw, caption: str = "") -> Figure:
+    """A chart for paper and wide screens, and for narrow ones."""
+    return Figure(title, note, draw(WIDTH, name), draw(HALF, f"{name}-n"), caption)
+
+
+def half(title: str, note: str, name: str, draw: Draw, caption: str = "") -> Figure:
+    """A chart that is as wide on every screen."""
+    small = draw(HALF, name)
+    return Figure(title, note, small, small, caption)
 
 
 def key(report: Report) -> Sequence[Block]:
-    """The figures that are looked for first."""
+    """The figures that are looked for first, the most important first: eight of them."""
     total, scope = report.total, report.scope
     energy = unit_of("energy_kwh", [total["energy_kwh"]])
     emitted = unit_of("emitted_kg", [total["emitted_kg"]])
     peak_at = total["power_kw_max_at"]
+    when = moment(peak_at.astimezone(zone(scope.timezone))) if peak_at else ""
     tiles = [
         Tile("Energy", energy.say(total["energy_kwh"]), _estimated(total)),
-        Tile("Mean power", power_said(total["power_kw_mean"]), "over the covered time"),
-        Tile(
-            "Peak demand",
-            power_said(total["power_kw_max"]),
-            f"quarter-hour from {_local(peak_at, scope.timezone)}" if peak_at else "",
-        ),
-        Tile("Load factor", share(total["load_factor"]), "mean power over peak demand"),
-        Tile("Coverage", share(total["coverage"]), f"{number(total['readings'])} readings"),
+        Tile("Electricity cost", _paid(report), _priced(report)),
         Tile("Emissions, location-based", emitted.say(total["emitted_kg"]), _intensity(report)),
-        Tile("Cost of energy", _paid(report), _priced(report)),
+        Tile("Peak demand", power_said(total["power_kw_max"]), _peak_note(report, when)),
+        Tile("Mean power", power_said(total["power_kw_mean"]), "over the known time"),
+        Tile("Load factor", share(total["load_factor"]), "mean power over peak demand"),
+        _readings(report),
+        _last(report),
     ]
-    if total["hashrate_th_mean"] is not None:
-        rate = unit_of("hashrate_th", [total["hashrate_th_mean"]])
-        joules = Unit("J/TH", 1, 2).say(total["efficiency_j_per_th"])
-        tiles.append(Tile("Mean hash rate", rate.say(total["hashrate_th_mean"]), joules))
     return [Tiles(tiles)]
 
 
-def load(report: Report) -> Sequence[Block]:
-    """Power over time, over hours and days, and how long it was how high."""
-    curves, scope = report.curves, report.scope
-    if curves.duration.is_empty():
-        return []
-    unit = unit_of("power_kw", [*curves.load["power_kw"], report.total["power_kw_max"]])
-    peak = (report.total["power_kw_max_at"], report.total["power_kw_max"])
-    drawn = {
-        Grain.QUARTER: "Mean power by quarter-hour.",
-        Grain.HOUR: "Mean power by hour.",
-        Grain.DAY: "Mean power by day, between the lowest and the highest hour of the day.",
-    }[curves.load_grain]
-    chart = loads.load(curves.load, scope.period, scope.timezone, unit, peak=peak)
-    blocks: list[Block] = [
-        Figure(
-            chart, f"{drawn} The peak is the highest quarter-hour. {STRIP} Hatched: no readings."
-        ),
-        Figure(
-            duration.duration(curves.duration, unit),
-            "Load duration: the quarter-hour demand that was reached or exceeded, over the share of"
-            " the known time.",
-        ),
-    ]
-    if curves.heat["day"].n_unique() >= LEAST_FOR_HEAT:
-        days = curves.heat["day"].unique().sort()
-        column = "week" if days[1] - days[0] > timedelta(days=1) else "day"
-        said = f"Mean power by hour of the day in {scope.timezone}; each column is a {column}."
-        turns = curves.heat["turns"].max()
-        note = (
-            " Where clocks go back, the hour that strikes twice is drawn as two."
-            if turns != 1
-            else ""
+def _last(report: Report) -> Tile:
+    """Hash rate, or what a unit of energy cost, or how much of it is known."""
+    total = report.total
+    if total["hashrate_th_mean"] is not None:
+        rate = unit_of("hashrate_th", [total["hashrate_th_mean"]])
+        return Tile(
+            "Mean hash rate",
+            rate.say(total["hashrate_th_mean"]),
+            _efficiency(total),
         )
-        blocks.append(Figure(heat.heat(curves.heat, unit), said + note))
-    return blocks
+    if report.costs.height == 1 and total["energy_kwh"]:
+        currency, cost, priced = report.costs.row(0)
+        energy_mwh = total["energy_kwh"] * priced / 1000
+        price = number(cost / energy_mwh, 2).replace("-", MINUS) if energy_mwh else NOTHING
+        return Tile("Mean price", f"{price}{BLANK}{currency}/MWh", "cost over energy with a price")
+    return Tile("Energy known", share(total["coverage"]), "of the time of the revenue meters")
 
 
-def energy(report: Report) -> Sequence[Block]:
-    """Energy by month, day or hour, and by meter or site."""
-    blocks: list[Block] = []
-    steps, scope = report.steps, report.scope
-    unit = unit_of("energy_kwh", steps["energy_kwh"])
-    if steps.height > 1 and report.total["energy_kwh"] is not None:
-        chart = bars.by_time(
-            [
-                Bar(start, end, value, coverage)
-                for start, end, value, coverage in steps.select(
-                    "start_utc", "end_utc", "energy_kwh", "coverage"
-                ).iter_rows()
-            ],
-            scope.period,
-            scope.timezone,
-            report.grain,
-            unit,
-            of="Energy",
-            name="energy",
-        )
-        blocks.append(Figure(chart, f"Energy by {report.grain}. {STRIP}"))
-    if report.total["energy_kwh"] is not None:
-        blocks.append(_by_step(report, unit))
-    blocks += _by_meter(report) if scope.kind == "site" else _by_site(report)
-    return blocks
+def _efficiency(total: dict[str, Any]) -> str:
+    """Energy per hash, and for how much of the time it is known where that is not all."""
+    said, part = J_PER_TH.say(total["efficiency_j_per_th"]), total["efficiency_time_share"]
+    if part is None or part >= 1 - 10**-9:
+        return said
+    return f"{said}, for {share(part)} of the known time"
 
 
-def emissions(report: Report) -> Sequence[Block]:
-    """Emissions by month, and the factors behind them."""
-    steps, scope, total = report.steps, report.scope, report.total
-    if total["energy_kwh"] is None:
-        return []
-    if total["emitted_kg"] is None:
-        return [Paragraph("No emission factor is known for this grid zone: emissions are unknown.")]
-    blocks: list[Block] = [
-        Paragraph(
-            "Location-based: energy times the average intensity of the grid around the site in"
-            " that hour, whoever’s contract paid for it."
-        )
-    ]
-    unit = unit_of("emitted_kg", steps["emitted_kg"])
-    if steps.height > 1:
-        chart = bars.by_time(
-            [
-                Bar(start, end, value)
-                for start, end, value in steps.select(
-                    "start_utc", "end_utc", "emitted_kg"
-                ).iter_rows()
-            ],
-            scope.period,
-            scope.timezone,
-            report.grain,
-            unit,
-            of="Emissions",
-            name="emissions",
-        )
-        blocks.append(Figure(chart, f"Emissions by {report.grain}."))
-    rows = [
-        (
-            rung(row["fallback"]),
-            row["scope"] or NOTHING,
-            row["source"] or "no factor is known",
-            percent(row["energy_share"]),
-            number(row["g_per_kwh"], 1),
-        )
-        for row in report.rungs.iter_rows(named=True)
-    ]
-    columns = [
-        Column("Factor", right=False),
-        Column("Scope", right=False),
-        Column("Published as", right=False, wide=1),
-        Column("Energy", "%"),
-        Column("Mean", "g/kWh"),
-    ]
-    blocks.append(Table("Factors that were used, and for which share of the energy", columns, rows))
-    return blocks
+def _peak_note(report: Report, when: str) -> str:
+    limit, peak = report.scope.capacity_kw, report.total["power_kw_max"]
+    if limit is None or peak is None:
+        return when
+    return f"{share(peak / limit)} of capacity; {when}"
 
 
-def cost(report: Report) -> Sequence[Block]:
-    """Cost by month, in each currency."""
-    if report.costs.is_empty():
-        if report.total["energy_kwh"] is None:
-            return []
-        return [Paragraph("No price is known for this grid zone and period: the cost is unknown.")]
-    blocks: list[Block] = []
-    for currency, cost_, share_ in report.costs.iter_rows():
-        unit = money([cost_], currency)
-        mine = report.step_costs.filter(currency=currency)
-        by_start = dict(mine.select("start_utc", "cost").iter_rows())
-        said = f"Cost by {report.grain}, for {percent(share_)}{THIN}% of the energy."
-        if report.steps.height > 1:
-            chart = bars.by_time(
-                [
-                    Bar(start, end, by_start.get(start))
-                    for start, end in report.steps.select("start_utc", "end_utc").iter_rows()
-                ],
-                report.scope.period,
-                report.scope.timezone,
-                report.grain,
-                unit,
-                of=f"Cost in {currency}",
-                name=f"cost-{currency.lower()}",
-            )
-            blocks.append(Figure(chart, f"{said} In all {unit.say(cost_)}."))
-        else:
-            blocks.append(
-                Paragraph(f"{unit.say(cost_)} for {percent(share_)}{THIN}% of the energy.")
-            )
-    return blocks
-
-
-def power_said(value: object) -> str:
-    """Power in the unit that suits it."""
-    return unit_of("power_kw", [value]).say(value)
-
-
-def share(value: object) -> str:
-    """A share with its sign."""
-    said = percent(value)
-    return said if said == NOTHING else f"{said}{THIN}%"
-
-
-def named(at: datetime, grain: Grain, timezone: str) -> str:
-    """A step by its start, on the clock of the time zone."""
-    local = at.astimezone(zone(timezone))
-    if grain is Grain.MONTH:
-        return f"{local:%B}{BLANK}{local:%Y}"
-    return f"{local:%Y-%m-%d}" if grain is Grain.DAY else clock(local)
-
-
-def _local(at: datetime, timezone: str) -> str:
-    return clock(at.astimezone(zone(timezone)))
+def _readings(report: Report) -> Tile:
+    came, coverage = report.quality.completeness, share(report.total["coverage"])
+    known = f"energy known for {coverage} of the time"
+    if came.share is None:
+        return Tile("Readings", number(report.total["readings"]), f"sent on change; {known}")
+    note = f"{number(came.expected - came.missing)} of {number(came.expected)}; {known}"
+    return Tile("Readings received", share(came.share), note)
 
 
 def _estimated(total: dict[str, Any]) -> str:
@@ -247,12 +125,12 @@ def _intensity(report: Report) -> str:
     total = report.total
     if total["emitted_kg"] is None:
         return "" if total["energy_kwh"] is None else "no factor is known"
-    said = f"{number(total['intensity_g_per_kwh'], 1)}{THIN}g/kWh"
+    said = f"{number(total['intensity_g_per_kwh'], 1)}{BLANK}g/kWh"
     rungs = report.rungs.group_by("fallback", maintain_order=True).agg(pl.col("energy_share").sum())
     if rungs.height == 1:
-        return f"{said}, factor: {rung(rungs['fallback'][0])}"
-    words = ", ".join(f"{rung(name)} {share(part)}" for name, part in rungs.iter_rows())
-    return f"{said}, factor: {words}"
+        return f"{said}; {factor_said(rungs['fallback'][0])}"
+    name, part = rungs.row(0)
+    return f"{said}; {factor_said(name)} for {share(part)}"
 
 
 def _paid(report: Report) -> str:
@@ -263,137 +141,189 @@ def _paid(report: Report) -> str:
 def _priced(report: Report) -> str:
     if report.costs.is_empty():
         return "" if report.total["energy_kwh"] is None else "no price is known"
-    return f"for {share(min(1, report.costs['cost_energy_share'].sum()))} of the energy"
+    part = min(1, report.costs["cost_energy_share"].sum())
+    if part < 1 - 10**-9:
+        return f"incomplete: for {share(part)} of the energy"
+    groups = report.payments.lines["group"].unique().to_list()
+    names = {"demand": "demand", "fixed": "fixed charges", "tax": "tax"}
+    with_ = [names[name] for name in names if name in groups]
+    return f"energy, {', '.join(with_)}" if with_ else "energy only"
 
 
-def _by_step(report: Report, unit: Unit) -> Table:
-    steps, scope, total = report.steps, report.scope, report.total
-    power = unit_of("power_kw", [*steps["power_kw_max"], total["power_kw_max"]])
-    emitted = unit_of("emitted_kg", [*steps["emitted_kg"], total["emitted_kg"]])
-    units = [(currency, money([paid], currency)) for currency, paid, _ in report.costs.iter_rows()]
-    costs = {(start, currency): paid for start, currency, paid in report.step_costs.iter_rows()}
+def load(report: Report) -> Iterator[Block]:
+    """Power over time, over hours and days, and how long it was how high."""
+    curves, scope = report.curves, report.scope
+    if curves.duration.is_empty():
+        return
+    unit = unit_of("power_kw", [*curves.load["power_kw"], report.total["power_kw_max"]])
+    peak = (report.total["power_kw_max_at"], report.total["power_kw_max"])
+    limits = [] if scope.capacity_kw is None else [("capacity", scope.capacity_kw)]
+    earlier = None
+    if report.comparison is not None:
+        earlier = (earlier_name(report.comparison, report), report.comparison.load)
 
-    def cells(row: dict[str, Any], first: str, paid: Iterable[str]) -> list[str]:
-        return [
-            first,
-            unit.write(row["energy_kwh"]),
-            power.write(row["power_kw_mean"]),
-            power.write(row["power_kw_max"]),
-            percent(row["load_factor"]),
-            percent(row["coverage"]),
-            percent(row["estimated_share"]),
-            emitted.write(row["emitted_kg"]),
-            number(row["intensity_g_per_kwh"], 1),
-            *paid,
-        ]
-
-    rows = [
-        cells(
-            row,
-            named(row["start_utc"], report.grain, scope.timezone),
-            (each.write(costs.get((row["start_utc"], name))) for name, each in units),
-        )
-        for row in steps.iter_rows(named=True)
-    ]
-    paid = dict(report.costs.select("currency", "cost").iter_rows())
-    foot = cells(total, "All", (each.write(paid[name]) for name, each in units))
-    columns = [
-        Column(str(report.grain).capitalize(), right=False),
-        Column("Energy", unit.name),
-        Column("Mean", power.name),
-        Column("Peak", power.name),
-        Column("Load factor", "%"),
-        Column("Coverage", "%"),
-        Column("Estimated", "%"),
-        Column("Emissions", emitted.name),
-        Column("Intensity", "g/kWh"),
-        *(Column("Cost", name) for name, _ in units),
-    ]
-    return Table(f"Figures by {report.grain} ({scope.timezone})", columns, rows, foot)
-
-
-def _by_meter(report: Report) -> Iterator[Block]:
-    meters = report.meters
-    unit = unit_of("energy_kwh", meters["energy_kwh"])
-    power = unit_of("power_kw", meters["power_kw_max"])
-    if meters.height > 1:
-        chart = bars.by_name(
-            [
-                (f"{meter} ({role})", value)
-                for meter, role, value in meters.select("meter_id", "role", "energy_kwh")
-                .head(BARS)
-                .iter_rows()
-            ],
+    def draw(width: float, name: str) -> Chart:
+        return loads.load(
+            curves.load,
+            scope.period,
+            scope.timezone,
             unit,
-            of="Energy by meter",
-            name="meters",
+            peak=peak,
+            limits=limits,
+            earlier=earlier,
+            width=width,
+            name=name,
         )
-        yield Figure(
-            chart,
-            "Energy by meter. The site’s energy is the sum of its main meters; sub and generation"
-            " meters stand beside it and are not added.",
-        )
+
+    yield figure(
+        "Power",
+        f"{unit.name}, {RESOLUTION[curves.load_grain]}",
+        "load",
+        draw,
+        _strip_note(curves.load),
+    )
+    if curves.heat["day"].n_unique() < MIN_DAYS:
+        return
+    yield Side(
+        [
+            half(
+                "Load duration",
+                f"{unit.name} or more, by share of the known time",
+                "duration",
+                lambda width, name: duration.duration(
+                    curves.duration, unit, width=width, name=name
+                ),
+            ),
+            half(
+                "Mean day",
+                f"{unit.name} by local hour; pale: 80{THIN}% of the days",
+                "mean-day",
+                lambda width, name: day.mean_day(curves.mean_day, unit, width=width, name=name),
+            ),
+        ]
+    )
+    yield _heat(report, unit)
+
+
+def _strip_note(rows: pl.DataFrame) -> str:
+    """What the strip below a chart shows, where it shows something."""
+    if (rows["received"] >= 1 - 10**-9).all() and not rows["estimated"].any():
+        return ""
+    shades = ["dark: no readings came", "grey: for a part of the time"]
+    if rows["estimated"].any():
+        shades.append("hatched: estimated")
+    return f"Strip below the plot: {', '.join(shades)}; pale: complete."
+
+
+def _heat(report: Report, unit: Unit) -> Block:
+    cells, scope = report.curves.heat, report.scope
+    days = cells["day"].unique().sort()
+    weekly = (days[1] - days[0]).days > 1
+    clock = scope.timezone.replace("_", " ")
+    note = f"{unit.name} by {'week' if weekly else 'day'} and hour, {clock} time"
+    caption = "Each shade stands for an equal share of the hours."
+    if cells["turns"].max() != 1:
+        caption += " On the day of 25 hours the hour that comes twice is drawn as two."
+    return figure(
+        "Power by hour and day",
+        note,
+        "heat",
+        lambda width, name: heat.heat(cells, unit, width=width, name=name),
+        caption,
+    )
+
+
+def energy_bars(report: Report) -> Iterator[Block]:
+    """Energy by step, where there are enough of them to see something."""
+    steps, scope = report.steps, report.scope
+    if steps.height < MIN_BARS or report.total["energy_kwh"] is None:
+        return
+    unit = unit_of("energy_kwh", steps["energy_kwh"])
+    columns = ("start_utc", "end_utc", "energy_kwh", "received", "estimated_share")
     rows = [
-        (
-            row["meter_id"],
-            row["role"],
-            row["kind"],
-            unit.write(row["energy_kwh"]),
-            power.write(row["power_kw_max"]),
-            percent(row["coverage"]),
+        Bar(start, end, value, received, guessed or 0.0)
+        for start, end, value, received, guessed in steps.select(columns).iter_rows()
+    ]
+    caption = ""
+    if (steps["estimated_share"].fill_null(0) > 0).any():
+        caption = "Hatched: estimated or substituted."
+    yield figure(
+        "Energy",
+        f"{unit.name} by {report.grain}",
+        "energy",
+        lambda width, name: bars.by_time(
+            rows,
+            scope.period,
+            scope.timezone,
+            report.grain,
+            unit,
+            of="Energy",
+            name=name,
+            width=width,
+        ),
+        caption,
+    )
+
+
+def hashing(report: Report) -> Iterator[Block]:
+    """Hash rate and efficiency over time."""
+    series, scope = report.series, report.scope
+    if report.total["hashrate_th_mean"] is None:
+        return
+    unit = unit_of("hashrate_th", series["hashrate_th_mean"])
+    rows = _by_day(series, scope.timezone) if len(series) > MAX_POINTS else series
+
+    def points(column: str) -> list[Point]:
+        return [Point(*row) for row in rows.select("start_utc", "end_utc", column).iter_rows()]
+
+    every = "mean by day" if len(series) > MAX_POINTS else f"mean by {report.series_grain}"
+
+    def draw(column: str, unit: Unit, of: str) -> Draw:
+        return lambda width, name: trend.trend(
+            points(column),
+            scope.period,
+            scope.timezone,
+            unit,
+            kind="hash",
+            of=of,
+            name=name,
+            width=width,
         )
-        for row in meters.iter_rows(named=True)
-    ]
-    columns = [
-        Column("Meter", right=False, wide=1),
-        Column("Role", right=False),
-        Column("Kind", right=False),
-        Column("Energy", unit.name),
-        Column("Highest power", power.name),
-        Column("Coverage", "%"),
-    ]
-    yield Table("Meters", columns, rows)
+
+    yield Side(
+        [
+            half(
+                "Hash rate",
+                f"{unit.name}, {every}",
+                "hashrate",
+                draw("hashrate_th_mean", unit, "Hash rate"),
+            ),
+            half(
+                "Efficiency",
+                f"J/TH, {every}",
+                "efficiency",
+                draw("efficiency_j_per_th", J_PER_TH, "Efficiency"),
+            ),
+        ]
+    )
 
 
-def _marked(name: str, *, simulated: bool) -> str:
-    """A site's name, with what nobody may overlook unless it says so itself."""
-    return f"{name} (simulated)" if simulated and "simulated" not in name.lower() else name
+MAX_POINTS: Final = 24 * 14
 
 
-def _by_site(report: Report) -> Iterator[Block]:
-    sites = report.sites.sort("energy_kwh", "site_id", descending=[True, False], nulls_last=True)
-    unit = unit_of("energy_kwh", sites["energy_kwh"])
-    power = unit_of("power_kw", sites["power_kw_max"])
-    emitted = unit_of("emitted_kg", sites["emitted_kg"])
-    whole = report.total["energy_kwh"]
-    if sites.height > 1:
-        shown = sites.head(BARS).select("name", "energy_kwh").rows()
-        rest = sites.slice(BARS)
-        if rest.height:
-            shown.append((f"{rest.height} more", rest["energy_kwh"].sum()))
-        chart = bars.by_name(shown, unit, of="Energy by site", name="sites")
-        yield Figure(chart, "Energy by site: the sum of its main meters.")
-    rows = [
-        (
-            row["site_id"],
-            _marked(row["name"], simulated=row["simulated"]),
-            unit.write(row["energy_kwh"]),
-            percent(row["energy_kwh"] / whole if whole and row["energy_kwh"] is not None else None),
-            power.write(row["power_kw_max"]),
-            percent(row["coverage"]),
-            emitted.write(row["emitted_kg"]),
-            money([row["cost"]], str(row["currency"])).say(row["cost"]),
+def _by_day(series: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """Means of days, for efficiency over the time in which both power and rate are known."""
+    day_ = pl.col("start_utc").dt.convert_time_zone(timezone).dt.date()
+    rate, joules = pl.col("hashrate_th_mean"), pl.col("efficiency_j_per_th")
+    both = joules.is_not_null()
+    spent = (joules * rate).filter(both).sum() / rate.filter(both).sum()
+    return (
+        series.group_by(day_.alias("day"), maintain_order=True)
+        .agg(
+            start_utc=pl.col("start_utc").first(),
+            end_utc=pl.col("end_utc").last(),
+            hashrate_th_mean=rate.mean(),
+            efficiency_j_per_th=spent.fill_nan(None),
         )
-        for row in sites.iter_rows(named=True)
-    ]
-    columns = [
-        Column("Site", right=False),
-        Column("Name", right=False, wide=1),
-        Column("Energy", unit.name),
-        Column("Share", "%"),
-        Column("Peak", power.name),
-        Column("Coverage", "%"),
-        Column("Emissions", emitted.name),
-        Column("Cost"),
-    ]
-    yield Table("Sites, the largest first", columns, rows)
+        .drop("day")
+    )

@@ -6,6 +6,8 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from wattbook.core.anomaly.finding import Finding
+from wattbook.core.comparison import Comparison
 from wattbook.core.report import METHODS, SCHEMA, VERSIONS, Report
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
@@ -19,8 +21,10 @@ def render(report: Report) -> bytes:
 def document(report: Report) -> dict[str, Any]:
     """The report as plain objects, in a fixed order of keys."""
     scope, quality = report.scope, report.quality
+    came = quality.completeness
     return {
         "schema": SCHEMA,
+        "status": "final" if scope.final else "draft",
         "entity_id": scope.entity,
         "name": scope.name,
         "start": scope.period.start,
@@ -40,10 +44,25 @@ def document(report: Report) -> dict[str, Any]:
         "grain": report.grain,
         "steps": _rows(report.steps),
         "step_costs": _rows(report.step_costs),
+        "bill": _rows(report.payments.lines),
+        "step_components": _rows(report.payments.steps),
+        "whole_months": report.payments.whole_months,
+        "comparison": _comparison(report.comparison),
         "meters": _rows(report.meters),
         "sites": _rows(report.sites),
         "duration": _rows(report.curves.duration),
+        "mean_day": _rows(report.curves.mean_day),
         "quality": {
+            "readings": {
+                "received": came.received,
+                "expected": came.expected,
+                "missing": came.missing,
+                "meters": _rows(came.meters),
+                "silences": _rows(came.silences),
+            },
+            "findings": None
+            if quality.findings is None
+            else [_finding(each) for each in quality.findings],
             "gaps": _rows(quality.gaps),
             "rejects": None if quality.rejects is None else _rows(quality.rejects),
             "corrections": None if quality.corrections is None else _rows(quality.corrections),
@@ -54,6 +73,36 @@ def document(report: Report) -> dict[str, Any]:
         "fingerprint": asdict(report.fingerprint),
         "series_grain": report.series_grain,
         "series": _rows(report.series),
+    }
+
+
+def _comparison(earlier: Comparison | None) -> dict[str, Any] | None:
+    if earlier is None:
+        return None
+    return {
+        "start": earlier.period.start,
+        "end": earlier.period.end,
+        "yearly": earlier.yearly,
+        "energy_kwh": earlier.energy_kwh,
+        "power_kw_mean": earlier.power_kw_mean,
+        "power_kw_max": earlier.power_kw_max,
+        "coverage": earlier.coverage,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "finding_id": finding.finding_id,
+        "site_id": finding.site_id,
+        "meter_id": finding.meter_id,
+        "start": finding.start_utc,
+        "end": finding.end_utc,
+        "rule": finding.rule,
+        "category": finding.category,
+        "severity": finding.severity,
+        "energy_at_stake_kwh": finding.energy_at_stake_kwh,
+        "cause": finding.cause,
+        "state": finding.judgement.state,
     }
 
 

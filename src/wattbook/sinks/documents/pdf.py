@@ -14,6 +14,10 @@ from wattbook.core.charts.svg import COLOURS
 from wattbook.core.errors import UnavailableError
 from wattbook.sinks.documents.blocks import Document
 
+WARN: Final = "#9a6700"
+NO_SUSPECTS: Final = b"/Suspects false"
+"""What readers of the poppler family complain of, although it is right; left out it means the same.
+Blanks of its length keep every offset in the file."""
 STANDARDS: "Final[list[typst.PDFStandard]]" = ["a-2a", "ua-1"]
 MISSING: Final = re.compile(r'the text [`"]+.*?[`"]+ could not be displayed')
 
@@ -26,7 +30,7 @@ def render(document: Document, known: datetime) -> bytes:
     """
     pages = compiled(document, known, "pdf")
     assert isinstance(pages, bytes)
-    return pages
+    return pages.replace(NO_SUSPECTS, b" " * len(NO_SUSPECTS))
 
 
 def compiled(
@@ -83,5 +87,5 @@ def _content(document: Document, known: datetime) -> dict[str, Any]:
         **asdict(document),
         "sections": sections,
         "date": [known.year, known.month, known.day],
-        "colours": COLOURS,
+        "colours": {**COLOURS, "warn": WARN},
     }

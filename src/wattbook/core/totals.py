@@ -1,0 +1,222 @@
+"""Figures of several sites in one: by step, over the period, and side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from wattbook.core import carbon, frames, hashing, metrics, profile
+from wattbook.core.digest import Digest, Scope, highest
+from wattbook.core.frames import known_sum
+from wattbook.core.periods import Grain, Period
+from wattbook.core.profile import stepped
+from wattbook.core.units import SECONDS_PER_HOUR, over
+
+
+def by_step(
+    buckets: pl.DataFrame,
+    meter_steps: pl.DataFrame,
+    mains: int,
+    demand: pl.DataFrame,
+    emitted: pl.DataFrame,
+) -> pl.DataFrame:
+    """Figures of all main meters together in each step."""
+    per_meter = meter_steps.with_columns(
+        power_kw=pl.col("energy_kwh") / (pl.col("covered_s") / SECONDS_PER_HOUR)
+    )
+    sums = per_meter.group_by(start_utc="step_utc").agg(
+        energy_kwh=known_sum("energy_kwh"),
+        power_kw_mean=known_sum("power_kw"),
+        covered_s=pl.col("covered_s").sum(),
+        estimated_kwh=pl.col("estimated_kwh").sum(),
+    )
+    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() * max(mains, 1)
+    footprints = carbon.summed(stepped(emitted, buckets), "step_utc").select(
+        "emitted_kg", "intensity_g_per_kwh", start_utc="step_utc"
+    )
+    rows = (
+        buckets.join(sums, on="start_utc", how="left", maintain_order="left")
+        .join(
+            metrics.coincident_peak(demand, buckets),
+            on="start_utc",
+            how="left",
+            maintain_order="left",
+        )
+        .join(footprints, on="start_utc", how="left", maintain_order="left")
+    )
+    energy = pl.col("energy_kwh")
+    return rows.select(
+        "start_utc",
+        "end_utc",
+        "energy_kwh",
+        "power_kw_mean",
+        "power_kw_max",
+        "power_kw_max_at",
+        load_factor=pl.col("power_kw_mean") / pl.col("power_kw_max"),
+        coverage=pl.col("covered_s").fill_null(0.0) / seconds,
+        estimated_share=pl.when(energy > 0).then(pl.col("estimated_kwh") / energy),
+        emitted_kg="emitted_kg",
+        intensity_g_per_kwh="intensity_g_per_kwh",
+    )
+
+
+def total(
+    digests: Sequence[Digest],
+    meter_steps: pl.DataFrame,
+    demand: pl.DataFrame,
+    emitted: pl.DataFrame,
+    period: Period,
+    mains: int,
+) -> dict[str, Any]:
+    """The key figures. Means are formed for each meter over its own covered time, then added."""
+    per_meter = meter_steps.group_by("meter_id").agg(
+        energy_kwh=known_sum("energy_kwh"),
+        covered_s=pl.col("covered_s").sum(),
+        estimated_kwh=pl.col("estimated_kwh").sum(),
+    )
+    power = over(pl.col("energy_kwh") * SECONDS_PER_HOUR, pl.col("covered_s"))
+    seconds = (period.end - period.start).total_seconds() * max(mains, 1)
+    known: dict[str, Any] = (
+        per_meter.with_columns(power_kw=power)
+        .select(
+            energy_kwh=known_sum("energy_kwh"),
+            power_kw_mean=known_sum("power_kw"),
+            coverage=pl.col("covered_s").sum() / seconds,
+            estimated_kwh=pl.col("estimated_kwh").sum(),
+        )
+        .row(0, named=True)
+    )
+    peak = highest(demand)
+    footprint = carbon.summed(emitted.with_columns(every=pl.lit("all")), "every")
+    names = ("emitted_kg", "intensity_g_per_kwh", "known_kwh", "fallback")
+    green: dict[str, Any] = (
+        dict.fromkeys(names) if footprint.is_empty() else footprint.select(names).row(0, named=True)
+    )
+    energy = known["energy_kwh"]
+    return {
+        "energy_kwh": energy,
+        "power_kw_mean": known["power_kw_mean"],
+        "power_kw_max": peak[1] if peak else None,
+        "power_kw_max_at": peak[0] if peak else None,
+        "load_factor": known["power_kw_mean"] / peak[1] if peak and peak[1] else None,
+        "coverage": known["coverage"],
+        "estimated_share": known["estimated_kwh"] / energy if energy else None,
+        "readings": sum(each.readings for each in digests),
+        **_hashing(digests),
+        "emitted_kg": green["emitted_kg"],
+        "intensity_g_per_kwh": green["intensity_g_per_kwh"],
+        "emissions_energy_share": green["known_kwh"] / energy if energy else None,
+        "fallback": green["fallback"],
+    }
+
+
+def _hashing(digests: Sequence[Digest]) -> dict[str, float | None]:
+    """Hash rate of all sites, and their energy over their hashes while both are known."""
+    rates = [each.total["hashrate_th_mean"] for each in digests]
+    known = [rate for rate in rates if rate is not None]
+    columns = ("hashrate_th_mean", "hashrate_kwh", "hashrate_s", "hashes_th", "covered_s")
+    rows = pl.concat(each.rows.select(columns) for each in digests)
+    efficiency, share = rows.select(
+        hashing.efficiency_of_sums(), share=hashing.efficiency_time_share()
+    ).row(0)
+    return {
+        "hashrate_th_mean": sum(known) if known else None,
+        "efficiency_j_per_th": efficiency,
+        "efficiency_time_share": share,
+    }
+
+
+def costs(digests: Sequence[Digest], energy_kwh: float | None) -> pl.DataFrame:
+    """What is paid in each currency, and for how much of all energy."""
+    rows = [
+        {
+            "currency": each.money.total["currency"],
+            "cost": each.money.total["cost"],
+            "priced_kwh": (each.money.total["cost_energy_share"] or 0)
+            * (each.total["energy_kwh"] or 0),
+        }
+        for each in digests
+        if each.money.total["cost"] is not None
+    ]
+    schema = {"currency": pl.String, "cost": pl.Float64, "priced_kwh": pl.Float64}
+    return (
+        pl.DataFrame(rows, schema=schema)
+        .group_by("currency")
+        .agg(
+            cost=pl.col("cost").sum(),
+            cost_energy_share=pl.col("priced_kwh").sum() / (energy_kwh or 1),
+        )
+        .sort("currency")
+    )
+
+
+def step_costs(digests: Sequence[Digest], buckets: pl.DataFrame) -> pl.DataFrame:
+    """What is paid in each step, by currency."""
+    rows = pl.concat(
+        each.money.steps.select(
+            "start_utc", pl.col("cost").cast(pl.Float64), pl.col("currency").cast(pl.String)
+        )
+        for each in digests
+    )
+    return (
+        stepped(rows.drop_nulls("cost"), buckets)
+        .group_by("step_utc", "currency")
+        .agg(cost=pl.col("cost").sum())
+        .select("currency", "cost", start_utc="step_utc")
+        .select("start_utc", "currency", "cost")
+        .sort("start_utc", "currency")
+    )
+
+
+def load(rows: pl.DataFrame, grain: Grain, scope: Scope) -> pl.DataFrame:
+    """The load as it is drawn."""
+    if grain is not Grain.DAY:
+        return profile.load(rows)
+    return profile.load(rows, profile.days(scope.period, scope.timezone))
+
+
+def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
+    """A row of figures for each site."""
+    footprints = carbon.summed(emitted, "site_id").select("site_id", "emitted_kg")
+    rows = [
+        {
+            "site_id": each.site.id,
+            "name": each.site.name,
+            "operator": each.site.operator,
+            "zone": each.site.zone,
+            "simulated": each.site.simulated,
+            "energy_kwh": each.total["energy_kwh"],
+            "power_kw_mean": each.total["power_kw_mean"],
+            "power_kw_max": each.peak[1] if each.peak else None,
+            "power_kw_max_at": each.peak[0] if each.peak else None,
+            "coverage": each.total["coverage"],
+            "efficiency_j_per_th": each.total["efficiency_j_per_th"],
+            "cost": each.money.total["cost"],
+            "currency": each.money.total["currency"],
+        }
+        for each in digests
+    ]
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        "site_id": pl.String,
+        "name": pl.String,
+        "operator": pl.String,
+        "zone": pl.String,
+        "simulated": pl.Boolean,
+        "energy_kwh": pl.Float64,
+        "power_kw_mean": pl.Float64,
+        "power_kw_max": pl.Float64,
+        "power_kw_max_at": frames.UTC,
+        "coverage": pl.Float64,
+        "efficiency_j_per_th": pl.Float64,
+        "cost": pl.Float64,
+        "currency": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema).join(
+        footprints, on="site_id", how="left", maintain_order="left"
+    )
+
+
+def corrections(digests: Sequence[Digest]) -> pl.DataFrame | None:
+    """How often readings of each meter were corrected; null where no store keeps that."""
+    known = [each.corrections for each in digests if each.corrections is not None]
+    return pl.concat(known) if known else None

@@ -1,0 +1,309 @@
+"""The last sections of a report: emission factors, methods, sources, and what identifies it."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from wattbook.core.carbon import NONE, REPORTED
+from wattbook.core.entities import Site
+from wattbook.core.periods import zone
+from wattbook.core.report import METHODS, VERSIONS, Report
+from wattbook.core.text import BLANK, NOTHING, clock, number, percent
+from wattbook.sinks.documents.blocks import (
+    Block,
+    Code,
+    Column,
+    Listing,
+    Pairs,
+    Paragraph,
+    Table,
+)
+from wattbook.sinks.documents.words import count, factor_said
+
+BOUNDARIES: Final = {"lifecycle": "life cycle", "direct": "direct (combustion)"}
+YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
+VIA: Final = re.compile(r"\(from (\w+ [\d.]+)\)|; from (\w+ [\d.]+)\)")
+
+
+class How(NamedTuple):
+    """How figures of one kind come about: what they are, the method, and the formula."""
+
+    figures: str
+    method: str
+    formula: str
+
+
+HOW: Final = {
+    "energy": How(
+        "Energy, mean power",
+        "rollup",
+        "Readings become segments of time, cut at quarter-hours of UTC. Energy = Σ of the"
+        " quarter-hours of all revenue meters. Mean power = energy / known time of each meter,"
+        " added up. Time of which nothing is known is a gap, never zero.",
+    ),
+    "demand": How(
+        "Peak demand, load factor, duration",
+        "report",
+        "Demand = energy of a quarter-hour / 0.25 h, of all revenue meters together. Load factor ="
+        " mean power / highest demand.",
+    ),
+    "complete": How(
+        "Readings, energy known",
+        "report",
+        "Readings received = 1 − missing / expected, where a meter is expected to send one reading"
+        " in each of its intervals. Energy known = time of known energy / time of the period.",
+    ),
+    "hashing": How(
+        "Hash rate, efficiency",
+        "rollup",
+        "Hash rate = mean over the time for which it is known. Efficiency [J/TH] = energy [J] /"
+        " hashes [TH], of the time for which both are known.",
+    ),
+    "emissions": How(
+        "Emissions, intensity",
+        "carbon",
+        "Emissions = Σ over hours of energy × intensity of the grid in that hour; intensity = Σ"
+        " generation × factor / Σ generation, or a published average where the mix is not known.",
+    ),
+    "cost": How(
+        "Cost",
+        "cost",
+        "Amount = quantity × price × share of the month. Energy at the price of its time, or by the"
+        " tariff of the site; demand and fixed charges belong to whole months.",
+    ),
+}
+"""By kind of figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """Sources in their order, and under which numbers each kind of figure names them."""
+
+    sources: Sequence[str]
+    energy: str
+    emissions: str
+    cost: str
+
+
+@cache
+def _publications() -> list[dict[str, str]]:
+    """Who published which table, by how its name in the table of factors begins."""
+    text = files("wattbook.core").joinpath("data/publications.csv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def published(source: str) -> str:
+    """Publisher, table, edition, address and how it came here, of a source of a factor.
+
+    >>> published("Ember: carbon intensity of electricity 2023 (from carbontracker 2.4.7)")
+    ... # doctest: +ELLIPSIS
+    'Ember. Yearly Electricity Data, emissions intensity, 2023. https://ember-energy.org/…'
+    """
+    known = _publication(source)
+    if known is None:
+        return f"{source}."
+    edition = _edition(known, source)
+    said = ", ".join(filter(None, (known["work"], edition)))
+    via = next((a or b for a, b in VIA.findall(source)), "")
+    copied = f" (copied from the package {via})" if via else ""
+    return f"{known['publisher']}. {said}. {known['url']}{copied}."
+
+
+def cited(source: str | None) -> str:
+    """Publisher and edition of a source, for a table."""
+    if source is None:
+        return "no factor is known"
+    known = _publication(source)
+    if known is None:
+        return source
+    return ", ".join(filter(None, (known["publisher"], _edition(known, source))))
+
+
+def _publication(source: str) -> dict[str, str] | None:
+    return next((e for e in _publications() if source.startswith(e["source_begins"])), None)
+
+
+def _edition(known: dict[str, str], source: str) -> str:
+    years = YEAR.findall(source)
+    return known["edition"] or (years[-1] if years else "")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def emissions(report: Report) -> Iterator[Block]:
+    """The factors behind the emissions, and for which share of the energy."""
+    total = report.total
+    if total["energy_kwh"] is None:
+        return
+    if total["emitted_kg"] is None:
+        yield Paragraph("No emission factor is known for this grid zone: emissions are unknown.")
+        return
+    yield Paragraph(
+        "Location-based: energy times the average intensity of the grid at the site in that hour,"
+        " regardless of supply contracts."
+    )
+    rows = [
+        (
+            _capital(factor_said(row["fallback"])),
+            BOUNDARIES.get(row["scope"] or "", row["scope"] or NOTHING),
+            cited(row["source"]),
+            percent(row["energy_share"]),
+            number(row["g_per_kwh"], 1),
+        )
+        for row in report.rungs.iter_rows(named=True)
+    ]
+    columns = [
+        Column("Emission factor", right=False),
+        Column("Boundary", right=False),
+        Column("Published as", right=False, wide=1),
+        Column("Share of energy", "%"),
+        Column("Mean", "g/kWh"),
+    ]
+    yield Table("Emission factors", columns, rows)
+
+
+def numbered(report: Report) -> Numbering:
+    """The sources of a report, numbered."""
+    scope = report.scope
+    meters = count(len(scope.mains), "revenue meter")
+    readings = count(report.total["readings"], "reading")
+    sources = [f"{readings} of {meters} of {scope.entity}, as received and kept by wattbook."]
+    zones = ", ".join(sorted({site.zone for site in scope.sites}))
+    conditions = []
+    if set(report.rungs["fallback"]) & {NONE, REPORTED}:
+        sources.append(f"Generation or carbon intensity of {zones}, as ingested.")
+        conditions.append(len(sources))
+    factors = []
+    known = report.factors.group_by("source", "licence", maintain_order=True).agg(
+        pl.col("g_per_kwh"),
+        pl.col("technology"),
+        pl.col("zone").first(),
+        pl.col("valid_from").min(),
+    )
+    for row in known.iter_rows(named=True):
+        figures = ", ".join(
+            f"{technology if technology != 'mix' else 'grid mix'} {number(value, 1)}"
+            for technology, value in zip(row["technology"], row["g_per_kwh"], strict=True)
+        )
+        where = "" if row["zone"] == "*" else f" of {row['zone']} from {row['valid_from']}"
+        licence = row["licence"].rstrip(".")
+        sources.append(
+            f"{published(row['source'])} Factor{where}: {figures}{BLANK}g/kWh. Licence: {licence}."
+        )
+        factors.append(len(sources))
+    prices = []
+    if report.costs.height:
+        sources.append(_priced_by(scope.sites, zones))
+        prices.append(len(sources))
+    return Numbering(
+        sources=sources,
+        energy="[1]",
+        emissions=_said([1, *conditions, *factors]),
+        cost=_said([1, *prices]),
+    )
+
+
+def _priced_by(sites: Sequence[Site], zones: str) -> str:
+    """Where the prices of the sites come from."""
+    billed = [site.id for site in sites if site.tariffs]
+    if not billed:
+        return f"Prices of {zones}, as ingested."
+    said = f"Tariffs of {', '.join(billed)}, as registered, where indexed with prices of {zones}."
+    return said if len(billed) == len(sites) else f"{said} Of the others: prices of {zones}."
+
+
+def methods(report: Report, numbering: Numbering) -> Iterator[Block]:
+    """How each figure comes about, and from what."""
+    total = report.total
+    told = [
+        ("energy", numbering.energy),
+        ("demand", numbering.energy),
+        ("complete", numbering.energy),
+    ]
+    if total["hashrate_th_mean"] is not None:
+        told.append(("hashing", numbering.energy))
+    if total["emitted_kg"] is not None:
+        told.append(("emissions", numbering.emissions))
+    if report.costs.height:
+        told.append(("cost", numbering.cost))
+    rows = []
+    for name, sources in told:
+        figures, method, formula = HOW[name]
+        rows.append((figures, formula, f"{method}{BLANK}{VERSIONS[method]}", sources))
+    columns = [
+        Column("Figures", right=False),
+        Column("Formula", right=False, wide=1),
+        Column("Method", right=False),
+        Column("Sources", right=False),
+    ]
+    pages = ", ".join(dict.fromkeys(METHODS[HOW[name].method] for name, _ in told))
+    yield Table("Methods, and the version of each", columns, rows)
+    yield Paragraph(
+        f"The methods are described with worked examples in {pages} of the documentation that comes"
+        f" with wattbook{BLANK}{report.scope.version}."
+    )
+    yield Listing(numbering.sources)
+
+
+def identity(report: Report) -> Iterator[Block]:
+    """What the report rests on in one number, and all that a program needs to make it again."""
+    scope, found = report.scope, report.fingerprint
+    ends = (scope.period.start, scope.period.end)
+    here = zone(scope.timezone)
+    yield Pairs(
+        [
+            ("Entity", scope.entity),
+            (f"Period in {scope.timezone}", " to ".join(clock(at.astimezone(here)) for at in ends)),
+            ("Period in UTC", " to ".join(f"{at:%Y-%m-%d}{BLANK}{at:%H:%M:%S}Z" for at in ends)),
+            ("Data as known at", _exact(scope.known_utc)),
+            ("Set of emission factors", scope.factor_set),
+            ("Made by", f"wattbook{BLANK}{scope.version}"),
+        ]
+    )
+    yield Code(found.sha256)
+    own = found.readings - found.others - found.around
+    parts = [f"{count(own, 'reading')} of revenue meters in the period"]
+    if found.others:
+        parts.append(f"{number(found.others)} of other meters")
+    if found.around:
+        parts.append(f"{number(found.around)} just outside it that decide its first and last hour")
+    yield Paragraph(
+        "The fingerprint is the SHA-256 of what the figures of the period rest on: the settings of"
+        " the meters, tariffs, emission factors, conditions of the grid, and"
+        f" {', '.join(parts)}. The same data give the same fingerprint; one changed digit gives"
+        " another. The JSON of this report lists every part of it (fingerprint.manifest);"
+        " docs/methods/report.md says how to check it. The comparison with an earlier period and"
+        " the findings are not part of it."
+    )
+    if found.uncovered:
+        yield Paragraph(
+            f"{count(found.uncovered, 'reading')} of the period are no longer kept: their sums"
+            " are in the figures, but the fingerprint cannot cover them."
+        )
+
+
+def _exact(at: datetime) -> str:
+    """To the last digit: a report is made again as of this instant."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _said(numbers: Sequence[int]) -> str:
+    """Numbers of sources, neighbours as a range: [1], [3–5]."""
+    runs: list[list[int]] = []
+    for each in numbers:
+        if runs and runs[-1][-1] == each - 1:
+            runs[-1] = [runs[-1][0], each]
+        else:
+            runs.append([each])
+    ranges = [[run] if run[1:] != [run[0] + 1] else [[each] for each in run] for run in runs]
+    flat = [each for some in ranges for each in some]
+    return ", ".join("[" + "–".join(map(str, run)) + "]" for run in flat)

@@ -1,0 +1,318 @@
+"""What the first page says, what it warns of, and that its figures agree."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from tests.core.paying import tariff
+from tests.flows.conftest import World, empty_world
+from tests.flows.reporting import DAY, HOUR, conditions, draw, made
+
+from wattbook.core.anomaly.finding import (
+    Category,
+    Evidence,
+    Finding,
+    Judgement,
+    Rule,
+    Severity,
+    State,
+)
+from wattbook.core.entities import Meter, MeterKind
+from wattbook.core.periods import Period
+from wattbook.core.report import Format, Report
+from wattbook.core.tariffs import Demand, Flat, Indexed
+from wattbook.flows import ingest
+from wattbook.flows.ingest import Origin
+from wattbook.sinks import documents
+from wattbook.sinks.documents import cover
+from wattbook.sinks.documents.blocks import Table
+from wattbook.sinks.documents.outline import outline
+
+pytestmark = pytest.mark.slow
+
+T = datetime(2026, 4, 1, tzinfo=UTC)
+MONTH = 30 * DAY
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with empty_world() as opened:
+        yield opened
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def notices(report: Report) -> list[str]:
+    return [plain(each.text) for each in cover.notices(report)]
+
+
+def table(report: Report, caption: str) -> Table:
+    blocks = [block for section in outline(report).sections for block in section.blocks]
+    return next(b for b in blocks if isinstance(b, Table) and b.caption.startswith(caption))
+
+
+def pairs(report: Report) -> dict[str, str]:
+    return {name: plain(value) for name, value in cover.about(report)}
+
+
+async def test_the_first_page_says_who_files_for_which_place(world) -> None:
+    await world.add("s", timezone="UTC")
+    await world.registry.change(
+        "s",
+        {"legal_name": "Alder Kraft AS", "permit": "NVE 17", "address": "Storgata 1, Oslo"},
+        world.clock.now(),
+    )
+    await draw(world, "s.main", T, [10.0] * 720)
+
+    report = await made(world, "s", T, MONTH)
+
+    about = pairs(report)
+    assert about["Operator"] == "Alder Kraft AS"
+    assert about["Permit"] == "NVE 17"
+    assert about["Place"] == "Storgata 1, Oslo; grid zone NO1"
+    assert about["Contact"] == "not registered"
+    assert about["Period"] == "April 2026 (30 days, UTC time)"
+    assert about["Status"] == "draft"
+
+
+async def test_a_report_is_final_only_of_a_period_that_is_over(world) -> None:
+    await world.add("s", timezone="UTC")
+    await draw(world, "s.main", T, [10.0] * 24)
+
+    final = await made(world, "s", T, DAY, final=True)
+
+    assert pairs(final)["Status"] == "final"
+    with pytest.raises(Exception, match="a final report needs a period that is over"):
+        await made(world, "s", world.clock.at - DAY, 2 * DAY, final=True)
+
+
+async def test_the_sentences_are_computed_from_the_figures(world) -> None:
+    await world.add("s", timezone="UTC", zone="Z")
+    await draw(world, "s.main", T - DAY, [10.0] * 24)
+    await draw(world, "s.main", T, [11.0] * 23 + [500.0])
+    price = {"gen_gas_mw": 1.0, "price_per_mwh": 50.0, "currency": "EUR"}
+    await conditions(world, "Z", T, [price] * 24)
+
+    said = [plain(each) for each in cover.findings(await made(world, "s", T, DAY))]
+
+    # 23 × 11 + 500 = 753 kWh against 240: 214 % more; 500 of 1000 kW; 0.753 MWh × 50
+    when = "on 1 April 2026 at 23:00"
+    assert said == [
+        "s used 753.0 kWh, 214 % more than in the day before (240.0 kWh).",
+        f"The highest demand was 500.0 kW, 50 % of the capacity of 1 000.0 kW, {when}.",
+        "Electricity cost 37.65 EUR, on average 50.00 EUR/MWh.",
+        "Location-based emissions were 369.0 kg CO₂e, at 490 g/kWh on average.",
+        "Energy is known for all of the time, and no reading is missing.",
+    ]
+
+
+async def register(world, readings: dict[int, float]) -> None:
+    meter = Meter(id="r.main", site_id="r", kind=MeterKind.REGISTER, expected_interval_s=900)
+    await world.add("r", meter, timezone="UTC")
+    rows = [
+        {"meter_id": "r.main", "timestamp": (T + timedelta(minutes=15 * at)).isoformat(),
+         "register_kwh": value}
+        for at, value in readings.items()
+    ]  # fmt: skip
+    await ingest.take_in(
+        pl.DataFrame(rows),
+        Origin.of("test", b""),
+        registry=world.registry,
+        readings=world.readings,
+        clock=world.clock,
+    )
+
+
+async def test_a_register_that_was_silent_for_nine_hours_is_not_complete(world) -> None:
+    silent = range(9, 45)  # 36 readings, of 02:15 to 11:00
+    await register(world, {at: 10.0 * at for at in range(97) if at not in silent})
+
+    report = await made(world, "r", T, DAY)
+
+    assert report.total["coverage"] == 1.0
+    came = report.quality.completeness
+    assert (came.received, came.expected, came.missing) == (60, 96, 36)
+    (notice,) = [each for each in notices(report) if "readings" in each]
+    assert notice.startswith(
+        "Missing readings: 36 of 96 readings did not come. The longest span without any lasted"
+        " 9 hours from 1 April 2026 at 02:15."
+    )
+    assert report.curves.load["estimated"].sum() >= 36
+    quality = table(report, "Longest spans without readings")
+    assert [plain(cell) for cell in quality.rows[0]][3:] == [
+        "9 h",
+        "360.0 kWh, its course estimated",
+    ]
+
+
+async def test_counts_of_readings_agree_on_every_page(world) -> None:
+    silent = range(9, 45)
+    await register(world, {at: 10.0 * at for at in range(-4, 101) if at not in silent})
+
+    report = await made(world, "r", T, DAY)
+
+    found = report.fingerprint
+    assert report.total["readings"] == 60
+    assert found.readings - found.others - found.around == 60
+    assert found.around > 0
+    text = plain(documents.render(report, Format.HTML).decode())
+    assert "60 readings of revenue meters in the period" in text
+    assert f"{found.around} just outside it" in text
+
+
+async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -> None:
+    await world.add("s", timezone="UTC", zone="Z")
+    await world.registry.put_parts(
+        "s",
+        (tariff(Indexed(name="spot"), Demand(name="demand", price_per_kw_month=5.0)),),
+        world.clock.now(),
+    )
+    await draw(world, "s.main", T, [10.0] * 720)  # no price was loaded
+
+    report = await made(world, "s", T, MONTH)
+
+    assert any(
+        each == "Incomplete cost: 50.00 EUR covers 0.0 % of the energy; for the rest no price is"
+        " known."
+        for each in notices(report)
+    )
+    bill = table(report, "Cost by component")
+    assert [plain(cell) for cell in bill.rows[0]][-1] == "7 200 kWh have no price"
+    assert [plain(cell) for cell in bill.totals[0]][-1] == "for 0.0 % of the energy"
+
+
+async def test_the_rows_of_days_and_what_is_due_by_the_month_add_up(world) -> None:
+    await world.add("s", timezone="UTC", zone="Z")
+    await world.registry.put_parts(
+        "s",
+        (
+            tariff(
+                Flat(name="energy", price_per_kwh=0.1),
+                Demand(name="demand", price_per_kw_month=5.0),
+            ),
+        ),
+        world.clock.now(),
+    )
+    await draw(world, "s.main", T, [10.0] * 720)
+
+    report = await made(world, "s", T, MONTH)
+
+    # 7200 kWh × 0.10 and 10 kW × 5
+    days = table(report, "Figures by day")
+    assert sum(float(row[-1]) for row in days.rows) == pytest.approx(720.0)
+    assert [(row[0], float(row[-1])) for row in days.totals] == [
+        ("Due by the month", 50.0),
+        ("All", 770.0),
+    ]
+    bill = table(report, "Cost by component")
+    assert [plain(row[3]) for row in bill.rows] == ["720.00", "50.00"]
+    assert plain(bill.totals[0][3]) == "770.00"
+
+
+async def test_a_world_average_and_mixed_boundaries_are_said_at_the_top(world) -> None:
+    await world.add("a", zone="XZ-1", timezone="UTC")
+    await world.add("b", zone="NO", timezone="UTC")
+    for site in ("a", "b"):
+        await draw(world, f"{site}.main", T, [10.0] * 24)
+
+    said = notices(await made(world, "operator:alder", T, DAY))
+
+    assert any(each.startswith("World average: for 50.0 % of the energy") for each in said)
+    assert any(each.startswith("Mixed boundaries:") for each in said)
+
+
+async def test_sites_of_one_boundary_are_not_mixed(world) -> None:
+    await world.add("b", zone="NO", timezone="UTC")
+    await draw(world, "b.main", T, [10.0] * 24)
+
+    assert not any("boundaries" in each for each in notices(await made(world, "b", T, DAY)))
+
+
+def finding(**fields) -> Finding:
+    plain_ = {
+        "finding_id": "f1",
+        "meter_id": "s.main",
+        "site_id": "s",
+        "start_utc": T,
+        "end_utc": T + 2 * HOUR,
+        "rule": Rule.ZERO,
+        "category": Category.OPERATIONAL,
+        "score": 1.0,
+        "severity": Severity.HIGH,
+        "energy_at_stake_kwh": -20.0,
+        "cause": "Nothing flowed for 2 hours. 10.0 kW is usual.",
+        "evidence": Evidence(quantity="power_kw", observed=0.0, expected=10.0),
+        "fingerprint": "0" * 64,
+        "version": "1",
+        "found_utc": T + 3 * DAY,
+        "seen_utc": T + 3 * DAY,
+    }
+    return Finding(**{**plain_, **fields})
+
+
+async def test_findings_are_in_the_report_with_their_energy_and_worth(world) -> None:
+    await world.add("s", timezone="UTC", zone="Z")
+    await draw(world, "s.main", T, [10.0] * 24)
+    await conditions(world, "Z", T, [{"price_per_mwh": 50.0, "currency": "EUR"}] * 24)
+    other = finding(
+        finding_id="f2",
+        rule=Rule.SPIKE,
+        judgement=Judgement(state=State.DISMISSED, at_utc=T + 4 * DAY),
+    )
+    await world.anomalies.replace(["s.main"], Period(T, T + DAY), [finding(), other])
+    await world.anomalies.judge("f2", other.judgement)
+
+    report = await made(world, "s", T, DAY)
+    before = await made(world, "s", T, DAY, as_of=T + 2 * DAY)
+
+    (row,) = table(report, "1").rows
+    assert [plain(cell) for cell in row] == [
+        "2026-04-01 00:00",
+        "2 h",
+        "s.main",
+        "Nothing flowed for 2 hours. 10.0 kW is usual.",
+        "operation",
+        "−20",
+        "−1.00",  # 20 kWh × 50 EUR/MWh
+    ]
+    assert report.scope.known_utc >= T + 3 * DAY
+    assert before.quality.findings == ()
+
+
+async def test_a_period_that_was_not_searched_says_so(world) -> None:
+    await world.add("s", timezone="UTC")
+    await draw(world, "s.main", T, [10.0] * 24)
+
+    report = await made(world, "s", T, DAY)
+
+    assert report.quality.findings is None
+    assert "not searched for anomalies" in documents.render(report, Format.HTML).decode()
+
+
+async def test_one_constant_factor_has_no_chart_of_emissions(world) -> None:
+    await world.add("s", timezone="UTC", zone="NO")
+    await draw(world, "s.main", T, [10.0] * 24 * 30)
+
+    report = await made(world, "s", T, MONTH)
+
+    text = documents.render(report, Format.HTML).decode()
+    assert 'aria-label="Emissions by' not in text
+    assert "Ember. Yearly Electricity Data" in text or "Our World in Data" in text
+    assert "https://" in text
+
+
+async def test_a_report_in_html_has_the_typeface_of_the_pdf_and_charts_for_a_telephone(
+    world,
+) -> None:
+    await world.add("s", timezone="UTC", zone="NO")
+    await draw(world, "s.main", T, [10.0] * 24 * 30)
+
+    page = documents.render(await made(world, "s", T, MONTH), Format.HTML).decode()
+
+    assert page.count("@font-face") == 2
+    assert "font-src data:" in page
+    assert page.count('class="for-narrow"') == page.count('class="for-wide"') >= 3
+    assert "<title>Wed 1 Apr 2026" in page  # what a pointer is told
