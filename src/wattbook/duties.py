@@ -624,7 +624,13 @@ def _detect(runtime: Runtime) -> Duty:
         asked_ = anomaly.Asked(
             site_id=told.site_id,
             meter_id=told.meter_id,
-            span=anomaly.span_of(told.start, told.end, runtime.clock.now()),
+            span=await anomaly.span_of_data(
+                told.start,
+                told.end,
+                site_id=told.site_id,
+                meter_id=told.meter_id,
+                ports=runtime,
+            ),
             per_month=runtime.settings.anomalies_per_meter_month,
             seed=told.seed,
         )

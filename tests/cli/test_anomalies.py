@@ -28,8 +28,9 @@ def test_it_looks_and_lists_what_it_found_with_the_cause(run, readings) -> None:
     listed = run("anomalies", "--site", readings)
 
     assert looked.exit_code == 0, looked.output
-    assert "2026-02-05T00:00:00+00:00: 1; findings:" in looked.stderr
-    assert "1 new, 0 seen again, 0 gone" in looked.stderr
+    assert "1 meter(s) from" in looked.stderr
+    assert "to 2026-02-05 00:00 UTC" in looked.stderr
+    assert "1 new, 0 found again, 0 gone" in looked.stderr
     assert listed.exit_code == 0, listed.output
     assert "2026-01-31 00:00" in listed.stdout
     assert "No reading came for 24 hours." in listed.stdout
@@ -51,7 +52,7 @@ def test_where_nothing_was_found_it_says_so(run, site) -> None:
     result = run("anomalies", "--site", site)
 
     assert result.exit_code == 0
-    assert "nothing was found" in result.stdout
+    assert "no findings; --run detects new ones" in result.stdout
 
 
 @pytest.mark.parametrize(

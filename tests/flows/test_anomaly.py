@@ -338,6 +338,37 @@ def test_by_default_the_last_week_until_an_hour_ago_is_judged() -> None:
     assert flow.span_of(T, T + timedelta(minutes=1), now) == Period(T, T + HOUR)
 
 
+async def test_where_all_data_are_old_the_last_of_them_are_looked_at(ports) -> None:
+    """The clock of this world is past the data by more than the history of ninety days."""
+    now = ports.world.clock.now()
+    old = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=200)
+    await ports.world.add("oslo-1")
+    asked_ = {"site_id": None, "meter_id": None, "ports": ports}
+
+    assert await flow.span_of_data(None, None, **asked_) == flow.span_of(None, None, now)
+    await draw(ports.world, "oslo-1.main", old, load())
+
+    span = await flow.span_of_data(None, None, **asked_)
+    assert (span.start, span.end) == (old, old + timedelta(hours=len(load()) - 1))
+    assert await flow.span_of_data(old, None, **asked_) == flow.span_of(old, None, now)
+
+
+@pytest.mark.slow
+async def test_all_history_at_once_finds_what_week_by_week_finds(ports) -> None:
+    """Two days at a fifth of the load, in the fourth week: the three weeks before are history."""
+    await ports.world.add("oslo-1")
+    hours = load()
+    hours[23 * 24 : 25 * 24] = [20.0 + n / 50 for n in range(48)]
+    await draw(ports.world, "oslo-1.main", T, hours)
+
+    looked = await flow.look(asked(span=Period(T, SPAN.end)), ports=ports)
+
+    assert (looked.meters, looked.without_model) == (1, 0)
+    (less,) = await all_of(ports)
+    assert less.start_utc == T + 23 * DAY
+    assert less.end_utc == T + 25 * DAY
+
+
 def test_hours_that_have_not_ended_are_not_judged() -> None:
     now = datetime(2026, 5, 1, 1, 30, tzinfo=UTC)
 

@@ -51,13 +51,13 @@ def run(
     if as_json:
         show.json([_document(each) for each in found])
     else:
-        table(found)
+        table(found, advice="" if look else "; --run detects new ones")
 
 
-def table(found: tuple[Finding, ...]) -> None:
-    """Print them, each with its cause."""
+def table(found: tuple[Finding, ...], *, advice: str = "") -> None:
+    """Print them, each with its cause; `advice` follows where there are none."""
     if not found:
-        show.say("nothing was found; --run looks for what is new")
+        show.say(f"no findings{advice}")
         return
     unit = unit_of("energy_kwh", [abs(each.energy_at_stake_kwh or 0) for each in found])
     show.table(
@@ -102,9 +102,13 @@ def _look(wanted: Wanted) -> None:
     if job["state"] != "succeeded":
         raise failure(job["job_id"], job["state"], job["error"])
     done = job["result"]
+    first, last = (datetime.fromisoformat(done[name]) for name in ("start", "end"))
+    by_rules = ""
+    if done["without_model"]:
+        by_rules = f" ({done['without_model']} by rules alone: too short a history for the model)"
     show.say(
-        f"meters judged from {done['start']} to {done['end']}: {done['meters']};"
-        f" findings: {done['new']} new, {done['again']} seen again, {done['gone']} gone",
+        f"{done['meters']} meter(s) from {_at(first)} to {_at(last)} UTC{by_rules};"
+        f" findings: {done['new']} new, {done['again']} found again, {done['gone']} gone",
         err=True,
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -29,6 +29,10 @@ HISTORY: Final = timedelta(days=90)
 """So much before the span is learnt from."""
 SPAN: Final = timedelta(days=7)
 """Judged where nothing else is asked for: late readings and what goes on are judged again."""
+FIRST_PIECE: Final = timedelta(days=14)
+PIECE: Final = timedelta(days=28)
+"""A longer span is detected in pieces, each with all that came before it as history, so that the
+whole history at once finds what month by month finds. The first is as short as the model allows."""
 LATE: Final = timedelta(hours=1)
 """The last hour is left for its readings to come."""
 WHOLE: Final = 9 / 10
@@ -107,6 +111,52 @@ def span_of(start: datetime | None, end: datetime | None, now: datetime) -> Peri
     return Period(first, last)
 
 
+async def span_of_data(
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    meter_id: str | None,
+    ports: Ports,
+    site_id: str | None,
+) -> Period:
+    """The span to detect in: `span_of`, but where all data are older, the last of them.
+
+    A store into which old files were read has nothing in the last seven days. Without `start` and
+    `end`, and without a reading within `HISTORY`, the span ends with the last reading and is as
+    long as the data, up to `HISTORY`.
+    """
+    now = ports.clock.now()
+    usual = span_of(start, end, now)
+    if start is not None or end is not None:
+        return usual
+    asked = Asked(site_id=site_id, meter_id=meter_id, span=usual, per_month=1.0)
+    meters = await _meters(asked, ports.registry)
+    extent = await ports.readings.extent(meters["meter_id"].to_list())
+    first, last = extent["from_utc"].min(), extent["to_utc"].max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        return usual
+    if last >= usual.end - HISTORY:
+        return usual
+    return span_of(max(first, last - HISTORY), last, now)
+
+
+def pieces(span: Period) -> list[Period]:
+    """The span in pieces of `PIECE`, after a first one of `FIRST_PIECE`.
+
+    >>> from datetime import UTC
+    >>> first = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> [piece.end.day for piece in pieces(Period(first, first + timedelta(days=45)))]
+    [15, 12, 15]
+    """
+    found = []
+    start, length = span.start, FIRST_PIECE
+    while start < span.end:
+        end = min(start + length, span.end)
+        found.append(Period(start, end))
+        start, length = end, PIECE
+    return found
+
+
 async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) -> Looked:
     """Judge the meters that are asked for, site by site; done twice, it is kept once.
 
@@ -121,7 +171,8 @@ async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) 
     """
     meters = await _meters(asked, ports.registry)
     sites = meters["site_id"].unique().sort().to_list()
-    total, done = meters.height, 0
+    parts = pieces(asked.span)
+    total, done = meters.height * len(parts), 0
     looked = Looked()
 
     def step() -> None:
@@ -133,12 +184,28 @@ async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) 
     broken: list[str] = []
     for site_id in sites:
         try:
-            looked += await _look_at(site_id, meters.filter(site_id=site_id), asked, step, ports)
+            own = meters.filter(site_id=site_id)
+            one = [
+                await _look_at(site_id, own, replace(asked, span=part), step, ports)
+                for part in parts
+            ]
+            looked += _of_pieces(one)
         except RuntimeError as error:  # so tells the process that computes what broke there
             broken.append(f"{site_id}: {error}")
     if broken:
         raise RuntimeError("; ".join(broken))
     return looked
+
+
+def _of_pieces(parts: Sequence[Looked]) -> Looked:
+    """What came of one site's meters: findings add up over the pieces, meters do not."""
+    whole = sum(parts, start=Looked())
+    return replace(
+        whole,
+        meters=max(part.meters for part in parts),
+        without_readings=min(part.without_readings for part in parts),
+        without_model=parts[-1].without_model,
+    )
 
 
 async def _meters(asked: Asked, registry: Registry) -> pl.DataFrame:
