@@ -287,7 +287,15 @@ def hourly_ask(timezone: str, country: str | None) -> Ask:
     return Ask(horizon=MONTH, grain=Grain.HOUR, timezone=timezone, country=country)
 
 
+Named = Iterator[tuple[str, pl.DataFrame, Ask]]
+
+
 def eia(data: Path, every: int, origins: int) -> Iterator[Case]:
+    for name, rows, ask in list(eia_series(data))[::every]:
+        yield from hourly_cases("eia", name, rows, ask, origins)
+
+
+def eia_series(data: Path) -> Named:
     path = data / "eia930_demand_2015_2019" / "eia930_dev_28ba.parquet"
     if not path.exists():
         print(f"{path}: absent, skipped")
@@ -298,13 +306,17 @@ def eia(data: Path, every: int, origins: int) -> Iterator[Case]:
         value=pl.col("cleaned_mw").cast(float),
         own=pl.col("forecast_mw").cast(float),
     )
-    ask = hourly_ask("America/Chicago", "US")
-    for name in sorted(hours["ba"].unique())[::every]:
+    for name in sorted(hours["ba"].unique()):
         rows = hours.filter(ba=name).sort("start_utc")
-        yield from hourly_cases("eia", name, rows, ask, origins)
+        yield name, rows, hourly_ask("America/Chicago", "US")
 
 
 def pjm(data: Path, every: int, origins: int) -> Iterator[Case]:
+    for name, rows, ask in list(pjm_series(data))[::every]:
+        yield from hourly_cases("pjm", name, rows, ask, origins)
+
+
+def pjm_series(data: Path) -> Named:
     path = data / "pjm_hourly_1998_2018" / "pjm_hourly_all_zones.parquet"
     if not path.exists():
         print(f"{path}: absent, skipped")
@@ -319,12 +331,16 @@ def pjm(data: Path, every: int, origins: int) -> Iterator[Case]:
         value=pl.col("mw").cast(float),
     )
     hours = hours.drop_nulls().group_by("zone", "start_utc").agg(pl.col("value").mean())
-    for name in sorted(hours["zone"].unique())[::every]:
-        rows = hours.filter(zone=name).sort("start_utc")
-        yield from hourly_cases("pjm", name, rows, hourly_ask(zone, "US"), origins)
+    for name in sorted(hours["zone"].unique()):
+        yield name, hours.filter(zone=name).sort("start_utc"), hourly_ask(zone, "US")
 
 
 def victoria(data: Path, _every: int, origins: int) -> Iterator[Case]:
+    for name, rows, ask in victoria_series(data):
+        yield from hourly_cases("vic", name, rows, ask, origins)
+
+
+def victoria_series(data: Path) -> Named:
     path = data / "vic_electricity_2012_2014" / "vic_electricity.csv.gz"
     if not path.exists():
         print(f"{path}: absent, skipped")
@@ -339,11 +355,15 @@ def victoria(data: Path, _every: int, origins: int) -> Iterator[Case]:
         .agg(pl.col("value").mean())
         .sort("start_utc")
     )
-    ask = hourly_ask("Australia/Melbourne", "AU-VIC")
-    yield from hourly_cases("vic", "VIC", rows, ask, origins)
+    yield "VIC", rows, hourly_ask("Australia/Melbourne", "AU-VIC")
 
 
 def servers(data: Path, _every: int, origins: int) -> Iterator[Case]:
+    for name, rows, ask in server_series(data):
+        yield from hourly_cases("servers", name, rows, ask, origins)
+
+
+def server_series(data: Path) -> Named:
     folder = data / "biohpc_servers_2022_2025"
     if not folder.is_dir():
         print(f"{folder}: absent, skipped")
@@ -363,8 +383,7 @@ def servers(data: Path, _every: int, origins: int) -> Iterator[Case]:
             .agg(pl.col("value").mean())
             .sort("start_utc")
         )
-        name = path.name.removesuffix(".csv.gz")
-        yield from hourly_cases("servers", name, rows, hourly_ask(zone, "US"), origins)
+        yield path.name.removesuffix(".csv.gz"), rows, hourly_ask(zone, "US")
 
 
 def bitcoin(data: Path, origins: int) -> Iterator[Case]:
