@@ -16,6 +16,10 @@ PASSING: Final = timedelta(days=7)
 """What is no fault of a meter and lasts for longer is how things are now."""
 
 
+MAX_CURTAILED: Final = 3 / 4
+"""Less than this share of what was expected is a curtailment."""
+
+
 class Rule(StrEnum):
     """What noticed it; of two that say something of the same hour the first one is told."""
 
@@ -168,7 +172,17 @@ class Finding:
             return True
         passing = self.end_utc - self.start_utc <= PASSING
         idle = self.rule in (Rule.OUTAGE, Rule.ZERO)
-        return passing and (idle or self.judgement.state is State.CONFIRMED)
+        reviewed = self.judgement.state in (State.CONFIRMED, State.EXPLAINED)
+        return passing and (idle or reviewed or self._curtailed)
+
+    @property
+    def _curtailed(self) -> bool:
+        """Whether far less was drawn than expected, as by a curtailment."""
+        expected, observed = self.evidence.expected, self.evidence.observed
+        if self.rule not in (Rule.FOREST, Rule.SPIKE) or expected is None or observed is None:
+            return False
+        drawn = self.evidence.quantity == "power_kw"
+        return drawn and expected > 0 and observed < MAX_CURTAILED * expected
 
     def overlaps(self, other: "Finding") -> bool:
         """Whether both are the same thing, noticed twice."""
