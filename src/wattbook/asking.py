@@ -188,6 +188,12 @@ class Custom(Words):
     covariates: tuple[Covariate, ...] = ()
     scenario: Supposed | None = None
     seed: Seed = 0
+    minimum: Value | None = Field(
+        None, description="no figure is below it; left out: 0 where no row of the series is below 0"
+    )
+    maximum: Value | None = Field(
+        None, description="no figure is above it, before what a scenario adds; as a capacity"
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> "Custom":
@@ -195,6 +201,9 @@ class Custom(Words):
             raise ValueError("bring one of series, csv or meters")
         if len(set(self.meters or ())) < len(self.meters or ()):
             raise ValueError("meters: each only once")
+        low, high = self.minimum, self.maximum
+        if low is not None and high is not None and low >= high:
+            raise ValueError("minimum must be below maximum")
         return self
 
     def brought(self, longest_days: int) -> Brought:
@@ -213,6 +222,8 @@ class Custom(Words):
             quantiles=self.quantiles,
             model=self.model,
             seed=self.seed,
+            minimum=self.minimum,
+            maximum=self.maximum,
         )
         return Brought(
             rows=self._rows(),

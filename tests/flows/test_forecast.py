@@ -188,7 +188,7 @@ async def test_prices_of_two_zones_are_told_of_neither(ports) -> None:
     of = await flow.subject("operator:alder", Quantity.LOAD, ports=ports)
     one = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
     rows = await flow.history(one, Grain.HOUR, ports=ports)
-    ask = await flow.ask_of(NAIVE, one, DAY, ports=ports)
+    ask = await flow.ask_of(NAIVE, one, DAY, rows, ports=ports)
 
     assert await flow.prices_of(of, rows, ask, ports=ports) is None
     told = await flow.prices_of(one, rows, ask, ports=ports)
@@ -211,7 +211,27 @@ async def test_holidays_are_those_of_the_country_of_the_zone(ports) -> None:
     await filled(ports)
     of = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
 
-    assert (await flow.ask_of(NAIVE, of, DAY, ports=ports)).country == "NO"
+    rows = await flow.history(of, Grain.HOUR, ports=ports)
+
+    assert (await flow.ask_of(NAIVE, of, DAY, rows, ports=ports)).country == "NO"
+
+
+async def test_the_most_that_is_forecast_is_the_capacity_or_what_was_drawn_beyond_it(ports) -> None:
+    await filled(ports)  # 100 kW, and 200 kW at noon
+    of = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
+    rows = await flow.history(of, Grain.HOUR, ports=ports)
+
+    def most(*capacities: float | None) -> float | None:
+        meters = pl.concat([of.meters] * len(capacities)).with_columns(
+            site_id=pl.Series([f"oslo-{at}" for at in range(len(capacities))]),
+            capacity_kw=pl.Series(capacities, dtype=pl.Float64),
+        )
+        return flow.most(replace(of, meters=meters), rows)
+
+    assert most(250.0) == 250.0
+    assert most(150.0) == 200.0
+    assert most(250.0, 50.0) == 300.0
+    assert most(250.0, None) is None
 
 
 @pytest.mark.slow

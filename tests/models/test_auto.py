@@ -1,5 +1,7 @@
 """Series that a person can check, through the whole choice of models."""
 
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,10 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core.errors import InputError
+from wattbook.core.errors import InputError, UnsupportedError
+from wattbook.core.forecast import series
 from wattbook.core.forecast.outlook import Ask, Basis, ModelName
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
 from wattbook.core.periods import Grain, Period
+from wattbook.models import prophet
 from wattbook.models.auto import forecast
 
 pytest.importorskip("sklearn")
@@ -143,24 +147,131 @@ def test_a_scenario_moves_every_quantile() -> None:
         assert rows[name].to_list() == [10.0, 12.0, 6.0]  # (10 + 2) · 0.5
 
 
-def test_a_model_that_is_asked_for_has_to_be_better_than_naive_too() -> None:
-    rng = np.random.default_rng(5)
-    history = hours(100 + np.cumsum(rng.normal(size=24 * 100)))
+def walk(days: int, seed: int = 5) -> pl.DataFrame:
+    """A random walk, of which nothing is known but where it is."""
+    rng = np.random.default_rng(seed)
+    return hours(100 + np.cumsum(rng.normal(size=24 * days)))
 
-    outlook = forecast(history, ask(model=ModelName.STATISTICAL))
 
+def test_a_model_that_is_asked_for_answers_also_where_the_naive_one_was_better() -> None:
+    outlook = forecast(walk(100), ask(model=ModelName.STATISTICAL))
+
+    assert outlook.model is ModelName.STATISTICAL
+    assert outlook.basis is Basis.MODEL
+    assert set(outlook.parameters["bands"].values()) == {"statistical"}
     assert set(outlook.leaderboard["model"]) == {"naive", "statistical"}
-    if "naive" in outlook.parameters["bands"].values():
-        assert outlook.reason is not None
 
 
-def test_prophet_can_be_asked_for() -> None:
+def test_prophet_that_is_asked_for_answers_with_its_own_figures() -> None:
     pytest.importorskip("prophet")
+    history = hours(100 + np.cumsum(np.random.default_rng(5).normal(size=24 * 70)))
 
-    outlook = forecast(hours(noisy(70)), ask(model=ModelName.PROPHET, horizon=2 * DAY))
+    outlook = forecast(history, ask(model=ModelName.PROPHET, horizon=2 * DAY, quantiles=(0.1, 0.9)))
 
-    assert set(outlook.leaderboard["model"]) == {"naive", "prophet"}
-    assert outlook.rows["p50"].is_finite().all()
+    known = series.series(history, ask(horizon=2 * DAY))
+    own = prophet.predicted(known, known.origin)
+    assert outlook.model is ModelName.PROPHET
+    assert outlook.reason is not None  # it says where the naive forecast was as good
+    assert "naive forecast was at least as good as prophet" in outlook.reason
+    board = outlook.leaderboard.filter(model="prophet")
+    mean = outlook.rows["mean"].to_numpy()
+    assert np.corrcoef(mean, own)[0, 1] > 0.9
+    assert board.height
+
+
+def test_a_model_without_its_package_is_refused_by_both_names(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+
+    with pytest.raises(UnsupportedError, match=r"gbm needs the package scikit-learn"):
+        forecast(hours(noisy(60)), ask(model=ModelName.GBM))
+
+
+def test_an_answer_says_which_models_were_not_tried_for_want_of_a_package(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+
+    outlook = forecast(hours(noisy(60)), ask(horizon=DAY))
+
+    assert outlook.parameters["unavailable"] == ["gbm"]
+    assert outlook.reason is not None
+    assert "gbm was not tried: scikit-learn is not installed" in outlook.reason
+
+
+def test_a_curtailment_that_happened_once_is_not_forecast_again() -> None:
+    values = noisy(91, level=4590.0)
+    values[44 * 24 : 46 * 24] *= 0.2  # Wednesday and Thursday of the seventh week
+
+    rows = forecast(hours(values), ask(horizon=30 * DAY)).rows
+
+    # the wave is 4580 to 4600; it was 13 weeks: a mean with that week in it is 280 lower
+    assert (rows["p10"] > 4550).all()
+    assert (rows["mean"] > 4570).all()
+
+
+def test_the_day_after_a_curtailment_of_the_same_weekday_is_not_curtailed_either() -> None:
+    values = noisy(91, level=4590.0)
+    values[-7 * 24 : -6 * 24] *= 0.2  # the weekday that comes next
+
+    rows = forecast(hours(values), ask(horizon=DAY)).rows
+
+    assert (rows["p10"] > 4550).all()
+
+
+def test_no_figure_is_above_what_can_be_drawn_or_below_what_can_be() -> None:
+    values = np.clip(noisy(60, level=20.0), 12, 25)
+
+    rows = forecast(hours(values), ask(maximum=25.0, minimum=12.0)).rows
+
+    figures = rows.select("mean", "p10", "p50", "p90").to_numpy()
+    assert figures.max() <= 25.0
+    assert figures.min() >= 12.0
+
+
+def test_mean_median_and_outer_quantiles_are_four_figures() -> None:
+    rows = forecast(hours(noisy(120)), ask()).rows
+
+    assert (rows["p10"] < rows["p50"]).all()
+    assert (rows["p50"] < rows["p90"]).all()
+    assert (rows["p10"] < rows["mean"]).all()
+    assert (rows["mean"] < rows["p90"]).all()
+    assert (rows["mean"] != rows["p50"]).all()
+
+
+NOISE: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "normal": lambda rng, count: rng.normal(100, 10, count),
+    "skewed": lambda rng, count: 50 * np.exp(rng.normal(0, 0.8, count)),
+    "lasting": lambda rng, count: (
+        100 + np.convolve(rng.normal(0, 10, count + 23), np.ones(24) / 24**0.5, mode="valid")
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NOISE)
+@pytest.mark.parametrize("days", [2, 5, 20])
+def test_an_interval_of_nine_tenths_from_a_short_history_holds_or_is_not_given(kind, days) -> None:
+    held, given = 0, 0
+    for seed in range(8):
+        values = NOISE[kind](np.random.default_rng(seed), (days + 1) * 24)
+        outlook = forecast(hours(values[: days * 24]), ask(horizon=DAY, quantiles=(0.05, 0.95)))
+        low, high = (outlook.rows[name].to_numpy() for name in ("p5", "p95"))
+        actual = values[days * 24 :]
+        known = np.isfinite(low) & np.isfinite(high)
+        given += int(known.sum())
+        held += int(((actual >= low) & (actual <= high))[known].sum())
+        if not known.all():
+            assert outlook.basis is Basis.INSUFFICIENT
+            assert outlook.reason
+
+    assert held >= 0.8 * given
+
+
+def test_quantiles_that_two_days_cannot_tell_are_null_with_the_reason() -> None:
+    outlook = forecast(hours(noisy(2)), ask(horizon=DAY, quantiles=(0.001, 0.5, 0.999)))
+
+    assert outlook.basis is Basis.INSUFFICIENT
+    assert outlook.rows["p0.1"].null_count() == outlook.rows["p99.9"].null_count() == 24
+    assert outlook.rows["p50"].null_count() == outlook.rows["mean"].null_count() == 0
+    assert outlook.reason is not None
+    assert "too few past errors to know p0.1, p99.9" in outlook.reason
 
 
 def test_a_country_without_holidays_is_refused_by_name() -> None:

@@ -167,7 +167,7 @@ def _print(seen: Seen, quantity: Quantity) -> None:
     levels = rows.columns[2:]
     unit = unit_of(column, rows[levels[-1]])
     show.say(
-        f"{run.asked.entity_id} {quantity}   basis: {run.basis} ({run.model})   known until"
+        f"{run.asked.entity_id} {quantity}   basis: {_basis(run)}   known until"
         f" {run.period.start:%Y-%m-%d %H:%M} UTC   made {run.known_utc:%Y-%m-%d %H:%M} UTC"
     )
     if run.reason is not None:
@@ -193,29 +193,39 @@ def _print(seen: Seen, quantity: Quantity) -> None:
     show.say(f"The outer quantiles held of late, by lead time: {held or NOTHING}")
 
 
+def _basis(run: Run) -> str:
+    """What it rests on, with the model where that is another word."""
+    return str(run.basis) if run.basis == str(run.model) else f"{run.basis} ({run.model})"
+
+
 def _bars(rows: pl.DataFrame, levels: list[str]) -> list[str]:
-    """Where the outer quantiles and the mean of each row lie between the least and the most."""
-    low, high = rows[levels[0]], rows[levels[-1]]
-    least, most = min(low), max(high)
+    """Where the outer quantiles and the mean of each row lie between the least and the most.
+
+    Of quantiles that are not known the mean alone is shown.
+    """
+    outer = rows.select("mean", low=levels[0], high=levels[-1])
+    known = [value for row in outer.rows() for value in row if value is not None]
+    least, most = min(known, default=0.0), max(known, default=1.0)
     extent = (most - least) or 1.0
 
     def place(value: float) -> int:
         return int((value - least) / extent * (BAR - 1) + 1 / 2)
 
     bars = []
-    for begin, mean, end in zip(low, rows["mean"], high, strict=True):
+    for mean, begin, end in outer.rows():
         cells = [" "] * BAR
-        cells[place(begin) : place(end) + 1] = "─" * (place(end) - place(begin) + 1)
-        cells[min(max(place(mean), 0), BAR - 1)] = "●"
+        if begin is not None and end is not None:
+            cells[place(begin) : place(end) + 1] = "─" * (place(end) - place(begin) + 1)
+        if mean is not None:
+            cells[min(max(place(mean), 0), BAR - 1)] = "●"
         bars.append("".join(cells))
     return bars
 
 
 def _leaderboard(run: Run) -> None:
     board = run.leaderboard
-    chosen = f"{run.basis} ({run.model})"
     asked = run.asked
-    title = f"{asked.entity_id} {asked.quantity} by {asked.grain}: {chosen}"
+    title = f"{asked.entity_id} {asked.quantity} by {asked.grain}: {_basis(run)}"
 
     def figures(name: str, digits: int) -> list[str]:
         return [number(row[name], digits) for row in board]

@@ -55,6 +55,8 @@ Progress = Callable[[int, int], None]
 """Takes steps done, and steps in all."""
 OF_ENTITY: Final = dict.fromkeys(("start_utc", "value"), "entity_id")
 """What is amiss with its history is amiss with the entity that was named."""
+PASSED_ON: Final = (InputError, UnknownEntityError, ConflictError, errors.UnsupportedError)
+"""What a job failed of that is told to the caller as it is."""
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
@@ -312,8 +314,10 @@ async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]
     return found
 
 
-async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Sources) -> Ask:
-    """What the models are asked."""
+async def ask_of(
+    asked: Asked, of: Subject, horizon: timedelta, rows: pl.DataFrame, *, ports: Sources
+) -> Ask:
+    """What the models are asked of the history `rows`."""
     return Ask(
         horizon=horizon,
         grain=asked.grain,
@@ -322,7 +326,22 @@ async def ask_of(asked: Asked, of: Subject, horizon: timedelta, *, ports: Source
         quantiles=asked.quantiles,
         model=asked.model,
         seed=asked.seed,
+        maximum=most(of, rows),
     )
+
+
+def most(of: Subject, rows: pl.DataFrame) -> float | None:
+    """The most that these sites can draw [kW]: their capacities, or more where more was drawn.
+
+    Null where the capacity of a site is not known.
+    """
+    if of.quantity is not Quantity.LOAD:
+        return None
+    sites = of.meters.group_by("site_id").agg(pl.col("capacity_kw").max())["capacity_kw"]
+    drawn = rows.filter(~pl.col("excluded"))["value"].max()
+    if sites.null_count() or not isinstance(drawn, float):
+        return None
+    return max(float(sites.sum()), drawn)
 
 
 def _country(meters: pl.DataFrame, calendar: Calendar) -> str | None:
@@ -343,7 +362,7 @@ async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
     assert asked.entity_id is not None
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
-    ask = await ask_of(asked, of, horizon, ports=ports)
+    ask = await ask_of(asked, of, horizon, rows, ports=ports)
     try:
         await asyncio.to_thread(judging.series, rows, ask)
     except InputError as error:
@@ -392,7 +411,7 @@ async def make(
     course = Course(progress)
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     rows = await history(of, asked.grain, ports=ports)
-    ask = await ask_of(asked, of, horizon, ports=ports)
+    ask = await ask_of(asked, of, horizon, rows, ports=ports)
     prices = await prices_of(of, rows, ask, ports=ports)
     course.step()
 
@@ -647,7 +666,7 @@ def failure(job_id: str, state: str, error: str | None) -> WattbookError:
     """What a job failed of, as it would have been said at once."""
     name, _, said = (error or "").partition(": ")
     kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, InputError | UnknownEntityError | ConflictError):
+    if isinstance(kind, type) and issubclass(kind, PASSED_ON):
         return kind(said)
     return ConflictError(f"the job {job_id} is {state}: {error or 'nobody said why'}")
 

@@ -104,7 +104,10 @@ class RunOut(BaseModel):
     grain: Grain
     timezone: str
     basis: Basis = Field(description="`model`, `naive` or `insufficient`")
-    reason: str | None = Field(description="where, and why, no model was better; else null")
+    reason: str | None = Field(
+        description="what to know of it: where no model was better than the naive forecast, which"
+        " models were not tried, which quantiles are null; null: nothing"
+    )
     model: ModelName = Field(description="whose figures these are")
     asked: ModelName = Field(description="the model that was asked for")
     quantiles: list[float]
@@ -121,10 +124,13 @@ class RunOut(BaseModel):
 
 
 class ForecastRow(BaseModel):
-    """One step; a column for each quantile, as p10."""
+    """One step; a column for each quantile, as p10.
+
+    A quantile is null where too few past errors are known to tell it by.
+    """
 
     start: AwareDatetime
-    mean: float
+    mean: float | None = Field(description="null where no figure can be given")
 
 
 class ForecastOut(RunOut):

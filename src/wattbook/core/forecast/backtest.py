@@ -63,16 +63,22 @@ def plan(series: Series) -> Plan:
     back = min(BACKTEST_DAYS, history_days - max(history_days // SHARE_TO_LEARN, 1))
     origins = own - np.arange(max(back, 0), -1, -1, dtype=np.int64) * day
     steps = origins[:, None] + np.arange(horizon)
-    values = np.concatenate([series.values, np.full(horizon, np.nan)])
     days = min(JUDGED_DAYS, max(back, 0) // 2)
     cut = own - days * day
     return Plan(
         origins=origins,
-        actual=values[steps],
+        actual=actual(series, origins),
         learnt=steps < cut,
         judged=np.broadcast_to(origins[:, None] >= cut, steps.shape),
         days=days,
     )
+
+
+def actual(series: Series, origins: Ints) -> Floats:
+    """Origins × leads of what came; NaN where it is unknown, or yet to come."""
+    values = np.concatenate([series.values, np.full(series.horizon, np.nan)])
+    found: Floats = values[origins[:, None] + np.arange(series.horizon)]
+    return found
 
 
 def rolled(forecaster: Forecaster, plan_: Plan, *, every: int) -> Floats:
@@ -115,13 +121,22 @@ def best(plan_: Plan, forecasts: Mapping[str, Floats], per_day: int) -> dict[Ban
     return chosen
 
 
-def by_band(forecasts: Mapping[str, Floats], chosen: Mapping[Band, str], per_day: int) -> Floats:
-    """Of each band the chosen forecast; where that one is unknown the next that is not."""
+def by_band(
+    forecasts: Mapping[str, Floats],
+    chosen: Mapping[Band, str],
+    per_day: int,
+    *,
+    alone: bool = False,
+) -> Floats:
+    """Of each band the chosen forecast; where it is unknown, the first of the others that is not.
+
+    `alone`: what is unknown stays so, for another model's errors say nothing of the chosen one.
+    """
     horizon = next(iter(forecasts.values())).shape[1]
     joined = np.full_like(next(iter(forecasts.values())), np.nan)
     for band, name in chosen.items():
         inside = scores.leads(band, horizon, per_day)
         joined[:, inside] = forecasts[name][:, inside]
-    for each in forecasts.values():
+    for each in () if alone else forecasts.values():
         joined = np.where(np.isnan(joined), each, joined)
     return joined

@@ -60,6 +60,10 @@ class Ask:
     quantiles: tuple[float, ...] = QUANTILES
     model: ModelName = ModelName.AUTO
     seed: int = 0
+    minimum: float | None = None
+    """No figure is below it; null: 0 where the history never is, else no bound."""
+    maximum: float | None = None
+    """No figure is above it, before what a scenario adds; null: no bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +81,14 @@ class Outlook:
 
     basis: Basis
     reason: str | None
-    """Why it is not a model's; null where it is."""
+    """Why it is not a model's, and which quantiles or packages are lacking; null: nothing is."""
     model: ModelName
     """The model whose figures these are; never `auto`."""
     rows: pl.DataFrame
-    """`start_utc`, `mean`, a column for each quantile, `column(0.1)` …; sorted, none crosses."""
+    """`start_utc`, `mean`, a column for each quantile, `column(0.1)` …; sorted, none crosses.
+
+    A quantile is null where too few past errors are known to tell it by.
+    """
     leaderboard: pl.DataFrame
     """`model`, `band`, `mase`, `rmae`, `pinball`, `coverage`, `width`, `origins`, by backtest."""
     coverage: pl.DataFrame
