@@ -90,12 +90,29 @@ async def test_the_same_again_is_a_duplicate_and_another_value_a_correction(stor
 
 @pytest.mark.parametrize(
     "change",
-    [{"gen_gas_mw": 0.0}, {"price_per_mwh": 1.0}, {"currency": "EUR"}, {"interval_s": 900}],
+    [{"gen_gas_mw": 0.0}, {"price_per_mwh": 1.0}, {"currency": "EUR"}],
 )
 async def test_a_difference_in_any_value_is_a_correction(store, change: dict[str, Any]) -> None:
     await store.write(batch({("NO1", 0): 1.0}))
 
     assert counts(await store.write(batch({("NO1", 0): 1.0}, **change))) == (0, 0, 1)
+
+
+async def test_rows_of_two_lengths_that_begin_together_are_both_kept(store) -> None:
+    await store.write(batch({("NO1", 0): 1.0}))
+    assert counts(await store.write(batch({("NO1", 0): 2.0}, interval_s=900))) == (1, 0, 0)
+    assert counts(await store.write(batch({("NO1", 0): 3.0}, interval_s=900))) == (0, 0, 1)
+
+    rows = (await store.read(["NO1"], EVER)).select("interval_s", "load_mw", "revision").rows()
+    assert rows == [(900, 3.0, 1), (3600, 1.0, 0)]
+
+
+async def test_a_row_that_reaches_into_the_period_is_read(store) -> None:
+    await store.write(batch({("NO1", 0): 1.0}, interval_s=86_400))
+    await store.write(batch({("NO1", 1): 2.0}))
+
+    assert await loads(store, "NO1", period=Period(T + 2 * HOUR, T + 3 * HOUR)) == [1.0]
+    assert await loads(store, "NO1", period=Period(T + 24 * HOUR, T + 25 * HOUR)) == []
 
 
 async def test_prices_that_come_after_the_mix_correct_the_row_as_a_whole(store) -> None:

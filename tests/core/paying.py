@@ -27,13 +27,14 @@ def tariff(*components: Component, **fields) -> Tariff:
 
 
 def prices(by_hour: Mapping[datetime, float], currency: str = "EUR") -> pl.DataFrame:
-    """`core.cost.hourly_prices` of the zone."""
+    """`core.cost.quarter_prices` of the zone, from prices by the hour."""
+    quarters = {at + part * QUARTER: each for at, each in by_hour.items() for part in range(4)}
     return pl.DataFrame(
         {
-            "zone": [ZONE] * len(by_hour),
-            "start_utc": list(by_hour),
-            "price_per_mwh": list(by_hour.values()),
-            "currency": [currency] * len(by_hour),
+            "zone": [ZONE] * len(quarters),
+            "start_utc": list(quarters),
+            "price_per_mwh": list(quarters.values()),
+            "currency": [currency] * len(quarters),
         },
         schema={
             "zone": pl.String,

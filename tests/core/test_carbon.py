@@ -66,33 +66,86 @@ def mix(rows: Sequence[Mapping[str, object]]) -> list[tuple[datetime, float]]:
     return found.select("start_utc", "g_per_kwh").rows()
 
 
+def whole(at: datetime, g_per_kwh: float) -> list[tuple[datetime, float]]:
+    """The four quarters of an hour, with one intensity."""
+    return [(at + part * HOUR / 4, g_per_kwh) for part in range(4)]
+
+
 def test_the_intensity_is_the_mean_of_the_factors_weighted_by_generation() -> None:
     rows = [{"gen_wind_mw": 300.0, "gen_gas_mw": 100.0}]
 
-    assert mix(rows) == [(T, 132.5)]  # (300 × 10 + 100 × 500) / 400
+    assert mix(rows) == whole(T, 132.5)  # (300 × 10 + 100 × 500) / 400
 
 
-def test_quarters_are_added_to_their_hour() -> None:
-    wind, gas = {"gen_wind_mw": 400.0, "gen_gas_mw": 0.0}, {"gen_wind_mw": 0.0, "gen_gas_mw": 400.0}
-    rows = [
-        row | {"start_utc": T + index * HOUR / 4, "interval_s": 900}
-        for index, row in enumerate([wind, wind, wind, gas])
+WIND = {"gen_wind_mw": 400.0, "gen_gas_mw": 0.0}
+GAS = {"gen_wind_mw": 0.0, "gen_gas_mw": 400.0}
+
+
+def by_quarter(*rows: dict[str, float]) -> list[dict[str, object]]:
+    return [
+        row | {"start_utc": T + at * HOUR / 4, "interval_s": 900} for at, row in enumerate(rows)
     ]
 
-    assert mix(rows) == [(T, 132.5)]  # 300 MWh of wind and 100 of gas, as above
+
+def test_each_quarter_has_its_own_mix_where_it_is_published_by_the_quarter() -> None:
+    found = mix(by_quarter(WIND, WIND, WIND, GAS))
+
+    assert [value for _, value in found] == [10.0, 10.0, 10.0, 500.0]
 
 
-def test_an_hour_that_is_known_in_part_is_unknown() -> None:
+def test_generation_of_five_minutes_is_added_within_its_quarter() -> None:
     rows = [
-        {"gen_wind_mw": 400.0, "start_utc": T + index * HOUR / 4, "interval_s": 900}
-        for index in range(3)
+        row | {"start_utc": T + at * HOUR / 12, "interval_s": 300}
+        for at, row in enumerate([WIND, WIND, GAS])
     ]
 
-    assert mix(rows) == []
+    ((at, value),) = mix(rows)
+    assert at == T
+    assert value == pytest.approx(520 / 3)  # (400 × 10 × 2 + 400 × 500) / 1200
 
 
-def test_an_interval_longer_than_an_hour_says_nothing_of_its_hours() -> None:
-    assert mix([{"gen_wind_mw": 400.0, "interval_s": 7200}]) == []
+def test_a_quarter_without_rows_is_unknown_and_its_neighbours_are_not() -> None:
+    assert mix(by_quarter(WIND, WIND, WIND)) == whole(T, 10.0)[:3]
+
+
+def test_a_row_longer_than_an_hour_says_the_mix_of_all_of_its_time() -> None:
+    assert mix([WIND | {"interval_s": 7200}]) == [*whole(T, 10.0), *whole(T + HOUR, 10.0)]
+
+
+def test_three_finer_rows_do_not_displace_the_mix_of_an_hour() -> None:
+    # Gas for the hour, wind in three of its quarters: 500, and no mean of both.
+    rows: list[Mapping[str, object]] = [
+        GAS | {"start_utc": T},
+        *by_quarter(GAS, WIND, WIND, WIND)[1:],
+    ]
+
+    assert mix(rows) == whole(T, 500.0)
+
+
+def test_four_finer_rows_do() -> None:
+    assert mix([GAS | {"start_utc": T}, *by_quarter(WIND, WIND, WIND, WIND)]) == whole(T, 10.0)
+
+
+def test_a_finer_row_that_lacks_a_technology_displaces_nothing() -> None:
+    rows: list[Mapping[str, object]] = [
+        GAS | {"start_utc": T},
+        *by_quarter(*[{"gen_wind_mw": 400.0}] * 4),
+    ]
+
+    assert mix(rows) == whole(T, 500.0)
+
+
+def test_a_published_intensity_holds_for_its_time_and_the_finer_one_for_its_own() -> None:
+    rows = grid(
+        [
+            {"carbon_g_per_kwh": 200.0, "interval_s": 7200},
+            {"carbon_g_per_kwh": 100.0, "interval_s": 900, "start_utc": T + HOUR / 4},
+        ]
+    )
+
+    found = carbon.reported_intensity(rows)["g_per_kwh"].to_list()
+
+    assert found == [200.0, 100.0, *[200.0] * 6]
 
 
 def test_a_technology_that_is_missing_for_once_makes_the_hour_unknown() -> None:
@@ -101,13 +154,13 @@ def test_a_technology_that_is_missing_for_once_makes_the_hour_unknown() -> None:
         {"gen_wind_mw": 300.0},  # gas is not zero, it is not known
     ]
 
-    assert mix(rows) == [(T, 132.5)]
+    assert mix(rows) == whole(T, 132.5)
 
 
 def test_a_technology_that_a_zone_never_reports_is_one_it_does_not_have() -> None:
     rows = [{"gen_wind_mw": 300.0}, {"gen_wind_mw": 100.0}]
 
-    assert mix(rows) == [(T, 10.0), (T + HOUR, 10.0)]
+    assert mix(rows) == [*whole(T, 10.0), *whole(T + HOUR, 10.0)]
 
 
 def test_a_technology_without_factor_makes_the_hour_unknown_when_it_generates() -> None:
@@ -116,7 +169,7 @@ def test_a_technology_without_factor_makes_the_hour_unknown_when_it_generates() 
         {"gen_wind_mw": 300.0, "gen_unknown_mw": 0.0},
     ]
 
-    assert mix(rows) == [(T + HOUR, 10.0)]
+    assert mix(rows) == whole(T + HOUR, 10.0)
 
 
 def test_an_hour_in_which_nothing_is_generated_has_no_intensity() -> None:
@@ -126,7 +179,7 @@ def test_an_hour_in_which_nothing_is_generated_has_no_intensity() -> None:
 def test_a_battery_that_discharges_generates_nothing() -> None:
     rows = [{"gen_wind_mw": 300.0, "gen_gas_mw": 100.0, "gen_battery_mw": 1000.0}]
 
-    assert mix(rows) == [(T, 132.5)]
+    assert mix(rows) == whole(T, 132.5)
 
 
 def test_a_battery_that_is_missing_takes_nothing_away() -> None:
@@ -135,13 +188,13 @@ def test_a_battery_that_is_missing_takes_nothing_away() -> None:
         {"gen_wind_mw": 300.0},
     ]
 
-    assert mix(rows) == [(T, 10.0), (T + HOUR, 10.0)]
+    assert mix(rows) == [*whole(T, 10.0), *whole(T + HOUR, 10.0)]
 
 
 def test_negative_generation_counts_as_none() -> None:
     rows = [{"gen_wind_mw": 300.0, "gen_gas_mw": -50.0}]
 
-    assert mix(rows) == [(T, 10.0)]
+    assert mix(rows) == whole(T, 10.0)
 
 
 def test_the_factor_in_force_in_the_hour_is_used() -> None:
@@ -156,7 +209,10 @@ def test_the_factor_in_force_in_the_hour_is_used() -> None:
     )
     rows = grid([{"gen_coal_mw": 1.0}, {"gen_coal_mw": 1.0, "start_utc": T + 24 * HOUR}])
 
-    assert carbon.mix_intensity(rows, dated)["g_per_kwh"].to_list() == [800.0, 900.0]
+    assert carbon.mix_intensity(rows, dated)["g_per_kwh"].to_list() == [
+        *[800.0] * 4,
+        *[900.0] * 4,
+    ]
 
 
 def test_each_zone_has_a_mix_of_its_own() -> None:
@@ -167,7 +223,7 @@ def test_each_zone_has_a_mix_of_its_own() -> None:
 
     found = carbon.mix_intensity(grid(rows), TECHNOLOGIES)
 
-    assert found.rows() == [("Y", T, 800.0), ("Z", T, 10.0)]
+    assert found.filter(start_utc=T).rows() == [("Y", T, 800.0), ("Z", T, 10.0)]
 
 
 @given(
@@ -184,6 +240,11 @@ def test_an_intensity_lies_between_those_of_the_technologies(
 ) -> None:
     for _, value in mix(rows):
         assert 10.0 <= value <= 800.0
+
+
+def intensity(starts: pl.DataFrame, conditions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    known = carbon.known_intensity(conditions, table, "ipcc2014")
+    return carbon.intensity(starts, known, table, "ipcc2014")
 
 
 LADDER = factor_rows(
@@ -214,7 +275,7 @@ def test_the_first_rung_that_has_a_factor_is_used_and_named(
 ) -> None:
     conditions = grid([known | {"zone": zone}])
 
-    found = carbon.intensity(hours([1.0], zone), conditions, LADDER, "ipcc2014")
+    found = intensity(hours([1.0], zone), conditions, LADDER)
 
     assert found.select("g_per_kwh", "fallback").rows() == [(value, fallback)]
     assert found["source"].null_count() == 0
@@ -223,21 +284,30 @@ def test_the_first_rung_that_has_a_factor_is_used_and_named(
 
 
 def test_without_any_rung_the_factor_is_unknown() -> None:
-    found = carbon.intensity(hours([1.0]), grid([]), TABLE, "ipcc2014")
+    found = intensity(hours([1.0]), grid([]), TABLE)
 
     assert found.select("g_per_kwh", "source", "fallback").rows() == [(None, None, "unknown")]
 
 
-def test_quarters_of_one_hour_ask_for_one_factor() -> None:
-    quarters = hours([1.0, 1.0]).with_columns(start_utc=pl.Series([T, T + HOUR / 4]))
+def test_a_quarter_that_is_asked_for_twice_has_one_factor() -> None:
+    twice = hours([1.0, 1.0]).with_columns(start_utc=pl.Series([T, T], dtype=frames.UTC))
 
-    found = carbon.intensity(quarters, grid([]), LADDER, "ipcc2014")
+    assert intensity(twice, grid([]), LADDER)["start_utc"].to_list() == [T]
 
-    assert found["start_utc"].to_list() == [T]
+
+def test_energy_whose_quarters_were_removed_lies_evenly_in_its_hour() -> None:
+    quarters = hours([3.0, 5.0]).with_columns(
+        start_utc=pl.Series([T, T + HOUR / 4], dtype=frames.UTC)
+    )
+
+    found = carbon.by_quarter(hours([8.0, 4.0]), quarters)
+
+    # The first hour is known by its quarters; of the second only the sum is left.
+    assert found["energy_kwh"].to_list() == [3.0, 5.0, 1.0, 1.0, 1.0, 1.0]
 
 
 def test_no_hours_ask_for_no_factor() -> None:
-    found = carbon.intensity(hours([]), grid([]), LADDER, "ipcc2014")
+    found = intensity(hours([]), grid([]), LADDER)
 
     assert found.is_empty()
     assert found.columns == ["zone", "start_utc", "g_per_kwh", "source", "scope", "fallback"]

@@ -60,44 +60,199 @@ def energy(kwh: Sequence[float | None], *, minutes: int = 60, zone: str = "NO1")
 
 
 def test_energy_is_priced_by_its_hour() -> None:
-    priced = cost.priced(energy([100.0, 200.0]), cost.hourly_prices(grid([50.0, 80.0])))
+    priced = cost.priced(energy([100.0, 200.0]), cost.quarter_prices(grid([50.0, 80.0])))
 
     assert priced["cost"].to_list() == [5.0, 16.0]  # 0.1 MWh × 50, 0.2 MWh × 80
     assert priced["currency"].to_list() == ["EUR", "EUR"]
 
 
-def test_the_price_of_an_hour_is_the_mean_of_its_quarters() -> None:
-    prices = cost.hourly_prices(grid([10.0, 20.0, 30.0, 40.0], interval_s=900))
+def test_a_quarter_has_its_own_price_where_prices_come_by_the_quarter() -> None:
+    prices = cost.quarter_prices(grid([-10.0, 0.0, 10.0, 400.0], interval_s=900))
 
-    assert prices["price_per_mwh"].to_list() == [25.0]  # (10 + 20 + 30 + 40) / 4
+    priced = cost.priced(energy([1000.0, 1000.0, 1000.0, 0.0], minutes=15), prices)
+
+    assert priced["cost"].to_list() == [
+        -10.0,
+        0.0,
+        10.0,
+        0.0,
+    ]  # 0 in all; by the mean of 100 it is 300
+
+
+def test_a_load_that_stops_in_the_one_dear_quarter_pays_for_the_three_cheap_ones() -> None:
+    prices = cost.quarter_prices(grid([50.0, 1000.0, 50.0, 50.0], interval_s=900))
+
+    priced = cost.priced(energy([25_000.0, 0.0, 25_000.0, 25_000.0], minutes=15), prices)
+
+    assert priced["cost"].sum() == 3750.0  # 100 MW × 0.25 h × 50 × 3
+
+
+def test_prices_of_five_minutes_weigh_by_their_time_within_the_quarter() -> None:
+    prices = cost.quarter_prices(grid([10.0, 20.0, 60.0, 7.0], interval_s=300))
+
+    # (10 + 20 + 60) / 3; the second quarter is known for five minutes only.
+    assert prices.select("start_utc", "price_per_mwh").rows() == [(T, 30.0)]
+
+
+def test_a_row_holds_for_all_of_the_time_that_it_covers() -> None:
+    # A platform leaves out what repeats: 50 for two hours, then 70 and 80. 1 MWh in each of four.
+    rows = pl.concat(
+        [
+            grid([50.0], interval_s=7200),
+            grid([0.0, 0.0, 70.0, 80.0]).tail(2),
+        ]
+    )
+
+    priced = cost.priced(energy([1000.0] * 4), cost.quarter_prices(rows))
+
+    assert priced["cost"].to_list() == [50.0, 50.0, 70.0, 80.0]
+
+
+def test_a_day_long_row_prices_the_whole_day() -> None:
+    prices = cost.quarter_prices(grid([33.0], interval_s=86_400))
+
+    assert prices.height == 96
+    assert prices["price_per_mwh"].unique().to_list() == [33.0]
+
+
+def test_the_finer_of_two_rows_holds_for_its_time_and_the_coarser_for_the_rest() -> None:
+    # 101 for the hour, and 505 for its second quarter: (101 × 3 + 505) / 4 = 202.
+    fine = grid([505.0], interval_s=900).with_columns(start_utc=pl.lit(T + 15 * MINUTE))
+    rows = pl.concat([grid([101.0]), fine])
+
+    prices = cost.quarter_prices(rows)
+
+    assert prices["price_per_mwh"].to_list() == [101.0, 505.0, 101.0, 101.0]
+    assert cost.hour_means(prices)["price_per_mwh"].to_list() == [202.0]
+
+
+def test_a_quarter_of_the_same_start_leaves_the_other_three_to_the_hour() -> None:
+    rows = pl.concat([grid([60.0]), grid([-10.0], interval_s=900)])
+
+    assert cost.quarter_prices(rows)["price_per_mwh"].to_list() == [-10.0, 60.0, 60.0, 60.0]
+
+
+def test_of_an_hour_and_all_of_its_quarters_the_quarters_hold_in_whatever_order_they_come() -> None:
+    quarters = grid([-10.0, 0.0, 10.0, 400.0], interval_s=900)
+
+    for rows in ([grid([60.0]), quarters], [quarters, grid([60.0])]):
+        prices = cost.quarter_prices(pl.concat(rows))
+        assert prices["price_per_mwh"].to_list() == [-10.0, 0.0, 10.0, 400.0]
+
+
+def test_rows_of_one_length_that_overlap_hold_until_the_next_one_begins() -> None:
+    # Half-hours sent without their length count as hours: 10:00 to 11:00 and 10:30 to 11:30.
+    rows = grid([40.0, 80.0]).with_columns(start_utc=pl.Series([T, T + 30 * MINUTE]))
+
+    prices = cost.quarter_prices(rows)["price_per_mwh"].to_list()
+
+    assert prices == [40.0, 40.0, 80.0, 80.0, 80.0, 80.0]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 47), st.sampled_from([300, 900, 1800, 3600, 7200]), st.integers(-99, 99)
+        ),
+        min_size=1,
+        max_size=12,
+        unique_by=lambda row: (row[0], row[1]),
+    )
+)
+def test_of_each_five_minutes_the_shortest_row_holds_and_of_these_the_latest(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    sent = pl.concat(
+        grid([float(price)], interval_s=length).with_columns(
+            start_utc=pl.lit(T + at * 5 * MINUTE, dtype=frames.UTC)
+        )
+        for at, length, price in rows
+    )
+
+    right: dict[datetime, float] = {}
+    for quarter in range(30):
+        held = []
+        for step in range(3 * quarter, 3 * quarter + 3):
+            over = [
+                (length, -at, price)
+                for at, length, price in rows
+                if at <= step < at + length // 300
+            ]
+            held += [min(over)[2]] if over else []
+        if len(held) == 3:
+            right[T + quarter * 15 * MINUTE] = sum(held) / 3
+    found = dict(cost.quarter_prices(sent).select("start_utc", "price_per_mwh").rows())
+    assert found == pytest.approx(right)
 
 
 def test_a_negative_price_earns_money() -> None:
-    priced = cost.priced(energy([1000.0]), cost.hourly_prices(grid([-30.0])))
+    priced = cost.priced(energy([1000.0]), cost.quarter_prices(grid([-30.0])))
 
     assert priced["cost"].to_list() == [-30.0]
 
 
-def test_an_hour_whose_prices_are_missing_in_part_has_none() -> None:
-    prices = cost.hourly_prices(grid([10.0, None, 30.0, 40.0], interval_s=900))
+def test_a_quarter_without_price_has_none_and_the_others_have_theirs() -> None:
+    prices = cost.quarter_prices(grid([10.0, None, 30.0, 40.0], interval_s=900))
 
-    assert prices.is_empty()
+    assert prices["price_per_mwh"].to_list() == [10.0, 30.0, 40.0]
+    assert cost.hour_means(prices).is_empty()
 
 
-def test_an_hour_with_prices_in_two_currencies_has_none() -> None:
-    prices = cost.hourly_prices(grid([10.0, 20.0], interval_s=1800, currency=["EUR", "NOK"]))
+def test_a_quarter_in_two_currencies_has_no_price_and_an_hour_of_two_no_mean() -> None:
+    sent = grid([10.0] * 6, interval_s=300, currency=["EUR", "NOK", *["EUR"] * 4])
+    halves = cost.quarter_prices(grid([10.0, 20.0], interval_s=1800, currency=["EUR", "NOK"]))
 
-    assert prices.is_empty()
+    assert cost.quarter_prices(sent)["start_utc"].to_list() == [T + 15 * MINUTE]
+    assert halves["currency"].to_list() == ["EUR", "EUR", "NOK", "NOK"]
+    assert cost.hour_means(halves).is_empty()
+
+
+def test_an_hour_is_uneven_where_its_quarters_differ_or_are_priced_in_part() -> None:
+    rows = pl.concat(
+        [
+            grid([10.0, 10.0, 10.0, 20.0, *[7.0] * 4, 5.0, 5.0], interval_s=900),
+        ]
+    )
+
+    hours = cost.uneven_hours(cost.quarter_prices(rows))
+
+    assert hours["hour"].to_list() == [T, T + 120 * MINUTE]
+
+
+def test_energy_of_uneven_hours_meets_its_price_by_the_quarter() -> None:
+    prices = cost.quarter_prices(
+        pl.concat([grid([50.0, 1000.0, 50.0, 50.0], interval_s=900), grid([0.0, 20.0]).tail(1)])
+    )
+    demand = pl.DataFrame(
+        {"start_utc": [T + at * 15 * MINUTE for at in range(4)], "power_kw": [100.0, 0.0, 100, 100]}
+    ).cast({"start_utc": frames.UTC})
+
+    found = cost.by_quarter(energy([75.0, 100.0]), demand, cost.uneven_hours(prices))
+    priced = cost.priced(found, prices)
+
+    # 75 kWh at 50, and an hour of 100 kWh at 20
+    assert priced["cost"].sum() == pytest.approx(3.75 + 2.0)
+    assert found["energy_kwh"].sum() == 175.0
+
+
+def test_energy_of_an_uneven_hour_whose_quarters_were_removed_has_no_price() -> None:
+    prices = cost.quarter_prices(grid([50.0, 1000.0, 50.0, 50.0], interval_s=900))
+    nothing = pl.DataFrame(schema={"start_utc": frames.UTC, "power_kw": pl.Float64})
+
+    found = cost.by_quarter(energy([75.0]), nothing, cost.uneven_hours(prices))
+
+    summed = cost.summed(cost.priced(found, prices), ["zone"])
+    assert summed.select("cost", "cost_energy_share").row(0) == (None, 0.0)
 
 
 def test_a_quarter_costs_what_its_hour_costs() -> None:
-    priced = cost.priced(energy([100.0] * 5, minutes=15), cost.hourly_prices(grid([50.0, 80.0])))
+    priced = cost.priced(energy([100.0] * 5, minutes=15), cost.quarter_prices(grid([50.0, 80.0])))
 
     assert priced["cost"].to_list() == [5.0, 5.0, 5.0, 5.0, 8.0]
 
 
 def test_without_energy_or_price_the_cost_is_unknown_not_zero() -> None:
-    prices = cost.hourly_prices(grid([50.0]))
+    prices = cost.quarter_prices(grid([50.0]))
 
     priced = cost.priced(energy([None, 100.0]), prices)
 
@@ -105,13 +260,13 @@ def test_without_energy_or_price_the_cost_is_unknown_not_zero() -> None:
 
 
 def test_another_zone_s_price_is_no_price() -> None:
-    priced = cost.priced(energy([100.0]), cost.hourly_prices(grid([50.0], zone="SE1")))
+    priced = cost.priced(energy([100.0]), cost.quarter_prices(grid([50.0], zone="SE1")))
 
     assert priced["cost"].to_list() == [None]
 
 
 def test_a_sum_says_for_which_share_of_the_energy_it_speaks() -> None:
-    priced = cost.priced(energy([100.0, 300.0]), cost.hourly_prices(grid([50.0])))
+    priced = cost.priced(energy([100.0, 300.0]), cost.quarter_prices(grid([50.0])))
 
     summed = cost.summed(priced, ["zone"])
 
@@ -120,9 +275,9 @@ def test_a_sum_says_for_which_share_of_the_energy_it_speaks() -> None:
 
 
 def test_costs_in_two_currencies_are_not_added() -> None:
-    here = cost.priced(energy([100.0]), cost.hourly_prices(grid([50.0])))
+    here = cost.priced(energy([100.0]), cost.quarter_prices(grid([50.0])))
     there = cost.priced(
-        energy([100.0], zone="SE1"), cost.hourly_prices(grid([50.0], zone="SE1", currency="SEK"))
+        energy([100.0], zone="SE1"), cost.quarter_prices(grid([50.0], zone="SE1", currency="SEK"))
     )
     both = pl.concat([here, there]).with_columns(every=pl.lit("all"))
 
@@ -132,24 +287,16 @@ def test_costs_in_two_currencies_are_not_added() -> None:
 
 
 def test_where_nothing_has_a_price_the_sum_is_unknown() -> None:
-    priced = cost.priced(energy([100.0]), cost.hourly_prices(grid([])))
+    priced = cost.priced(energy([100.0]), cost.quarter_prices(grid([])))
 
     assert cost.summed(priced, ["zone"]).row(0) == ("NO1", None, None, 0.0)
 
 
 def test_no_energy_costs_nothing_and_breaks_nothing() -> None:
-    priced = cost.priced(energy([]), cost.hourly_prices(grid([50.0])))
+    priced = cost.priced(energy([]), cost.quarter_prices(grid([50.0])))
 
     assert priced.is_empty()
     assert cost.summed(priced, ["zone"]).is_empty()
-
-
-def test_an_interval_longer_than_an_hour_prices_only_the_hour_it_begins_in() -> None:
-    two_hours = grid([50.0], interval_s=7200)
-
-    priced = cost.priced(energy([100.0, 100.0]), cost.hourly_prices(two_hours))
-
-    assert priced["cost"].to_list() == [5.0, None]
 
 
 # --- by tariff, bucket by bucket ---------------------------------------------------------------

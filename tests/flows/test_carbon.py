@@ -161,14 +161,27 @@ async def test_the_account_is_hourly_whatever_the_grain_it_is_summed_into(
     assert found.rows["emitted_kg"].sum() == pytest.approx(9.3)
 
 
-async def test_quarters_are_answered_by_the_hour(world) -> None:
-    await world.add("s", zone="FR")
+async def test_energy_meets_the_mix_of_its_quarter_hour(world) -> None:
+    await world.add("s", zone="XM")
     await take_in(world, "s.main", [100.0])
+    rows = [
+        {
+            "zone": "XM",
+            "start": (T + at * HOUR / 4).isoformat(),
+            "interval_s": 900,
+            "gen_wind_mw": float(at != 3),
+            "gen_coal_mw": float(at == 3),
+        }
+        for at in range(4)
+    ]
+    await ingest.take_in_grid(pl.DataFrame(rows), NOBODY, grid=world.grid, clock=world.clock)
 
-    found = await account(world, grain=Grain.QUARTER)
+    found = await account(world, grain=Grain.QUARTER, hours=1)
 
-    assert found.grain is Grain.HOUR
-    assert found.rows.height == 2
+    # 25 kWh in each quarter: three at 11 g, one at 820 g
+    kg = found.rows["emitted_kg"].to_list()
+    assert kg == pytest.approx([0.275, 0.275, 0.275, 20.5])
+    assert found.notices == ()
 
 
 @pytest.mark.slow

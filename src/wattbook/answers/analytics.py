@@ -1,6 +1,7 @@
 """Figures, bills and emissions: the documents of `/metrics` and `/analytics`."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,7 @@ async def of_site(
     document = {
         "site_id": site_id,
         **_about(found, known),
+        "notices": [asdict(notice) for notice in found.notices],
         "total": _outward(found.total),
         "meters": rows_of(found.meters),
         "register_events": rows_of(found.events),
@@ -110,6 +112,7 @@ async def cost(
         "spread": found.spread,
         "energy_kwh": found.energy_kwh,
         "coverage": found.coverage,
+        "notices": [asdict(notice) for notice in found.notices],
         "totals": found.totals,
         "bills": [paying.told(bill) for bill in found.bills],
     }
@@ -149,6 +152,7 @@ async def carbon(
         "as_of": known,
         "start": account.period.start,
         "end": account.period.end,
+        "notices": [asdict(notice) for notice in account.notices],
         "total": account.total,
         "factors": rows_of(account.factors),
     }

@@ -89,10 +89,18 @@ class Span(BaseModel):
     as_of: AwareDatetime | None = Field(description="what was known then; null for all that is")
 
 
+class NoticeOut(BaseModel):
+    """A limit of the figures, to be read before them."""
+
+    code: str = Field(description="`world_average`, `mixed_boundaries` or `overlapping_rows`")
+    detail: str
+
+
 class SiteMetrics(Span):
     """A site's figures."""
 
     site_id: str
+    notices: list[NoticeOut]
     rows: list[PricedRow]
     total: PricedTotal
     meters: list[MeterShare]
@@ -196,6 +204,7 @@ class CarbonOut(Span):
     """A carbon account."""
 
     entity_id: str
+    notices: list[NoticeOut]
     method: str
     factor_set: str
     rows: list[CarbonRow]
@@ -271,6 +280,7 @@ class CostOut(Span):
     """What a site pays."""
 
     entity_id: str
+    notices: list[NoticeOut]
     method: str
     spread: bool = Field(description="whether demand and fixed charges are spread over their days")
     energy_kwh: float | None

@@ -56,6 +56,7 @@ def account(
                 "timezone": found.timezone,
                 "start": found.period.start,
                 "end": found.period.end,
+                "notices": show.noticed(found.notices),
                 "total": found.total,
                 "factors": found.factors.to_dicts(),
                 "rows": show.outward(found.rows).to_dicts(),
@@ -73,6 +74,7 @@ def shares(found: Account) -> str:
 
 
 def _print(found: Account) -> None:
+    show.notices(found.notices)
     total = found.total
     show.say(
         f"energy {number(total['energy_kwh'], 1)} kWh   "

@@ -53,6 +53,7 @@ def account(
 
     found = door.run(work)
     if form == TABLE:
+        show.notices(found.notices)
         for at, bill in enumerate(found.bills):
             if at:
                 show.say("")
@@ -71,6 +72,7 @@ def account(
                 "spread": found.spread,
                 "energy_kwh": found.energy_kwh,
                 "coverage": found.coverage,
+                "notices": show.noticed(found.notices),
                 "totals": found.totals,
                 "bills": [flow.told(bill) for bill in found.bills],
                 "rows": show.outward(found.rows).to_dicts(),

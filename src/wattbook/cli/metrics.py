@@ -53,6 +53,7 @@ def site(
             {
                 "site_id": site_id,
                 **about(found),
+                "notices": show.noticed(found.notices),
                 "total": _outward(found.total),
                 "meters": show.outward(found.meters).to_dicts(),
                 "register_events": show.outward(found.events).to_dicts(),
@@ -60,6 +61,7 @@ def site(
             }
         )
     else:
+        show.notices(found.notices)
         _table(found)
         if found.events.height:
             kinds = found.events["kind"].value_counts(sort=True).iter_rows()

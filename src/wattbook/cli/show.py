@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wattbook.core.notices import Notice
 from wattbook.core.periods import Grain
 from wattbook.core.text import NOTHING, number, percent
 
@@ -47,6 +48,17 @@ def console(*, err: bool = False) -> Console:
 def say(text: str, *, err: bool = False) -> None:
     """One line, whatever the width; square brackets mean nothing."""
     console(err=err).print(text, markup=False, soft_wrap=True)
+
+
+def notices(found: Iterable[Notice]) -> None:
+    """What has to be read before the figures, a line each."""
+    for notice in found:
+        say(f"notice: {notice.detail}")
+
+
+def noticed(found: Iterable[Notice]) -> list[dict[str, str]]:
+    """The same, for JSON."""
+    return [{"code": notice.code, "detail": notice.detail} for notice in found]
 
 
 def starts(instants: Sequence[datetime], grain: Grain, timezone: str) -> list[str]:

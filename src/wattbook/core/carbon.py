@@ -1,12 +1,14 @@
-"""Emissions of energy drawn from a grid, hour by hour, with the origin of every factor."""
+"""Emissions of energy drawn from a grid, by quarter-hour, with the origin of every factor."""
 
 from typing import Final
 
 import polars as pl
 
-from wattbook.core import factors, frames
+from wattbook.core import conditions, cost, factors, frames
 from wattbook.core.frames import known_sum
-from wattbook.core.units import G_PER_KG, SECONDS_PER_HOUR
+from wattbook.core.periods import QUARTER
+from wattbook.core.ratios import ratio
+from wattbook.core.units import G_PER_KG, QUARTERS_PER_HOUR
 
 NONE: Final = "none"
 REPORTED: Final = "reported"
@@ -16,9 +18,9 @@ STORAGE: Final = ("battery",)
 
 
 def mix_intensity(grid: pl.DataFrame, technologies: pl.DataFrame) -> pl.DataFrame:
-    r"""Carbon intensity of each zone and hour, from its own generation.
+    r"""Carbon intensity of each zone and quarter-hour, from its own generation.
 
-    .. math:: I_h = \sum_k g_{k,h} f_k / \sum_k g_{k,h}
+    .. math:: I_q = \sum_k g_{k,q} f_k / \sum_k g_{k,q}
 
     Parameters
     ----------
@@ -31,92 +33,141 @@ def mix_intensity(grid: pl.DataFrame, technologies: pl.DataFrame) -> pl.DataFram
     Returns
     -------
     polars.DataFrame
-        `zone`, `start_utc` (hour), `g_per_kwh` [gCO2e/kWh]; only hours whose mix is known. It is
-        not known where rows are missing in the hour, where a technology is null that the zone
+        `zone`, `start_utc` (quarter-hour), `g_per_kwh` [gCO2e/kWh]; only quarters whose mix is
+        known. It is not known where rows are missing, where a technology is null that the zone
         reports in that month, where nothing is generated, or where a technology that generates has
         no factor. Negative generation (a plant's own use, storage that charges) counts as none.
+        A row holds for the time that it covers; where rows overlap, `in_force_by_hour` says which.
 
     References
     ----------
     .. [1] WRI/WBCSD, "GHG Protocol Scope 2 Guidance," 2015, ch. 6 (grid average factors).
     .. [2] IPCC AR5 WG3 Annex III, table A.III.2 (set `ipcc2014`).
     """
-    names = [
-        f"gen_{technology}_mw" for technology in frames.TECHNOLOGIES if technology not in STORAGE
-    ]
-    month = pl.col("start_utc").dt.truncate("1mo")
-    reported = [
-        pl.col(name).is_not_null().any().over("zone", month).alias(f"{name}?") for name in names
-    ]
-    missing = pl.any_horizontal(pl.col(f"{name}?") & pl.col(name).is_null() for name in names)
-    rows = grid.with_columns(reported).with_columns(missing=missing)
-    weight = pl.col("interval_s")
-    hours = rows.group_by("zone", hour=pl.col("start_utc").dt.truncate("1h")).agg(
-        *((pl.col(name).clip(0) * weight).sum() for name in names),
-        missing=pl.col("missing").any(),
-        known_s=weight.clip(0, SECONDS_PER_HOUR).sum(),
-        long=(weight > SECONDS_PER_HOUR).any(),
+    whole = _whole_mixes(grid)
+    rows = conditions.in_force_by_hour(whole).with_row_index("row")
+    pieces = conditions.quarters(
+        rows.join(_emitted(rows, technologies), on="row"),
+        ("generated_mw", "emitted", "g_per_kwh"),
     )
-    whole = hours.filter(~pl.col("missing"), ~pl.col("long"), pl.col("known_s") >= SECONDS_PER_HOUR)
-    by_technology = (
-        whole.unpivot(names, index=["zone", "hour"], value_name="generated")
-        .filter(pl.col("generated") > 0)
-        .with_columns(
-            technology=pl.col("variable").str.strip_prefix("gen_").str.strip_suffix("_mw")
+    weight = pl.col("weight")
+    pooled = (pl.col("emitted") * weight).sum() / (pl.col("generated_mw") * weight).sum()
+    return (
+        pieces.group_by("zone", "start_utc")
+        .agg(
+            complete=pl.col("emitted").is_not_null().all(),
+            generates=(pl.col("generated_mw") > 0).any(),
+            g_per_kwh=pl.when(pl.len() == 1).then(pl.col("g_per_kwh").first()).otherwise(pooled),
         )
-        .sort("hour")
+        .filter("complete", "generates")
+        .select("zone", "start_utc", "g_per_kwh")
+        .sort("zone", "start_utc")
+    )
+
+
+GENERATING: Final = tuple(
+    f"gen_{technology}_mw" for technology in frames.TECHNOLOGIES if technology not in STORAGE
+)
+
+
+def _whole_mixes(grid: pl.DataFrame) -> pl.DataFrame:
+    """Rows without a null of a technology that their zone reports in their month."""
+    rows = conditions.of_quantity(grid, "generation")
+    month = pl.col("start_utc").dt.truncate("1mo")
+    lacks = (
+        pl.col(name).is_null() & pl.col(name).is_not_null().any().over("zone", month)
+        for name in GENERATING
+    )
+    return rows.filter(~pl.any_horizontal(lacks))
+
+
+def _emitted(rows: pl.DataFrame, technologies: pl.DataFrame) -> pl.DataFrame:
+    """Generation of each `row`, what it emits, and its intensity; null where a factor is missing.
+
+    `emitted` is in MW × g/kWh.
+    """
+    dated = technologies.with_columns(
+        from_utc=factors.midnight("valid_from"), to_utc=factors.midnight("valid_to")
+    ).sort("from_utc")
+    by_technology = (
+        rows.unpivot(list(GENERATING), index=["row", "start_utc"], value_name="generated")
+        .with_columns(
+            pl.col("generated").clip(0),
+            technology=pl.col("variable").str.strip_prefix("gen_").str.strip_suffix("_mw"),
+        )
+        .filter(pl.col("generated") > 0)
+        .sort("start_utc")
         .join_asof(
-            technologies.with_columns(
-                from_utc=factors.midnight("valid_from"), to_utc=factors.midnight("valid_to")
-            ).sort("from_utc"),
-            left_on="hour",
+            dated,
+            left_on="start_utc",
             right_on="from_utc",
             by="technology",
             check_sortedness=False,  # both sides are sorted above
         )
     )
-    run_out = (pl.col("hour") >= pl.col("to_utc")).fill_null(value=False)
-    by_technology = by_technology.with_columns(
-        g_per_kwh=pl.when(~run_out).then("g_per_kwh"),
-    )
-    return (
-        by_technology.sort("zone", "hour", "technology")
-        .group_by("zone", "hour", maintain_order=True)
+    run_out = (pl.col("start_utc") >= pl.col("to_utc")).fill_null(value=False)
+    factor = pl.when(~run_out).then("g_per_kwh")
+    sums = (
+        by_technology.with_columns(factor=factor)
+        .sort("row", "technology")
+        .group_by("row", maintain_order=True)
         .agg(
-            g_per_kwh=(pl.col("generated") * pl.col("g_per_kwh")).sum() / pl.col("generated").sum(),
-            complete=pl.col("g_per_kwh").is_not_null().all(),
+            generated_mw=pl.col("generated").sum(),
+            emitted=(pl.col("generated") * pl.col("factor")).sum(),
+            complete=pl.col("factor").is_not_null().all(),
         )
-        .filter("complete")
-        .select("zone", "g_per_kwh", start_utc="hour")
-        .select("zone", "start_utc", "g_per_kwh")
+    )
+    emitted = pl.when("complete").then("emitted")
+    return (
+        rows.select("row")
+        .join(sums, on="row", how="left", maintain_order="left")
+        .select(
+            "row",
+            generated_mw=pl.col("generated_mw").fill_null(0.0),
+            emitted=pl.when(pl.col("complete").is_null()).then(0.0).otherwise(emitted),
+            g_per_kwh=emitted / pl.col("generated_mw"),
+        )
     )
 
 
 def reported_intensity(grid: pl.DataFrame) -> pl.DataFrame:
-    """The intensity that the zone itself publishes: mean over the rows of each hour."""
+    """The intensity that the zone itself publishes, by quarter-hour; what is shorter by time."""
+    rows = conditions.in_force(conditions.of_quantity(grid, "intensity"))
     return (
-        grid.drop_nulls("carbon_g_per_kwh")
-        .group_by("zone", start_utc=pl.col("start_utc").dt.truncate("1h"))
-        .agg(g_per_kwh=pl.col("carbon_g_per_kwh").mean())
+        conditions.quarters(rows, ("carbon_g_per_kwh",))
+        .group_by("zone", "start_utc")
+        .agg(g_per_kwh=conditions.weighted_mean("carbon_g_per_kwh"))
         .sort("zone", "start_utc")
     )
 
 
-def intensity(
-    hours: pl.DataFrame, grid: pl.DataFrame, table: pl.DataFrame, factor_set: str
-) -> pl.DataFrame:
-    """The factor for each zone and hour, by the first rung of the ladder that has one.
+def known_intensity(grid: pl.DataFrame, table: pl.DataFrame, factor_set: str) -> pl.DataFrame:
+    """What zones know of their own intensity, by quarter-hour: `zone`, `start_utc`, `mix`, `said`.
 
-    The rungs: the hour's own mix (`none`), the zone's published hourly intensity (`reported`), then
+    `mix` is from `mix_intensity`, `said` from `reported_intensity`.
+    """
+    technologies = factors.of_technologies(table, factor_set)
+    own = mix_intensity(grid, technologies).rename({"g_per_kwh": "mix"})
+    said = reported_intensity(grid).rename({"g_per_kwh": "said"})
+    key = ["zone", "start_utc"]
+    return own.join(said, on=key, how="full", coalesce=True).sort(key)
+
+
+def intensity(
+    starts: pl.DataFrame, known: pl.DataFrame, table: pl.DataFrame, factor_set: str
+) -> pl.DataFrame:
+    """The factor for each zone and quarter-hour, by the first rung of the ladder that has one.
+
+    The rungs: the own mix of the time (`none`), the zone's published intensity (`reported`), then
     published yearly averages (`zone`, `region`, `country`, `world`, each with `_later` where only a
     younger figure exists).
 
     Parameters
     ----------
-    hours
-        `zone`, `start_utc`: instants in the hours wanted.
-    grid
-        `frames.GRID` over whole UTC months around them.
+    starts
+        `zone`, `start_utc` of the quarter-hours wanted.
+    known
+        From `known_intensity`, of these zones and this factor set.
     table
         `frames.FACTORS`.
     factor_set
@@ -128,11 +179,8 @@ def intensity(
         `zone`, `start_utc`, `g_per_kwh` [gCO2e/kWh], `source`, `scope` (`lifecycle` or `direct`;
         null where a zone published it without saying), `fallback`.
     """
-    technologies = factors.of_technologies(table, factor_set)
-    own = mix_intensity(grid, technologies).rename({"g_per_kwh": "mix"})
-    said = reported_intensity(grid).rename({"g_per_kwh": "said"})
     key = ["zone", "start_utc"]
-    rows = hours.select("zone", pl.col("start_utc").dt.truncate("1h")).unique(maintain_order=True)
+    rows = starts.select(key).unique(maintain_order=True)
     yearly = [
         factors.published(table, str(zone), group["start_utc"]).with_columns(zone=pl.lit(str(zone)))
         for (zone,), group in rows.group_by("zone", maintain_order=True)
@@ -145,10 +193,9 @@ def intensity(
             fallback=pl.lit(None, dtype=pl.String),
         )
     published = pl.concat(yearly)
-    mix_source = f"{factor_set}: generation by technology of the hour"
+    mix_source = f"{factor_set}: generation by technology of the time"
     return (
-        rows.join(own, on=key, how="left", maintain_order="left")
-        .join(said, on=key, how="left", maintain_order="left")
+        rows.join(known, on=key, how="left", maintain_order="left")
         .join(published, on=key, how="left", maintain_order="left")
         .select(
             *key,
@@ -156,7 +203,7 @@ def intensity(
             source=pl.when(pl.col("mix").is_not_null())
             .then(pl.lit(mix_source))
             .when(pl.col("said").is_not_null())
-            .then(pl.lit("published hourly intensity of the zone, as ingested"))
+            .then(pl.lit("published intensity of the zone, as ingested"))
             .otherwise("source"),
             scope=pl.when(pl.col("mix").is_not_null())
             .then(pl.lit(factors.LIFECYCLE))
@@ -172,17 +219,17 @@ def intensity(
 
 
 def footprint(energy: pl.DataFrame, intensities: pl.DataFrame) -> pl.DataFrame:
-    """Location-based emissions of each row, by the factor of the hour in which it starts.
+    """Location-based emissions of each row, by the factor of the quarter-hour that it is of.
+
+    What a net meter gave back emits nothing and takes nothing off: exports are not netted from
+    purchases (GHG Protocol, Scope 2 Guidance, 2015).
 
     Parameters
     ----------
     energy
-        `zone`, `start_utc`, `energy_kwh` [kWh] of hours or quarters; null where it is not known.
+        `zone`, `start_utc`, `energy_kwh` [kWh] of quarters; null where it is not known.
     intensities
         From `intensity`.
-
-    What a net meter gave back emits nothing and takes nothing off: exports are not netted from
-    purchases (GHG Protocol, Scope 2 Guidance, 2015).
 
     Returns
     -------
@@ -190,15 +237,41 @@ def footprint(energy: pl.DataFrame, intensities: pl.DataFrame) -> pl.DataFrame:
         `energy` with `g_per_kwh` [gCO2e/kWh], `source`, `fallback` and `emitted_kg` [kgCO2e]; null
         where the energy or the factor is unknown: an unknown emission is not a clean one.
     """
-    factor = intensities.rename({"start_utc": "hour"})
     return (
-        energy.with_columns(
-            hour=pl.col("start_utc").dt.truncate("1h"),
-            energy_kwh=pl.col("energy_kwh").clip(lower_bound=0),
-        )
-        .join(factor, on=["zone", "hour"], how="left", maintain_order="left")
-        .drop("hour")
+        energy.with_columns(pl.col("energy_kwh").clip(lower_bound=0))
+        .join(intensities, on=["zone", "start_utc"], how="left", maintain_order="left")
         .with_columns(emitted_kg=pl.col("energy_kwh") * pl.col("g_per_kwh") / G_PER_KG)
+    )
+
+
+def by_quarter(hours: pl.DataFrame, quarters: pl.DataFrame) -> pl.DataFrame:
+    """Energy of zones by quarter-hour: `zone`, `start_utc`, `energy_kwh`, sorted.
+
+    Parameters
+    ----------
+    hours, quarters
+        `zone`, `start_utc`, `energy_kwh` of the same meters. What hours have and their quarters
+        lack, because these were removed, lies evenly in the hour.
+    """
+    hour = pl.col("start_utc").dt.truncate("1h")
+    known = quarters.group_by("zone", start_utc=hour).agg(known_kwh=pl.col("energy_kwh").sum())
+    left = (
+        hours.drop_nulls("energy_kwh")
+        .join(known, on=["zone", "start_utc"], how="left")
+        .with_columns(gone=pl.col("energy_kwh") - pl.col("known_kwh").fill_null(0.0))
+        .filter(pl.col("gone").abs() > pl.col("energy_kwh").abs() * cost.NEGLIGIBLE)
+    )
+    steps = pl.DataFrame({"after": [at * QUARTER for at in range(QUARTERS_PER_HOUR)]})
+    spread = left.join(steps, how="cross").select(
+        "zone",
+        pl.col("start_utc") + pl.col("after"),
+        energy_kwh=pl.col("gone") / QUARTERS_PER_HOUR,
+    )
+    return (
+        pl.concat([quarters.select("zone", "start_utc", "energy_kwh"), spread])
+        .group_by("zone", "start_utc")
+        .agg(pl.col("energy_kwh").sum())
+        .sort("zone", "start_utc")
     )
 
 
@@ -208,22 +281,14 @@ def summed(hours: pl.DataFrame, by: str) -> pl.DataFrame:
     `intensity_g_per_kwh` is emissions over the energy whose factor is known. `fallback` is the one
     rung that was used, or `mixed`.
     """
-    known = pl.col("emitted_kg").is_not_null()
     energy = pl.col("energy_kwh")
     used = pl.col("fallback").filter(energy.is_not_null())
-    return (
-        hours.group_by(by, maintain_order=True)
-        .agg(
-            energy_kwh=known_sum("energy_kwh"),
-            emitted_kg=known_sum("emitted_kg"),
-            known_kwh=energy.filter(known).sum(),
-            fallback=pl.when(used.n_unique() > 1).then(pl.lit("mixed")).otherwise(used.first()),
-        )
-        .with_columns(
-            intensity_g_per_kwh=pl.when(pl.col("known_kwh") > 0).then(
-                pl.col("emitted_kg") * G_PER_KG / pl.col("known_kwh")
-            )
-        )
+    return hours.group_by(by, maintain_order=True).agg(
+        energy_kwh=known_sum("energy_kwh"),
+        emitted_kg=known_sum("emitted_kg"),
+        known_kwh=energy.filter(pl.col("emitted_kg").is_not_null()).sum(),
+        fallback=pl.when(used.n_unique() > 1).then(pl.lit("mixed")).otherwise(used.first()),
+        intensity_g_per_kwh=ratio(pl.col("emitted_kg") * G_PER_KG, energy),
     )
 
 
@@ -266,10 +331,7 @@ def factor_rows(
         The set of technology factors for the mix.
     """
     used = hours.drop_nulls("emitted_kg")
-    mixed = used.filter(fallback=NONE).select("zone", hour=pl.col("start_utc").dt.truncate("1h"))
-    made = grid.with_columns(hour=pl.col("start_utc").dt.truncate("1h")).join(
-        mixed.unique(), on=["zone", "hour"], how="semi"
-    )
+    made = _behind(used.filter(fallback=NONE), grid)
     technologies = [
         technology
         for technology in frames.TECHNOLOGIES
@@ -291,3 +353,10 @@ def factor_rows(
         for (zone,), rows in stood_in.group_by("zone", maintain_order=True)
     ]
     return pl.concat([by_technology, *chosen]).unique().sort(frames.FACTORS.key)
+
+
+def _behind(mixed: pl.DataFrame, grid: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the grid whose mix holds in one of the quarters in `mixed`."""
+    rows = conditions.in_force_by_hour(_whole_mixes(grid))
+    pieces = conditions.quarters(rows, GENERATING)
+    return pieces.join(mixed.select("zone", "start_utc"), on=["zone", "start_utc"], how="semi")

@@ -75,7 +75,7 @@ def of_energy(
     energy
         From `quarters`: whole months, since tiers count from the first of the month.
     prices
-        From `hourly_prices`, of the site's zone.
+        From `core.cost.quarter_prices`, of the site's zone.
 
     Returns
     -------
@@ -83,10 +83,8 @@ def of_energy(
         `cost` is null where a price is not known. Charges that are due by the day or the month
         whatever is drawn are not among them: see `core.bills`.
     """
-    hourly = prices.select("price_per_mwh", "currency", hour="start_utc")
-    indexed = energy.with_columns(hour=pl.col("start_utc").dt.truncate("1h")).join(
-        hourly, on="hour", how="left", maintain_order="left"
-    )
+    own_prices = prices.select("price_per_mwh", "currency", "start_utc")
+    indexed = energy.join(own_prices, on="start_utc", how="left", maintain_order="left")
     made = [pl.DataFrame(schema=dict(CHARGES))]
     for index, span in enumerate(spans):
         own = indexed.filter(span=index)

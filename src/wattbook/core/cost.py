@@ -1,17 +1,24 @@
-"""What energy costs at the price of its hour, and costs by bucket and component."""
+"""What energy costs at the price of its quarter-hour, and costs by bucket and component."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
+from wattbook.core import conditions
 from wattbook.core.bills import Bill
 from wattbook.core.charges import on_energy
 from wattbook.core.frames import UTC, known_sum
 from wattbook.core.periods import QUARTER, Grain, midnight_utc
+from wattbook.core.ratios import known_share
 from wattbook.core.tariffs import IMPLICIT, Component, Span
-from wattbook.core.units import KWH_PER_MWH, SECONDS_PER_HOUR
+from wattbook.core.units import KWH_PER_MWH, QUARTERS_PER_HOUR
 
+NEGLIGIBLE: Final = 2**-40
+"""Share of an hour's energy below which the sum of its quarters is the same."""
+UNPRICED_AT: Final = timedelta(minutes=59, seconds=59)
+"""Of an hour: no price begins there."""
 STANDING: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "begin_utc": UTC,
     "end_utc": UTC,
@@ -23,38 +30,108 @@ STANDING: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
 """What is due for some days of a month beside what follows energy."""
 
 
-def hourly_prices(grid: pl.DataFrame) -> pl.DataFrame:
-    """Time-weighted mean price of each hour: `zone`, `start_utc`, `price_per_mwh`, `currency`.
+def quarter_prices(grid: pl.DataFrame) -> pl.DataFrame:
+    """Price of each quarter-hour: `zone`, `start_utc`, `price_per_mwh`, `currency`, `known_utc`.
 
-    Hours for which prices are missing in part, or come in two currencies, are left out.
+    A price holds for the time that its row covers, so that of an hour holds in four quarters. What
+    is shorter than a quarter weighs by time. Quarters that are priced in part, or in two
+    currencies, are left out. Where rows overlap, `conditions.in_force` says which one holds.
     """
-    if grid.is_empty():
-        return grid.select("zone", "start_utc", "price_per_mwh", "currency")
-    weight = pl.col("interval_s")
+    rows = conditions.in_force(conditions.of_quantity(grid, "price"))
+    pieces = conditions.quarters(rows, ("price_per_mwh", "currency", "known_utc"))
     return (
-        grid.drop_nulls("price_per_mwh")
-        .group_by("zone", start_utc=pl.col("start_utc").dt.truncate("1h"))
+        pieces.group_by("zone", "start_utc")
         .agg(
-            price_per_mwh=(pl.col("price_per_mwh") * weight).sum() / weight.sum(),
+            price_per_mwh=conditions.weighted_mean("price_per_mwh"),
             currency=pl.col("currency").first(),
+            known_utc=pl.col("known_utc").max(),
             currencies=pl.col("currency").n_unique(),
-            priced_s=weight.sum(),
         )
-        .filter(pl.col("currencies") == 1, pl.col("priced_s") >= SECONDS_PER_HOUR)
-        .select("zone", "start_utc", "price_per_mwh", "currency")
+        .filter(pl.col("currencies") == 1)
+        .drop("currencies")
         .sort("zone", "start_utc")
     )
 
 
-def priced(energy: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
-    """`energy` with `cost` and `currency` at the price of the hour in which each row starts.
+def hour_means(prices: pl.DataFrame) -> pl.DataFrame:
+    """Mean price of each hour that `quarter_prices` know in full, in one currency."""
+    return (
+        prices.group_by("zone", start_utc=pl.col("start_utc").dt.truncate("1h"))
+        .agg(
+            price_per_mwh=pl.col("price_per_mwh").mean(),
+            currency=pl.col("currency").first(),
+            known_utc=pl.col("known_utc").max(),
+            currencies=pl.col("currency").n_unique(),
+            quarters=pl.len(),
+        )
+        .filter(pl.col("currencies") == 1, pl.col("quarters") == QUARTERS_PER_HOUR)
+        .drop("currencies", "quarters")
+        .sort("zone", "start_utc")
+    )
+
+
+def uneven_hours(prices: pl.DataFrame) -> pl.DataFrame:
+    """`zone` and `hour` of the hours whose quarters differ in price, or have one in part."""
+    return conditions.uneven_hours(prices, "price_per_mwh", "currency")
+
+
+def by_quarter(
+    energy: pl.DataFrame, quarter_demand: pl.DataFrame, uneven: pl.DataFrame
+) -> pl.DataFrame:
+    """Energy of hours, by quarter-hour in those hours whose quarters differ in price.
 
     Parameters
     ----------
     energy
-        `zone`, `start_utc`, `energy_kwh` [kWh] of quarters or hours.
+        `zone`, `start_utc`, `energy_kwh` of hours, or of quarters already; of one zone.
+    quarter_demand
+        From `core.metrics.demand`, of the same meters.
+    uneven
+        From `uneven_hours`.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of `energy`. Energy of an uneven hour whose quarters were removed lies at the
+        end of its last minute, where no quarter begins, so that it has no price.
+    """
+    hour = pl.col("start_utc").dt.truncate("1h")
+    if uneven.is_empty() or (energy["start_utc"].dt.minute() != 0).any():
+        return energy
+    zone = energy["zone"].first()
+    own = uneven.filter(zone=zone).select(start_utc="hour")
+    even = energy.join(own, on="start_utc", how="anti", maintain_order="left")
+    in_hours = energy.join(own, on="start_utc", how="semi").drop_nulls("energy_kwh")
+    quarters = quarter_demand.select(
+        "start_utc", energy_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR, hour=hour
+    ).join(own.rename({"start_utc": "hour"}), on="hour", how="semi")
+    left = (
+        in_hours.group_by("start_utc")
+        .agg(pl.col("energy_kwh").sum())
+        .join(
+            quarters.group_by(start_utc="hour").agg(known_kwh=pl.col("energy_kwh").sum()),
+            on="start_utc",
+            how="left",
+        )
+        .with_columns(gone=pl.col("energy_kwh") - pl.col("known_kwh").fill_null(0.0))
+        .filter(pl.col("gone").abs() > pl.col("energy_kwh").abs() * NEGLIGIBLE)
+        .select(pl.col("start_utc") + UNPRICED_AT, energy_kwh="gone")
+    )
+    found = pl.concat([quarters.select("start_utc", "energy_kwh"), left])
+    named = found.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
+    return pl.concat([even.select(named.columns), named]).sort("start_utc", maintain_order=True)
+
+
+def priced(energy: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+    """`energy` with `cost` and `currency` at the price of the quarter-hour that each row is of.
+
+    Parameters
+    ----------
+    energy
+        `zone`, `start_utc`, `energy_kwh` [kWh] of quarters, or of hours that are not
+        `uneven_hours`.
     prices
-        From `hourly_prices`.
+        From `quarter_prices`.
 
     Returns
     -------
@@ -62,15 +139,14 @@ def priced(energy: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
         `cost` is null where the energy or the price is not known; it may be negative.
     """
     return (
-        energy.with_columns(hour=pl.col("start_utc").dt.truncate("1h"))
-        .join(
-            prices.rename({"start_utc": "hour"}),
-            on=["zone", "hour"],
+        energy.join(
+            prices.select("zone", "start_utc", "price_per_mwh", "currency"),
+            on=["zone", "start_utc"],
             how="left",
             maintain_order="left",
         )
         .with_columns(cost=pl.col("energy_kwh") * pl.col("price_per_mwh") / KWH_PER_MWH)
-        .drop("hour", "price_per_mwh")
+        .drop("price_per_mwh")
     )
 
 
@@ -84,7 +160,7 @@ def summed(priced_rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     return priced_rows.group_by(by, maintain_order=True).agg(
         cost=pl.when((cost.count() > 0) & one).then(cost.sum()),
         currency=pl.when(one).then(pl.col("currency").drop_nulls().first()),
-        cost_energy_share=energy.filter(cost.is_not_null()).sum() / energy.sum(),
+        cost_energy_share=known_share(energy, cost),
     )
 
 

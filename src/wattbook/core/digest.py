@@ -11,6 +11,7 @@ from wattbook.core import frames, gaps, hashing, profile
 from wattbook.core.completeness import Completeness
 from wattbook.core.entities import MeterRole, Site
 from wattbook.core.frames import known_sum
+from wattbook.core.notices import Notice
 from wattbook.core.payments import Payments
 from wattbook.core.periods import Period
 
@@ -89,6 +90,10 @@ class Digest:
     """From `core.gaps.corrected`; null where the store keeps none."""
     readings: int
     """Readings behind the figures of the main meters."""
+    demand: pl.DataFrame
+    """From `core.metrics.demand`, of the main meters."""
+    notices: tuple[Notice, ...] = ()
+    """What has to be said of its prices."""
 
 
 def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:

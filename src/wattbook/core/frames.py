@@ -258,8 +258,8 @@ EVENTS: Final = Contract(
 )
 GRID: Final = Contract(
     "grid",
-    "conditions of one grid zone over one interval",
-    ("zone", "start_utc"),
+    "conditions of one grid zone over one interval; rows of several lengths may overlap",
+    ("zone", "start_utc", "interval_s"),
     {
         "zone": Column(pl.String, "the grid zone"),
         "start_utc": Column(UTC, "start of the interval"),
@@ -280,7 +280,7 @@ GRID: Final = Contract(
 GRID_REVISIONS: Final = Contract(
     "grid revisions",
     "zone conditions that were corrected, as they were believed before",
-    ("zone", "start_utc", "revision"),
+    ("zone", "start_utc", "interval_s", "revision"),
     {**GRID.columns, **SUPERSEDED},
 )
 RAW_GRID: Final = Contract(

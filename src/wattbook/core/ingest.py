@@ -145,7 +145,9 @@ def sort_out_grid(
         rows = rows.with_columns(start_utc=pl.col("start_utc") - length)
 
     good, bad = _judge(rows, GRID_CHECKS)
-    good, again = _first_of_each(good, ["zone", "start_utc"], pl.col("zone").hash())
+    good, again = _first_of_each(
+        good, list(frames.GRID.key), pl.struct("zone", "interval_s").hash()
+    )
     kept = good.select("row", *frames.GRID.columns)
     sent = [name for name in frames.RAW_GRID.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent))

@@ -25,11 +25,17 @@ class Table:
     """Column with the time."""
     values: tuple[str, ...]
     """Columns that make two rows of one key the same or different."""
+    more: tuple[str, ...] = ()
+    """Columns of the key beside the number and the time."""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> tuple[str, ...]:
         """The columns that identify a row."""
-        return (self.number, self.instant)
+        return (self.number, self.instant, *self.more)
+
+    def same_key(self, one: str, other: str) -> str:
+        """That rows of two tables in SQL have one key, by the names of the tables."""
+        return " and ".join(f"{one}.{name} = {other}.{name}" for name in self.key)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -38,6 +44,8 @@ class Table:
 
     def distinct(self, rows: pl.DataFrame) -> bool:
         """Whether surely no key occurs twice in the rows."""
+        if self.more:
+            return rows.select(self.key).n_unique() == rows.height
         mixed = pl.col(self.instant).to_physical() * _MIX + pl.col(self.number)
         found: int = rows.select(mixed.n_unique()).item()
         return found == rows.height
@@ -59,6 +67,7 @@ GRID: Final = Table(
     "zone_key",
     "start_utc",
     tuple(name for name in frames.GRID.columns if name not in (*frames.GRID.key, *_OWN)),
+    more=("interval_s",),
 )
 
 

@@ -7,14 +7,16 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import carbon, completeness, frames, payments, profile, totals
+from wattbook.core import carbon, completeness, frames, notices, payments, profile, totals
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.completeness import Completeness
 from wattbook.core.digest import Digest, Scope, together
 from wattbook.core.fingerprint import Fingerprint
+from wattbook.core.notices import Notice
 from wattbook.core.payments import Payments
 from wattbook.core.periods import Grain
+from wattbook.core.units import QUARTERS_PER_HOUR
 
 SCHEMA: Final = "wattbook-report/1"
 METHODS: Final = {
@@ -98,6 +100,8 @@ class Report:
     factors: pl.DataFrame
     """`frames.FACTORS` that were used."""
     fingerprint: Fingerprint
+    notices: tuple[Notice, ...] = ()
+    """What has to be said in front of the figures."""
 
 
 def made(
@@ -137,22 +141,23 @@ def made(
     grain, buckets = profile.steps(period, scope.timezone)
 
     drawn = pl.concat(
-        each.rows.select(
+        each.demand.select(
             "start_utc",
-            "energy_kwh",
+            energy_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR,
             site_id=pl.lit(each.site.id),
             zone=pl.lit(each.site.zone),
         )
         for each in digests
     )
-    intensities = carbon.intensity(
-        drawn.drop_nulls("energy_kwh"), conditions, table, scope.factor_set
-    )
-    emitted = carbon.footprint(drawn.drop_nulls("energy_kwh"), intensities)
+    known = carbon.known_intensity(conditions, table, scope.factor_set)
+    intensities = carbon.intensity(drawn, known, table, scope.factor_set)
+    emitted = carbon.footprint(drawn, intensities)
+    rungs = carbon.shares(emitted)
 
-    series = together(digests, mains).join(
-        carbon.summed(emitted, "start_utc").select(
-            "start_utc", "emitted_kg", "intensity_g_per_kwh", "fallback"
+    series = together(digests, mains)
+    series = series.join(
+        carbon.summed(profile.stepped(emitted, series), "step_utc").select(
+            "emitted_kg", "intensity_g_per_kwh", "fallback", start_utc="step_utc"
         ),
         on="start_utc",
         how="left",
@@ -202,7 +207,12 @@ def made(
             events=pl.concat(each.events for each in digests).sort(*frames.EVENTS.key),
             findings=None if findings is None else ranked(findings),
         ),
-        rungs=carbon.shares(emitted),
+        rungs=rungs,
+        notices=(
+            *notices.of_factors(rungs),
+            *notices.of_overlaps(conditions, ("generation", "intensity")),
+            *(notice for each in digests for notice in each.notices),
+        ),
         factors=carbon.factor_rows(emitted, conditions, table, scope.factor_set),
         fingerprint=fingerprint,
     )

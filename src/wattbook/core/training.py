@@ -19,11 +19,8 @@ LINGER: Final = timedelta(days=7)
 """A meter that fell silent is missed for so long; after that it is taken for gone."""
 LEARNT: Final = timedelta(days=2 * 365)
 """So far back a history reaches."""
-WITHIN_AN_HOUR: Final = {
-    Grain.QUARTER: [at * periods.QUARTER for at in range(4)],
-    Grain.HOUR: [timedelta()],
-}
-"""Where steps that have one price each begin."""
+WITHIN_A_DAY: Final = (Grain.QUARTER, Grain.HOUR)
+"""Steps of which each has a price of its own."""
 OFF_KINDS: Final = ("reset", "retrograde", "implausible")
 """What a register does when its figures are doubtful; a roll-over is none of them."""
 
@@ -226,23 +223,16 @@ def prices(grid: pl.DataFrame, grain: Grain, origin: datetime) -> pl.DataFrame |
     Returns
     -------
     polars.DataFrame or None
-        Of each step the mean price of its hour, where the whole hour has one; null where there is
-        none, or where prices are in several currencies. What is known by now counts as known at
+        Of each step its mean price, where all of it has one; null where there is none, or where
+        prices are in several currencies. What is known by now counts as known at
         the origin, because the history counts so too; at earlier origins only what was known then.
     """
-    priced = grid.drop_nulls("price_per_mwh")
-    if grain not in WITHIN_AN_HOUR or priced["currency"].n_unique() != 1:
+    if grain not in WITHIN_A_DAY or grid.drop_nulls("price_per_mwh")["currency"].n_unique() != 1:
         return None
-    known = priced.group_by(start_utc=pl.col("start_utc").dt.truncate("1h")).agg(
-        known_utc=pl.min_horizontal(pl.col("known_utc").max(), pl.lit(origin, dtype=frames.UTC))
-    )
-    hours = cost.hourly_prices(priced).join(known, on="start_utc")
-    steps = pl.DataFrame({"after": WITHIN_AN_HOUR[grain]})
-    return (
-        hours.join(steps, how="cross")
-        .select(pl.col("start_utc") + pl.col("after"), "known_utc", "price_per_mwh")
-        .sort("start_utc")
-    )
+    quarters = cost.quarter_prices(grid)
+    steps = quarters if grain is Grain.QUARTER else cost.hour_means(quarters)
+    at_origin = pl.min_horizontal("known_utc", pl.lit(origin, dtype=frames.UTC))
+    return steps.select("start_utc", at_origin.alias("known_utc"), "price_per_mwh")
 
 
 def hashed(rollups: pl.DataFrame) -> float | None:

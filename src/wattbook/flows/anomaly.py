@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import periods
+from wattbook.core import cost, periods
 from wattbook.core.anomaly import inputs, verdict
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES, Watched
@@ -230,7 +230,8 @@ async def _look_at(
     site = await ports.registry.site(site_id)
     around = Period(asked.span.start - HISTORY, asked.span.end)
     hours, events = await _settled(meters, around, ports)
-    prices = (await ports.grid.read([site.zone], around)).select(*PRICES).drop_nulls()
+    grid = await ports.grid.read([site.zone], around)
+    prices = cost.hour_means(cost.quarter_prices(grid)).select(*PRICES)
     parents = {meter.id: meter.parent for meter in site.meters}
     fleet, machines = fleet_of(site), _machines(ports.machines)
 

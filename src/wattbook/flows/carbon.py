@@ -1,12 +1,16 @@
 """The carbon account of an entity over a period."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import polars as pl
 
-from wattbook.core import carbon, periods
+from wattbook.core import carbon, frames, notices, periods
+from wattbook.core.notices import Notice
 from wattbook.core.periods import Grain, Period
+from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports.clock import Clock
@@ -14,6 +18,11 @@ from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
+
+DRAWN: Final = pl.DataFrame(
+    schema={"start_utc": frames.UTC, "zone": pl.String, "energy_kwh": pl.Float64}
+)
+"""Energy of a zone by quarter-hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +37,7 @@ class Account:
     rows: pl.DataFrame
     total: dict[str, object]
     factors: pl.DataFrame
+    notices: tuple[Notice, ...] = ()
 
 
 async def account(
@@ -47,12 +57,10 @@ async def account(
     """Emissions of an entity or of the network, hour by hour, summed into the grain."""
     entity = await entities.find(entity_id, registry=registry)
     mains = entity.mains
-    # Factors are hourly: finer rows would suggest a precision that is not there.
-    grain = Grain.HOUR if grain is Grain.QUARTER else grain
     buckets = periods.buckets(period, grain, entity.timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    (energy,) = await rolling.read_settled(
+    energy, quarters = await rolling.read_settled(
         lambda figures: _energy(figures, mains, parts, whole),
         mains,
         whole,
@@ -69,15 +77,17 @@ async def account(
 
     seconds = (whole.end - whole.start).total_seconds()
     covered_s: float = energy.select(pl.col("covered_s").sum()).item()
-    drawn = (
-        energy.join(mains.select("meter_id", "zone"), on="meter_id")
-        .drop_nulls("energy_kwh")
-        .group_by("zone", "start_utc")
-        .agg(pl.col("energy_kwh").sum())
-        .sort("zone", "start_utc")
-    )
-    intensities = carbon.intensity(drawn, conditions, factors, factor_set)
-    hours = carbon.footprint(drawn, intensities)
+    in_hours = energy.join(mains.select("meter_id", "zone"), on="meter_id").drop_nulls("energy_kwh")
+
+    def compute() -> tuple[pl.DataFrame, tuple[Notice, ...]]:
+        by_hour = in_hours.group_by("zone", "start_utc").agg(pl.col("energy_kwh").sum())
+        drawn = carbon.by_quarter(by_hour, quarters) if parts is Grain.HOUR else quarters
+        known = carbon.known_intensity(conditions, factors, factor_set)
+        found = carbon.footprint(drawn, carbon.intensity(drawn, known, factors, factor_set))
+        return found, notices.of_overlaps(conditions, ("generation", "intensity"))
+
+    hours, said = await asyncio.to_thread(compute)
+    shares = carbon.shares(hours)
     return Account(
         entity=entity.name,
         grain=grain,
@@ -86,14 +96,25 @@ async def account(
         factor_set=factor_set,
         rows=_rows(hours, _covered(energy, buckets, max(mains.height, 1))),
         total=_total(hours) | {"coverage": covered_s / (seconds * max(mains.height, 1))},
-        factors=carbon.shares(hours),
+        factors=shares,
+        notices=(*notices.of_factors(shares), *said),
     )
 
 
 async def _energy(
     figures: Rollups, mains: pl.DataFrame, parts: Grain, whole: Period
-) -> tuple[pl.DataFrame]:
-    return (await figures.read(mains["meter_id"].to_list(), parts, whole),)
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rollups of the meters, and the energy of each zone by quarter-hour."""
+    rows = await figures.read(mains["meter_id"].to_list(), parts, whole)
+    zones = [
+        (await figures.demand(members["meter_id"].to_list(), whole)).select(
+            "start_utc",
+            zone=pl.lit(str(zone)),
+            energy_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR,
+        )
+        for (zone,), members in mains.group_by("zone", maintain_order=True)
+    ]
+    return rows, pl.concat([DRAWN, *zones])
 
 
 def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:

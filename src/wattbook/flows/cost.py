@@ -8,10 +8,11 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import bills, charges, cost, frames, peaks, periods, retention
+from wattbook.core import bills, charges, cost, frames, notices, peaks, periods, retention
 from wattbook.core.bills import Bill
 from wattbook.core.errors import InvalidEntityError, Problem
 from wattbook.core.lines import Month
+from wattbook.core.notices import Notice
 from wattbook.core.periods import QUARTER, Grain, Period
 from wattbook.core.tariffs import Holidays, Span, Tariff, timeline
 from wattbook.flows import entities
@@ -44,6 +45,7 @@ class Account:
     bills: list[Bill]
     charged: pl.DataFrame
     """`core.charges.CHARGES` of every quarter-hour of the months of the bills."""
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +156,10 @@ async def account(
         clock=clock,
     )
     zone = str(found.meters["zone"][0])
-    prices = await hourly_prices(zone, terms.billed, grid=grid, as_of=as_of)
+    prices = await prices_of(zone, terms.billed, grid=grid, as_of=as_of)
 
     def compute() -> Account:
-        books = kept(terms, drawn.demand, prices)
+        books = kept(terms, drawn.demand, prices.rows)
         made = billed(books, drawn)
         due = cost.due(made, found.timezone, grain, spread=spread)
         costs = _rows(books, due, buckets, rows, len(main_ids))
@@ -174,6 +176,7 @@ async def account(
             totals=_totals(costs),
             bills=made,
             charged=books.charged,
+            notices=prices.notices,
         )
 
     return await asyncio.to_thread(compute)
@@ -226,12 +229,29 @@ async def drawn_by(mains: pl.DataFrame, terms: Terms, figures: Rollups) -> Drawn
     )
 
 
-async def hourly_prices(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Prices of a zone by quarter-hour, and what a reader has to know of them."""
+
+    rows: pl.DataFrame
+    """From `core.cost.quarter_prices`."""
+    notices: tuple[Notice, ...]
+
+
+async def prices_of(
     zone: str, period: Period, *, grid: GridStore, as_of: datetime | None
-) -> pl.DataFrame:
-    """Prices of a zone in every hour of which a part lies in the period."""
+) -> Prices:
+    """Prices of a zone in every quarter-hour of which a part lies in the period."""
     hours = Period(periods.floor(period.start, Grain.HOUR), period.end)
-    return cost.hourly_prices(await grid.read([zone], hours, as_of=as_of))
+    found = await grid.read([zone], hours, as_of=as_of)
+
+    def compute() -> Prices:
+        return Prices(
+            rows=cost.quarter_prices(found),
+            notices=notices.of_overlaps(found, ("price",)),
+        )
+
+    return await asyncio.to_thread(compute)
 
 
 def kept(terms: Terms, demand: pl.DataFrame, prices: pl.DataFrame) -> Books:

@@ -12,6 +12,7 @@ from wattbook.core import charges, cost, frames, periods, retention, rollup
 from wattbook.core import metrics as figures_of
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
+from wattbook.core.notices import Notice
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
@@ -25,6 +26,7 @@ from wattbook.ports.rollups import Rollups, RollupStore
 
 GROUPS: Final = {"zone": "zone", "operator": "operator", "site": "site_id"}
 """Columns of `frames.METERS` by which the network can be split."""
+NO_HOURS: Final = pl.DataFrame(schema={"zone": pl.String, "hour": frames.UTC})
 ROUNDING_S: Final = 0.5
 """Sums of covered time that differ by less are the same."""
 _Read: TypeAlias = tuple[Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
@@ -49,6 +51,7 @@ class Series:
     total: dict[str, object]
     meters: pl.DataFrame
     events: pl.DataFrame
+    notices: tuple[Notice, ...] = ()
 
 
 async def of_site(
@@ -83,13 +86,19 @@ async def of_site(
             tariffs, timezone, whole, standing=standing, calendar=calendar
         )
 
+    priced = whole if terms is None else terms.billed
+    prices = await paying.prices_of(zone, priced, grid=grid, as_of=as_of)
+    uneven = cost.uneven_hours(prices.rows) if terms is None else NO_HOURS
+
     async def read(figures: Rollups) -> _Read:
         found = await figures.read(meters["meter_id"].to_list(), grain, whole)
         return (
             await paying.drawn_by(mains, terms, figures) if terms is not None else None,
             found,
             found if parts is grain else await figures.read(main_ids, parts, whole),
-            await figures.demand(main_ids, whole) if mains.height > 1 else found.clear(),
+            await figures.demand(main_ids, whole)
+            if mains.height > 1 or uneven.height
+            else found.clear(),
             await figures.events(registers, whole) if registers else frames.EVENTS.empty(),
         )
 
@@ -103,16 +112,13 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
-    priced = whole if terms is None else terms.billed
-    prices = await paying.hourly_prices(zone, priced, grid=grid, as_of=as_of)
-
     own = _of(found, main_ids)
     rows = _summed(own, buckets, mains, quarter_demand)
     total = _whole(rows, own, whole, mains)
     if terms is None or drawn is None:
-        rows, money = _with_cost(rows, _of(fine, main_ids), prices, zone)
+        rows, money = _with_cost(rows, _of(fine, main_ids), quarter_demand, prices.rows, zone)
     else:
-        rows, money = await asyncio.to_thread(_by_tariff, rows, terms, drawn, prices, grain)
+        rows, money = await asyncio.to_thread(_by_tariff, rows, terms, drawn, prices.rows, grain)
     return Series(
         grain=grain,
         timezone=timezone,
@@ -121,6 +127,7 @@ async def of_site(
         total=total | money,
         meters=_beside(found, meters, whole),
         events=events,
+        notices=prices.notices,
     )
 
 
@@ -267,13 +274,18 @@ def _beside(rows: pl.DataFrame, meters: pl.DataFrame, whole: Period) -> pl.DataF
 
 
 def _with_cost(
-    rows: pl.DataFrame, fine: pl.DataFrame, prices: pl.DataFrame, zone: str
+    rows: pl.DataFrame,
+    fine: pl.DataFrame,
+    quarter_demand: pl.DataFrame,
+    prices: pl.DataFrame,
+    zone: str,
 ) -> tuple[pl.DataFrame, dict[str, object]]:
-    """Rows with `cost`, and the cost of all, from quarters or hours at the price of their hour."""
+    """Rows with `cost`, and the cost of all, from quarters, or hours of one price."""
     if prices.is_empty():
         unknown = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _COST.items()]
         return rows.with_columns(unknown), dict.fromkeys(_COST)
     energy = fine.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
+    energy = cost.by_quarter(energy, quarter_demand, cost.uneven_hours(prices))
     priced = cost.withheld(cost.priced(energy, prices), rows, _without_parts(rows, fine))
     priced = priced.with_columns(zone=pl.lit(zone)).sort("start_utc")
     owned = priced.join_asof(rows.select("start_utc", bucket="start_utc"), on="start_utc")

@@ -128,6 +128,8 @@ async def part_of(
                 events=series.events,
                 corrections=corrections,
                 readings=int(quarters["readings"].sum()),
+                demand=demand,
+                notices=series.notices,
             ),
             quarters=quarters if profile.grain(period) is Grain.QUARTER else quarters.clear(),
             demand=demand,

@@ -19,5 +19,5 @@ class GridStore(Protocol):
     async def read(
         self, zones: list[str], period: Period, *, as_of: datetime | None = None
     ) -> pl.DataFrame:
-        """`frames.GRID` of the zones with starts in the period, sorted by key."""
+        """`frames.GRID` of the zones that hold in some of the period, sorted by key."""
         ...

@@ -180,10 +180,7 @@ def _sigma(off: Floats, hour_of_day: Ints) -> Floats:
 
 def prices_of(hours: Hours, prices: pl.DataFrame) -> Floats:
     """The mean price of each hour of the grid; NaN where it is not known."""
-    by_hour = prices.group_by(start_utc=pl.col("start_utc").dt.truncate("1h")).agg(
-        pl.col("price_per_mwh").mean()
-    )
     wanted = hours.start_utc.alias("start_utc").to_frame()
-    joined = wanted.join(by_hour, on="start_utc", how="left", maintain_order="left")
+    joined = wanted.join(prices, on="start_utc", how="left", maintain_order="left")
     found: Floats = joined["price_per_mwh"].fill_null(float("nan")).to_numpy()
     return found

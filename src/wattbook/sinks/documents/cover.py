@@ -7,6 +7,7 @@ from typing import Final
 from wattbook.core.carbon import NONE, REPORTED
 from wattbook.core.comparison import Comparison
 from wattbook.core.entities import Site
+from wattbook.core.notices import OVERLAPPING_ROWS
 from wattbook.core.periods import zone
 from wattbook.core.report import Report
 from wattbook.core.text import BLANK, MINUS, THIN, number, percent, spoken, unit_of
@@ -239,6 +240,9 @@ def notices(report: Report) -> Iterator[Notice]:
     yield from _missing(report)
     yield from _unpriced(report)
     yield from _factors(report)
+    for each in report.notices:
+        if each.code == OVERLAPPING_ROWS:
+            yield Notice(f"{each.detail[:1].upper()}{each.detail[1:]}.")
 
 
 def _simulated(report: Report) -> Iterator[Notice]:

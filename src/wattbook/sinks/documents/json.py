@@ -39,6 +39,7 @@ def document(report: Report) -> dict[str, Any]:
             {"name": name, "page": page, "version": VERSIONS[name]}
             for name, page in METHODS.items()
         ],
+        "notices": [asdict(notice) for notice in report.notices],
         "total": report.total,
         "costs": _rows(report.costs),
         "grain": report.grain,

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from wattbook.core import frames
+from wattbook.core.conditions import MAX_INTERVAL
 from wattbook.core.merge import GRID as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.clock import Clock
@@ -32,13 +33,17 @@ class DuckGrid:
     async def read(
         self, zones: list[str], period: Period, *, as_of: datetime | None = None
     ) -> pl.DataFrame:
-        """`frames.GRID` of the zones with starts in the period, sorted by key."""
+        """`frames.GRID` of the zones that hold in some of the period, sorted by key."""
         numbers = self._keys.of(zones)
         if not numbers:
             return frames.GRID.empty()
         columns = ", ".join(TABLE.columns)
-        where = f"zone_key in ({listed(numbers)}) and start_utc >= ? and start_utc < ?"
-        span: list[Any] = [period.start.replace(tzinfo=None), period.end.replace(tzinfo=None)]
+        where = (
+            f"zone_key in ({listed(numbers)}) and start_utc > ? and start_utc < ?"
+            " and start_utc + to_seconds(interval_s) > ?"
+        )
+        start, end = period.start.replace(tzinfo=None), period.end.replace(tzinfo=None)
+        span: list[Any] = [start - MAX_INTERVAL, end, start]
         sql, values = f"select {columns} from grid where {where}", span
         if as_of is not None:
             await self._engine.settled()  # what was known then is on disk after this

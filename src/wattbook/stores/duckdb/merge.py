@@ -107,7 +107,7 @@ class Merger:
         return fetch(
             con,
             f"select t.* from probe p join {table.name} t"
-            f" on t.{table.number} = p.{table.number} and t.{table.instant} = p.{table.instant}"
+            f" on {table.same_key('t', 'p')}"
             f" where t.{table.instant} between ? and ? and t.{table.number} between ? and ?",
             [low, high, first, last],
             probe=probe.select(table.key),
@@ -117,10 +117,7 @@ class Merger:
         table = self.table
         insert(con, table.revisions, old.select(*table.columns, "superseded_utc"))
         gone = old.select(table.key).to_arrow()  # noqa: F841  found by its name
-        con.execute(
-            f"delete from {table.name} t using gone g"
-            f" where t.{table.number} = g.{table.number} and t.{table.instant} = g.{table.instant}"
-        )
+        con.execute(f"delete from {table.name} t using gone g where {table.same_key('t', 'g')}")
 
     def _grow(self, size: int) -> None:
         more = np.full(max(size, self._heads.size * 2) - self._heads.size, np.iinfo(np.int64).min)

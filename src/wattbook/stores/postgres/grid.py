@@ -5,6 +5,7 @@ from datetime import datetime
 import polars as pl
 
 from wattbook.core import frames
+from wattbook.core.conditions import MAX_INTERVAL
 from wattbook.core.merge import GRID as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.readings import Batch, Written
@@ -36,10 +37,12 @@ class PostgresGrid:
     async def read(
         self, zones: list[str], period: Period, *, as_of: datetime | None = None
     ) -> pl.DataFrame:
-        """`frames.GRID` of the zones with starts in the period, sorted by key."""
+        """`frames.GRID` of the zones that hold in some of the period, sorted by key."""
         columns = ", ".join(TABLE.columns)
         numbers = integers(await self._keys.look_up(zones))
-        where = f"zone_key = any({numbers}) and {within('start_utc', period)}"
+        reached = within("start_utc", Period(period.start - MAX_INTERVAL, period.end))
+        touches = f"start_utc + make_interval(secs => interval_s) > {instant(period.start)}"
+        where = f"zone_key = any({numbers}) and {reached} and {touches}"
         sql = f"select {columns} from grid where {where}"
         if as_of is not None:
             known = instant(as_of)

@@ -122,7 +122,7 @@ class Merger:
 
     def _stored(self, session: Session, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows of the table with keys of these rows."""
-        table, (number, at) = self.table, self.table.key
+        table, at = self.table, self.table.instant
         if rows.is_empty():
             return rows
         probe = session.stage(f"asked_{table.name}", table.name, rows.select(table.key))
@@ -130,19 +130,19 @@ class Merger:
         columns = ", ".join(f"t.{name}" for name in rows.columns)
         found = session.fetch(
             f"select {columns} from {probe} p join {table.name} t"
-            f" on t.{number} = p.{number} and t.{at} = p.{at}"
+            f" on {table.same_key('t', 'p')}"
             f" where t.{at} between {instant(low)} and {instant(high)}"  # type: ignore[arg-type]
         )
         return found.cast(rows.schema)
 
     def _supersede(self, session: Session, old: pl.DataFrame) -> None:
-        table, (number, at) = self.table, self.table.key
+        table, at = self.table, self.table.instant
         session.copy(table.revisions, old)
         gone = session.stage(f"gone_{table.name}", table.name, old.select(table.key))
         low, high = old[at].min(), old[at].max()
         session.execute(
             f"delete from {table.name} t using {gone} g"
-            f" where t.{number} = g.{number} and t.{at} = g.{at}"
+            f" where {table.same_key('t', 'g')}"
             f" and t.{at} between {instant(low)} and {instant(high)}"  # type: ignore[arg-type]
         )
 
