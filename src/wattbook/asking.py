@@ -174,7 +174,7 @@ class Custom(Words):
         None, description="meters whose sum is meant"
     )
     quantity: Quantity = Field(Quantity.LOAD, description="of the meters")
-    unit: Annotated[str, Field(max_length=16, pattern=r"^\P{Cc}*$")] = Field(
+    unit: Annotated[str, Field(max_length=16, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = Field(
         "", description="of the rows, to be told"
     )
     horizon: Horizon = Field("7", description="days, or as 24h or 7d; at most FORECAST_DAYS")

@@ -66,7 +66,7 @@ BEFORE_DAWN: Final = timedelta(days=4, hours=2)
 AT_NIGHT: Final = timedelta(hours=1, minutes=30)
 """To 01:30 of a day."""
 
-READABLE: Final = r"^\P{Cc}+$"
+READABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=READABLE)]
 EntityId = Annotated[str, Field(min_length=1, max_length=80, pattern=READABLE)]
 """An id, or an id behind its kind: `operator:alder`."""

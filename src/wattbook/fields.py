@@ -41,6 +41,19 @@ Id = Annotated[
 Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
+DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _day(value: object) -> object:
+    # A bare number would be read as seconds since 1970.
+    if not isinstance(value, date) and not (isinstance(value, str) and DAY.fullmatch(value)):
+        raise ValueError("want a date, as in 2026-01-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
 def _when(value: Any) -> date | datetime:  # noqa: ANN401 -- whatever JSON can hold
     if isinstance(value, datetime | date):
         value = value.isoformat()

@@ -151,5 +151,6 @@ def _openapi(app: FastAPI) -> dict[str, object]:
         parts = schema.setdefault("components", {}).setdefault("schemas", {})
         parts.update(document.pop("$defs", {}))
         parts["ProblemDocument"] = document
+        problems.document(schema)
         app.openapi_schema = schema
     return app.openapi_schema

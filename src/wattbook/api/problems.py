@@ -1,6 +1,7 @@
 """From errors in the words of the domain to RFC 9457 problem documents: one table."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, when
@@ -80,6 +82,24 @@ def responses(*kinds: type[WattbookError]) -> dict[int | str, dict[str, Any]]:
         }
         for kind in kinds
     }
+
+
+def document(schema: dict[str, Any]) -> None:
+    """Add to an OpenAPI document what every route may answer, as a problem document.
+
+    Routes in the form of another product (`/write`, `/health`) keep their own.
+    """
+    for path, operations in schema["paths"].items():
+        if not path.startswith("/api/v1"):
+            continue
+        for operation in operations.values():
+            kinds = [errors.InputError, errors.UnavailableError]
+            if "requestBody" in operation:
+                kinds += [errors.UndecodableError, errors.TooLargeError, errors.UnknownFormatError]
+            for status, description in responses(*kinds).items():
+                known = operation["responses"].get(str(status), {})
+                if MEDIA_TYPE not in known.get("content", {}):
+                    operation["responses"][str(status)] = description
 
 
 def install(app: FastAPI) -> None:
@@ -173,7 +193,19 @@ async def _of_http(request: Request, error: Exception) -> Response:
     detail = f"{request.method} {request.url.path}: {error.detail}"
     response = answer(error.status_code, detail, [])
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that some route of this path takes."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
 
 
 async def _of_disconnect(request: Request, _: Exception) -> Response:

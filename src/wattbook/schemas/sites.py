@@ -52,20 +52,28 @@ Latitude = Annotated[Number, Field(ge=-90, le=90, description="degrees north")]
 Longitude = Annotated[Number, Field(ge=-180, le=180, description="degrees east")]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^\P{Cc}+$"),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"
+    ),
     Field(description="for people to read"),
 ]
 Model = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^\P{Cc}+$"),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"
+    ),
     Field(description="as the maker calls it"),
 ]
 Reason = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^\P{Cc}+$"),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"
+    ),
     Field(description="legal hold: why nothing of the site may be removed; null releases it"),
 ]
-Line = StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^\P{Cc}+$")
+Line = StringConstraints(
+    strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"
+)
 LegalName = Annotated[
     str, Line, Field(description="legal name of the operator, for the first page of reports")
 ]
@@ -74,7 +82,9 @@ Permit = Annotated[
 ]
 Address = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^\P{Cc}+$"),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"
+    ),
     Field(description="postal address of the site, on one line"),
 ]
 Contact = Annotated[

@@ -21,7 +21,9 @@ from wattbook.schemas.sites import Answer, Body
 IdQuery = Annotated[str | None, Query(pattern=f"^{SLUG.pattern}$")]
 Said = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^\P{Cc}+$"),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"
+    ),
 ]
 
 

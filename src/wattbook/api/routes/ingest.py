@@ -231,7 +231,7 @@ router.add_api_route(
     methods=["POST"],
     response_model=SingleOut,
     status_code=201,
-    responses=REFUSALS,
+    responses=REFUSALS | {200: {"model": SingleOut, "description": "the reading was known"}},
     openapi_extra=SINGLE,
     route_class_override=Direct,
 )

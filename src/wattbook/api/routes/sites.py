@@ -1,9 +1,10 @@
 """Sites and what stands on them."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
+from pydantic import BaseModel
 
 from wattbook.api.deps import RuntimeDep
 from wattbook.api.limits import DocumentRoute
@@ -47,6 +48,11 @@ router = APIRouter(tags=["sites"], route_class=DocumentRoute)
 
 READS = responses(UnknownEntityError)
 WRITES = responses(UnknownEntityError, ConflictError, InvalidEntityError)
+
+
+def created(part: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The answer where some of the parts are new."""
+    return {201: {"model": list[part], "description": "as 200; some of them are new"}}  # type: ignore[valid-type]
 
 
 @router.get("/sites", responses=responses(InputError))
@@ -106,7 +112,7 @@ async def read_meters(site_id: str, runtime: RuntimeDep) -> list[MeterOut]:
     return SiteOut.of(await runtime.registry.site(site_id)).meters
 
 
-@router.post("/sites/{site_id}/meters", responses=WRITES)
+@router.post("/sites/{site_id}/meters", responses=WRITES | created(MeterOut))
 async def put_meters(
     site_id: str, body: MeterList, runtime: RuntimeDep, response: Response
 ) -> list[MeterOut]:
@@ -120,7 +126,7 @@ async def read_supplies(site_id: str, runtime: RuntimeDep) -> list[SupplyOut]:
     return SiteOut.of(await runtime.registry.site(site_id)).supplies
 
 
-@router.post("/sites/{site_id}/supplies", responses=WRITES)
+@router.post("/sites/{site_id}/supplies", responses=WRITES | created(SupplyOut))
 async def put_supplies(
     site_id: str, body: SupplyList, runtime: RuntimeDep, response: Response
 ) -> list[SupplyOut]:
@@ -134,7 +140,7 @@ async def read_fleet(site_id: str, runtime: RuntimeDep) -> list[FleetOut]:
     return SiteOut.of(await runtime.registry.site(site_id)).fleet
 
 
-@router.post("/sites/{site_id}/fleet", responses=WRITES)
+@router.post("/sites/{site_id}/fleet", responses=WRITES | created(FleetOut))
 async def put_fleet(
     site_id: str, body: FleetList, runtime: RuntimeDep, response: Response
 ) -> list[FleetOut]:
@@ -148,7 +154,7 @@ async def read_tariffs(site_id: str, runtime: RuntimeDep) -> list[TariffOut]:
     return SiteOut.of(await runtime.registry.site(site_id)).tariffs
 
 
-@router.post("/sites/{site_id}/tariffs", responses=WRITES)
+@router.post("/sites/{site_id}/tariffs", responses=WRITES | created(TariffOut))
 async def put_tariffs(
     site_id: str, body: TariffList, runtime: RuntimeDep, response: Response
 ) -> list[TariffOut]:
@@ -156,7 +162,7 @@ async def put_tariffs(
     return await _pay_by(site_id, body, runtime, response, only=False)
 
 
-@router.put("/sites/{site_id}/tariffs", responses=WRITES)
+@router.put("/sites/{site_id}/tariffs", responses=WRITES | created(TariffOut))
 async def replace_tariffs(
     site_id: str, body: AllTariffs, runtime: RuntimeDep, response: Response
 ) -> list[TariffOut]:

@@ -12,6 +12,7 @@ from wattbook.core.anomaly.finding import Category
 from wattbook.core.errors import InvalidPeriodError
 from wattbook.core.jobs import JobKind, JobState
 from wattbook.core.registers import EventKind
+from wattbook.fields import Day
 from wattbook.flows import stats as flow
 
 
@@ -127,8 +128,8 @@ router = APIRouter(tags=["stats"], dependencies=[Depends(strict)])
 @router.get("/stats", responses=responses(InvalidPeriodError))
 async def stats(
     runtime: RuntimeDep,
-    start: Annotated[date | None, Query(description="first day (UTC); seven if left out")] = None,
-    end: Annotated[date | None, Query(description="first day after; tomorrow if left out")] = None,
+    start: Annotated[Day | None, Query(description="first day (UTC); seven if left out")] = None,
+    end: Annotated[Day | None, Query(description="first day after; tomorrow if left out")] = None,
 ) -> StatsOut:
     """Counts, rates, lag and durations of ingestion, rollups, jobs and storage, by day."""
     found = await flow.look(

@@ -89,7 +89,7 @@ class Influx(APIRoute):
 
 
 class Told(BaseModel):
-    """An error as version 2 tells it; version 1 has the sentence alone, as `error`."""
+    """An error as version 2 says it."""
 
     code: str
     message: str = Field(description="the lines that were not kept, and why")
@@ -98,11 +98,22 @@ class Told(BaseModel):
 router = APIRouter(tags=["write"], route_class=Influx)
 
 
-REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": Told, "description": "lines that cannot be read; the others are kept"},
-    413: {"model": Told, "description": TITLES[413]},
-    422: {"model": Told, "description": "lines that cannot be meant; the others are kept"},
-    503: {"model": Told, "description": TITLES[503]},
+class V1Error(BaseModel):
+    """An error as version 1 says it."""
+
+    error: str = Field(description="the lines that were rejected, and why")
+
+
+def _refusals(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": model, "description": text} for status, text in REFUSED.items()}
+
+
+REFUSED: Final = {
+    400: "lines that cannot be read; the others are stored",
+    413: TITLES[413],
+    415: TITLES[415],
+    422: "lines that are rejected; the others are stored",
+    503: TITLES[503],
 }
 
 
@@ -128,7 +139,9 @@ def _described(*ignored: str) -> dict[str, Any]:
     }
 
 
-@router.post(V2, status_code=204, responses=REFUSALS, openapi_extra=_described("bucket", "org"))
+@router.post(
+    V2, status_code=204, responses=_refusals(Told), openapi_extra=_described("bucket", "org")
+)
 async def write(
     body: BodyDep, runtime: RuntimeDep, caller: CallerDep, precision: str = "ns"
 ) -> Response:
@@ -137,7 +150,10 @@ async def write(
 
 
 @router.post(
-    V1, status_code=204, responses=REFUSALS, openapi_extra=_described("db", "rp", "consistency")
+    V1,
+    status_code=204,
+    responses=_refusals(V1Error),
+    openapi_extra=_described("db", "rp", "consistency"),
 )
 async def write_v1(
     body: BodyDep, runtime: RuntimeDep, caller: CallerDep, precision: str = "ns"
