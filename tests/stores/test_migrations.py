@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from wattbook.core.errors import InputError, UnavailableError
-from wattbook.stores.sql.engine import create_engine
-from wattbook.stores.sql.migrate import Upgrade, upgrade, upgrade_on
+from wattbook.stores.sql.engine import ALONE, create_engine
+from wattbook.stores.sql.migrate import SCRIPTS, Upgrade, upgrade, upgrade_on
 from wattbook.stores.sql.schema import metadata
 
 pytestmark = pytest.mark.slow
@@ -161,3 +163,42 @@ def test_migrating_says_nothing_when_a_program_does_it(
         upgrade(f"sqlite:///{tmp_path / 'registry.sqlite'}")
 
     assert caplog.records == []
+
+
+async def test_a_store_whose_meters_stand_behind_others_is_migrated_with_their_parents(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "registry.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+
+    def to_0012(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", SCRIPTS)
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+
+    async with engine.execution_options(**ALONE).begin() as connection:
+        await connection.run_sync(to_0012)
+        await connection.execute(
+            text(
+                "INSERT INTO sites (id, name, operator, timezone, zone, status, simulated,"
+                " created_utc, updated_utc) VALUES ('s', 's', 'o', 'UTC', 'Z', 'active', 0,"
+                " '2026-01-01', '2026-01-01')"
+            )
+        )
+        for meter, parent in (("s.main", "NULL"), ("s.hall", "'s.main'")):
+            await connection.execute(
+                text(
+                    "INSERT INTO meters (id, site_id, kind, role, parent, expected_interval_s)"
+                    f" VALUES ('{meter}', 's', 'power', 'main', {parent}, 900)"
+                )
+            )
+    await engine.dispose()
+
+    await asyncio.to_thread(upgrade, f"sqlite:///{path}")
+
+    with sqlite3.connect(path) as kept:
+        rows = kept.execute("SELECT id, parent FROM meters ORDER BY id").fetchall()
+    kept.close()
+    assert rows == [("s.hall", "s.main"), ("s.main", None)]

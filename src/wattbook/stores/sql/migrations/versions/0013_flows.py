@@ -20,11 +20,16 @@ def upgrade() -> None:
         op.create_check_constraint(op.f("ck_meters_role_known"), "meters", ROLES)
         op.create_check_constraint(op.f("ck_meters_flow_known"), "meters", FLOWS)
         return
-    # SQLite changes a constraint by making the table again.
+    # SQLite changes a constraint by making the table again. To drop the old one counts as deleting
+    # its rows, which a meter behind another one does not allow: parents are taken off meanwhile.
+    op.execute("CREATE TEMPORARY TABLE parents AS SELECT id, parent FROM meters")
+    op.execute("UPDATE meters SET parent = NULL")
     with op.batch_alter_table("meters", copy_from=_meters(), recreate="always") as table:
         table.add_column(flow)
         table.create_check_constraint(op.f("ck_meters_role_known"), ROLES)
         table.create_check_constraint(op.f("ck_meters_flow_known"), FLOWS)
+    op.execute("UPDATE meters SET parent = (SELECT p.parent FROM parents p WHERE p.id = meters.id)")
+    op.execute("DROP TABLE parents")
 
 
 def _meters() -> sa.Table:
