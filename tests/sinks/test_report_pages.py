@@ -316,3 +316,25 @@ async def test_a_report_in_html_has_the_typeface_of_the_pdf_and_charts_for_a_tel
     assert "font-src data:" in page
     assert page.count('class="for-narrow"') == page.count('class="for-wide"') >= 3
     assert "<title>Wed 1 Apr 2026" in page  # what a pointer is told
+
+
+async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(world) -> None:
+    halls = [
+        Meter(id=name, site_id="s", kind=MeterKind.INTERVAL, expected_interval_s=3600)
+        for name in ("north", "south")
+    ]
+    await world.add("s", *halls, timezone="UTC", capacity_kw=100.0)
+    await world.registry.change("s", {"contracted_kw": 80.0}, world.clock.now())
+    await draw(world, "north", T, [45.0] * 23 + [50.5])
+    await draw(world, "south", T, [45.0] * 23 + [50.5])  # 101 kW together
+
+    report = await made(world, "s", T, DAY)
+
+    reached = "the demand of s reached 101.0 kW on 1 April 2026 at 23:00"
+    assert notices(report)[:2] == [
+        f"Capacity exceeded: {reached}, 1.0 % above its capacity of 100.0 kW.",
+        f"Contracted power exceeded: {reached}, 26.3 % above its contracted power of 80.0 kW.",
+    ]
+    assert pairs(report)["Contracted power"] == "80.0 kW"
+    page = documents.render(report, Format.HTML).decode()
+    assert "contracted\xa080.0\xa0kW" in page

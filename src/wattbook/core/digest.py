@@ -53,8 +53,17 @@ class Scope:
     @property
     def capacity_kw(self) -> float | None:
         """Most that can be drawn; null where it is not known of every site."""
-        known = [site.capacity_kw for site in self.sites if site.capacity_kw is not None]
-        return sum(known) if len(known) == len(self.sites) else None
+        return _added([site.capacity_kw for site in self.sites])
+
+    @property
+    def contracted_kw(self) -> float | None:
+        """Power contracted or permitted; null where it is not known of every site."""
+        return _added([site.contracted_kw for site in self.sites])
+
+
+def _added(powers: Sequence[float | None]) -> float | None:
+    known = [power for power in powers if power is not None]
+    return sum(known) if len(known) == len(powers) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,8 @@ def about(report: Report) -> list[tuple[str, str]]:
         rows.append(("Sites", f"{shown}{more}"))
     if scope.capacity_kw is not None:
         rows.append(("Capacity", power_said(scope.capacity_kw)))
+    if scope.contracted_kw is not None:
+        rows.append(("Contracted power", power_said(scope.contracted_kw)))
     days = _length(report)
     rows.append(("Period", f"{period_of(scope.period, scope.timezone)} ({days})"))
     rows.append(("Status", "final" if scope.final else "draft"))
@@ -255,15 +257,19 @@ def _simulated(report: Report) -> Iterator[Notice]:
 
 
 def _exceeded(report: Report) -> Iterator[Notice]:
+    """Sites whose demand was above what they can, or may, draw."""
+    by_id = {site.id: site for site in report.scope.sites}
     for row in report.sites.iter_rows(named=True):
-        limit = next(s.capacity_kw for s in report.scope.sites if s.id == row["site_id"])
-        if limit is not None and row["power_kw_max"] is not None and row["power_kw_max"] > limit:
+        site, peak = by_id[row["site_id"]], row["power_kw_max"]
+        limits = (("Capacity", site.capacity_kw), ("Contracted power", site.contracted_kw))
+        for name, limit in limits:
+            if limit is None or peak is None or peak <= limit:
+                continue
             at = row["power_kw_max_at"].astimezone(zone(report.scope.timezone))
-            over = number((row["power_kw_max"] / limit - 1) * PERCENT, 1)
+            over = number((peak / limit - 1) * PERCENT, 1)
             yield Notice(
-                f"Capacity exceeded: the demand of {row['name']} reached"
-                f" {power_said(row['power_kw_max'])} on {moment(at)}, {over}{THIN}% above its"
-                f" capacity of {power_said(limit)}."
+                f"{name} exceeded: the demand of {site.name} reached {power_said(peak)} on"
+                f" {moment(at)}, {over}{THIN}% above its {name.lower()} of {power_said(limit)}."
             )
 
 

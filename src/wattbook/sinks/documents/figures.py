@@ -157,7 +157,8 @@ def load(report: Report) -> Iterator[Block]:
         return
     unit = unit_of("power_kw", [*curves.load["power_kw"], report.total["power_kw_max"]])
     peak = (report.total["power_kw_max_at"], report.total["power_kw_max"])
-    limits = [] if scope.capacity_kw is None else [("capacity", scope.capacity_kw)]
+    powers = (("capacity", scope.capacity_kw), ("contracted", scope.contracted_kw))
+    limits = [(name, power) for name, power in powers if power is not None]
     earlier = None
     if report.comparison is not None:
         earlier = (earlier_name(report.comparison, report), report.comparison.load)
