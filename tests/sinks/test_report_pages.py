@@ -324,7 +324,7 @@ async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(
         for name in ("north", "south")
     ]
     await world.add("s", *halls, timezone="UTC", capacity_kw=100.0)
-    await world.registry.change("s", {"contracted_kw": 80.0}, world.clock.now())
+    await world.registry.change("s", {"contracted_kw": 75.0}, world.clock.now())
     await draw(world, "north", T, [45.0] * 23 + [50.5])
     await draw(world, "south", T, [45.0] * 23 + [50.5])  # 101 kW together
 
@@ -333,8 +333,8 @@ async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(
     reached = "the demand of s reached 101.0 kW on 1 April 2026 at 23:00"
     assert notices(report)[:2] == [
         f"Capacity exceeded: {reached}, 1.0 % above its capacity of 100.0 kW.",
-        f"Contracted power exceeded: {reached}, 26.3 % above its contracted power of 80.0 kW.",
+        f"Contracted power exceeded: {reached}, 34.7 % above its contracted power of 75.0 kW.",
     ]
-    assert pairs(report)["Contracted power"] == "80.0 kW"
+    assert pairs(report)["Contracted power"] == "75.0 kW"
     page = documents.render(report, Format.HTML).decode()
-    assert "contracted\xa080.0\xa0kW" in page
+    assert "contracted\xa075.0\xa0kW" in page

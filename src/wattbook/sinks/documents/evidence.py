@@ -10,10 +10,12 @@ from wattbook.core.anomaly.finding import Finding
 from wattbook.core.periods import zone
 from wattbook.core.report import Report
 from wattbook.core.text import MINUS, NOTHING, lasting, money, number, spoken
+from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Table
 from wattbook.sinks.documents.words import count, energy_said, local, share
 
 MAX_ROWS: Final = 12
+MIN_ROWS: Final = 3
 """So many gaps, findings, events and corrected meters are listed; the number of all is said."""
 CATEGORIES: Final = {
     "meter_fault": "meter fault",
@@ -44,7 +46,8 @@ def findings(report: Report) -> Iterator[Block]:
         Column("Worth about", price[0] if price else ""),
     ]
     rows = [_row(each, report, price) for each in found[:MAX_ROWS]]
-    if price is None:
+    worth = any(row[-1] != NOTHING for row in rows)
+    if not worth:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     many = len(found)
     named = f"{MAX_ROWS} of {number(many)}" if many > MAX_ROWS else count(many, "finding")
@@ -52,7 +55,7 @@ def findings(report: Report) -> Iterator[Block]:
     yield Paragraph(
         "Energy is what was measured less what was expected; a dash stands where no expectation can"
         " be had."
-        + (" Its worth is at the mean price of the period, for revenue meters." if price else "")
+        + (" Its worth is at the mean price of the period, for revenue meters." if worth else "")
     )
 
 
@@ -129,11 +132,11 @@ def _received(report: Report) -> str:
 
 def _tables(report: Report) -> Iterator[Block]:
     found, timezone = report.quality, report.scope.timezone
-    silences = found.completeness.silences
+    silences, every = _worth_listing(found.completeness.silences), found.completeness.silences
     meter = Column("Meter", right=False)
     if silences.height:
         yield Table(
-            _heading("Longest spans without readings", silences.height),
+            _heading("Longest spans without readings", every.height, silences.height),
             [
                 meter,
                 Column("From", right=False),
@@ -149,10 +152,10 @@ def _tables(report: Report) -> Iterator[Block]:
                     lasting(row["length_s"]),
                     _energy_in(row),
                 )
-                for row in silences.head(MAX_ROWS).iter_rows(named=True)
+                for row in silences.iter_rows(named=True)
             ],
         )
-    if found.gaps.height and not _same_spans(found.gaps, silences):
+    if found.gaps.height and not _same_spans(found.gaps, every):
         yield Table(
             _heading("Longest spans without energy", found.gaps.height),
             [meter, Column("From", right=False), Column("To", right=False), Column("Length")],
@@ -235,8 +238,14 @@ def _estimated(part: float | None) -> str:
     return "none" if not part else f"{share(part)} of the energy"
 
 
-def _heading(name: str, rows: int) -> str:
-    return f"{name}: {MAX_ROWS} of {number(rows)}" if rows > MAX_ROWS else name
+def _worth_listing(silences: pl.DataFrame) -> pl.DataFrame:
+    """Spans of an hour or more; of shorter ones the longest few."""
+    long = silences.filter(pl.col("length_s") >= SECONDS_PER_HOUR)
+    return silences.head(max(min(long.height, MAX_ROWS), MIN_ROWS))
+
+
+def _heading(name: str, rows: int, shown: int = MAX_ROWS) -> str:
+    return f"{name}: {shown} of {number(rows)}" if rows > shown else name
 
 
 def _refused(rejects: pl.DataFrame | None) -> str:
