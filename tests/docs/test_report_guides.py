@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wattbook.cli.main import app
-from wattbook.sinks.documents import cover, evidence, figures, paying, tables
+from wattbook.sinks.documents import cover, evidence, paying
 
 ROOT = Path(__file__).parents[2]
 FIRST = ROOT / "docs/first-report.md"

@@ -210,7 +210,7 @@ def _strip_note(rows: pl.DataFrame) -> str:
     """What the strip below a chart shows, where it shows something."""
     if (rows["received"] >= 1 - 10**-9).all() and not rows["estimated"].any():
         return ""
-    shades = ["dark: no readings came", "grey: for a part of the time"]
+    shades = ["solid: no readings came", "grey: some came"]
     if rows["estimated"].any():
         shades.append("hatched: estimated")
     return f"Strip below the plot: {', '.join(shades)}; pale: complete."

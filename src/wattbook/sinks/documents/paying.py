@@ -159,7 +159,7 @@ def _stacked(report: Report, currency: str) -> Iterator[Block]:
         "Demand and fixed charges are due by the month: they are in the table, not in these bars."
     )  # fmt: skip
     yield figure(
-        "Cost by component",
+        "Cost by component" if len(layers) > 1 else "Cost",
         f"{currency} by {report.grain}",
         f"cost-{currency.lower()}",
         lambda width, name: stack.stack(
