@@ -250,7 +250,7 @@ def intensity(starts: pl.DataFrame, conditions: pl.DataFrame, table: pl.DataFram
 LADDER = factor_rows(
     PER_KWH,
     {
-        "US-TEX": (date(2020, 1, 1), 350.0),
+        "US-TX": (date(2020, 1, 1), 350.0),
         "CA-ON": (date(2030, 1, 1), 30.0),
         "FR": (date(2020, 1, 1), 56.0),
         "WORLD": (date(2019, 1, 1), 475.0),
@@ -264,10 +264,12 @@ LADDER = factor_rows(
         ("US-TEX-ERCO", {"gen_wind_mw": 1.0, "carbon_g_per_kwh": 99.0}, 10.0, "none"),
         ("US-TEX-ERCO", {"gen_unknown_mw": 1.0, "carbon_g_per_kwh": 99.0}, 99.0, "reported"),
         ("US-TEX-ERCO", {"price_per_mwh": 1.0}, 350.0, "region"),
-        ("US-TEX", {"load_mw": 1.0}, 350.0, "zone"),
+        ("US-TX", {"load_mw": 1.0}, 350.0, "zone"),
         ("CA-ON", {"load_mw": 1.0}, 30.0, "zone_later"),
         ("FR", {"load_mw": 1.0}, 56.0, "country"),
         ("XK", {"load_mw": 1.0}, 475.0, "world"),
+        ("ERCOT", {"load_mw": 1.0}, 350.0, "region"),
+        ("XX-lab", {"load_mw": 1.0}, 475.0, "world"),
     ],
 )
 def test_the_first_rung_that_has_a_factor_is_used_and_named(

@@ -75,7 +75,7 @@ def test_an_unknown_set_is_refused_with_those_there_are(name: str) -> None:
 
 
 def test_a_zone_lies_in_ever_larger_ones_and_at_last_in_the_world() -> None:
-    assert factors.ancestors("US-TEX-ERCO") == ["US-TEX-ERCO", "US-TEX", "US", "WORLD"]
+    assert factors.ancestors("US-TEX-ERCO") == ["US-TEX-ERCO", "US-TX", "US", "WORLD"]
     assert factors.ancestors("FR") == ["FR", "WORLD"]
 
 
@@ -83,7 +83,7 @@ def test_a_zone_lies_in_ever_larger_ones_and_at_last_in_the_world() -> None:
     ("zone", "holder", "name"),
     [
         ("US-TEX-ERCO", "US-TEX-ERCO", "zone"),
-        ("US-TEX-ERCO", "US-TEX", "region"),
+        ("US-TEX-ERCO", "US-TX", "region"),
         ("US-TEX-ERCO", "US", "country"),
         ("US-TEX-ERCO", "WORLD", "world"),
         ("FR", "FR", "country"),
@@ -120,7 +120,7 @@ def test_before_the_first_figure_the_oldest_is_used_and_called_later() -> None:
 
 
 def test_the_nearest_zone_that_has_a_figure_is_used_even_when_it_is_younger() -> None:
-    known = averages(US_TEX={Y2023: 350.0}, US={Y2020: 370.0}, WORLD={Y2020: 475.0})
+    known = averages(US_TX={Y2023: 350.0}, US={Y2020: 370.0}, WORLD={Y2020: 475.0})
 
     found = factors.published(known, "US-TEX-ERCO", instants(2021))
 

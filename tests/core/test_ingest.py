@@ -126,6 +126,7 @@ def grid_reason(row: dict[str, object]) -> str | None:
         ({}, None),
         ({"zone": None}, Reason.BAD_ZONE),
         ({"zone": "a b"}, Reason.BAD_ZONE),
+        ({"zone": "NOWHERE"}, Reason.UNKNOWN_ZONE),
         ({"zone": "NO1\n"}, Reason.BAD_ZONE),
         ({"start": "2026-03-01"}, Reason.BAD_TIMESTAMP),
         ({"start": "2026-03-09T12:00:00Z"}, None),  # eight days ahead: prices of the days to come

@@ -60,6 +60,7 @@ REASONS: dict[Reason, str] = {
     Reason.BAD_UNIT: "a unit that the column cannot be given in",
     Reason.BAD_QUALITY: "`quality` is none of the words below",
     Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
+    Reason.UNKNOWN_ZONE: "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`",
     Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 86,400",
     Reason.BAD_CURRENCY: "`currency` is no code of three capital letters (ISO 4217)",
     Reason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",

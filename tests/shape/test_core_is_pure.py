@@ -13,7 +13,7 @@ NAMES = [str(path.relative_to(CORE)) for path in MODULES]
 ALLOWED = {
     *("polars", "numpy", "wattbook"),
     *("__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "functools"),
-    *("hashlib", "itertools", "math", "re", "statistics", "typing", "zoneinfo"),
+    *("hashlib", "importlib", "itertools", "math", "re", "statistics", "typing", "zoneinfo"),
 }
 CLOCKS = {"now", "today", "utcnow"}
 TALK = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}

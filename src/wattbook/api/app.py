@@ -30,6 +30,7 @@ from wattbook.api.routes import (
     stats,
     tombstones,
     write,
+    zones,
 )
 from wattbook.api.routes import jobs as job_routes
 from wattbook.api.routes import schedules as schedule_routes
@@ -116,6 +117,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
         schedule_routes,
         tombstones,
         stats,
+        zones,
     ):
         app.include_router(routes.router, prefix="/api/v1")
     app.add_route("/", lambda _: RedirectResponse(f"{settings.root_path}/docs"))

@@ -92,7 +92,9 @@ class Span(BaseModel):
 class NoticeOut(BaseModel):
     """A limit of the figures, to be read before them."""
 
-    code: str = Field(description="`world_average`, `mixed_boundaries` or `overlapping_rows`")
+    code: str = Field(
+        description="`unknown_zone`, `world_average`, `mixed_boundaries`, `overlapping_rows`"
+    )
     detail: str
 
 

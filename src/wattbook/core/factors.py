@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames
+from wattbook.core import frames, zones
 from wattbook.core.errors import InputError, Problem
 
 ANY_ZONE: Final = "*"
@@ -51,11 +51,10 @@ def of_technologies(table: pl.DataFrame, factor_set: str) -> pl.DataFrame:
 def ancestors(zone: str) -> list[str]:
     """The zone and the larger ones that hold it, nearest first; the world last.
 
-    >>> ancestors("US-TEX-ERCO")
-    ['US-TEX-ERCO', 'US-TEX', 'US', 'WORLD']
+    >>> ancestors("US-CAL-CISO")
+    ['US-CAL-CISO', 'US-CA', 'US', 'WORLD']
     """
-    parts = zone.split("-")
-    return ["-".join(parts[:count]) for count in range(len(parts), 0, -1)] + [WORLD]
+    return [*zones.ancestors(zone), WORLD]
 
 
 def rung(zone: str, holder: str) -> str:
@@ -66,7 +65,7 @@ def rung(zone: str, holder: str) -> str:
     """
     if holder == WORLD:
         return "world"
-    if holder == zone and "-" in zone:
+    if holder == zones.resolved(zone) and "-" in holder:
         return "zone"
     return "country" if "-" not in holder else "region"
 

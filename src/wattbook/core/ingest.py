@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames
+from wattbook.core import frames, zones
 from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
 from wattbook.core.units import SECONDS_PER_HOUR
@@ -22,6 +22,8 @@ GRID_AHEAD: Final = timedelta(days=8)
 TIMESTAMP_FORMATS: Final = ("%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
 """Tried where the full ISO 8601 form does not fit; each of them has an offset."""
 MAX_INTERVAL_S: Final = 86_400
+MAX_HINTS: Final = 20
+"""For so many unknown zones of a batch the nearest names are looked up."""
 
 OF_METERS: Final = ("kind", "role", "flow", "expected_interval_s", "capacity_kw")
 """What a row needs to know of its meter."""
@@ -54,6 +56,7 @@ class Reason(StrEnum):
     BAD_UNIT = "bad_unit"
     BAD_QUALITY = "bad_quality"
     BAD_ZONE = "bad_zone"
+    UNKNOWN_ZONE = "unknown_zone"
     BAD_INTERVAL = "bad_interval"
     BAD_CURRENCY = "bad_currency"
     DUPLICATE_IN_BATCH = "duplicate_in_batch"
@@ -134,7 +137,7 @@ def sort_out_grid(
     `end`, stamps move back by the row's `interval_s`.
     """
     raw = _complete(raw, frames.RAW_GRID)
-    rows = raw.with_columns(
+    rows = _named_zones(raw).with_columns(
         start_utc=_instant(raw["start"]),
         interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
         known_utc=pl.lit(now, dtype=frames.UTC),
@@ -145,12 +148,29 @@ def sort_out_grid(
         rows = rows.with_columns(start_utc=pl.col("start_utc") - length)
 
     good, bad = _judge(rows, GRID_CHECKS)
-    good, again = _first_of_each(
-        good, list(frames.GRID.key), pl.struct("zone", "interval_s").hash()
-    )
-    kept = good.select("row", *frames.GRID.columns)
+    key = ["canonical", *frames.GRID.key[1:]]
+    good, again = _first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
+    kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns)
     sent = [name for name in frames.RAW_GRID.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent))
+
+
+def _named_zones(raw: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the `canonical` name of their zone, and what is wrong (`unknown`) where none is."""
+    names = raw["zone"].drop_nulls().unique().sort().to_list()
+    known = {name: zones.canonical(name) for name in names}
+    strange = [name for name, zone in known.items() if zone is None]
+    told = {name: f"zone: {zones.unknown(name)}" for name in strange[:MAX_HINTS]}
+    told |= {name: f"zone: unknown zone {name!r}" for name in strange[MAX_HINTS:]}
+    table = pl.DataFrame(
+        {
+            "zone": names,
+            "canonical": [known[name] for name in names],
+            "unknown": [told.get(name) for name in names],
+        },
+        schema=dict.fromkeys(("zone", "canonical", "unknown"), pl.String),
+    )
+    return raw.join(table, on="zone", how="left", maintain_order="left")
 
 
 def refuse_all(sorted_: Sorted) -> Sorted:
@@ -460,6 +480,7 @@ def _grid_checks() -> list[Check]:
             named,
             pl.format("zone: {} is no zone", pl.col("zone").fill_null("nothing")),
         ),
+        (Reason.UNKNOWN_ZONE, pl.col("canonical").is_not_null(), pl.col("unknown")),
         *_time_checks("start_utc", "start", GRID_AHEAD),
         (
             Reason.BAD_INTERVAL,

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import conditions
+from wattbook.core import conditions, zones
 from wattbook.core.units import PERCENT, SECONDS_PER_HOUR
 
 WORLD: Final = "world"
@@ -19,6 +19,15 @@ class Notice:
 
     code: str
     detail: str
+
+
+def of_zones(names: Collection[str]) -> tuple[Notice, ...]:
+    """A notice for each zone that is not registered, as sites of older stores may have."""
+    return tuple(
+        Notice("unknown_zone", zones.unknown(name))
+        for name in sorted(names)
+        if zones.canonical(name) is None
+    )
 
 
 def of_factors(shares: pl.DataFrame) -> tuple[Notice, ...]:

@@ -18,6 +18,7 @@ from wattbook.core.anomaly.verdict import Judged, Meter, Signed
 from wattbook.core.entities import MeterKind, MeterRole, Site
 from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
 from wattbook.core.periods import Grain, Period
+from wattbook.flows import conditions as zone_rows
 from wattbook.flows import rollup as rolling
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.detector import Detector
@@ -230,7 +231,7 @@ async def _look_at(
     site = await ports.registry.site(site_id)
     around = Period(asked.span.start - HISTORY, asked.span.end)
     hours, events = await _settled(meters, around, ports)
-    grid = await ports.grid.read([site.zone], around)
+    grid = await zone_rows.read([site.zone], around, grid=ports.grid)
     prices = cost.hour_means(cost.quarter_prices(grid)).select(*PRICES)
     parents = {meter.id: meter.parent for meter in site.meters}
     fleet, machines = fleet_of(site), _machines(ports.machines)

@@ -11,6 +11,7 @@ from wattbook.core import carbon, frames, notices, periods
 from wattbook.core.notices import Notice
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
+from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports.clock import Clock
@@ -73,7 +74,8 @@ async def account(
     months = Period(
         periods.floor(whole.start, Grain.MONTH), periods.buckets(whole, Grain.MONTH)["end_utc"][-1]
     )
-    conditions = await grid.read(mains["zone"].unique().to_list(), months, as_of=as_of)
+    names = mains["zone"].unique().sort().to_list()
+    conditions = await zone_rows.read(names, months, grid=grid, as_of=as_of)
 
     seconds = (whole.end - whole.start).total_seconds()
     covered_s: float = energy.select(pl.col("covered_s").sum()).item()
@@ -97,7 +99,7 @@ async def account(
         rows=_rows(hours, _covered(energy, buckets, max(mains.height, 1))),
         total=_total(hours) | {"coverage": covered_s / (seconds * max(mains.height, 1))},
         factors=shares,
-        notices=(*notices.of_factors(shares), *said),
+        notices=(*notices.of_zones(names), *notices.of_factors(shares), *said),
     )
 
 

@@ -15,6 +15,7 @@ from wattbook.core.lines import Month
 from wattbook.core.notices import Notice
 from wattbook.core.periods import QUARTER, Grain, Period
 from wattbook.core.tariffs import Holidays, Span, Tariff, timeline
+from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports.calendar import Calendar
@@ -243,7 +244,7 @@ async def prices_of(
 ) -> Prices:
     """Prices of a zone in every quarter-hour of which a part lies in the period."""
     hours = Period(periods.floor(period.start, Grain.HOUR), period.end)
-    found = await grid.read([zone], hours, as_of=as_of)
+    found = await zone_rows.read([zone], hours, grid=grid, as_of=as_of)
 
     def compute() -> Prices:
         return Prices(

@@ -5,6 +5,7 @@ from typing import Final
 
 import polars as pl
 
+from wattbook.core import zones
 from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.ports.registry import Registry
@@ -48,9 +49,11 @@ async def find(text: str, *, registry: Registry) -> Found:
     kind, name = parse_entity(text)
     meters = await registry.meters()
     for each in ENTITY_KINDS if kind is None else (kind,):
-        mine = meters.filter(pl.col(_COLUMN[each]) == name)
+        names = zones.spellings(name) if each == "zone" else [name]
+        mine = meters.filter(pl.col(_COLUMN[each]).is_in(names))
         if mine.height:
-            return Found(each, name, mine)
+            stored = mine[_COLUMN[each]]
+            return Found(each, name if name in stored else zones.resolved(name), mine)
     if text == NETWORK:
         return Found(NETWORK, NETWORK, meters)
     what = kind or "site, operator or zone"

@@ -27,6 +27,7 @@ from wattbook.core.frames import UTC
 from wattbook.core.periods import Grain, Period
 from wattbook.core.training import Quantity
 from wattbook.core.units import W_PER_KW
+from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports import forecaster
@@ -291,7 +292,8 @@ async def prices_of(
     if len(zones) != 1 or of.quantity is not Quantity.LOAD:
         return None
     origin = periods.after(rows["start_utc"][-1], ask.grain, ask.timezone)
-    grid = await ports.grid.read(zones, Period(rows["start_utc"][0], origin + ask.horizon))
+    reached = Period(rows["start_utc"][0], origin + ask.horizon)
+    grid = await zone_rows.read(zones, reached, grid=ports.grid)
     return await asyncio.to_thread(training.prices, grid, ask.grain, origin)
 
 

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
-from wattbook.core import charges, cost, frames, periods, retention, rollup
+from wattbook.core import charges, cost, frames, periods, retention, rollup, zones
 from wattbook.core import metrics as figures_of
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
@@ -245,7 +245,10 @@ async def page(
 ) -> tuple[pl.DataFrame, bool]:
     """Some rollups of the meters that fit, in the order of their keys, and whether more follow."""
     meters = await registry.meters()
-    fitting = meters.filter(*(pl.col(name) == value for name, value in filters.items()))
+    fitting = meters.filter(
+        pl.col(name).is_in(zones.spellings(value) if name == "zone" else [value])
+        for name, value in filters.items()
+    )
     meter_ids = fitting["meter_id"].to_list()
     await rolling.catch_up(
         meter_ids, registry=registry, readings=readings, rollups=rollups, clock=clock

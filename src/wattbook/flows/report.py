@@ -16,6 +16,7 @@ from wattbook.core.factors import DEFAULT_SET
 from wattbook.core.fingerprint import Fingerprint
 from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format, Report
+from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import report_evidence as evidence
 from wattbook.flows.entities import Found
@@ -88,7 +89,7 @@ async def of(
     still = await entities.find(entity_id, registry=ports.registry)
     retention.check_quarters(still.mains, period.start)  # a clean-up may have begun meanwhile
     zones = sorted({site.zone for site in sites})
-    conditions = await ports.grid.read(zones, _months(period), as_of=as_of)
+    conditions = await zone_rows.read(zones, _months(period), grid=ports.grid, as_of=as_of)
     rejects = await evidence.refused(scope, found, ports.archive)
     findings = await evidence.findings(scope, as_of, ports.anomalies)
     earlier = await evidence.compared(scope, found, as_of, ports)

@@ -11,8 +11,10 @@ from typing import Any, Final, TypeVar
 
 import polars as pl
 
+from wattbook.core import zones
 from wattbook.core.entities import (
     SLUG,
+    ZONE,
     FleetItem,
     Meter,
     MeterFlow,
@@ -88,7 +90,8 @@ async def register(
     site = _site(draft, suffix or secrets.token_hex(3), now)
 
     # A main meter that nobody sent has no place in the body: its fields are the site's.
-    _refuse(_problems(site), unsent="" if draft.meters else "meters[0].")
+    problems = [*_problems(site), *_zone_problem(draft.zone)]
+    _refuse(problems, unsent="" if draft.meters else "meters[0].")
 
     return await registry.add(site)
 
@@ -117,12 +120,15 @@ async def change(
     """Change fields of a site, and mark its rollups when they rest on one of them."""
     site = await registry.site(site_id)
 
+    if isinstance(sent := changes.get("zone"), str):
+        changes = {**changes, "zone": zones.resolved(sent)}
     news = {name: value for name, value in changes.items() if value != getattr(site, name, ...)}
     if "hold_reason" in news:
         news["hold_since_utc"] = _held_since(site, news["hold_reason"], now)
     stale = [meter.id for meter in site.meters] if news.keys() & DECIDES_ROLLUPS else []
     known = {name: value for name, value in news.items() if hasattr(site, name)}
-    _refuse(_problems(replace(site, **known)))  # type: ignore[arg-type]  # the registry checks names
+    problems = _problems(replace(site, **known))  # type: ignore[arg-type]  # the registry checks names
+    _refuse([*problems, *(_zone_problem(str(news["zone"])) if "zone" in news else ())])
 
     if not news:
         return site
@@ -158,6 +164,12 @@ async def hold(site_id: str, reason: str | None, *, registry: Registry, now: dat
     _refuse(_problems(replace(site, hold_reason=reason)))
     changes = {"hold_reason": reason, "hold_since_utc": _held_since(site, reason, now)}
     return await registry.change(site_id, changes, now)
+
+
+def _zone_problem(zone: str) -> list[Problem]:
+    """That a zone is not known; none where its name has letters that no name has."""
+    problem = zones.problem_with(zone) if ZONE.fullmatch(zone) else None
+    return [] if problem is None else [problem]
 
 
 def _held_since(site: Site, reason: object, now: datetime) -> datetime | None:
@@ -252,7 +264,7 @@ def _site(draft: Draft, suffix: str, now: datetime) -> Site:
         name=draft.name,
         operator=draft.operator,
         timezone=draft.timezone,
-        zone=draft.zone,
+        zone=zones.resolved(draft.zone),
         capacity_kw=draft.capacity_kw,
         plausible_kw=draft.plausible_kw,
         contracted_kw=draft.contracted_kw,

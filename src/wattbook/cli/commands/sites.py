@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wattbook.cli.commands.app import sites
+from wattbook.cli.commands.app import app, sites
 from wattbook.cli.commands.options import FlowName, KindName
 
 
@@ -211,3 +211,19 @@ def hold_site(
     if (reason is None) != release:
         raise typer.BadParameter("say --reason TEXT or --release, one of the two")
     door.hold(site, reason)
+
+
+@app.command("zones")
+def list_zones(
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="In a name, an alias or an EIC code.")
+    ] = "",
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="As country, state, or 'bidding zone'.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Grid zones that sites and prices can name, with their aliases."""
+    from wattbook.cli import zones as door
+
+    door.list_all(text, kind, as_json=json)
