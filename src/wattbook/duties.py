@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from wattbook import __version__, asking
+from wattbook import __version__, asking, faults
 from wattbook.core import factors, periods
 from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
 from wattbook.core.factors import DEFAULT_SET
@@ -25,9 +25,11 @@ from wattbook.core.jobs import Job, JobKind, JobState, Progress
 from wattbook.core.periods import Grain, Period
 from wattbook.core.report import Format
 from wattbook.core.training import Quantity
-from wattbook.fields import Instant
+from wattbook.core.when import Bounds
+from wattbook.fields import DayOrInstant, When
 from wattbook.flows import (
     anomaly,
+    bounds,
     device,
     entities,
     forecast,
@@ -88,10 +90,10 @@ class Aggregate(Params):
     everything: bool = Field(
         default=False, description="compute all figures again, also those that are up to date"
     )
-    start: Instant | None = Field(
+    start: DayOrInstant | None = Field(
         None, description="with `end`: compute the figures of this period again"
     )
-    end: Instant | None = Field(None, description="first instant after the period")
+    end: DayOrInstant | None = Field(None, description="end (exclusive) of the period")
 
     @model_validator(mode="after")
     def _period_alone(self) -> "Aggregate":
@@ -117,8 +119,8 @@ class Aggregate(Params):
 class OverPeriod(Params):
     """Something about a span of time."""
 
-    start: Instant = Field(description="first instant, ISO 8601 with offset")
-    end: Instant = Field(description="first instant after, ISO 8601 with offset")
+    start: DayOrInstant = Field(description="start (inclusive)")
+    end: DayOrInstant = Field(description="end (exclusive)")
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
@@ -138,22 +140,34 @@ class ProcessDevice(OverPeriod):
     meter_id: Id = Field(description="the meter")
 
 
-class Report(OverPeriod):
+class Report(Params):
     """Make a report and keep it."""
 
-    entity_id: EntityId = Field(description="a site, operator:ID or zone:ID")
+    entity_id: EntityId = Field(description="a site, operator:ID, zone:ID or network")
+    start: When = Field(description="start (inclusive): an instant, or a date at the entity")
+    end: When | None = Field(
+        None, description="end (exclusive): an instant, or a date; the end of the data if left out"
+    )
     formats: Annotated[tuple[Format, ...], BeforeValidator(asking.split)] = Field(
         (Format.PDF, Format.HTML, Format.JSON, Format.CSV),
         min_length=1,
         description="what it is handed out as: pdf, html, json, csv, zip",
     )
     factor_set: Id = Field(DEFAULT_SET, description="set of emission factors by technology")
-    as_of: Instant | None = Field(
-        None, description="of what was known at this instant; of all that is known when left out"
+    as_of: When | None = Field(
+        None, description="use only data known at this time; all data if left out"
     )
     final: bool = Field(
         default=False, strict=True, description="whether it is marked as final; else it is a draft"
     )
+
+    async def resolved(self, runtime: Runtime) -> tuple[Period, datetime | None]:
+        """The period and `as_of` on the clock of the entity."""
+        entity = await entities.find(self.entity_id, registry=runtime.registry)
+        timezone = report.timezone_of(entity)
+        wanted = Bounds(self.start, self.end)
+        period = await bounds.period(wanted, timezone, entity.meters, readings=runtime.readings)
+        return period, bounds.as_of(self.as_of, timezone)
 
 
 class Cleanup(Params):
@@ -222,10 +236,12 @@ class DetectAnomalies(Params):
 
     site_id: Id | None = Field(None, description="the meters of one site; all when left out")
     meter_id: Id | None = Field(None, description="one meter")
-    start: Instant | None = Field(
+    start: DayOrInstant | None = Field(
         None, description="what began before it is learnt from; seven days before end if left out"
     )
-    end: Instant | None = Field(None, description="first instant after; an hour ago if left out")
+    end: DayOrInstant | None = Field(
+        None, description="first instant after; an hour ago if left out"
+    )
     seed: asking.Seed = 0
 
     @model_validator(mode="after")
@@ -238,7 +254,7 @@ class DetectAnomalies(Params):
 class ImportInfluxdb(Params):
     """Bring in what is new in INFLUXDB_BUCKET."""
 
-    since: Instant | None = Field(
+    since: DayOrInstant | None = Field(
         None, description="from when; from where the last run came to when left out"
     )
     interval_label: IntervalLabel | None = Field(
@@ -330,12 +346,8 @@ def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, An
         return wanted, PARAMS[wanted].model_validate(dict(params)).model_dump(mode="json")
     except ValidationError as error:
         problems = [
-            Problem(
-                "bad_parameter",
-                str(fault["msg"]).removeprefix("Value error, "),
-                field=".".join(["params", *map(str, fault["loc"])]),
-            )
-            for fault in error.errors()
+            Problem("bad_parameter", each.detail, field=each.field)
+            for each in faults.explained(error.errors(), params, "params")
         ]
         raise refused(kind, problems) from error
 
@@ -361,9 +373,8 @@ async def check(kind: JobKind, params: Mapping[str, Any], runtime: Runtime) -> N
             "entity_id", entities.find(told.entity_id, registry=runtime.registry)
         )
         problems += await _amiss("factor_set", _factors(told.factor_set, runtime))
-        problems += await _amiss("end", _countable(told.period))
-        if told.as_of is not None and told.as_of > runtime.clock.now():
-            problems.append(Problem("bad_period", "as_of has not come yet", field="params.as_of"))
+        if not problems:
+            problems += await _bad_period(told, runtime)
     elif isinstance(told, Forecast | Retrain) and told.entity_id is not None:
         problems += await _amiss("entity_id", forecast.named(asked(told), ports=runtime))
     elif isinstance(told, Forecast) and told.input is not None:
@@ -386,8 +397,15 @@ async def _factors(name: str, runtime: Runtime) -> None:
     factors.of_technologies(runtime.factors, name)
 
 
-async def _countable(period: Period) -> None:
-    periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
+async def _bad_period(told: Report, runtime: Runtime) -> list[Problem]:
+    try:
+        period, as_of = await told.resolved(runtime)
+        periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
+    except InputError as error:
+        return [Problem("bad_period", str(error), field="params.end")]
+    if as_of is not None and as_of > runtime.clock.now():
+        return [Problem("bad_period", "as_of is in the future", field="params.as_of")]
+    return []
 
 
 def _child(share: Share) -> Child:
@@ -456,14 +474,15 @@ def of(runtime: Runtime) -> dict[JobKind, Duty]:
 
     async def make_report(running: Running) -> Mapping[str, Any]:
         asked = Report.model_validate(running.claim.job.params)
+        period, as_of = await asked.resolved(runtime)
         filed = await report.publish(
             running.claim.job.job_id,  # so that a second attempt replaces what the first one left
             asked.entity_id,
-            asked.period,
+            period,
             tuple(dict.fromkeys(asked.formats)),
             factor_set=asked.factor_set,
             factors=runtime.factors,
-            as_of=asked.as_of,
+            as_of=as_of,
             final=asked.final,
             ports=runtime,
             render=runtime.render,

@@ -3,11 +3,10 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import URL
 
 from wattbook.core import lifetimes
 from wattbook.core.errors import InputError, Problem
@@ -354,8 +353,18 @@ class Settings(BaseSettings):
         """The database of sites, for SQLAlchemy."""
         if self.postgresql_url is not None:
             return self.postgresql_url
-        path = str(self.data_dir / "registry.sqlite")
-        return URL.create("sqlite+aiosqlite", database=path).render_as_string(hide_password=False)
+        path = quote(str(self.registry_path), safe=" +/")
+        return f"sqlite+aiosqlite:///{path}"
+
+    @property
+    def registry_path(self) -> Path:
+        """The file of sites and jobs, where they are not in PostgreSQL."""
+        return self.data_dir / "registry.sqlite"
+
+    @property
+    def service_path(self) -> Path:
+        """Where a service that holds the embedded stores notes its address."""
+        return self.data_dir / "service.json"
 
     @property
     def readings_path(self) -> Path:

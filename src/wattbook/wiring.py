@@ -10,7 +10,8 @@ import polars as pl
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from wattbook.core.errors import InputError, UnavailableError
+from wattbook import services
+from wattbook.core.errors import HeldError, InputError, UnavailableError
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.pool import Pool, spare_cores
@@ -22,7 +23,7 @@ from wattbook.ports.detector import Detector
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.grid import GridStore
-from wattbook.ports.jobs import Bell, JobStore
+from wattbook.ports.jobs import Broker, JobStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.reports import Render, Reports
@@ -83,7 +84,7 @@ class Runtime:
     tombstones: Tombstones
     stats: Stats
     stored: tuple[Stored, ...]
-    bell: Bell | None
+    bell: Broker | None
     """Workers beside the service; null: it works on jobs itself."""
     collector: Collector
     turnstile: Turnstile
@@ -220,6 +221,13 @@ async def is_there(settings: Settings) -> bool:
     if settings.postgresql_url is not None:
         return await asyncio.to_thread(revision, settings.postgresql_url) is not None
     return settings.readings_path.exists()
+
+
+async def was_created(settings: Settings) -> bool:
+    """Whether there are stores that the settings name, without creating or opening them."""
+    if settings.postgresql_url is not None:
+        return await asyncio.to_thread(revision, settings.postgresql_url) is not None
+    return settings.readings_path.exists() or settings.registry_path.exists()
 
 
 @asynccontextmanager
@@ -414,7 +422,7 @@ async def _bucket(settings: Settings) -> AsyncIterator["Influx"]:
         yield influx
 
 
-def _bell(settings: Settings) -> Bell | None:
+def _bell(settings: Settings) -> Broker | None:
     if settings.broker_url is None:
         return None
     try:
@@ -426,8 +434,19 @@ def _bell(settings: Settings) -> Bell | None:
 
 
 def _open_file(settings: Settings) -> Engine:
-    return Engine(
-        settings.readings_path,
-        memory_limit=settings.duckdb_memory_limit,
-        threads=settings.duckdb_threads,
-    )
+    try:
+        return Engine(
+            settings.readings_path,
+            memory_limit=settings.duckdb_memory_limit,
+            threads=settings.duckdb_threads,
+        )
+    except HeldError as error:
+        raise HeldError(_held(error, settings), holder=error.holder) from error
+
+
+def _held(error: HeldError, settings: Settings) -> str:
+    """Who holds the stores, and how to ask it."""
+    service = services.running(settings.service_path)
+    if service is not None and service.pid == error.holder:
+        return f"{error}, which serves it: ask it with --url {service.url}, or stop it"
+    return f"{error}; wait until it ends, or stop it"

@@ -41,7 +41,9 @@ def test_it_looks_and_lists_what_it_found_with_the_cause(run, readings) -> None:
 def test_as_json_it_has_the_names_of_the_api(run, readings) -> None:
     assert run("anomalies", "--run", *SPAN).exit_code == 0
 
-    (found,) = json.loads(run("anomalies", "--json", "--category", "meter_fault").stdout)
+    (found,) = json.loads(run("anomalies", "--json", "--category", "meter_fault").stdout)[
+        "findings"
+    ]
 
     assert found["start"] == "2026-01-31T00:00:00Z"
     assert found["judgement"] == {"state": "open", "note": None, "by": None, "at": None}

@@ -67,7 +67,12 @@ def test_the_figures_of_a_period_are_computed_again(run, read):
     assert (result.exit_code, job["result"]) == (0, {"meters": 1, "rows_written": 0})
     assert job["params"]["start"] == "2026-01-01T02:00:00Z"
     # From 02:00 to 03:00, and the hour's reading is held for three hours: until 06:00.
-    assert job["progress"] == {"done": 17, "total": 17, "unit": "quarters"}
+    assert job["progress"] == {
+        "done": 17,
+        "total": 17,
+        "unit": "quarters",
+        "eta_s": None,
+    }
     shown = run("metrics", read, "--from", "2026-01-01", "--to", "2026-01-02", "--json")
     assert json.loads(shown.stdout)["rows"][0]["energy_kwh"] == 100.0  # 10 + 20 + 30 + 40
 
@@ -88,7 +93,7 @@ def test_the_figures_of_a_period_are_computed_again(run, read):
         (("list", "--url", "http://127.0.0.1:9"), 5, "http://127.0.0.1:9"),
     ],
 )
-def test_what_cannot_be_done_is_said_on_one_line(folder, words, code, said):
+def test_what_cannot_be_done_is_said_on_one_line(site, words, code, said):
     done = subprocess.run(
         [sys.executable, "-m", "wattbook", "jobs", *words],
         capture_output=True,
@@ -107,7 +112,7 @@ def test_a_job_that_fails_leaves_with_code_1_and_is_listed_with_its_error(run, r
     assert (result.exit_code, document(result)["state"]) == (1, "failed")
     listed = run("jobs", "list", "--state", "failed")
     assert "nowhere" in listed.stdout
-    assert json.loads(run("jobs", "list", "--state", "succeeded", "--json").stdout) == []
+    assert json.loads(run("jobs", "list", "--state", "succeeded", "--json").stdout)["jobs"] == []
 
 
 def waits(folder: Path) -> str:
@@ -155,7 +160,7 @@ def test_a_service_is_asked_over_http_and_answers_as_the_store_does(run, service
     watched = run("jobs", "watch", job["job_id"], "--url", service)
     assert document(watched)["result"] == job["result"]
     there, here = (
-        json.loads(run("jobs", "list", "--json", *where).stdout)
+        json.loads(run("jobs", "list", "--json", *where).stdout)["jobs"]
         for where in (("--url", service), ())
     )
     assert [each["job_id"] for each in there] == [each["job_id"] for each in here]

@@ -48,4 +48,6 @@ async def test_postgresql_counts_receipts_and_its_tables(postgres, template) -> 
     assert (received["day"][0], received["last_utc"][0]) == (T.date(), T)
     assert events.is_empty()
     assert storage.bytes > 0
-    assert "readings" in storage.rows
+    # One reading and two rejects of one batch, of tables that were never analysed.
+    assert (storage.rows["readings"], storage.rows["rejects"]) == (1, 2)
+    assert storage.rows["receipts"] == 1

@@ -1,8 +1,15 @@
 """Forecasts: the documents of `/forecast`."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
+import polars as pl
+
+from wattbook.answers.encode import Answer
+from wattbook.core.training import Quantity
+from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Run
+from wattbook.wiring import Runtime
 
 
 def document_of(run: Run) -> dict[str, Any]:
@@ -32,3 +39,37 @@ def document_of(run: Run) -> dict[str, Any]:
         "leaderboard": list(run.leaderboard),
         "coverage": list(run.coverage),
     }
+
+
+async def load(run: Run, reach: timedelta, runtime: Runtime) -> Answer:
+    """The steps of a run that lie ahead, as far as `reach`."""
+    return Answer(document_of(run), flow.ahead(run, reach, runtime.clock.now()))
+
+
+async def hashrate(run: Run, reach: timedelta, runtime: Runtime) -> Answer:
+    """The hash rate that goes with a run: of a network its own, of a site what its load gives."""
+    rows = flow.ahead(run, reach, runtime.clock.now())
+    made = await flow.hashing(run, rows, ports=runtime)
+    document = document_of(run) | {
+        "quantity": Quantity.HASHRATE,
+        "unit": Quantity.HASHRATE.unit,
+        "efficiency_j_per_th": made.efficiency_j_per_th,
+        "efficiency_from": made.efficiency_from,
+    }
+    return Answer(document, made.rows)
+
+
+async def history(run_id: str, quantity: Quantity, since: datetime, runtime: Runtime) -> Answer:
+    """What was known before a run, by its steps: `start` and `value`, in the unit of `quantity`."""
+    run = await runtime.forecasts.run(run_id)
+    of = await flow.subject(str(run.asked.entity_id), run.asked.quantity, ports=runtime)
+    known = await flow.history(of, run.asked.grain, ports=runtime)
+    rows = known.filter(
+        pl.col("start_utc") >= since, pl.col("start_utc") < run.period.start
+    ).select("start_utc", "value")
+    unit = run.unit
+    if quantity is Quantity.HASHRATE and run.asked.quantity is not quantity:
+        made = await flow.hashing(run, run.rows, ports=runtime)
+        unit = quantity.unit
+        rows = rows.with_columns(pl.col("value") * made.scale)
+    return Answer({"run_id": run_id, "quantity": quantity, "unit": unit}, rows)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from wattbook import faults
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, when
 from wattbook.core.errors import Problem, WattbookError
@@ -34,23 +35,21 @@ STATUS: Final[dict[type[WattbookError], int]] = {
     errors.UnsupportedError: 501,
     errors.UnavailableError: 503,
     errors.DamagedStoreError: 500,
+    errors.HeldError: 503,
 }
 UNAVAILABLE: Final = 503
-TIME_WANTED: Final = (
-    "want a time with offset, as in 2026-01-01T00:00:00Z (in an address, + is written %2B)"
-)
 TITLES: Final = {
     400: "The body cannot be read",
-    404: "There is no such thing",
-    405: "The method is not allowed here",
-    409: "It conflicts with what is there",
-    410: "It was removed",
-    413: "The body is too large",
-    415: "The format is not known",
-    422: "The request cannot be meant",
-    500: "Something broke",
-    501: "This store cannot do this",
-    503: "A part is not available",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Removed",
+    413: "Body too large",
+    415: "Unknown format",
+    422: "Invalid request",
+    500: "Internal error",
+    501: "Not supported by this store",
+    503: "Not available",
 }
 
 
@@ -111,7 +110,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_surprise)
 
 
-def answer(status: int, detail: str, faults: list[Problem], **more: object) -> Response:
+def answer(status: int, detail: str, problems: list[Problem], **more: object) -> Response:
     """A problem document."""
     document = {
         "type": "about:blank",
@@ -122,14 +121,14 @@ def answer(status: int, detail: str, faults: list[Problem], **more: object) -> R
             {
                 name: value
                 for name, value in (
-                    ("field", fault.field),
-                    ("row", fault.row),
-                    ("reason", fault.reason),
-                    ("detail", fault.detail),
+                    ("field", each.field),
+                    ("row", each.row),
+                    ("reason", each.reason),
+                    ("detail", each.detail),
                 )
                 if value is not None
             }
-            for fault in faults
+            for each in problems
         ],
         **more,
     }
@@ -144,27 +143,26 @@ async def _of_domain(_: Request, error: Exception) -> Response:
 
 async def _of_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [
+    problems = [
         Problem(
             reason=str(fault["type"]),
-            detail=_said(fault),
+            detail=_said(fault, error.body),
             field=_field((*fault["loc"], *_discriminator(fault)), error.body),
         )
         for fault in error.errors()
     ]
-    named = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults)
-    broken = any(fault.reason == "json_invalid" for fault in faults)
-    return answer(400 if broken else 422, named, faults)
+    named = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+    broken = any(problem.reason == "json_invalid" for problem in problems)
+    return answer(400 if broken else 422, named, problems)
 
 
-def _said(fault: Mapping[str, Any]) -> str:
-    """What is wrong; of times also what is wanted."""
-    about_time = str(fault["type"]).startswith(("datetime_", "timezone_"))
-    if about_time:
-        return f"{fault['msg']}; {TIME_WANTED}"
-    said = str(fault["msg"])
-    in_address = when.WANTED in said and fault["loc"][0] == "query"
-    return f"{said}; in an address, + is written %2B" if in_address else said
+def _said(fault: Mapping[str, Any], body: object) -> str:
+    """What is wrong, in plain words; of times in an address also how they are written there."""
+    said = faults.said(fault, body)
+    about_time = said.startswith((faults.TIME, when.WANTED))
+    if about_time and fault["loc"][0] == "query":
+        return f"{said} (in an address, + is written %2B)"
+    return said
 
 
 def _discriminator(fault: Mapping[str, Any]) -> list[str]:

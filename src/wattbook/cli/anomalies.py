@@ -1,13 +1,15 @@
 """Findings in a table; looking for new ones first, where that is asked for."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from wattbook.cli import door, jobs, show
+from wattbook.answers import anomalies as documents
+from wattbook.cli import ask, door, jobs, show
+from wattbook.cli.ask import Document
 from wattbook.cli.show import NOTHING, Column
-from wattbook.cli.span import instant
-from wattbook.core.anomaly.finding import Category, Finding, State
+from wattbook.core import when
+from wattbook.core.anomaly.finding import Category, State
 from wattbook.core.jobs import JobKind
 from wattbook.core.text import unit_of
 from wattbook.flows.forecast import failure
@@ -16,6 +18,7 @@ from wattbook.wiring import Runtime
 
 ID_SHOWN: Final = 8
 """Letters of an id that tell findings of one table apart."""
+MINUTE: Final = len("2026-01-01T00:00")
 
 
 def run(
@@ -26,83 +29,100 @@ def run(
     category: str | None,
     state: str | None,
     limit: int,
+    url: str | None,
     *,
     look: bool,
     as_json: bool,
 ) -> None:
     """List findings, the latest first."""
+    since, until = ask.optional("--from", begin), ask.optional("--to", end)
     wanted = Wanted(
         site_id=site,
         meter_id=meter,
         category=None if category is None else Category(category),
         state=None if state is None else State(state),
-        since=None if begin is None else instant(begin, "UTC", "--from"),
-        until=None if end is None else instant(end, "UTC", "--to"),
+        since=None if since is None else when.instant(since, "UTC"),
+        until=None if until is None else when.instant(until, "UTC"),
     )
     if look:
-        _look(wanted)
-
-    async def read(runtime: Runtime) -> tuple[Finding, ...]:
-        if site is not None:
-            await runtime.registry.site(site)  # says so where there is none
-        return (await runtime.anomalies.findings(wanted, limit=limit)).findings
-
-    found = door.run(read)
-    if as_json:
-        show.json([_document(each) for each in found])
+        _look(wanted, url)
+    if url is None:
+        found = door.run(lambda runtime: _here(wanted, limit, runtime))
     else:
-        table(found, advice="" if look else "; --run detects new ones")
+        if site is not None:
+            ask.get(url, f"/sites/{ask.step(site)}")  # an error where there is no such site
+        query = {
+            "site_id": site,
+            "meter_id": meter,
+            "category": category,
+            "state": state,
+            "since": _instant(wanted.since),
+            "until": _instant(wanted.until),
+            "limit": limit,
+        }
+        found = ask.get(url, "/anomalies", query)
+    if as_json:
+        show.json(found)
+    else:
+        table(found["findings"], advice="" if look else "; --run detects new ones")
 
 
-def table(found: tuple[Finding, ...], *, advice: str = "") -> None:
+async def _here(wanted: Wanted, limit: int, runtime: Runtime) -> Document:
+    if wanted.site_id is not None:
+        await runtime.registry.site(wanted.site_id)  # an error where there is no such site
+    return await documents.document(wanted, runtime, limit=limit)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def table(found: Sequence[Document], *, advice: str = "") -> None:
     """Print them, each with its cause; `advice` follows where there are none."""
     if not found:
         show.say(f"no findings{advice}")
         return
-    unit = unit_of("energy_kwh", [abs(each.energy_at_stake_kwh or 0) for each in found])
+    unit = unit_of("energy_kwh", [abs(each["energy_at_stake_kwh"] or 0) for each in found])
     show.table(
         [
+            Column("start", [_at(each["start"]) for each in found], "UTC", "", False),
+            Column("end", [_at(each["end"]) for each in found], "UTC", "", False, 3),
+            Column("meter", [each["meter_id"] for each in found], right=False),
+            Column("rule", [each["rule"] for each in found], right=False),
+            Column("category", [each["category"] for each in found], right=False, worth=4),
+            Column("severity", [each["severity"] for each in found], right=False, worth=6),
+            Column("score", [f"{each['score']:.2f}" for each in found], worth=2),
             Column(
-                "start", [f"{each.start_utc:%Y-%m-%d %H:%M}" for each in found], "UTC", "", False
+                "at stake", [unit.write(each["energy_at_stake_kwh"]) for each in found], unit.name
             ),
-            Column(
-                "end", [f"{each.end_utc:%Y-%m-%d %H:%M}" for each in found], "UTC", "", False, 3
-            ),
-            Column("meter", [each.meter_id for each in found], right=False),
-            Column("rule", [each.rule for each in found], right=False),
-            Column("category", [each.category for each in found], right=False, worth=4),
-            Column("severity", [each.severity for each in found], right=False, worth=6),
-            Column("score", [f"{each.score:.2f}" for each in found], worth=2),
-            Column("at stake", [unit.write(each.energy_at_stake_kwh) for each in found], unit.name),
-            Column("state", [each.judgement.state for each in found], right=False, worth=5),
-            Column("id", [each.finding_id[:ID_SHOWN] for each in found], right=False, worth=1),
+            Column("state", [each["judgement"]["state"] for each in found], right=False, worth=5),
+            Column("id", [each["finding_id"][:ID_SHOWN] for each in found], right=False, worth=1),
         ]
     )
     for each in found:
-        note = each.judgement.note or NOTHING
-        said = "" if each.judgement.state is State.OPEN else f" [{each.judgement.state}: {note}]"
-        show.say(f"{_at(each.start_utc)} {each.meter_id}: {each.cause}{said}")
+        state, note = each["judgement"]["state"], each["judgement"]["note"] or NOTHING
+        said = "" if state == State.OPEN else f" [{state}: {note}]"
+        show.say(f"{_at(each['start'])} {each['meter_id']}: {each['cause']}{said}")
 
 
-def _at(instant_: datetime) -> str:
-    return f"{instant_:%Y-%m-%d %H:%M}"
+def _at(instant: str) -> str:
+    return instant[:MINUTE].replace("T", " ")
 
 
-def _look(wanted: Wanted) -> None:
-    """Look for anomalies here and now."""
+def _look(wanted: Wanted, url: str | None) -> None:
+    """Look for anomalies here and now, or have the service do so."""
     told = {
         "site_id": wanted.site_id,
         "meter_id": wanted.meter_id,
-        "start": wanted.since,
-        "end": wanted.until,
+        "start": _instant(wanted.since),
+        "end": _instant(wanted.until),
     }
-    job = jobs.run_here(
-        JobKind.DETECT_ANOMALIES, {name: value for name, value in told.items() if value is not None}
-    )
+    params = {name: value for name, value in told.items() if value is not None}
+    job = jobs.done(JobKind.DETECT_ANOMALIES, params, url)
     if job["state"] != "succeeded":
         raise failure(job["job_id"], job["state"], job["error"])
     done = job["result"]
-    first, last = (datetime.fromisoformat(done[name]) for name in ("start", "end"))
+    first, last = done["start"], done["end"]
     by_rules = ""
     if done["without_model"]:
         by_rules = f" ({done['without_model']} by rules alone: too short a history for the model)"
@@ -111,11 +131,3 @@ def _look(wanted: Wanted) -> None:
         f" findings: {done['new']} new, {done['again']} found again, {done['gone']} gone",
         err=True,
     )
-
-
-def _document(finding: Finding) -> dict[str, Any]:
-    """A finding with the names of the API."""
-    document = asdict(finding)
-    judgement = document.pop("judgement")
-    document["judgement"] = {name.removesuffix("_utc"): value for name, value in judgement.items()}
-    return {name.removesuffix("_utc"): value for name, value in document.items()}

@@ -1,16 +1,14 @@
-"""The carbon account of a site, an operator or a zone."""
+"""The carbon account of a site, an operator, a zone or the network."""
 
 from typing import Any
 
-from wattbook.cli import door, show
-from wattbook.cli.metrics import TABLE
+from wattbook.answers import analytics
+from wattbook.answers.encode import Answer
+from wattbook.cli import ask, show
+from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import Column
-from wattbook.cli.span import instant, span
 from wattbook.core.periods import Grain
 from wattbook.core.text import NOTHING, number, percent, rung
-from wattbook.flows import carbon as flow
-from wattbook.flows import entities
-from wattbook.flows.carbon import Account
 from wattbook.wiring import Runtime
 
 
@@ -22,76 +20,53 @@ def account(
     factor_set: str,
     as_of: str | None,
     form: str,
+    url: str | None,
 ) -> None:
     """Energy, emissions and factors of an entity, per bucket and in total."""
+    bounds, known = ask.bounds(begin, end), ask.optional("--as-of", as_of)
 
-    async def work(runtime: Runtime) -> Account:
-        entity = await entities.find(entity_id, registry=runtime.registry)
-        return await flow.account(
-            entity_id,
-            span(begin, end, entity.timezone, runtime.clock.now()),
-            Grain(grain),
-            factor_set=factor_set,
-            factors=runtime.factors,
-            as_of=None if as_of is None else instant(as_of, entity.timezone, "--as-of"),
-            registry=runtime.registry,
-            readings=runtime.readings,
-            rollups=runtime.rollups,
-            grid=runtime.grid,
-            clock=runtime.clock,
-        )
+    async def here(runtime: Runtime) -> Answer:
+        return await analytics.carbon(entity_id, bounds, Grain(grain), factor_set, known, runtime)
 
-    found = door.run(work)
-    if form == TABLE:
-        _print(found)
-    elif form == "csv":
-        show.csv(found.rows)
-    else:
-        show.json(
-            {
-                "entity_id": found.entity,
-                "method": "location-based",
-                "factor_set": found.factor_set,
-                "grain": found.grain,
-                "timezone": found.timezone,
-                "start": found.period.start,
-                "end": found.period.end,
-                "notices": show.noticed(found.notices),
-                "total": found.total,
-                "factors": found.factors.to_dicts(),
-                "rows": show.outward(found.rows).to_dicts(),
-            }
-        )
+    query = {
+        "start": begin,
+        "end": end,
+        "grain": grain,
+        "factors": factor_set,
+        "as_of": as_of,
+    }
+    path = f"/analytics/carbon/{ask.step(entity_id)}"
+    Question(path=path, query=query, here=here).show(url, form, _print)
 
 
-def shares(found: Account) -> str:
+def shares(factors: list[dict[str, Any]]) -> str:
     """The rungs that were used, each with its share of the energy."""
     by_rung: dict[str, float] = {}
-    for row in found.factors.iter_rows(named=True):
+    for row in factors:
         by_rung[row["fallback"]] = by_rung.get(row["fallback"], 0.0) + (row["energy_share"] or 0.0)
     said = [f"{rung(name)} ({percent(share)} %)" for name, share in by_rung.items()]
     return ", ".join(said) or NOTHING
 
 
-def _print(found: Account) -> None:
-    show.notices(found.notices)
-    total = found.total
+def _print(found: Document) -> None:
+    show.notices(found["notices"])
+    total = found["total"]
     show.say(
         f"energy {number(total['energy_kwh'], 1)} kWh   "
-        f"emitted {number(total['emitted_kg'], 1)} kg CO2e   factor: {shares(found)}"
+        f"emitted {number(total['emitted_kg'], 1)} kg CO2e   factor: {shares(found['factors'])}"
     )
     show.say("")
-    rows = found.rows
+    rows = found["rows"]
 
     def figures(name: str, digits: int) -> list[str]:
-        return [number(value, digits) for value in rows[name].to_list()]
+        return [number(row[name], digits) for row in rows]
 
     show.table(
         [
             Column(
                 "start",
-                show.starts(rows["start_utc"].to_list(), found.grain, found.timezone),
-                unit=found.timezone,
+                show.starts([row["start"] for row in rows], found["grain"], found["timezone"]),
+                unit=found["timezone"],
                 total="all",
                 right=False,
             ),
@@ -105,20 +80,20 @@ def _print(found: Account) -> None:
             ),
             Column(
                 "coverage",
-                [percent(value) for value in rows["coverage"].to_list()],
+                [percent(row["coverage"]) for row in rows],
                 "%",
                 percent(total["coverage"]),
             ),
             Column(
                 "factor",
-                [NOTHING if name is None else rung(name) for name in rows["fallback"].to_list()],
+                [NOTHING if row["fallback"] is None else rung(row["fallback"]) for row in rows],
                 right=False,
                 worth=5,
             ),
         ]
     )
     show.say("")
-    _sources(found.factors.to_dicts())
+    _sources(found["factors"])
 
 
 def _sources(used: list[dict[str, Any]]) -> None:

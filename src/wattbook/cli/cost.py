@@ -1,26 +1,23 @@
 """The bills of a site, and what it pays by."""
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from wattbook.cli import bodies, door, show
-from wattbook.cli.metrics import TABLE
+from wattbook.answers import analytics
+from wattbook.answers import sites as documents
+from wattbook.answers.encode import Answer
+from wattbook.cli import ask, bodies, door, show
+from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.cli.sites import tariff_table
-from wattbook.cli.span import instant, span
-from wattbook.core.bills import Bill
-from wattbook.core.entities import Site
-from wattbook.core.errors import Problem, UndecodableError
-from wattbook.core.lines import Line, whole
+from wattbook.core.lines import whole
 from wattbook.core.periods import Grain
-from wattbook.flows import cost as flow
 from wattbook.flows import tariffs as paying
-from wattbook.flows.cost import Account
 from wattbook.wiring import Runtime
 
 QUANTITY_DIGITS: Final = 1
 PRICE_DIGITS: Final = 5
+MONTH: Final = len("2026-01")
 
 
 def account(
@@ -30,79 +27,56 @@ def account(
     grain: str,
     as_of: str | None,
     form: str,
+    url: str | None,
     *,
     spread: bool,
 ) -> None:
     """The bill of every month of the period; or, as JSON and CSV, the rows of the grain too."""
+    bounds, known = ask.bounds(begin, end), ask.optional("--as-of", as_of)
+    entity_id = f"site:{site_id}"
 
-    async def work(runtime: Runtime) -> Account:
-        timezone = (await runtime.registry.site(site_id)).timezone
-        return await flow.account(
-            f"site:{site_id}",
-            span(begin, end, timezone, runtime.clock.now()),
-            Grain(grain),
-            spread=spread,
-            as_of=None if as_of is None else instant(as_of, timezone, "--as-of"),
-            registry=runtime.registry,
-            readings=runtime.readings,
-            rollups=runtime.rollups,
-            grid=runtime.grid,
-            calendar=runtime.calendar,
-            clock=runtime.clock,
-        )
+    async def here(runtime: Runtime) -> Answer:
+        return await analytics.cost(entity_id, bounds, Grain(grain), known, runtime, spread=spread)
 
-    found = door.run(work)
-    if form == TABLE:
-        show.notices(found.notices)
-        for at, bill in enumerate(found.bills):
-            if at:
-                show.say("")
-            _print(bill)
-    elif form == "csv":
-        show.csv(found.rows)
-    else:
-        show.json(
-            {
-                "entity_id": f"site:{found.site_id}",
-                "method": flow.METHOD,
-                "grain": found.grain,
-                "timezone": found.timezone,
-                "start": found.period.start,
-                "end": found.period.end,
-                "spread": found.spread,
-                "energy_kwh": found.energy_kwh,
-                "coverage": found.coverage,
-                "notices": show.noticed(found.notices),
-                "totals": found.totals,
-                "bills": [flow.told(bill) for bill in found.bills],
-                "rows": show.outward(found.rows).to_dicts(),
-            }
-        )
+    query = {"start": begin, "end": end, "grain": grain, "spread": spread, "as_of": as_of}
+    Question(path=f"/analytics/cost/{ask.step(entity_id)}", query=query, here=here).show(
+        url, form, _print
+    )
 
 
-def _print(bill: Bill) -> None:
+def _print(found: Document) -> None:
+    show.notices(found["notices"])
+    for at, bill in enumerate(found["bills"]):
+        if at:
+            show.say("")
+        _bill(bill)
+
+
+def _bill(bill: Document) -> None:
     """One bill; money is rounded here and nowhere else."""
-    coverage = percent(bill.month.coverage)
-    state = "complete" if bill.complete else f"incomplete: {'; '.join(_unknown(bill))}"
+    coverage = percent(bill["coverage"])
+    state = "complete" if bill["complete"] else f"incomplete: {'; '.join(_unknown(bill))}"
     show.say(
-        f"{bill.month.first:%Y-%m}   energy {number(bill.energy_kwh, 1)} kWh"
+        f"{bill['month']}   energy {number(bill['energy_kwh'], 1)} kWh"
         f"   coverage {coverage} %   {state}"
     )
-    lines = bill.lines
-    totals = [f"{number(amount, 2)}" for amount in bill.totals.values()]
+    lines = bill["lines"]
+    totals = [number(total["amount"], 2) for total in bill["totals"]]
     show.table(
         [
             Column("component", [_name(line) for line in lines], total="total", right=False),
-            Column("from", [f"{line.first:%F}" for line in lines], right=False, worth=4),
-            Column("quantity", [number(line.quantity, QUANTITY_DIGITS) for line in lines]),
-            Column("unit", [line.unit for line in lines], right=False),
-            Column("price", [number(line.price, PRICE_DIGITS) for line in lines]),
-            Column("share", [percent(line.share) for line in lines], "%", worth=6),
-            Column("amount", [number(line.amount, 2) for line in lines], total="\n".join(totals)),
+            Column("from", [line["first"] for line in lines], right=False, worth=4),
+            Column("quantity", [number(line["quantity"], QUANTITY_DIGITS) for line in lines]),
+            Column("unit", [line["unit"] for line in lines], right=False),
+            Column("price", [number(line["price"], PRICE_DIGITS) for line in lines]),
+            Column("share", [percent(line["share"]) for line in lines], "%", worth=6),
+            Column(
+                "amount", [number(line["amount"], 2) for line in lines], total="\n".join(totals)
+            ),
             Column(
                 "currency",
-                [line.currency or NOTHING for line in lines],
-                total="\n".join(bill.totals),
+                [line["currency"] or NOTHING for line in lines],
+                total="\n".join(total["currency"] for total in bill["totals"]),
                 right=False,
             ),
         ]
@@ -111,64 +85,69 @@ def _print(bill: Bill) -> None:
         show.say(said)
 
 
-def _name(line: Line) -> str:
-    return line.component if line.band is None else f"{line.component}, {line.band}"
+def _name(line: Document) -> str:
+    name, band = str(line["component"]), line["band"]
+    return name if band is None else f"{name}, {band}"
 
 
-def _unknown(bill: Bill) -> list[str]:
+def _unknown(bill: Document) -> list[str]:
     """What is not known of a bill, in words."""
-    said = [] if whole(bill.month.coverage) else ["energy is missing"]
-    unpriced_kwh = max((line.unpriced_kwh for line in bill.lines), default=0.0)
+    said = [] if whole(bill["coverage"]) else ["energy is missing"]
+    unpriced_kwh = max((line["unpriced_kwh"] for line in bill["lines"]), default=0.0)
     if unpriced_kwh:
         said.append(f"{number(unpriced_kwh, QUANTITY_DIGITS)} kWh have no price")
-    if any(line.amount is None and not line.unpriced_kwh for line in bill.lines):
+    if any(line["amount"] is None and not line["unpriced_kwh"] for line in bill["lines"]):
         said.append("an amount is not known")
     if any(
-        line.floor_coverage is not None and not whole(line.floor_coverage) for line in bill.lines
+        line["floor_coverage"] is not None and not whole(line["floor_coverage"])
+        for line in bill["lines"]
     ):
         said.append("a month that a ratchet looks back at has gaps")
     return said
 
 
-def _ratchets(bill: Bill) -> list[str]:
+def _ratchets(bill: Document) -> list[str]:
     """The demands that a ratchet raised, in words."""
     return [
-        f"{line.component}: {number(line.peak_kw, QUANTITY_DIGITS)} kW were measured;"
-        f" the ratchet bills for {line.floor_month:%Y-%m}"
-        for line in bill.lines
-        if line.floor_month is not None and line.quantity == line.floor_kw
+        f"{line['component']}: {number(line['peak_kw'], QUANTITY_DIGITS)} kW were measured;"
+        f" the ratchet bills for {line['floor_month'][:MONTH]}"
+        for line in bill["lines"]
+        if line["floor_month"] is not None and line["quantity"] == line["floor_kw"]
     ]
 
 
-def tariffs(site_id: str, file: Path | None, *, replace: bool, as_json: bool) -> None:
+def tariffs(
+    site_id: str, file: Path | None, url: str | None, *, replace: bool, as_json: bool
+) -> None:
     """What a site pays by, after what the file holds was added."""
-    sent = [] if file is None else bodies.tariffs(_read(file))
+    sent = None if file is None else bodies.read(file)
+    path = f"/sites/{ask.step(site_id)}/tariffs"
 
-    async def work(runtime: Runtime) -> Site:
-        if file is None:
-            return await runtime.registry.site(site_id)
+    async def here(runtime: Runtime) -> list[Document]:
+        if sent is None:
+            return documents.tariffs_of(await runtime.registry.site(site_id))
         placed = await paying.put(
             site_id,
-            sent,
+            bodies.tariffs(sent),
             only=replace,
             registry=runtime.registry,
             calendar=runtime.calendar,
             now=runtime.clock.now(),
         )
-        return placed.site
+        return documents.tariffs_of(placed.site)
 
-    found = door.run(work).tariffs
+    if sent is not None:
+        bodies.tariffs(sent)  # refused before anything is opened or sent
+    if url is None:
+        found = door.run(here)
+    elif sent is None:
+        found = ask.get(url, path)
+    else:
+        every = sent if isinstance(sent, list) else [sent]
+        found = ask.send(url, "PUT" if replace else "POST", path, every)
     if as_json:
-        show.json([bodies.of_tariff(each) for each in found])
+        show.json(found)
     elif not found:
         show.say(f"{site_id} has no tariff: it pays the price of its zone")
     else:
         tariff_table(found)
-
-
-def _read(file: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        detail = f"{file} is not JSON: {error}"
-        raise UndecodableError(detail, [Problem("bad_file", detail)]) from error

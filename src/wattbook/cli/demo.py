@@ -73,7 +73,7 @@ def run(*, fresh: bool) -> None:
     folder = settings.load().data_dir
     if fresh:
         _empty(folder)
-    loaded, found = door.run(lambda runtime: _load_and_ask(folder, runtime))
+    loaded, found = door.run(lambda runtime: _load_and_ask(folder, runtime), create=True)
     _table(found)
     _closing(folder, loaded, found)
 

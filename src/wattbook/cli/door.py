@@ -6,27 +6,55 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from wattbook import logs, settings
-from wattbook.wiring import Runtime, open_runtime
+from wattbook.core.errors import UnavailableError, UnknownEntityError
+from wattbook.settings import Settings
+from wattbook.stores.address import Address
+from wattbook.wiring import Runtime, open_runtime, was_created
 
 T = TypeVar("T")
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Runtime]:
-    """The stores that the settings name."""
+async def opened(*, create: bool = False) -> AsyncIterator[Runtime]:
+    """The stores that the settings name; with `create` also where there are none yet.
+
+    Raises
+    ------
+    UnknownEntityError
+        There are none, and this command does not create any.
+    """
     config = settings.load()
     # A person sees what comes of it; what a service would note only where that was asked for.
     asked = config.debug or "log_level" in config.model_fields_set
     logs.configure(config.least_severe if asked else "WARNING")
+    if not create:
+        await check_store(config)
     async with open_runtime(config) as runtime:
         yield runtime
 
 
-def run(command: Callable[[Runtime], Awaitable[T]]) -> T:
+def run(command: Callable[[Runtime], Awaitable[T]], *, create: bool = False) -> T:
     """Run `command` on the stores."""
 
     async def whole() -> T:
-        async with opened() as runtime:
+        async with opened(create=create) as runtime:
             return await command(runtime)
 
     return asyncio.run(whole())
+
+
+async def check_store(config: Settings) -> None:
+    """Refuse to go on where there is no store: a command that reads creates none."""
+    if await was_created(config):
+        return
+    if config.postgresql_url is None and config.data_dir.exists() and not config.data_dir.is_dir():
+        raise UnavailableError(f"{config.data_dir} is not a folder")
+    if config.postgresql_url is not None:
+        raise UnknownEntityError(
+            f"there is no wattbook store in {Address.of(config.postgresql_url)};"
+            " `wattbook migrate` creates one"
+        )
+    raise UnknownEntityError(
+        f"there is no wattbook store in {config.data_dir}: name another folder with --data-dir"
+        " or DATA_DIR; `wattbook demo`, `wattbook sites add` and `wattbook ingest` create one"
+    )

@@ -1,17 +1,19 @@
 """Forecasts: a table with its chart, a picture, and how the models fared on the past."""
 
-import asyncio
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import polars as pl
 
 from wattbook import duties
-from wattbook.cli import door, jobs, show
-from wattbook.cli.metrics import TABLE
+from wattbook.answers import forecast as documents
+from wattbook.cli import ask, door, jobs, show
+from wattbook.cli.ask import TABLE, Document
 from wattbook.cli.show import NOTHING, Column, number, percent
+from wattbook.core import frames
 from wattbook.core.charts.outlook import outlook
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.jobs import JobKind
@@ -19,7 +21,8 @@ from wattbook.core.periods import Grain
 from wattbook.core.text import unit_of
 from wattbook.core.training import Quantity
 from wattbook.flows import forecast as flow
-from wattbook.ports.forecasts import Asked, Run
+from wattbook.ports.forecasts import Asked
+from wattbook.sinks.documents import picture
 from wattbook.wiring import Runtime
 
 BAR: Final = 28
@@ -29,15 +32,33 @@ HOURS_SHOWN: Final = timedelta(days=3)
 BEFORE: Final = 2
 """A picture shows at most so many times the horizon of what was before."""
 PICTURES: Final = (".svg", ".png")
+LONGEST: Final = 10_000
+"""Days, beyond any FORECAST_DAYS: the service knows its own limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A run, its rows that are shown, and what was known before them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line asks for."""
 
-    run: Run
-    rows: pl.DataFrame
-    history: pl.DataFrame
+    entity: str
+    horizon: str
+    grain: Grain
+    model: str
+    quantity: Quantity
+    fresh: bool
+    reach: timedelta
+
+    @property
+    def params(self) -> duties.Forecast:
+        """The same as a job takes it."""
+        return duties.Forecast.model_validate(
+            {
+                "entity_id": self.entity,
+                "quantity": self.quantity,
+                "grain": self.grain,
+                "model": self.model,
+            }
+        )
 
 
 def run(
@@ -47,6 +68,7 @@ def run(
     model: str,
     plot: Path | None,
     form: str,
+    url: str | None,
     *,
     hashrate: bool,
     fresh: bool,
@@ -57,154 +79,216 @@ def run(
             f"--plot: {plot.name} is no picture that wattbook draws; want {' or '.join(PICTURES)}"
         )
         raise InputError(detail, [Problem("bad_option", detail, field="plot")])
-    quantity = Quantity.HASHRATE if hashrate else Quantity.LOAD
+    reach = flow.horizon_of(horizon, LONGEST)
+    wish = Wish(
+        entity=entity,
+        horizon=horizon,
+        grain=Grain(grain or ("hour" if reach <= HOURS_SHOWN else "day")),
+        model=model,
+        quantity=Quantity.HASHRATE if hashrate else Quantity.LOAD,
+        fresh=fresh,
+        reach=reach,
+    )
+    found = _here(wish) if url is None else _there(wish, url)
+    if plot is not None:
+        _draw(found, _history(found, wish, url), plot)
+    if form == TABLE:
+        _print(found)
+    elif form == "csv":
+        show.csv(found["rows"])
+    else:
+        show.json(found)
 
-    async def look(runtime: Runtime) -> tuple[duties.Forecast, Run | None, timedelta]:
-        reach = flow.horizon_of(horizon, runtime.settings.forecast_days)
-        told = duties.Forecast.model_validate(
-            {
-                "entity_id": entity,
-                "quantity": quantity,
-                "grain": grain or (Grain.HOUR if reach <= HOURS_SHOWN else Grain.DAY),
-                "model": model,
-            }
-        )
-        asked = await flow.named(duties.asked(told), ports=runtime)
+
+def _here(wish: Wish) -> Document:
+    """The forecast of the stores here: the newest, or one that is made now."""
+
+    async def look(runtime: Runtime) -> tuple[duties.Forecast, str | None]:
+        days = runtime.settings.forecast_days
+        flow.horizon_of(wish.horizon, days)  # refuses what is too long
+        asked = await flow.named(duties.asked(wish.params), ports=runtime)
         max_age = timedelta(hours=runtime.settings.model_retrain_interval)
         found = await flow.stored(asked, max_age, forecasts=runtime.forecasts, clock=runtime.clock)
-        if found is None or fresh:
-            days = timedelta(days=runtime.settings.forecast_days)
-            await flow.check(asked, days, ports=runtime)  # told at once, and not by a job
+        if found is None or wish.fresh:
+            # An error is shown at once, and not by a job.
+            await flow.check(asked, timedelta(days=days), ports=runtime)
             found = None
-        return duties.series(duties.Forecast, asked), found, reach
+        return duties.series(duties.Forecast, asked), None if found is None else found.run_id
 
-    told, found, reach = door.run(look)
-    run_id = found.run_id if found is not None else _made(told)
-    seen = door.run(lambda runtime: _seen(run_id, reach, quantity, runtime))
-    if plot is not None:
-        door.run(lambda runtime: _draw(seen, plot, runtime))
-    if form == TABLE:
-        _print(seen, quantity)
-    elif form == "csv":
-        show.csv(seen.rows)
-    else:
-        show.json(_document(seen, quantity))
+    told, run_id = door.run(look)
+    if run_id is None:
+        run_id = _ended(jobs.run_here(JobKind.FORECAST, told.model_dump(mode="json")))
 
+    async def answer(runtime: Runtime) -> bytes:
+        made = await runtime.forecasts.run(str(run_id))
+        by = documents.hashrate if wish.quantity is Quantity.HASHRATE else documents.load
+        return (await by(made, wish.reach, runtime)).json()
 
-def backtest(entity: str | None, grain: str, model: str) -> None:
-    """Forecast anew and show how each model fared on the past of each series."""
-    told: dict[str, Any] = {"grain": grain, "model": model}
-    if entity is not None:
-
-        async def look(runtime: Runtime) -> str:
-            quantity = Quantity.HASHRATE if entity.startswith(f"{flow.NETWORK}:") else Quantity.LOAD
-            asked = Asked(entity_id=entity, grain=Grain(grain), quantity=quantity)
-            days = timedelta(days=runtime.settings.forecast_days)
-            checked = await flow.check(asked, days, ports=runtime)
-            told["quantity"] = str(checked.quantity)
-            return str(checked.entity_id)
-
-        told["entity_id"] = door.run(look)
-    job = jobs.run_here(JobKind.RETRAIN, told)
-    if job["state"] != "succeeded":
-        raise flow.failure(job["job_id"], job["state"], job["error"])
-
-    async def made(runtime: Runtime) -> list[Run]:
-        ids = [job["job_id"]]
-        if job["children"]:
-            children = await runtime.jobs.jobs(parent_id=job["job_id"], limit=1000)
-            ids = [child.job_id for child in children.jobs]
-        found = [await runtime.forecasts.run(run_id) for run_id in ids]
-        return sorted(found, key=lambda each: str(each.asked))
-
-    for each in door.run(made):
-        _leaderboard(each)
+    document: Document = orjson.loads(door.run(answer))
+    return document
 
 
-def _made(told: duties.Forecast) -> str:
-    """The run that a job makes here and now."""
-    job = jobs.run_here(JobKind.FORECAST, told.model_dump(mode="json"))
+def _there(wish: Wish, url: str) -> Document:
+    """The forecast of a service, which makes it where none is new enough."""
+    query = {
+        "entity_id": wish.entity,
+        "grain": wish.grain,
+        "model": wish.model,
+        "horizon": wish.horizon,
+    }
+    if wish.fresh:
+        job = jobs.submit(url, JobKind.FORECAST, wish.params.model_dump(mode="json"), 0)
+        _ended(jobs.watch(url, job["job_id"]))
+    found: Document = ask.get(url, f"/forecast/{wish.quantity}", query)
+    if "rows" not in found:  # a job makes it
+        _ended(jobs.watch(url, found["job_id"]))
+        found = ask.get(url, f"/forecast/{wish.quantity}", query)
+    return found
+
+
+def _ended(job: Document) -> str:
+    """The run that a job made."""
     if job["state"] != "succeeded":
         raise flow.failure(job["job_id"], job["state"], job["error"])
     return str(job["result"]["run_id"])
 
 
-async def _seen(run_id: str, reach: timedelta, quantity: Quantity, runtime: Runtime) -> Seen:
-    found = await runtime.forecasts.run(run_id)
-    rows = flow.ahead(found, reach, runtime.clock.now())
-    of = await flow.subject(str(found.asked.entity_id), quantity, ports=runtime)
-    history = await flow.history(of, found.asked.grain, ports=runtime)
-    since = found.period.start - BEFORE * reach
-    start = pl.col("start_utc")
-    before = history.filter(start >= since, start < rows["start_utc"][0])
-    if quantity is Quantity.HASHRATE:
-        made = await flow.hashing(found, rows, ports=runtime)
-        found = replace(found, unit=quantity.unit)
-        if made.scale is not None:
-            before = before.with_columns(pl.col("value") * made.scale)
-        rows = made.rows
-    return Seen(found, rows, before)
+def backtest(entity: str | None, grain: str, model: str, url: str | None) -> None:
+    """Forecast again and show how each model fared on the past of each series."""
+    told: dict[str, Any] = {"grain": grain, "model": model}
+    if entity is not None:
+        is_network = entity.startswith(f"{flow.NETWORK}:")
+        told["entity_id"] = entity
+        told["quantity"] = str(Quantity.HASHRATE if is_network else Quantity.LOAD)
+        if url is None:
+            told |= door.run(lambda runtime: _checked(entity, told, runtime))
+    job = jobs.done(JobKind.RETRAIN, told, url)
+    if job["state"] != "succeeded":
+        raise flow.failure(job["job_id"], job["state"], job["error"])
+    ids = [job["job_id"]]
+    if job["children"]:
+        children = jobs.list_all(url, None, None, job["job_id"], 1000)["jobs"]
+        ids = [child["job_id"] for child in children]
+    runs = [_run(run_id, url) for run_id in ids]
+    for each in sorted(runs, key=lambda run: (str(run["entity_id"]), run["grain"], run["model"])):
+        _leaderboard(each)
 
 
-async def _draw(seen: Seen, path: Path, runtime: Runtime) -> None:
-    run = seen.run
-    column = "hashrate_th" if run.unit == Quantity.HASHRATE.unit else "power_kw"
-    unit = unit_of(column, [*seen.history["value"], *seen.rows[seen.rows.columns[-1]]])
-    chart = outlook(seen.history, seen.rows, run.asked.grain, run.timezone, unit)
-    content = chart.svg.encode()
-    if path.suffix.lower() == ".png":
-        content = await asyncio.to_thread(runtime.picture, chart.svg)
+async def _checked(entity: str, told: Document, runtime: Runtime) -> Document:
+    asked = Asked(entity_id=entity, grain=Grain(told["grain"]), quantity=Quantity(told["quantity"]))
+    days = timedelta(days=runtime.settings.forecast_days)
+    checked = await flow.check(asked, days, ports=runtime)
+    return {"entity_id": checked.entity_id, "quantity": str(checked.quantity)}
+
+
+def _run(run_id: str, url: str | None) -> Document:
+    """A run without its rows."""
+    if url is not None:
+        found: Document = ask.get(url, f"/forecast/runs/{ask.step(run_id)}")
+        return found
+
+    async def here(runtime: Runtime) -> Document:
+        return documents.document_of(await runtime.forecasts.run(run_id))
+
+    return door.run(here)
+
+
+def _history(found: Document, wish: Wish, url: str | None) -> list[Document]:
+    """What was known before the forecast, for the picture."""
+    since = datetime.fromisoformat(found["origin"]) - BEFORE * wish.reach
+    if url is not None:
+        query = {"since": since.isoformat(), "quantity": wish.quantity}
+        path = f"/forecast/runs/{ask.step(found['run_id'])}/history"
+        return list(ask.get(url, path, query)["rows"])
+
+    async def here(runtime: Runtime) -> bytes:
+        run_id = found["run_id"]
+        return (await documents.history(run_id, wish.quantity, since, runtime)).json()
+
+    known: Document = orjson.loads(door.run(here))
+    return list(known["rows"])
+
+
+def _draw(found: Document, history: list[Document], path: Path) -> None:
+    rows = found["rows"]
+    first = rows[0]["start"]
+    before = [row for row in history if row["start"] < first]
+    column = _column(found)
+    highest = list(rows[0])[-1]
+    unit = unit_of(column, [*(row["value"] for row in before), *(row[highest] for row in rows)])
+    chart = outlook(
+        _frame(before, ["value"]),
+        _frame(rows, list(rows[0])[1:]),
+        Grain(found["grain"]),
+        found["timezone"],
+        unit,
+    )
+    content = picture(chart.svg) if path.suffix.lower() == ".png" else chart.svg.encode()
     try:
-        await asyncio.to_thread(path.write_bytes, content)
+        path.write_bytes(content)
     except OSError as error:
         raise UnavailableError(f"{path}: {error.strerror}") from error
     show.say(str(path), err=True)
 
 
-def _print(seen: Seen, quantity: Quantity) -> None:
-    run, rows = seen.run, seen.rows
-    column = "hashrate_th" if quantity is Quantity.HASHRATE else "power_kw"
-    levels = rows.columns[2:]
-    unit = unit_of(column, rows[levels[-1]])
+def _frame(rows: list[Document], columns: list[str]) -> pl.DataFrame:
+    figures = {name: pl.Series([row[name] for row in rows], dtype=pl.Float64) for name in columns}
+    starts = [datetime.fromisoformat(row["start"]) for row in rows]
+    return pl.DataFrame({"start_utc": pl.Series(starts, dtype=frames.UTC), **figures})
+
+
+def _column(found: Document) -> str:
+    return "hashrate_th" if found["unit"] == Quantity.HASHRATE.unit else "power_kw"
+
+
+def _basis(run: Document) -> str:
+    """The basis, with the model where it says more."""
+    basis, model = str(run["basis"]), str(run["model"])
+    return basis if basis == model else f"{basis} ({model})"
+
+
+def _print(found: Document) -> None:
+    rows = found["rows"]
+    levels = [name for name in rows[0] if name not in ("start", "mean")]
+    unit = unit_of(_column(found), [row[levels[-1]] for row in rows])
     show.say(
-        f"{run.asked.entity_id} {quantity}   basis: {_basis(run)}   known until"
-        f" {run.period.start:%Y-%m-%d %H:%M} UTC   made {run.known_utc:%Y-%m-%d %H:%M} UTC"
+        f"{found['entity_id']} {found['quantity']}   basis: {_basis(found)}   known until"
+        f" {_minute(found['origin'])} UTC   made {_minute(found['known_utc'])} UTC"
     )
-    if run.reason is not None:
-        show.say(run.reason)
+    if found["reason"] is not None:
+        show.say(found["reason"])
     show.say("")
     held = ", ".join(
         f"{each['band']}: {percent(each['measured'])} of {percent(each['nominal'])} %"
-        for each in run.coverage
+        for each in found["coverage"]
     )
-    starts = show.starts(rows["start_utc"].to_list(), run.asked.grain, run.timezone)
+    starts = show.starts([row["start"] for row in rows], found["grain"], found["timezone"])
     show.table(
         [
-            Column("start", starts, unit=run.timezone, right=False),
-            Column("mean", [unit.write(value) for value in rows["mean"]], unit.name),
-            *(
-                Column(name, [unit.write(each) for each in rows[name]], unit.name)
-                for name in levels
-            ),
+            Column("start", starts, unit=found["timezone"], right=False),
+            Column("mean", [unit.write(row["mean"]) for row in rows], unit.name),
+            *(Column(name, [unit.write(row[name]) for row in rows], unit.name) for name in levels),
             Column(f"{levels[0]} to {levels[-1]}", _bars(rows, levels), right=False, worth=5),
         ]
     )
     show.say("")
-    show.say(f"The outer quantiles held of late, by lead time: {held or NOTHING}")
+    show.say(f"Observed coverage of {levels[0]} to {levels[-1]}, by lead time: {held or NOTHING}")
 
 
-def _basis(run: Run) -> str:
-    """What it rests on, with the model where that is another word."""
-    return str(run.basis) if run.basis == str(run.model) else f"{run.basis} ({run.model})"
+MINUTE: Final = len("2026-01-01T00:00")
 
 
-def _bars(rows: pl.DataFrame, levels: list[str]) -> list[str]:
+def _minute(instant: str) -> str:
+    return instant[:MINUTE].replace("T", " ")
+
+
+def _bars(rows: list[Document], levels: list[str]) -> list[str]:
     """Where the outer quantiles and the mean of each row lie between the least and the most.
 
     Of quantiles that are not known the mean alone is shown.
     """
-    outer = rows.select("mean", low=levels[0], high=levels[-1])
-    known = [value for row in outer.rows() for value in row if value is not None]
+    outer = [(row["mean"], row[levels[0]], row[levels[-1]]) for row in rows]
+    known = [value for row in outer for value in row if value is not None]
     least, most = min(known, default=0.0), max(known, default=1.0)
     extent = (most - least) or 1.0
 
@@ -212,7 +296,7 @@ def _bars(rows: pl.DataFrame, levels: list[str]) -> list[str]:
         return int((value - least) / extent * (BAR - 1) + 1 / 2)
 
     bars = []
-    for mean, begin, end in outer.rows():
+    for mean, begin, end in outer:
         cells = [" "] * BAR
         if begin is not None and end is not None:
             cells[place(begin) : place(end) + 1] = "─" * (place(end) - place(begin) + 1)
@@ -222,47 +306,26 @@ def _bars(rows: pl.DataFrame, levels: list[str]) -> list[str]:
     return bars
 
 
-def _leaderboard(run: Run) -> None:
-    board = run.leaderboard
-    asked = run.asked
-    title = f"{asked.entity_id} {asked.quantity} by {asked.grain}: {_basis(run)}"
+def _leaderboard(run: Document) -> None:
+    board = run["leaderboard"]
+    title = f"{run['entity_id']} {run['quantity']} by {run['grain']}: {_basis(run)}"
 
     def figures(name: str, digits: int) -> list[str]:
         return [number(row[name], digits) for row in board]
 
     show.say(title)
-    if run.reason is not None:
-        show.say(run.reason)
+    if run["reason"] is not None:
+        show.say(run["reason"])
     show.table(
         [
             Column("model", [row["model"] for row in board], right=False),
             Column("lead", [row["band"] for row in board], right=False),
             Column("MASE", figures("mase", 3)),
             Column("rMAE", figures("rmae", 3)),
-            Column("pinball", figures("pinball", 2), run.unit),
+            Column("pinball", figures("pinball", 2), run["unit"]),
             Column("held", [percent(row["coverage"]) for row in board], "%"),
-            Column("width", figures("width", 1), run.unit),
+            Column("width", figures("width", 1), run["unit"]),
             Column("origins", figures("origins", 0), worth=5),
         ]
     )
     show.say("")
-
-
-def _document(seen: Seen, quantity: Quantity) -> dict[str, Any]:
-    run = seen.run
-    return {
-        "run_id": run.run_id,
-        "entity_id": run.asked.entity_id,
-        "quantity": quantity,
-        "unit": run.unit,
-        "grain": run.asked.grain,
-        "timezone": run.timezone,
-        "basis": run.basis,
-        "reason": run.reason,
-        "model": run.model,
-        "origin": run.period.start,
-        "known_utc": run.known_utc,
-        "leaderboard": list(run.leaderboard),
-        "coverage": list(run.coverage),
-        "rows": show.outward(seen.rows).to_dicts(),
-    }

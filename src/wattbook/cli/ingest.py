@@ -6,20 +6,21 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
 import polars as pl
 
 from wattbook.cli import door, progress, show
+from wattbook.cli.client import Service
+from wattbook.cli.intake import Here, Intake, There
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column
-from wattbook.core import frames, ingest
+from wattbook.core import frames
 from wattbook.core.errors import InputError, Problem, UnavailableError, WattbookError
 from wattbook.core.ingest import IntervalLabel, Reason
 from wattbook.core.units import SECONDS_PER_HOUR
-from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
 from wattbook.sources.files import Chunk, Mapping, parse_mapping, tree
@@ -132,22 +133,36 @@ class Evidence:
 
 
 def run(
-    files: Sequence[Path], form: Form, *, atomic: bool, rejects: Path | None, as_json: bool
+    files: Sequence[Path],
+    form: Form,
+    url: str | None,
+    *,
+    atomic: bool,
+    rejects: Path | None,
+    as_json: bool,
 ) -> int:
     """Take in the files, roll up, print the receipt; how many rows were refused."""
     tallies = [Tally(_named(path)) for path in files]
     form.mapping(None)  # what cannot be meant is told before anything is opened
 
-    async def work(runtime: Runtime) -> None:
+    async def work(intake: Intake) -> None:
         with ExitStack() as stack:
             file = stack.enter_context(_created(rejects)) if rejects is not None else None
             evidence = Evidence(file)
             for path, tally in zip(files, tallies, strict=True):
-                await _file(path, form, tally, evidence, runtime, atomic=atomic)
+                await _file(path, form, tally, evidence, intake, atomic=atomic)
+
+    async def here(runtime: Runtime) -> None:
+        await work(Here(runtime, grid=form.grid, label=IntervalLabel(form.label)))
         await catch_up(runtime)
 
     try:
-        door.run(work)
+        if url is None:
+            door.run(here, create=True)
+        else:
+            with Service(url) as service:  # which rolls up by itself
+                there = There(service, grid=form.grid, label=IntervalLabel(form.label))
+                asyncio.run(work(there))
     except WattbookError:
         if any(tally.counts["received"] for tally in tallies):
             _receipt(tallies, form, as_json=as_json)
@@ -168,15 +183,15 @@ def _created(path: Path) -> IO[str]:
 
 
 async def _file(
-    path: Path, form: Form, tally: Tally, evidence: Evidence, runtime: Runtime, *, atomic: bool
+    path: Path, form: Form, tally: Tally, evidence: Evidence, intake: Intake, *, atomic: bool
 ) -> None:
     """Take in a file or a folder; with `atomic` only if a first pass finds nothing to refuse."""
     tally.sha256 = await asyncio.to_thread(tree.sha256, path)
-    mapping = form.mapping(await _label_span(form, runtime))
+    mapping = form.mapping(await _label_span(form, intake))
     if atomic:
         with progress.bar(f"judging {tally.name}", tree.size(path)) as step:
             async for chunk in _chunks(path, mapping, form, step):
-                rejects = await _judged(chunk.frame, form, runtime)
+                rejects = await intake.validate(chunk.frame)
                 tally.counts["received"] += chunk.frame.height
                 tally.counts["rejected"] += rejects.height
                 tally.refuse(rejects)
@@ -188,7 +203,7 @@ async def _file(
     origin = Origin(source=f"file:{tally.name}", sha256=tally.sha256)
     with progress.bar(tally.name, tree.size(path)) as step:
         async for chunk in _chunks(path, mapping, form, step):
-            receipt = await _taken_in(chunk.frame, origin, form, runtime)
+            receipt = await intake.take_in(chunk.frame, origin)
             tally.add(receipt)
             evidence.write(tally.name, receipt.rejects)
 
@@ -215,40 +230,7 @@ def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
         yield Chunk(_with_length(chunk.frame, form), chunk.bytes_read) if form.grid else chunk
 
 
-async def _taken_in(raw: pl.DataFrame, origin: Origin, form: Form, runtime: Runtime) -> Receipt:
-    if form.grid:
-        written = await flow.take_in_grid(
-            raw,
-            origin,
-            label=IntervalLabel(form.label),
-            grid=runtime.grid,
-            clock=runtime.clock,
-        )
-    else:
-        written = await flow.take_in(
-            raw,
-            origin,
-            label=IntervalLabel(form.label),
-            registry=runtime.registry,
-            readings=runtime.readings,
-            clock=runtime.clock,
-        )
-    return written.receipt
-
-
-async def _judged(raw: pl.DataFrame, form: Form, runtime: Runtime) -> pl.DataFrame:
-    """The rows that would be refused."""
-    now: datetime = runtime.clock.now()
-    label = IntervalLabel(form.label)
-    if form.grid:
-        sorted_ = await asyncio.to_thread(ingest.sort_out_grid, raw, now=now, label=label)
-        return sorted_.rejects
-    meters = await runtime.registry.meters()
-    sorted_ = await asyncio.to_thread(ingest.sort_out, raw, meters=meters, now=now, label=label)
-    return sorted_.rejects
-
-
-async def _label_span(form: Form, runtime: Runtime) -> timedelta | None:
+async def _label_span(form: Form, intake: Intake) -> timedelta | None:
     """Length of local intervals that are stamped at their end, where it is known."""
     if form.timezone is None or form.label != str(IntervalLabel.END):
         return None
@@ -256,9 +238,8 @@ async def _label_span(form: Form, runtime: Runtime) -> timedelta | None:
         return timedelta(seconds=form.interval_s or SECONDS_PER_HOUR)
     named = form.mapping(None)
     ids = [*named.meters, *(value for key, value in named.constants.items() if key == "meter_id")]
-    meters = await runtime.registry.meters()
-    lengths = meters.filter(pl.col("meter_id").is_in(ids))["expected_interval_s"].unique()
-    return timedelta(seconds=lengths.item()) if lengths.len() == 1 else None
+    lengths = await intake.intervals(ids)
+    return timedelta(seconds=lengths.pop()) if len(lengths) == 1 else None
 
 
 def _with_length(raw: pl.DataFrame, form: Form) -> pl.DataFrame:

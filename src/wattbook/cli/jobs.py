@@ -1,30 +1,20 @@
 """Jobs: asking for them, watching them, stopping them; here, or at a service."""
 
 import asyncio
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from http.client import HTTPException
 from typing import Any, Final, TypeVar
-from urllib.parse import urlencode, urlsplit
 
 from wattbook import duties, settings, wiring
-from wattbook.cli import door, progress, show
+from wattbook.cli import ask, door, progress, show
 from wattbook.cli.show import NOTHING, Column, number
-from wattbook.core.errors import (
-    ConflictError,
-    InputError,
-    UnavailableError,
-    UnknownEntityError,
-    WattbookError,
-)
+from wattbook.core.errors import UnavailableError
 from wattbook.core.jobs import Job, JobState
 from wattbook.flows.jobs import Worker
 from wattbook.ports.jobs import JobStore, Order
+from wattbook.schemas.jobs import JobOut, JobPageOut
 from wattbook.wiring import Runtime
 
 BY_HAND: Final = "cli"
@@ -32,34 +22,23 @@ LOOK_S: Final = 0.25
 PATIENCE_S: Final = 60.0
 """So long a service that was watched may be away: it is upgraded, or the machine starts anew."""
 LONGEST_PAUSE_S: Final = 4.0
-ANSWER_S: Final = 30
 HERE: Final = "cli"
 WHOLE: Final = 1000
 """Length of a bar: what a job counts, and how much of it there is, may change as it goes on."""
-REFUSALS: Final[dict[int, type[WattbookError]]] = {
-    404: UnknownEntityError,
-    409: ConflictError,
-    422: InputError,
-    502: UnavailableError,  # of a proxy, before a service that is away
-    503: UnavailableError,
-    504: UnavailableError,
-}
-
 Document = dict[str, Any]
 Found = TypeVar("Found")
 
 
 def list_all(
     url: str | None, state: str | None, kind: str | None, parent: str | None, limit: int
-) -> list[Document]:
+) -> Document:
     """The newest jobs."""
     if url is not None:
         asked = {"state": state, "kind": kind, "parent_id": parent, "limit": limit}
-        query = urlencode({name: value for name, value in asked.items() if value is not None})
-        found: list[Document] = call(url, "GET", f"/jobs?{query}")["jobs"]
+        found: Document = ask.get(url, "/jobs", asked)
         return found
 
-    async def work(jobs: JobStore) -> list[Document]:
+    async def work(jobs: JobStore) -> Document:
         wanted = None if state is None else JobState(state)
         page = await jobs.jobs(
             state=wanted,
@@ -67,7 +46,7 @@ def list_all(
             parent_id=parent,
             limit=limit,
         )
-        return [_document(job) for job in page.jobs]
+        return JobPageOut.of(page).model_dump(mode="json")
 
     return _in_store(work)
 
@@ -75,7 +54,8 @@ def list_all(
 def read(url: str | None, job_id: str) -> Document:
     """One job."""
     if url is not None:
-        return call(url, "GET", f"/jobs/{job_id}")
+        found: Document = ask.get(url, f"/jobs/{ask.step(job_id)}")
+        return found
 
     async def work(jobs: JobStore) -> Document:
         return _document(await jobs.job(job_id))
@@ -86,7 +66,8 @@ def read(url: str | None, job_id: str) -> Document:
 def cancel(url: str | None, job_id: str) -> Document:
     """Have a job stopped."""
     if url is not None:
-        return call(url, "POST", f"/jobs/{job_id}/cancel")
+        found: Document = ask.send(url, "POST", f"/jobs/{ask.step(job_id)}/cancel", {})
+        return found
 
     async def work(jobs: JobStore) -> Document:
         return _document(await jobs.steer(job_id, JobState.CANCELLED))
@@ -96,7 +77,16 @@ def cancel(url: str | None, job_id: str) -> Document:
 
 def submit(url: str, kind: str, params: Mapping[str, Any], priority: int) -> Document:
     """Ask a service for a job."""
-    return call(url, "POST", "/jobs", {"kind": kind, "params": params, "priority": priority})
+    order = {"kind": kind, "params": params, "priority": priority}
+    found: Document = ask.send(url, "POST", "/jobs", order)
+    return found
+
+
+def done(kind: str, params: Mapping[str, Any], url: str | None, priority: int = 0) -> Document:
+    """A job that has ended: done here and now, or by a service."""
+    if url is None:
+        return run_here(kind, params)
+    return watch(url, submit(url, kind, params, priority)["job_id"])
 
 
 def run_here(kind: str, params: Mapping[str, Any]) -> Document:
@@ -126,14 +116,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
             worker.halt.set()
             await asyncio.gather(*hands, return_exceptions=True)
 
-    try:
-        return door.run(work)
-    except UnavailableError as error:
-        if "is open in" not in str(error):
-            raise
-        raise UnavailableError(
-            f"{error}; ask it with `wattbook jobs run {kind} --url http://127.0.0.1:8000`"
-        ) from error
+    return door.run(work)
 
 
 async def _help(worker: Worker, job_id: str, *, jobs: JobStore, lease: timedelta) -> None:
@@ -238,74 +221,16 @@ def _done(done: Document) -> str:
 
 
 def _document(job: Job) -> Document:
-    return {
-        "job_id": job.job_id,
-        "kind": str(job.kind),
-        "params": dict(job.params),
-        "state": str(job.state),
-        "priority": job.priority,
-        "progress": {
-            "done": job.progress.done,
-            "total": job.progress.total,
-            "unit": job.progress.unit,
-        },
-        "attempts": [
-            {
-                "number": attempt.number,
-                "worker": attempt.worker,
-                "started": attempt.started,
-                "ended": attempt.ended,
-                "outcome": attempt.outcome,
-                "error": attempt.error,
-                "traceback_id": attempt.traceback_id,
-            }
-            for attempt in job.attempts
-        ],
-        "result": None if job.result is None else dict(job.result),
-        "error": job.error,
-        "idempotency_key": job.idempotency_key,
-        "parent_id": job.parent_id,
-        "children": {str(state): count for state, count in job.children.items()},
-        "requested_by": job.requested_by,
-        "created": job.created,
-        "started": job.started,
-        "finished": job.finished,
-    }
+    return JobOut.of(job).model_dump(mode="json")
 
 
 def _in_store(work: Callable[[JobStore], Awaitable[Found]]) -> Found:
     """Ask the table of jobs, which may be read while a service holds the other stores."""
 
     async def whole() -> Found:
-        async with wiring.open_jobs(settings.load()) as jobs:
+        config = settings.load()
+        await door.check_store(config)
+        async with wiring.open_jobs(config) as jobs:
             return await work(jobs)
 
     return asyncio.run(whole())
-
-
-def call(url: str, method: str, path: str, body: object = None) -> Document:
-    """What the service answers; its refusals are our errors."""
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InputError(f"{url!r} is no address of a service, as in http://127.0.0.1:8000")
-    request = urllib.request.Request(  # noqa: S310 -- its scheme was looked at
-        f"{url.rstrip('/')}/api/v1{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310
-            document: Document = json.load(answer)
-            return document
-    except urllib.error.HTTPError as refusal:
-        raise REFUSALS.get(refusal.code, WattbookError)(_detail(refusal)) from refusal
-    except (OSError, HTTPException, json.JSONDecodeError) as error:
-        raise UnavailableError(f"no service answers at {url}: {error}") from error
-
-
-def _detail(refusal: urllib.error.HTTPError) -> str:
-    """What is wrong, in the words of the service, or of a proxy before it."""
-    try:
-        return str(json.loads(refusal.read())["detail"])
-    except (OSError, HTTPException, ValueError, LookupError, TypeError):
-        return str(refusal)

@@ -4,12 +4,13 @@ import logging
 import os
 import signal
 import socket
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from wattbook import settings
+from wattbook import services, settings
 from wattbook.cli import show
 from wattbook.cli.http_protocol import Deadlines, limited
 from wattbook.core.errors import UnavailableError
@@ -52,8 +53,13 @@ def serve() -> None:
             timeout_graceful_shutdown=GRACE_S,
             backlog=BACKLOG,
         )
-        server = Server(config, f"http://{host}:{listener.getsockname()[1]}")
-        server.run(sockets=[listener])
+        note = wanted.service_path if wanted.postgresql_url is None else None
+        server = Server(config, f"http://{host}:{listener.getsockname()[1]}", note)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            if note is not None:
+                services.forget(note)
         if server.failure is not None:
             raise server.failure
 
@@ -86,9 +92,10 @@ def _why(error: OSError) -> str:
 class Server(uvicorn.Server):
     """Says when it is ready, and why it is not; stops quietly."""
 
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, note: Path | None) -> None:
         super().__init__(config)
         self.url = url
+        self.note = note
         self.failure: BaseException | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -102,6 +109,8 @@ class Server(uvicorn.Server):
             self.should_exit = True
             return
         uvicorns_own.disabled = False
+        if self.note is not None:
+            services.note(self.note, self.url)
         show.say(f"wattbook serves {self.url} · try {self.url}/docs · Ctrl-C stops it")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's

@@ -2,23 +2,21 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from csv import writer
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import orjson
-import polars as pl
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wattbook.core.notices import Notice
-from wattbook.core.periods import Grain
-from wattbook.core.text import NOTHING, number, percent
+from wattbook.core.digits import NOTHING, number, percent
 
 __all__ = [
     "NOTHING",
@@ -27,7 +25,6 @@ __all__ = [
     "csv",
     "json",
     "number",
-    "outward",
     "percent",
     "say",
     "starts",
@@ -50,21 +47,18 @@ def say(text: str, *, err: bool = False) -> None:
     console(err=err).print(text, markup=False, soft_wrap=True)
 
 
-def notices(found: Iterable[Notice]) -> None:
+def notices(found: Sequence[dict[str, str]]) -> None:
     """What has to be read before the figures, a line each."""
     for notice in found:
-        say(f"notice: {notice.detail}")
+        say(f"notice: {notice['detail']}")
 
 
-def noticed(found: Iterable[Notice]) -> list[dict[str, str]]:
-    """The same, for JSON."""
-    return [{"code": notice.code, "detail": notice.detail} for notice in found]
-
-
-def starts(instants: Sequence[datetime], grain: Grain, timezone: str) -> list[str]:
+def starts(instants: Sequence[str], grain: str, timezone: str) -> list[str]:
     """Bucket starts on the clock of the time zone; with its offset where clocks change."""
-    local = [at.astimezone(ZoneInfo(timezone)) for at in instants]
-    if grain in (Grain.DAY, Grain.WEEK, Grain.MONTH):
+    local = [datetime.fromisoformat(at).astimezone(ZoneInfo(timezone)) for at in instants]
+    if grain == "month":
+        return [f"{at:%Y-%m}" for at in local]
+    if grain in ("day", "week"):
         return [f"{at:%Y-%m-%d}" for at in local]
     changes = len({at.utcoffset() for at in local}) > 1
     return [f"{at:%Y-%m-%d %H:%M}{_offset(at) if changes else ''}" for at in local]
@@ -150,19 +144,14 @@ def _width(columns: Sequence[Column], gap: int) -> int:
     return sum(each) + gap * (len(columns) - 1)
 
 
-def outward(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with the names that the API uses."""
-    return frame.rename(
-        {name: name.removesuffix("_utc") for name in frame.columns if name.endswith("_utc")}
-    )
-
-
 def json(document: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
     """Print a document as JSON; times end in `Z`."""
-    options = orjson.OPT_UTC_Z | orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    options = orjson.OPT_UTC_Z | orjson.OPT_INDENT_2
     sys.stdout.write(orjson.dumps(document, option=options).decode() + "\n")
 
 
-def csv(frame: pl.DataFrame) -> None:
-    """Print a frame as CSV; times end in `Z`, what is not known is empty."""
-    sys.stdout.write(outward(frame).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ"))
+def csv(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the rows of a document as CSV; what is not known is empty."""
+    out = writer(sys.stdout, lineterminator="\n")
+    out.writerow(rows[0] if rows else ())
+    out.writerows(["" if value is None else value for value in row.values()] for row in rows)

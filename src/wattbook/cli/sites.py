@@ -1,238 +1,349 @@
+# ruff: noqa: PLC0415 -- a list of sites loads nothing that computes
 """The sites, as they are registered."""
 
-import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from wattbook import settings, wiring
-from wattbook.cli import bodies, door, show
+from wattbook import settings
+from wattbook.cli import show
 from wattbook.cli.show import NOTHING, Column, number
-from wattbook.core.entities import MAX_DETAIL, FleetItem, Meter, Site, Supply
-from wattbook.core.errors import InputError, Problem, UndecodableError
-from wattbook.core.tariffs import Tariff
-from wattbook.flows import sites as flow
-from wattbook.wiring import Runtime
+from wattbook.core.entities import MAX_DETAIL
+from wattbook.stores.sql import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from wattbook.core.entities import Site
+    from wattbook.ports.registry import Registry
+    from wattbook.wiring import Runtime
+
+Document = dict[str, Any]
+
+PAGE = 1000
+"""So many sites are asked of a service at a time."""
 
 
-def list_all(*, as_json: bool) -> None:
+def list_all(url: str | None, *, as_json: bool) -> None:
     """Every site in a line."""
-    found = door.run(everyone)
     if as_json:
-        show.json([_body(site) for site in found])
-    elif not found:
+        show.json({"sites": _every(url), "cursor": None})
+        return
+    found = None if url is not None else _lines()
+    _list(_every(url) if found is None else found)
+
+
+def _lines() -> list[Document] | None:
+    """The sites of an embedded registry, read in a fraction of the time that opening it takes."""
+    config = settings.load()
+    if config.postgresql_url is not None:
+        return None
+    found = listing.lines(config.registry_path)
+    if found is None:
+        return None
+    return [
+        {name: getattr(line, name) for name in line.__slots__} | {"meters": [None] * line.meters}
+        for line in found
+    ]
+
+
+def _every(url: str | None) -> list[Document]:
+    if url is None:
+        from wattbook.answers import sites as documents
+        from wattbook.cli import door
+
+        return [documents.site(each) for each in door.run(everyone)]
+    from wattbook.cli.client import Service
+
+    found, cursor = [], None
+    with Service(url) as service:
+        while True:
+            page = service.get("/sites", {"limit": PAGE, "cursor": cursor})
+            found += page["sites"]
+            cursor = page["cursor"]
+            if cursor is None:
+                return found
+
+
+def _list(found: Sequence[Document]) -> None:
+    if not found:
         show.say("no site is registered; `wattbook sites add` registers one, `wattbook demo` five")
-    else:
-        show.table(
-            [
-                Column("site", [site.id for site in found], right=False),
-                Column("name", [site.name for site in found], right=False, folds=True, worth=6),
-                Column("operator", [site.operator for site in found], right=False, worth=5),
-                Column("zone", [site.zone for site in found], right=False),
-                Column("timezone", [site.timezone for site in found], right=False, worth=4),
-                Column("capacity", [number(site.capacity_kw) for site in found], "kW"),
-                Column("meters", [number(len(site.meters)) for site in found]),
-                Column("status", [str(site.status) for site in found], right=False, worth=3),
-            ]
-        )
+        return
+    show.table(
+        [
+            Column("site", [site["id"] for site in found], right=False),
+            Column("name", [site["name"] for site in found], right=False, folds=True, worth=6),
+            Column("operator", [site["operator"] for site in found], right=False, worth=5),
+            Column("zone", [site["zone"] for site in found], right=False),
+            Column("timezone", [site["timezone"] for site in found], right=False, worth=4),
+            Column("capacity", [number(site["capacity_kw"]) for site in found], "kW"),
+            Column("meters", [number(len(site["meters"])) for site in found]),
+            Column("status", [site["status"] for site in found], right=False, worth=3),
+        ]
+    )
 
 
-async def everyone(runtime: Runtime) -> list[Site]:
+async def everyone(runtime: "Runtime") -> "list[Site]":
     """All sites, in the order of their ids."""
+    from wattbook.flows import sites as flow
+
     return [site async for site in flow.every(runtime.registry)]
 
 
-def show_one(site_id: str, *, as_json: bool) -> None:
+def read(site_id: str, url: str | None) -> Document:
     """One site with everything on it."""
-    site = door.run(lambda runtime: runtime.registry.site(site_id))
+    if url is None:
+        from wattbook.answers import sites as documents
+        from wattbook.cli import door
+
+        return documents.site(door.run(lambda runtime: runtime.registry.site(site_id)))
+    from wattbook.cli import ask
+
+    found: Document = ask.get(url, f"/sites/{quote(site_id, safe='')}")
+    return found
+
+
+def show_one(site_id: str, url: str | None, *, as_json: bool) -> None:
+    """One site with everything on it."""
+    site = read(site_id, url)
     if as_json:
-        show.json(_body(site))
+        show.json(site)
         return
-    made_up = " · simulated" if site.simulated else ""
-    made_up += " · on hold" if site.hold_reason else ""
-    place = "" if None in (site.latitude, site.longitude) else f" · {_place(site)}"
-    show.say(f"{site.id} · {site.name} · {site.status}{made_up}")
+    made_up = " · simulated" if site["simulated"] else ""
+    made_up += " · on hold" if site["hold_reason"] else ""
+    place = "" if None in (site["latitude"], site["longitude"]) else f" · {_place(site)}"
+    show.say(f"{site['id']} · {site['name']} · {site['status']}{made_up}")
     show.say(
-        f"operator {site.operator} · zone {site.zone} · {site.timezone}{place}"
-        f" · capacity {number(site.capacity_kw)} kW"
+        f"operator {site['operator']} · zone {site['zone']} · {site['timezone']}{place}"
+        f" · capacity {number(site['capacity_kw'])} kW"
         f"{_limits(site)}"
     )
     _details(site)
-    if site.hold_reason:
-        show.say(f"on hold since {site.hold_since_utc:%F}: {site.hold_reason}")
+    if site["hold_reason"]:
+        show.say(f"on hold since {site['hold_since'][:DAY]}: {site['hold_reason']}")
     show.say("")
-    _meters(site.meters)
-    if site.supplies:
+    _meters(site["meters"])
+    if site["supplies"]:
         show.say("")
-        _supplies(site.supplies)
-    if site.fleet:
+        _supplies(site["supplies"])
+    if site["fleet"]:
         show.say("")
-        _fleet(site.fleet)
-    if site.tariffs:
+        _fleet(site["fleet"])
+    if site["tariffs"]:
         show.say("")
-        tariff_table(site.tariffs)
+        tariff_table(site["tariffs"])
 
 
-def _place(site: Site) -> str:
-    north, east = site.latitude or 0.0, site.longitude or 0.0
+DAY = len("2026-01-01")
+
+
+def _place(site: Document) -> str:
+    north, east = site["latitude"], site["longitude"]
     return f"{abs(north):.2f}° {'NS'[north < 0]} {abs(east):.2f}° {'EW'[east < 0]}"
 
 
-def list_meters(site_id: str | None, *, as_json: bool) -> None:
+def list_meters(site_id: str | None, url: str | None, *, as_json: bool) -> None:
     """The meters of all sites, or of one."""
-
-    async def work(runtime: Runtime) -> list[Site]:
-        return [await runtime.registry.site(site_id)] if site_id else await everyone(runtime)
-
-    found = [meter for site in door.run(work) for meter in site.meters]
+    sites = _every(url) if site_id is None else [read(site_id, url)]
+    found = [meter for site in sites for meter in site["meters"]]
     if as_json:
-        show.json([asdict(meter) for meter in found])
+        show.json(found)
     elif not found:
         show.say("no meter is registered")
     else:
         _meters(found)
 
 
-def add(file: Path | None, options: Mapping[str, object]) -> None:
+def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> None:
     """Register the site or the sites of a file, or the one that the options describe."""
-    bodies_ = _bodies(file) if file is not None else [{}]
-    if options and len(bodies_) > 1:
-        detail = f"{file} holds {len(bodies_)} sites: options can describe only one"
-        raise InputError(detail, [Problem("bad_option", detail)])
-    drafts = [
-        bodies.draft({**body, **options}, f"[{at}]." if len(bodies_) > 1 else "")
-        for at, body in enumerate(bodies_)
-    ]
+    from wattbook.cli import bodies
+    from wattbook.core.errors import InputError, Problem
 
-    async def work(runtime: Runtime) -> None:
+    sent = _bodies(file) if file is not None else [{}]
+    if options and len(sent) > 1:
+        detail = f"{file} holds {len(sent)} sites: options can describe only one"
+        raise InputError(detail, [Problem("bad_option", detail)])
+    whole = [{**body, **options} for body in sent]
+    drafts = [
+        bodies.draft(body, f"[{at}]" if len(whole) > 1 else "") for at, body in enumerate(whole)
+    ]
+    if url is not None:
+        from wattbook.cli.client import Service
+
+        with Service(url) as service:
+            for body in whole:
+                _registered(service.send("POST", "/sites", body))
+        return
+
+    from wattbook.answers import sites as documents
+    from wattbook.cli import door
+    from wattbook.flows import sites as flow
+
+    async def work(runtime: "Runtime") -> None:
         for draft in drafts:
             site = await flow.register(draft, registry=runtime.registry, now=runtime.clock.now())
-            meters = ", ".join(f"{meter.id} ({meter.kind})" for meter in site.meters)
-            show.say(f"registered {site.id}: {meters}")
+            _registered(documents.site(site))
 
-    door.run(work)
+    door.run(work, create=True)
 
 
-def edit(site_id: str, texts: Mapping[str, str]) -> None:
+def _registered(site: Document) -> None:
+    meters = ", ".join(f"{meter['id']} ({meter['kind']})" for meter in site["meters"])
+    show.say(f"registered {site['id']}: {meters}")
+
+
+def edit(site_id: str, texts: Mapping[str, str], url: str | None) -> None:
     """Change texts about a site; an empty one clears its field."""
+    from wattbook.core.errors import InputError, Problem
+
     changes = {name: text.strip() or None for name, text in texts.items()}
     if changes.get("name", "") is None:
         raise InputError("--name is empty", [Problem("bad_option", "--name is empty", "name")])
-
-    async def work() -> Site:
-        async with wiring.open_registry(settings.load()) as registry:
-            return await flow.describe(site_id, changes, registry=registry, now=datetime.now(UTC))
-
-    site = asyncio.run(work())
-    show.say(f"{site.id} · {site.name}")
+    site = _described_here(site_id, changes) if url is None else _patched(site_id, changes, url)
+    show.say(f"{site['id']} · {site['name']}")
     _details(site)
 
 
-def _details(site: Site) -> None:
+def _details(site: Document) -> None:
     """What the first page of a report says about who operates the site."""
     for name in MAX_DETAIL:
-        if text := getattr(site, name):
-            show.say(f"{name.replace('_', ' ')}: {text}")
+        if site[name]:
+            show.say(f"{name.replace('_', ' ')}: {site[name]}")
 
 
-def hold(site_id: str, reason: str | None) -> None:
+def _patched(site_id: str, changes: Mapping[str, object], url: str) -> Document:
+    from wattbook.cli import ask
+
+    found: Document = ask.send(url, "PATCH", f"/sites/{quote(site_id, safe='')}", changes)
+    return found
+
+
+def hold(site_id: str, reason: str | None, url: str | None) -> None:
     """Put a site on hold for a reason, or release it (null)."""
     told = None if reason is None else reason.strip()
-
-    async def work() -> Site:
-        async with wiring.open_registry(settings.load()) as registry:
-            return await flow.hold(site_id, told, registry=registry, now=datetime.now(UTC))
-
-    site = asyncio.run(work())
-    if site.hold_reason is None:
-        show.say(f"{site.id} is not on hold")
+    held = {"hold_reason": told}
+    site = _held_here(site_id, told) if url is None else _patched(site_id, held, url)
+    if site["hold_reason"] is None:
+        show.say(f"{site['id']} is not on hold")
     else:
-        show.say(f"{site.id} is on hold since {site.hold_since_utc:%FT%TZ}: {site.hold_reason}")
+        since = site["hold_since"][:SECOND]
+        show.say(f"{site['id']} is on hold since {since}Z: {site['hold_reason']}")
 
 
-def _bodies(file: Path) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        detail = f"{file} is not JSON: {error}"
-        raise UndecodableError(detail, [Problem("bad_file", detail)]) from error
-    bodies_ = found if isinstance(found, list) else [found]
-    if not bodies_ or not all(isinstance(body, dict) for body in bodies_):
-        detail = f"{file}: want a site, or a list of them"
+SECOND = len("2026-01-01T00:00:00")
+
+
+def _held_here(site_id: str, reason: str | None) -> Document:
+    from wattbook.flows import sites as flow
+
+    return _changed_here(
+        lambda registry, now: flow.hold(site_id, reason, registry=registry, now=now)
+    )
+
+
+def _described_here(site_id: str, changes: Mapping[str, str | None]) -> Document:
+    from wattbook.flows import sites as flow
+
+    return _changed_here(
+        lambda registry, now: flow.describe(site_id, changes, registry=registry, now=now)
+    )
+
+
+def _changed_here(change: "Callable[[Registry, datetime], Awaitable[Site]]") -> Document:
+    """A site after a change in the registry alone, which may be open elsewhere."""
+    import asyncio
+    from datetime import UTC, datetime
+
+    from wattbook import wiring
+    from wattbook.answers import sites as documents
+    from wattbook.cli import door
+
+    async def work() -> Document:
+        config = settings.load()
+        await door.check_store(config)
+        async with wiring.open_registry(config) as registry:
+            return documents.site(await change(registry, datetime.now(UTC)))
+
+    return asyncio.run(work())
+
+
+def _bodies(file: "Path") -> list[dict[str, Any]]:
+    from wattbook.cli import bodies
+    from wattbook.core.errors import Problem, UndecodableError
+
+    found = bodies.read(file)
+    sent = found if isinstance(found, list) else [found]
+    if not sent or not all(isinstance(body, dict) for body in sent):
+        detail = f"{file}: must be a site, or a list of sites"
         raise UndecodableError(detail, [Problem("bad_file", detail)])
-    return bodies_
+    return sent
 
 
-def _body(site: Site) -> dict[str, Any]:
-    body = {name.removesuffix("_utc"): value for name, value in asdict(site).items()}
-    body["tariffs"] = [bodies.of_tariff(each) for each in site.tariffs]
-    for part in (*body["meters"], *body["supplies"], *body["fleet"]):
-        part.pop("site_id")
-    return body
-
-
-def _limits(site: Site) -> str:
+def _limits(site: Document) -> str:
     """Limits of power other than the capacity, where they are registered."""
-    named = [("plausible up to", site.plausible_kw), ("contracted", site.contracted_kw)]
+    named = [("plausible up to", site["plausible_kw"]), ("contracted", site["contracted_kw"])]
     return "".join(f" · {name} {number(value)} kW" for name, value in named if value is not None)
 
 
-def _meters(meters: tuple[Meter, ...] | list[Meter]) -> None:
+def _meters(meters: Sequence[Document]) -> None:
     show.table(
         [
-            Column("meter", [meter.id for meter in meters], right=False),
-            Column("kind", [str(meter.kind) for meter in meters], right=False),
-            Column("role", [str(meter.role) for meter in meters], right=False),
-            Column("flow", [str(meter.flow) for meter in meters], right=False, worth=4),
-            Column("behind", [meter.parent or NOTHING for meter in meters], right=False, worth=5),
-            Column("interval", [number(meter.expected_interval_s) for meter in meters], "s"),
-            Column("size", [number(meter.register_size_kwh) for meter in meters], "kWh", worth=4),
+            Column("meter", [meter["id"] for meter in meters], right=False),
+            Column("kind", [meter["kind"] for meter in meters], right=False),
+            Column("role", [meter["role"] for meter in meters], right=False),
+            Column("flow", [meter["flow"] for meter in meters], right=False, worth=4),
+            Column(
+                "behind", [meter["parent"] or NOTHING for meter in meters], right=False, worth=5
+            ),
+            Column("interval", [number(meter["expected_interval_s"]) for meter in meters], "s"),
+            Column(
+                "size", [number(meter["register_size_kwh"]) for meter in meters], "kWh", worth=4
+            ),
         ]
     )
 
 
-def _supplies(supplies: tuple[Supply, ...]) -> None:
+def _supplies(supplies: Sequence[Document]) -> None:
     show.table(
         [
-            Column("supply", [str(each.kind) for each in supplies], right=False),
-            Column("from", [each.technology or NOTHING for each in supplies], right=False, worth=5),
-            Column("share", [show.percent(each.share, 0) for each in supplies], "%"),
-            Column("since", [f"{each.valid_from:%F}" for each in supplies], right=False),
+            Column("supply", [each["kind"] for each in supplies], right=False),
+            Column(
+                "from", [each["technology"] or NOTHING for each in supplies], right=False, worth=5
+            ),
+            Column("share", [show.percent(each["share"], 0) for each in supplies], "%"),
+            Column("since", [each["valid_from"][:DAY] for each in supplies], right=False),
         ]
     )
 
 
-def _fleet(fleet: tuple[FleetItem, ...]) -> None:
+def _fleet(fleet: Sequence[Document]) -> None:
     show.table(
         [
-            Column("machines", [each.model for each in fleet], right=False),
-            Column("count", [number(each.count) for each in fleet]),
-            Column("each", [number(each.hashrate_th, 1) for each in fleet], "TH/s", worth=5),
-            Column("each", [number(each.power_w) for each in fleet], "W", worth=5),
-            Column("since", [f"{each.valid_from:%F}" for each in fleet], right=False),
+            Column("machines", [each["model"] for each in fleet], right=False),
+            Column("count", [number(each["count"]) for each in fleet]),
+            Column("each", [number(each["hashrate_th"], 1) for each in fleet], "TH/s", worth=5),
+            Column("each", [number(each["power_w"]) for each in fleet], "W", worth=5),
+            Column("since", [each["valid_from"][:DAY] for each in fleet], right=False),
         ]
     )
 
 
-def tariff_table(found: Sequence[Tariff]) -> None:
+def tariff_table(found: Sequence[Document]) -> None:
     """Tariffs in a line each."""
     show.table(
         [
-            Column("tariff", [each.id for each in found], right=False),
-            Column("from", [f"{each.valid_from:%F}" for each in found], right=False),
+            Column("tariff", [each["id"] for each in found], right=False),
+            Column("from", [each["valid_from"] for each in found], right=False),
+            Column("until", [each["valid_to"] or NOTHING for each in found], right=False),
+            Column("currency", [each["currency"] for each in found], right=False),
             Column(
-                "until",
-                [NOTHING if each.valid_to is None else f"{each.valid_to:%F}" for each in found],
-                right=False,
+                "holidays", [each["calendar"] or NOTHING for each in found], right=False, worth=5
             ),
-            Column("currency", [each.currency for each in found], right=False),
-            Column("holidays", [each.calendar or NOTHING for each in found], right=False, worth=5),
             Column(
                 "components",
-                [", ".join(part.name for part in each.components) for each in found],
+                [", ".join(part["name"] for part in each["components"]) for each in found],
                 right=False,
                 folds=True,
             ),

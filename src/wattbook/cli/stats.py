@@ -2,9 +2,8 @@
 
 from datetime import date
 from typing import Any
-from urllib.parse import urlencode
 
-from wattbook.cli import door, jobs, show
+from wattbook.cli import ask, door, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core import periods
 from wattbook.flows import stats as flow
@@ -18,9 +17,8 @@ def look(url: str | None, begin: str | None, end: str | None) -> Document:
     """The document of GET /api/v1/stats, made here or by a service."""
     start, stop = _day("from", begin), _day("to", end)
     if url is not None:
-        asked = {"start": start, "end": stop}
-        query = urlencode({name: day for name, day in asked.items() if day is not None})
-        return jobs.call(url, "GET", f"/stats?{query}")
+        found: Document = ask.get(url, "/stats", {"start": start, "end": stop})
+        return found
 
     async def work(runtime: Runtime) -> Document:
         return await flow.look(

@@ -197,7 +197,7 @@ def problems_with(site: Site) -> list[Problem]:
 
     def slug(where: str, value: str) -> None:
         if not SLUG.fullmatch(value):
-            wrong(where, "bad_id", f"{value!r} is no id: want {SLUG.pattern}")
+            wrong(where, "bad_id", f"invalid id {value!r}: must match {SLUG.pattern}")
 
     slug("id", site.id)
     slug("operator", site.operator)

@@ -14,8 +14,9 @@
     ├── RemovedError                it was there, and a clean-up removed it
     ├── ConflictError               the id is taken, or another state was expected
     ├── UnsupportedError            this store cannot do this
-    ├── DamagedStoreError           a file of a store is damaged
-    └── UnavailableError            a store or service cannot be reached, or is held by another
+    ├── UnavailableError            a store or service cannot be reached
+    │   └── HeldError               another process holds the store
+    └── DamagedStoreError           a file of a store is damaged
 """
 
 from collections.abc import Mapping, Sequence
@@ -103,3 +104,13 @@ class UnavailableError(WattbookError):
 
 class DamagedStoreError(WattbookError):
     """A file of a store is damaged: trying again does not help."""
+
+
+class HeldError(UnavailableError):
+    """Another process has the store open."""
+
+    def __init__(
+        self, message: str, problems: Sequence[Problem] = (), *, holder: int | None = None
+    ) -> None:
+        super().__init__(message, problems)
+        self.holder = holder

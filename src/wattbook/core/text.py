@@ -5,23 +5,38 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from wattbook.core.digits import NOTHING, ROUNDING, THIN, number, percent
 from wattbook.core.factors import EARLIER, LATER
 from wattbook.core.units import (
     KG_PER_T,
     KW_PER_MW,
     KWH_PER_GWH,
     KWH_PER_MWH,
-    PERCENT,
     TH_PER_EH,
     TH_PER_PH,
 )
 
-NOTHING: Final = "–"
-THIN: Final = "\N{NARROW NO-BREAK SPACE}"
+__all__ = [
+    "BLANK",
+    "MINUS",
+    "NOTHING",
+    "ROUNDING",
+    "RUNGS",
+    "SCALES",
+    "THIN",
+    "Unit",
+    "clock",
+    "lasting",
+    "money",
+    "number",
+    "offset",
+    "percent",
+    "rung",
+    "unit_of",
+]
+
 BLANK: Final = "\N{NO-BREAK SPACE}"
 MINUS: Final = "\N{MINUS SIGN}"
-ROUNDING: Final = 10**-9
-"""So far from whole a sum of shares may be, for no other reason than how numbers are kept."""
 RUNGS: Final = {
     "none": "hourly mix",
     "reported": "hourly, as published",
@@ -33,29 +48,6 @@ RUNGS: Final = {
     "mixed": "mixed",
 }
 """What the rungs of the ladder of factors are called in a sentence."""
-
-
-def number(value: object, digits: int = 0) -> str:
-    """`value` with grouped digits; a dash where it is not known.
-
-    >>> number(12410.52, 1), number(None), number(-1 / 100, 1)
-    ('12\u202f410.5', '–', '0.0')
-    """
-    if not isinstance(value, int | float):
-        return NOTHING
-    text = f"{value:,.{digits}f}".replace(",", THIN)
-    return text.removeprefix("-") if not text.strip(f"-0.{THIN}") else text
-
-
-def percent(value: object, digits: int = 1) -> str:
-    """A share as a percentage, never rounded up to whole or down to nothing."""
-    if not isinstance(value, int | float):
-        return NOTHING
-    shown = number(value * PERCENT, digits)
-    least = 10**-digits
-    if 0 < value < 1 - ROUNDING and float(shown) == PERCENT:
-        return number(PERCENT - least, digits)
-    return f"<{number(least, digits)}" if value > 0 and not shown.strip("0.") else shown
 
 
 def rung(fallback: str) -> str:

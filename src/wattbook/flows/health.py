@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from wattbook.core.errors import WattbookError
+from wattbook.ports.jobs import Broker
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
@@ -14,14 +15,20 @@ PATIENCE_S: Final = 5.0
 
 
 async def look(
-    *, registry: Registry, readings: ReadingStore, rollups: RollupStore
+    *,
+    registry: Registry,
+    readings: ReadingStore,
+    rollups: RollupStore,
+    broker: Broker | None = None,
 ) -> dict[str, str]:
-    """`ok` or what is wrong, for each part."""
+    """`ok` or what is wrong, for each part; `broker` only where jobs go through one."""
     asked: dict[str, Awaitable[object]] = {
         "registry": registry.meters(),
         "readings": readings.read([]),
         "rollups": rollups.dirty([]),
     }
+    if broker is not None:
+        asked["broker"] = broker.check()
     states = await asyncio.gather(*(_state(answer) for answer in asked.values()))
     return dict(zip(asked, states, strict=True))
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import frames, ingest
+from wattbook.core import frames, ingest, merge
 from wattbook.core.ingest import IntervalLabel, Reason, Sorted
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -55,12 +55,16 @@ async def take_in(
     *,
     label: IntervalLabel = IntervalLabel.START,
     atomic: bool = False,
+    dry_run: bool = False,
     turnstile: Turnstile | None = None,
     registry: Registry,
     readings: ReadingStore,
     clock: Clock,
 ) -> Written:
-    """Keep what can be kept of `raw` (`frames.RAW_READINGS`), on disk; what became of each row."""
+    """Keep what can be kept of `raw` (`frames.RAW_READINGS`), on disk; what became of each row.
+
+    A `dry_run` only validates.
+    """
     meters = await registry.meters()
     now = clock.now()
 
@@ -69,7 +73,8 @@ async def take_in(
         return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
 
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)
-    return await readings.write(_batch(raw, sorted_, origin, clock))
+    batch = _batch(raw, sorted_, origin, clock)
+    return _not_written(batch) if dry_run else await readings.write(batch)
 
 
 async def take_in_grid(
@@ -78,11 +83,12 @@ async def take_in_grid(
     *,
     label: IntervalLabel = IntervalLabel.START,
     atomic: bool = False,
+    dry_run: bool = False,
     turnstile: Turnstile | None = None,
     grid: GridStore,
     clock: Clock,
 ) -> Written:
-    """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk."""
+    """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk; a `dry_run` only validates."""
     now = clock.now()
 
     def judge() -> Sorted:
@@ -90,7 +96,14 @@ async def take_in_grid(
         return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
 
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)
-    return await grid.write(_batch(raw, sorted_, origin, clock))
+    batch = _batch(raw, sorted_, origin, clock)
+    return _not_written(batch) if dry_run else await grid.write(batch)
+
+
+def _not_written(batch: Batch) -> Written:
+    """What would become of a batch into an empty store: it has no id, because it is not kept."""
+    accepted = pl.Series([merge.ACCEPTED] * batch.kept.height, dtype=pl.UInt8)
+    return Written.of(replace(batch, batch_id=""), accepted)
 
 
 def _batch(raw: pl.DataFrame, sorted_: Sorted, origin: Origin, clock: Clock) -> Batch:

@@ -347,7 +347,9 @@ def _problems(site: Site) -> list[Problem]:
             where = f"{name}[{index}].id"
             if not SLUG.fullmatch(part_id):
                 found.append(
-                    Problem("bad_id", f"{part_id!r} is no id: want {SLUG.pattern}", field=where)
+                    Problem(
+                        "bad_id", f"invalid id {part_id!r}: must match {SLUG.pattern}", field=where
+                    )
                 )
             if ids.count(part_id) > 1:
                 found.append(Problem("duplicate_id", f"{part_id!r} stands here twice", field=where))

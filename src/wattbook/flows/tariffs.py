@@ -52,7 +52,7 @@ def _about_ids(tariffs: Sequence[Tariff]) -> list[Problem]:
     for at, tariff_id in enumerate(ids):
         where = f"tariffs[{at}].id"
         if not SLUG.fullmatch(tariff_id):
-            detail = f"{tariff_id!r} is no id: want {SLUG.pattern}"
+            detail = f"invalid id {tariff_id!r}: must match {SLUG.pattern}"
             found.append(Problem("bad_id", detail, field=where))
         if tariff_id in ids[:at]:
             found.append(Problem("duplicate_id", f"{tariff_id!r} stands here twice", field=where))

@@ -92,6 +92,14 @@ class Bell(Protocol):
         ...
 
 
+class Broker(Bell, Protocol):
+    """A bell in a process of its own, which can be out of reach."""
+
+    async def check(self) -> None:
+        """Raise UnavailableError where the broker does not answer."""
+        ...
+
+
 class JobQueue(Protocol):
     """What a worker needs of the jobs; all times are by the clock of the store."""
 

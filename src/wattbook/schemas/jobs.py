@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from wattbook.core.jobs import Job, JobKind, JobState, Outcome
+from wattbook.ports.jobs import JobPage
 from wattbook.schemas.sites import Answer
 
 
@@ -87,3 +88,8 @@ class JobPageOut(BaseModel):
 
     jobs: list[JobOut]
     cursor: str | None
+
+    @classmethod
+    def of(cls, page: JobPage) -> "JobPageOut":
+        """The answer about a page."""
+        return cls(jobs=[JobOut.of(job) for job in page.jobs], cursor=page.cursor)

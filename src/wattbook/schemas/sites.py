@@ -13,6 +13,7 @@ from pydantic import (
     StringConstraints,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from wattbook.core.entities import (
     FleetItem,
@@ -24,6 +25,7 @@ from wattbook.core.entities import (
     SiteStatus,
     Supply,
     SupplyKind,
+    known_timezone,
 )
 from wattbook.core.frames import TECHNOLOGIES
 from wattbook.fields import Id, Instant, Number
@@ -39,6 +41,13 @@ def _known(technology: str) -> str:
     if technology not in TECHNOLOGIES:
         raise ValueError(f"want one of {', '.join(TECHNOLOGIES)}")
     return technology
+
+
+def _timezone(value: str) -> str:
+    if not known_timezone(value):
+        said = f"{value!r} is not an IANA time zone"
+        raise PydanticCustomError("bad_timezone", "{said}", {"said": said})
+    return value
 
 
 def _listed(value: object) -> object:
@@ -91,7 +100,9 @@ Contact = Annotated[
     str, Line, Field(description="person, e-mail address or telephone number for questions")
 ]
 Timezone = Annotated[
-    str, Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago")
+    str,
+    Field(min_length=1, max_length=64, description="IANA time zone, as in America/Chicago"),
+    AfterValidator(_timezone),
 ]
 Zone = Annotated[str, Field(min_length=1, max_length=64, description="grid zone, as US-TEX-ERCO")]
 Capacity = Annotated[

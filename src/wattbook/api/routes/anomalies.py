@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
+from wattbook.answers import anomalies as documents
 from wattbook.api.deps import PeriodDep, RuntimeDep, strict
 from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
@@ -83,8 +84,7 @@ async def list_findings(
         since=since,
         until=until,
     )
-    page = await runtime.anomalies.findings(wanted, after=cursor, limit=limit)
-    return FindingsOut(findings=[FindingOut.of(each) for each in page.findings], cursor=page.cursor)
+    return await documents.page(wanted, runtime, after=cursor, limit=limit)
 
 
 @router.get("/scores", responses=responses(InvalidPeriodError, UnknownEntityError))

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter
 
 from wattbook import duties
+from wattbook.answers import forecast as documents
 from wattbook.answers.encode import Answer
 from wattbook.answers.forecast import document_of
 from wattbook.api.deps import RuntimeDep, strict
@@ -160,6 +161,22 @@ class ComparedOut(RunOut):
     rows: list[ComparedRow]
 
 
+class HistoryRow(BaseModel):
+    """One step of what was known."""
+
+    start: AwareDatetime
+    value: float | None = Field(description="null is a gap")
+
+
+class HistoryOut(BaseModel):
+    """What was known before a forecast."""
+
+    run_id: str
+    quantity: Quantity
+    unit: str
+    rows: list[HistoryRow]
+
+
 class RunPageOut(BaseModel):
     """Some runs, newest first, and the cursor for those that follow."""
 
@@ -258,8 +275,7 @@ async def load(
     found = await _found(request, asked, wait, as_of, runtime)
     if not isinstance(found, Run):
         return _later(request, found)
-    rows = flow.ahead(found, reach, runtime.clock.now())
-    return series(request, Answer(document_of(found), rows))
+    return series(request, await documents.load(found, reach, runtime))
 
 
 @router.get("/hashrate", response_model=HashrateOut, responses=REFUSALS | LATER)
@@ -277,15 +293,7 @@ async def hashrate(
     found = await _found(request, asked, wait, as_of, runtime)
     if not isinstance(found, Run):
         return _later(request, found)
-    rows = flow.ahead(found, reach, runtime.clock.now())
-    made = await flow.hashing(found, rows, ports=runtime)
-    document = document_of(found) | {
-        "quantity": Quantity.HASHRATE,
-        "unit": Quantity.HASHRATE.unit,
-        "efficiency_j_per_th": made.efficiency_j_per_th,
-        "efficiency_from": made.efficiency_from,
-    }
-    return series(request, Answer(document, made.rows))
+    return series(request, await documents.hashrate(found, reach, runtime))
 
 
 @router.post("/custom", response_model=ForecastOut, responses=REFUSALS | LATER)
@@ -369,6 +377,22 @@ async def read_run(request: Request, run_id: str, runtime: RuntimeDep) -> Respon
     """A forecast as it was made, beside what happened as far as it is known by now."""
     found = await flow.compared(run_id, ports=runtime)
     return series(request, Answer(document_of(found.run), found.rows))
+
+
+@router.get(
+    "/runs/{run_id}/history",
+    response_model=HistoryOut,
+    responses=responses(UnknownEntityError, ConflictError),
+)
+async def read_history(
+    request: Request,
+    run_id: str,
+    runtime: RuntimeDep,
+    since: Annotated[Instant, Query(description="steps that start at or after")],
+    quantity: Annotated[Quantity, Query(description="load or hashrate")] = Quantity.LOAD,
+) -> Response:
+    """What was known before a forecast, step by step: the other half of its picture."""
+    return series(request, await documents.history(run_id, quantity, since, runtime))
 
 
 def _reach(horizon: str | None, runtime: Runtime) -> timedelta:

@@ -20,7 +20,10 @@ async def healthz() -> dict[str, str]:
 async def readyz(runtime: RuntimeDep) -> Response:
     """Ready: each part that an answer needs, by name; 503 where one of them fails."""
     parts = await flow.look(
-        registry=runtime.registry, rollups=runtime.rollups, readings=runtime.readings
+        registry=runtime.registry,
+        rollups=runtime.rollups,
+        readings=runtime.readings,
+        broker=runtime.bell,
     )
     fine = all(state == "ok" for state in parts.values())
     document = {"status": "ready" if fine else "not ready", "parts": parts}

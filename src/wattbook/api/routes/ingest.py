@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
+import polars as pl
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -17,7 +18,7 @@ from wattbook.core.errors import InputError, Problem
 from wattbook.core.ingest import IntervalLabel
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
-from wattbook.ports.readings import Receipt, Written
+from wattbook.ports.readings import Receipt
 from wattbook.sources.codecs import Decoded, decode
 from wattbook.sources.codecs.single import decode_single
 
@@ -28,6 +29,10 @@ router = APIRouter(prefix="/ingest", tags=["ingest"])
 AtomicQuery = Annotated[
     bool, Query(description="all or nothing: one bad row refuses the whole batch")
 ]
+DryRunQuery = Annotated[
+    bool, Query(description="validate only: the receipt of what would happen, nothing is stored")
+]
+EvidenceQuery = Annotated[bool, Query(description="name every reject, with the row as it was sent")]
 LabelQuery = Annotated[
     IntervalLabel, Query(description="which end of the interval the source stamps")
 ]
@@ -39,6 +44,7 @@ class RejectOut(BaseModel):
     row: int
     reason: str
     detail: str
+    raw: str | None = Field(None, description="the row as sent, with `evidence`")
 
 
 class ReceiptOut(BaseModel):
@@ -50,7 +56,10 @@ class ReceiptOut(BaseModel):
     duplicates: int
     corrected: int
     rejected: int
-    rejects: list[RejectOut] = Field(description=f"at most {MOST_REJECTS_SHOWN} of them")
+    reasons: dict[str, int] = Field(description="how many rows were rejected for which reason")
+    rejects: list[RejectOut] = Field(
+        description=f"at most {MOST_REJECTS_SHOWN} of them; all with `evidence`"
+    )
     sha256: str = Field(description="of the decompressed body")
     received_utc: str
     ignored_columns: list[str] = Field(default_factory=list, description="columns without meaning")
@@ -63,7 +72,10 @@ class SingleOut(BaseModel):
     outcome: str = Field(description="`accepted`, `duplicate` or `corrected`")
 
 
-def _document(receipt: Receipt, ignored: tuple[str, ...] = ()) -> dict[str, Any]:
+def _document(
+    receipt: Receipt, ignored: tuple[str, ...] = (), *, evidence: bool = False
+) -> dict[str, Any]:
+    rejects = receipt.rejects
     return {
         "batch_id": receipt.batch_id,
         "received": receipt.received,
@@ -71,23 +83,26 @@ def _document(receipt: Receipt, ignored: tuple[str, ...] = ()) -> dict[str, Any]
         "duplicates": receipt.duplicates,
         "corrected": receipt.corrected,
         "rejected": receipt.rejected,
-        "rejects": receipt.rejects.head(MOST_REJECTS_SHOWN)
-        .select("row", "reason", "detail")
-        .to_dicts(),
+        "reasons": dict(rejects["reason"].value_counts(sort=True).iter_rows()),
+        "rejects": rejects.to_dicts() if evidence else _first_rejects(rejects),
         "sha256": receipt.sha256,
         "received_utc": receipt.received_utc,
         "ignored_columns": list(ignored),
     }
 
 
-def _answer(written: Written, ignored: tuple[str, ...]) -> Response:
+def _first_rejects(rejects: pl.DataFrame) -> list[dict[str, Any]]:
+    return rejects.head(MOST_REJECTS_SHOWN).select("row", "reason", "detail").to_dicts()
+
+
+def _answer(receipt: Receipt, ignored: tuple[str, ...], *, evidence: bool) -> Response:
     """The receipt; as a problem document where not one row was kept."""
-    receipt = written.receipt
-    document = _document(receipt, ignored)
+    document = _document(receipt, ignored, evidence=evidence)
     if receipt.rejected < receipt.received:
         return json_response(document)
     shown = [
-        Problem(each["reason"], each["detail"], row=each["row"]) for each in document["rejects"]
+        Problem(each["reason"], each["detail"], row=each["row"])
+        for each in _first_rejects(receipt.rejects)
     ]
     first = f"row {shown[0].row}: {shown[0].detail}"
     detail = f"all {receipt.received} rows were refused; the first: {first}"
@@ -158,6 +173,8 @@ async def telemetry(
     caller: CallerDep,
     *,
     atomic: AtomicQuery = False,
+    dry_run: DryRunQuery = False,
+    evidence: EvidenceQuery = False,
     interval_label: LabelQuery = IntervalLabel.START,
 ) -> Response:
     """Take in a batch of readings; when this answers, they are on disk."""
@@ -167,12 +184,13 @@ async def telemetry(
         Origin.of(f"http:{caller.name}", body),
         label=interval_label,
         atomic=atomic,
+        dry_run=dry_run,
         turnstile=runtime.turnstile,
         registry=runtime.registry,
         readings=runtime.readings,
         clock=runtime.clock,
     )
-    return _answer(written, decoded.ignored)
+    return _answer(written.receipt, decoded.ignored, evidence=evidence)
 
 
 @router.post("/grid", response_model=ReceiptOut, responses=REFUSALS, openapi_extra=BODY)
@@ -183,6 +201,8 @@ async def grid(
     caller: CallerDep,
     *,
     atomic: AtomicQuery = False,
+    dry_run: DryRunQuery = False,
+    evidence: EvidenceQuery = False,
     interval_label: LabelQuery = IntervalLabel.START,
 ) -> Response:
     """Take in conditions of grid zones: load, generation by technology, price, intensity."""
@@ -192,11 +212,12 @@ async def grid(
         Origin.of(f"http:{caller.name}", body),
         label=interval_label,
         atomic=atomic,
+        dry_run=dry_run,
         turnstile=runtime.turnstile,
         grid=runtime.grid,
         clock=runtime.clock,
     )
-    return _answer(written, decoded.ignored)
+    return _answer(written.receipt, decoded.ignored, evidence=evidence)
 
 
 class Direct(APIRoute):
@@ -242,6 +263,10 @@ router.add_api_route(
     response_model=ReceiptOut,
     responses=problems.responses(errors.UnknownEntityError),
 )
-async def batch(batch_id: str, runtime: RuntimeDep) -> Response:
+async def batch(
+    batch_id: str,
+    runtime: RuntimeDep,
+    evidence: EvidenceQuery = False,  # noqa: FBT002 -- a parameter of the query has a name
+) -> Response:
     """The receipt of a batch that was taken in before."""
-    return json_response(_document(await runtime.readings.receipt(batch_id)))
+    return json_response(_document(await runtime.readings.receipt(batch_id), evidence=evidence))

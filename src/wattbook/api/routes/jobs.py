@@ -107,7 +107,7 @@ async def list_jobs(
         after=cursor,
         limit=limit,
     )
-    return JobPageOut(jobs=[JobOut.of(job) for job in page.jobs], cursor=page.cursor)
+    return JobPageOut.of(page)
 
 
 @router.get("/jobs/{job_id}", responses=responses(UnknownEntityError))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from wattbook.cli.commands.app import app
-from wattbook.cli.commands.options import AsCsv, AsJson, AsOf, From, GrainName, GrainOption, To
+from wattbook.cli.commands.options import AsCsv, AsJson, AsOf, From, GrainName, GrainOption, To, Url
 
 
 @app.command()
@@ -19,46 +19,50 @@ def metrics(
     site: Annotated[str | None, typer.Argument(metavar="SITE", show_default=False)] = None,
     network: Annotated[bool, typer.Option("--network", help="All sites together.")] = False,
     by: Annotated[
-        Literal["zone", "operator", "none"], typer.Option(help="Split of the network.")
+        Literal["zone", "operator", "site", "none"], typer.Option(help="Split of the network.")
     ] = "none",
     grain: GrainOption = "day",
     timezone: Annotated[
         str, typer.Option(metavar="ZONE", help="Time zone of the network's days.")
     ] = "UTC",
     as_of: AsOf = None,
+    url: Url = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
     """Energy, power and hash rate of a site (with its cost) or of the network."""
     from wattbook.cli import metrics as door
+    from wattbook.cli.ask import form
 
     if (site is None) != network:
-        raise typer.BadParameter("name a SITE or say --network, one of the two")
-    form = door.form(as_json=json, as_csv=csv)
+        raise typer.BadParameter("name a SITE or use --network, one of the two")
+    chosen = form(as_json=json, as_csv=csv)
     if site is None:
-        door.network(by, begin, end, grain, timezone, as_of, form)
+        door.network(by, begin, end, grain, timezone, as_of, chosen, url)
     else:
-        door.site(site, begin, end, grain, as_of, form)
+        door.site(site, begin, end, grain, as_of, chosen, url)
 
 
 @app.command()
 def carbon(
     entity: Annotated[
-        str, typer.Argument(help="A site, operator:ID or zone:ID.", show_default=False)
+        str, typer.Argument(help="A site, operator:ID, zone:ID or network.", show_default=False)
     ],
     begin: From,
     end: To = None,
     grain: GrainOption = "day",
     factors: Annotated[str, typer.Option(help="Set of factors by technology.")] = "ipcc2014",
     as_of: AsOf = None,
+    url: Url = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
     """Emissions of a site, an operator or a zone, with the factors behind them."""
     from wattbook.cli import carbon as door
-    from wattbook.cli.metrics import form
+    from wattbook.cli.ask import form
 
-    door.account(entity, begin, end, grain, factors, as_of, form(as_json=json, as_csv=csv))
+    chosen = form(as_json=json, as_csv=csv)
+    door.account(entity, begin, end, grain, factors, as_of, chosen, url)
 
 
 @app.command()
@@ -73,21 +77,22 @@ def cost(
         bool, typer.Option("--spread", help="Spread demand and fixed charges over their days.")
     ] = False,
     as_of: AsOf = None,
+    url: Url = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
     """Bills of a site: a line for every price, month by month."""
     from wattbook.cli import cost as door
-    from wattbook.cli.metrics import form
+    from wattbook.cli.ask import form
 
     chosen = form(as_json=json, as_csv=csv)
-    door.account(site, begin, end, grain, as_of, chosen, spread=spread)
+    door.account(site, begin, end, grain, as_of, chosen, url, spread=spread)
 
 
 @app.command()
 def report(
     entity: Annotated[
-        str, typer.Argument(help="A site, operator:ID or zone:ID.", show_default=False)
+        str, typer.Argument(help="A site, operator:ID, zone:ID or network.", show_default=False)
     ],
     begin: From,
     end: To = None,
@@ -96,7 +101,7 @@ def report(
         typer.Option(
             "--format",
             metavar="[pdf|html|json|csv|zip]",
-            help="May be said again; that of --out, or pdf, if left out.",
+            help="Repeatable. Default: from --out, else pdf.",
         ),
     ] = None,
     out: Annotated[
@@ -111,13 +116,15 @@ def report(
     final: Annotated[
         bool, typer.Option("--final", help="Mark it as final; else it is a draft.")
     ] = False,
+    url: Url = None,
 ) -> None:
     """Write a report of a site, an operator or a zone: PDF, HTML, JSON, CSV."""
     from wattbook.cli import report as door
 
     if out is not None and len(form or ()) > 1:
         raise typer.BadParameter("--out names one file; leave it out to write several formats")
-    door.run(entity, begin, end, list(form or ()), out, factors, as_of, final=final)
+    chosen = list(form or ())
+    door.run(entity, begin, end, chosen, out, factors, as_of, url, final=final)
 
 
 ModelOption = Annotated[
@@ -156,6 +163,7 @@ def forecast(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make it anew, however new it is.")
     ] = False,
+    url: Url = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
@@ -164,10 +172,10 @@ def forecast(
     The newest forecast that is kept; one that is older than MODEL_RETRAIN_INTERVAL is made anew.
     """
     from wattbook.cli import forecast as door
-    from wattbook.cli.metrics import form
+    from wattbook.cli.ask import form
 
     chosen = form(as_json=json, as_csv=csv)
-    door.run(entity, days, grain, model, plot, chosen, hashrate=hashrate, fresh=fresh)
+    door.run(entity, days, grain, model, plot, chosen, url, hashrate=hashrate, fresh=fresh)
 
 
 @app.command()
@@ -180,11 +188,12 @@ def backtest(
     ] = None,
     grain: Annotated[StepName, typer.Option(help="Length of a step.")] = "hour",
     model: ModelOption = "auto",
+    url: Url = None,
 ) -> None:
     """Try the models on the past, show how each fared, and keep the forecasts."""
     from wattbook.cli import forecast as door
 
-    door.backtest(entity, grain, model)
+    door.backtest(entity, grain, model, url)
 
 
 @app.command()
@@ -210,6 +219,7 @@ def anomalies(
         bool, typer.Option("--run", help="First look for what is new: seven days, or --from --to.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 50,
+    url: Url = None,
     json: AsJson = False,
 ) -> None:
     """What is unusual at the meters: when, which rule found it, what is at stake, and why.
@@ -218,4 +228,4 @@ def anomalies(
     """
     from wattbook.cli import anomalies as door
 
-    door.run(site, meter, begin, end, category, state, limit, look=run, as_json=json)
+    door.run(site, meter, begin, end, category, state, limit, url, look=run, as_json=json)

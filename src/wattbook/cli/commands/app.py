@@ -43,10 +43,11 @@ def wattbook(
 
     Settings come from the environment and .env; `wattbook config` lists them.
 
-    Exit codes: 0 done, 1 rows were refused or something broke,
-    2 the input cannot be used, 3 there is no such thing,
-    4 it conflicts with what is there, 5 a store or a port cannot be had,
-    6 this store cannot do that.
+    With --url, or WATTBOOK_URL, a command asks a running service instead of the stores here.
+
+    Exit codes: 0 done, 1 rows were rejected or an internal error,
+    2 invalid input, 3 not found, 4 conflict, 5 a store or a service is not available,
+    6 not supported by this store.
     """
     if data_dir is not None:
         os.environ["DATA_DIR"] = str(data_dir)

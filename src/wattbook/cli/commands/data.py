@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import app
-from wattbook.cli.commands.options import AsJson, LabelName
+from wattbook.cli.commands.options import LabelName, Url
 
 
 @app.command()
@@ -83,7 +83,10 @@ def ingest(
         Path | None,
         typer.Option(metavar="FILE.csv", dir_okay=False, help="Write the refused rows there."),
     ] = None,
-    json: AsJson = False,
+    url: Url = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="As JSON: counts, reasons and batches of each file.")
+    ] = False,
 ) -> None:
     """Take in readings from files, of any size, and roll them up.
 
@@ -103,7 +106,7 @@ def ingest(
         meter=meter,
         grid=grid,
     )
-    refused = door.run(files, form, atomic=atomic, rejects=rejects, as_json=json)
+    refused = door.run(files, form, url, atomic=atomic, rejects=rejects, as_json=json)
     if refused and not allow_rejects:
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 # ruff: noqa: FBT002 -- Typer makes flags of booleans
 """Commands for background jobs: list, watch, run and cancel them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ def list_jobs(
     if json:
         show.json(found)
     else:
-        door.table(found)
+        door.table(found["jobs"])
 
 
 @jobs.command("show")
@@ -60,11 +61,17 @@ def run_job(
     priority: Annotated[
         int, typer.Option(min=-100, max=100, help="At a service: higher goes first.")
     ] = 0,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", exists=True, file_okay=False, help="Where a report's files are written."
+        ),
+    ] = Path(),
     url: Url = None,
 ) -> None:
     """Do a job here and now, or with --url at a service; wait for its end and show it.
 
-    Exit code 1 if it did not succeed.
+    The files of a report are written to --out. Exit code 1 if it did not succeed.
     """
     from wattbook.cli import jobs as door
     from wattbook.cli import show
@@ -72,11 +79,12 @@ def run_job(
     told = dict(each.split("=", 1) for each in params or () if "=" in each)
     if len(told) < len(params or ()):
         raise typer.BadParameter("--param takes NAME=VALUE, each name once")
-    if url is None:
-        job = door.run_here(kind, told)
-    else:
-        job = door.watch(url, door.submit(url, kind, told, priority)["job_id"])
+    job = door.done(kind, told, url, priority)
     show.json(job)
+    if kind == "report" and job["state"] == "succeeded":
+        from wattbook.cli import report
+
+        report.tell(report.fetch(job["result"], out, url))
     if job["state"] != "succeeded":
         raise typer.Exit(1)
 

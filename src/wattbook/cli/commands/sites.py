@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import app, sites
-from wattbook.cli.commands.options import FlowName, KindName
+from wattbook.cli.commands.options import AsJson, FlowName, KindName, Url
 
 
 @sites.callback()
@@ -21,34 +21,37 @@ def all_sites(context: typer.Context) -> None:
 
 @sites.command("list")
 def list_sites(
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    url: Url = None,
+    json: AsJson = False,
 ) -> None:
     """Every site in a line."""
     from wattbook.cli import sites as door
 
-    door.list_all(as_json=json)
+    door.list_all(url, as_json=json)
 
 
 @sites.command("show")
 def show_site(
     site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    url: Url = None,
+    json: AsJson = False,
 ) -> None:
     """One site with its meters, supplies, fleet and tariffs."""
     from wattbook.cli import sites as door
 
-    door.show_one(site, as_json=json)
+    door.show_one(site, url, as_json=json)
 
 
 @sites.command("meters")
 def list_meters(
     site: Annotated[str | None, typer.Argument(metavar="ID", show_default=False)] = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    url: Url = None,
+    json: AsJson = False,
 ) -> None:
     """The meters of all sites, or of one."""
     from wattbook.cli import sites as door
 
-    door.list_meters(site, as_json=json)
+    door.list_meters(site, url, as_json=json)
 
 
 @sites.command("tariffs")
@@ -67,14 +70,15 @@ def site_tariffs(
     replace: Annotated[
         bool, typer.Option("--replace", help="Those of the file become all that the site has.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    url: Url = None,
+    json: AsJson = False,
 ) -> None:
     """What a site pays by; with a file, add its tariffs first."""
     from wattbook.cli import cost as door
 
     if replace and file is None:
         raise typer.BadParameter("name the FILE.json whose tariffs replace those of the site")
-    door.tariffs(site, file, replace=replace, as_json=json)
+    door.tariffs(site, file, url, replace=replace, as_json=json)
 
 
 LegalName = Annotated[
@@ -137,6 +141,7 @@ def add_site(
     address: Address = None,
     contact: Contact = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Its data is made up.")] = False,
+    url: Url = None,
 ) -> None:
     """Register a site from a file, from options, or both."""
     from wattbook.cli import sites as door
@@ -166,7 +171,7 @@ def add_site(
     options = {field: value for field, value in given.items() if value is not None}
     if file is None and not options:
         raise typer.BadParameter("name a FILE.json, or --name, --operator, --timezone and --zone")
-    door.add(file, options)
+    door.add(file, options, url)
 
 
 @sites.command("edit")
@@ -177,6 +182,7 @@ def edit_site(
     permit: Permit = None,
     address: Address = None,
     contact: Contact = None,
+    url: Url = None,
 ) -> None:
     """Change what the first page of a report says about a site; an empty text clears a field."""
     from wattbook.cli import sites as door
@@ -191,7 +197,7 @@ def edit_site(
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise typer.BadParameter("name at least one of --name, --legal-name, --permit, …")
-    door.edit(site, changes)
+    door.edit(site, changes, url)
 
 
 @sites.command("hold")
@@ -201,6 +207,7 @@ def hold_site(
         str | None, typer.Option(metavar="TEXT", help="Why nothing of it may be removed.")
     ] = None,
     release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+    url: Url = None,
 ) -> None:
     """Put a site on legal hold, so that no clean-up removes anything of it; or release it.
 
@@ -210,7 +217,7 @@ def hold_site(
 
     if (reason is None) != release:
         raise typer.BadParameter("say --reason TEXT or --release, one of the two")
-    door.hold(site, reason)
+    door.hold(site, reason, url)
 
 
 @app.command("zones")

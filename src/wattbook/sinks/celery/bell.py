@@ -1,5 +1,6 @@
 """Telling workers that jobs wait."""
 
+import asyncio
 import threading
 from collections import Counter
 from typing import Final
@@ -8,6 +9,7 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from wattbook.core.errors import UnavailableError
 from wattbook.core.jobs import JobKind, queue_of
 
 log = structlog.get_logger()
@@ -41,6 +43,19 @@ class Bell:
                 self._thread = threading.Thread(target=self._keep_sending, daemon=True)
                 self._thread.start()
             self._news.notify()
+
+    async def check(self) -> None:
+        """Raise UnavailableError where the broker does not answer."""
+        await asyncio.to_thread(self._connect)
+
+    def _connect(self) -> None:
+        connection = self._app.connection_for_write()
+        failures = (OperationalError, OSError, *connection.connection_errors)
+        try:
+            with connection:
+                connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
+        except failures as error:
+            raise UnavailableError(f"the broker does not answer: {error}") from error
 
     def _keep_sending(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from typing import Final
 
 from wattbook.core.errors import Problem, UnknownFormatError
 from wattbook.core.frames import Contract
+from wattbook.sources.codecs import raw
 from wattbook.sources.codecs.arrow import decode_arrow_stream, decode_parquet
 from wattbook.sources.codecs.csv import decode_csv
 from wattbook.sources.codecs.inflate import inflate
@@ -36,6 +37,7 @@ MEDIA_TYPES: Final[dict[str, Callable[..., Decoded]]] = {
     "application/x-parquet": decode_parquet,
     "application/vnd.apache.arrow.stream": decode_arrow_stream,
     "application/vnd.apache.arrow.file": decode_arrow_stream,
+    raw.MEDIA_TYPE: raw.decode_raw,
 }
 
 

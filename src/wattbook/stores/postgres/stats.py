@@ -47,16 +47,28 @@ class PostgresStats:
         return await self._engine.read(lambda session: session.fetch(sql))
 
     async def storage(self) -> Storage:
-        """The database; rows as of the last ANALYZE, which PostgreSQL does by itself."""
+        """The database; rows as of the last ANALYZE, which PostgreSQL does by itself.
+
+        A table that was not analysed yet, or was empty then, is counted.
+        """
         names = ", ".join(f"('{name}')" for name in TABLES)
         sql = (
             "with recursive parts(name, id) as ("
             f" select name, to_regclass(name)::oid from (values {names}) as asked(name)"
             " union all select name, inhrelid from parts join pg_inherits on inhparent = id)"
-            " select name, sum(greatest(reltuples, 0))::bigint as rows"
+            " select name, sum(greatest(reltuples, 0))::bigint as rows,"
+            " bool_or(reltuples < 0) as unknown"
             " from parts join pg_class on oid = id and relkind <> 'p' group by name order by name"
         )
         rows = await self._engine.read(lambda session: session.fetch(sql))
         size = "select pg_database_size(current_database()) as bytes"
         found = await self._engine.read(lambda session: session.fetch(size))
-        return Storage("postgresql", int(found["bytes"][0]), dict(rows.iter_rows()))
+        counts: dict[str, int] = {}
+        for name, estimate, unknown in rows.iter_rows():
+            counts[name] = await self._count(name) if unknown or not estimate else estimate
+        return Storage("postgresql", int(found["bytes"][0]), counts)
+
+    async def _count(self, table: str) -> int:
+        sql = f"select count(*) as rows from {table}"
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        return int(found["rows"][0])

@@ -1,0 +1,21 @@
+"""Findings: the documents of `/anomalies`."""
+
+from typing import Any
+
+from wattbook.ports.anomalies import Wanted
+from wattbook.schemas.findings import FindingOut, FindingsOut
+from wattbook.wiring import Runtime
+
+
+async def page(
+    wanted: Wanted, runtime: Runtime, *, after: str | None = None, limit: int
+) -> FindingsOut:
+    """Findings, the latest start first."""
+    found = await runtime.anomalies.findings(wanted, after=after, limit=limit)
+    findings = [FindingOut.of(each) for each in found.findings]
+    return FindingsOut(findings=findings, cursor=found.cursor)
+
+
+async def document(wanted: Wanted, runtime: Runtime, *, limit: int) -> dict[str, Any]:
+    """The first page as it is sent."""
+    return (await page(wanted, runtime, limit=limit)).model_dump(mode="json")

@@ -1,0 +1,133 @@
+"""Where decoded rows of files go: into the stores here, or to a service."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import polars as pl
+
+from wattbook.cli import show
+from wattbook.cli.client import Service
+from wattbook.core import frames, ingest
+from wattbook.core.ingest import IntervalLabel
+from wattbook.flows import ingest as flow
+from wattbook.flows.ingest import Origin
+from wattbook.ports.readings import Receipt
+from wattbook.sources.codecs import raw as codec
+from wattbook.wiring import Runtime
+
+
+class Intake(Protocol):
+    """Takes rows in, or only validates them."""
+
+    async def intervals(self, meter_ids: Collection[str]) -> set[int]:
+        """The expected intervals [s] of these meters."""
+        ...
+
+    async def validate(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """The rows that would be rejected: `frames.REJECTS`."""
+        ...
+
+    async def take_in(self, raw: pl.DataFrame, origin: Origin) -> Receipt:
+        """Keep what can be kept of the rows, on disk before this returns."""
+        ...
+
+
+class Here:
+    """The stores that the settings name."""
+
+    def __init__(self, runtime: Runtime, *, grid: bool, label: IntervalLabel) -> None:
+        self._runtime = runtime
+        self._grid = grid
+        self._label = label
+
+    async def intervals(self, meter_ids: Collection[str]) -> set[int]:
+        """The expected intervals [s] of these meters."""
+        meters = await self._runtime.registry.meters()
+        known = meters.filter(pl.col("meter_id").is_in(list(meter_ids)))
+        return set(known["expected_interval_s"])
+
+    async def validate(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """The rows that would be rejected."""
+        now, label = self._runtime.clock.now(), self._label
+        if self._grid:
+            return (
+                await asyncio.to_thread(ingest.sort_out_grid, raw, now=now, label=label)
+            ).rejects
+        meters = await self._runtime.registry.meters()
+        sorted_ = await asyncio.to_thread(ingest.sort_out, raw, meters=meters, now=now, label=label)
+        return sorted_.rejects
+
+    async def take_in(self, raw: pl.DataFrame, origin: Origin) -> Receipt:
+        """Keep what can be kept of the rows."""
+        runtime = self._runtime
+        if self._grid:
+            written = await flow.take_in_grid(
+                raw, origin, label=self._label, grid=runtime.grid, clock=runtime.clock
+            )
+        else:
+            written = await flow.take_in(
+                raw,
+                origin,
+                label=self._label,
+                registry=runtime.registry,
+                readings=runtime.readings,
+                clock=runtime.clock,
+            )
+        return written.receipt
+
+
+class There:
+    """A service, which is sent what was decoded here."""
+
+    def __init__(self, service: Service, *, grid: bool, label: IntervalLabel) -> None:
+        self._service = service
+        self._path = "/ingest/grid" if grid else "/ingest/telemetry"
+        self._query = {"interval_label": str(label), "evidence": True}
+
+    async def intervals(self, meter_ids: Collection[str]) -> set[int]:
+        """The expected intervals [s] of these meters."""
+        found: set[int] = set()
+        cursor = None
+        while True:
+            page = await asyncio.to_thread(
+                self._service.get, "/sites", {"limit": 1000, "cursor": cursor}
+            )
+            meters: Sequence[dict[str, Any]] = [
+                meter for site in page["sites"] for meter in site["meters"]
+            ]
+            found |= {meter["expected_interval_s"] for meter in meters if meter["id"] in meter_ids}
+            cursor = page["cursor"]
+            if cursor is None:
+                return found
+
+    async def validate(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """The rows that would be rejected."""
+        return (await self._send(raw, dry_run=True)).rejects
+
+    async def take_in(self, raw: pl.DataFrame, origin: Origin) -> Receipt:  # noqa: ARG002 -- the service names the caller
+        """Keep what can be kept of the rows."""
+        return await self._send(raw, dry_run=False)
+
+    async def _send(self, raw: pl.DataFrame, *, dry_run: bool) -> Receipt:
+        body = await asyncio.to_thread(codec.encode, raw)
+        found = await asyncio.to_thread(
+            self._service.upload,
+            self._path,
+            self._query | {"dry_run": dry_run},
+            body,
+            codec.MEDIA_TYPE,
+            lambda text: show.say(text, err=True),
+        )
+        return Receipt(
+            batch_id=found["batch_id"],
+            source=f"service:{self._service.url}",
+            sha256=found["sha256"],
+            received_utc=datetime.fromisoformat(found["received_utc"]),
+            **{name: found[name] for name in COUNTS},
+            rejects=pl.DataFrame(found["rejects"], schema=frames.REJECTS.schema, orient="row"),
+        )
+
+
+COUNTS = ("received", "accepted", "duplicates", "corrected", "rejected")
