@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import errors, fingerprint, periods, training
+from wattbook.core import errors, fingerprint, lending, periods, training
 from wattbook.core.anomaly.finding import Finding, Rule
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import (
@@ -602,9 +602,16 @@ async def hashing(run: Run, rows: pl.DataFrame, *, ports: Sources) -> Hashing:
     if run.asked.quantity is Quantity.HASHRATE:
         return Hashing(run=run, rows=rows, efficiency_j_per_th=None, efficiency_from=None)
     origin = run.period.start
-    meters = (await ports.registry.meters()).filter(pl.col("meter_id").is_in(run.meter_ids))
+    every = await ports.registry.meters()
+    meters = every.filter(pl.col("meter_id").is_in(run.meter_ids))
     before = Period(origin - EFFICIENCY_OVER, origin)
     found = await ports.rollups.read(list(run.meter_ids), Grain.HOUR, before)
+    lenders = lending.lenders(every, list(run.meter_ids))
+    if lenders.height:
+        ids = lenders["meter_id"].to_list()
+        quarters = await ports.rollups.read(ids, Grain.QUARTER, before)
+        starts = found["start_utc"].unique().sort()
+        found = lending.borrowed(found, lending.lent(quarters, lenders, starts))
     efficiency, source = training.hashed(found), "rollups"
     if efficiency is None:
         efficiency, source = await _nameplate(meters, origin, ports.registry), "fleet"

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
-from wattbook.core import charges, cost, frames, periods, retention, rollup, zones
+from wattbook.core import charges, cost, frames, lending, periods, retention, rollup, zones
 from wattbook.core import metrics as figures_of
 from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
@@ -29,7 +29,9 @@ GROUPS: Final = {"zone": "zone", "operator": "operator", "site": "site_id"}
 NO_HOURS: Final = pl.DataFrame(schema={"zone": pl.String, "hour": frames.UTC})
 ROUNDING_S: Final = 0.5
 """Sums of covered time that differ by less are the same."""
-_Read: TypeAlias = tuple[Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
+_Read: TypeAlias = tuple[
+    Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ async def of_site(
     mains = meters.filter(role=str(MeterRole.MAIN))
     parts = periods.parts_of(grain, buckets)
     main_ids = mains["meter_id"].to_list()
+    lenders = lending.lenders(meters, main_ids)
     registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
     tariffs = await registry.tariffs(site_id)
     terms = None
@@ -100,9 +103,10 @@ async def of_site(
             if mains.height > 1 or uneven.height
             else found.clear(),
             await figures.events(registers, whole) if registers else frames.EVENTS.empty(),
+            await _read_lent(lenders, buckets["start_utc"], whole, figures),
         )
 
-    drawn, found, fine, quarter_demand, events = await rolling.read_settled(
+    drawn, found, fine, quarter_demand, events, lent = await rolling.read_settled(
         read,
         meters,
         whole if terms is None else terms.period,
@@ -112,7 +116,7 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
-    own = _of(found, main_ids)
+    own = lending.borrowed(_of(found, main_ids), lent)
     rows = _summed(own, buckets, mains, quarter_demand)
     total = _whole(rows, own, whole, mains)
     if terms is None or drawn is None:
@@ -145,7 +149,9 @@ async def aggregate(
 ) -> "Network":
     """Network totals of all main meters, or by zone, operator or site, in days of `timezone`."""
     periods.zone(timezone)
-    mains = (await registry.meters()).filter(role=str(MeterRole.MAIN))
+    meters = await registry.meters()
+    mains = meters.filter(role=str(MeterRole.MAIN))
+    lenders = lending.lenders(meters, mains["meter_id"].to_list())
     buckets = periods.buckets(period, grain, timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
@@ -157,11 +163,14 @@ async def aggregate(
 
     async def read(figures: Rollups) -> tuple[pl.DataFrame, ...]:
         demands = [await figures.demand(each, whole) for each in ids]
-        return (await figures.read(ids[0], parts, whole), *demands)
+        rows = await figures.read(ids[0], parts, whole)
+        starts = rows["start_utc"].unique().sort()
+        return (rows, await _read_lent(lenders, starts, whole, figures), *demands)
 
-    found, *demands = await rolling.read_settled(
+    ids_read = pl.concat([mains["meter_id"], lenders["meter_id"]])
+    found, lent, *demands = await rolling.read_settled(
         read,
-        mains,
+        meters.filter(pl.col("meter_id").is_in(ids_read.implode())),
         whole,
         as_of=as_of,
         registry=registry,
@@ -170,6 +179,7 @@ async def aggregate(
         clock=clock,
     )
 
+    found = lending.borrowed(found, lent)
     rows = _in_zone(found, mains, grain, timezone) if grain.civil else found
     series, totals = [], []
     for (name, members), each, demand in zip(groups, ids, demands, strict=True):
@@ -192,6 +202,15 @@ async def aggregate(
         ),
         totals[1:] or totals,
     )
+
+
+async def _read_lent(
+    lenders: pl.DataFrame, starts: pl.Series, whole: Period, figures: Rollups
+) -> pl.DataFrame:
+    """What sub meters lend to the hash rates of their sites."""
+    ids = lenders["meter_id"].to_list()
+    quarters = await figures.read(ids, Grain.QUARTER, whole) if ids else frames.ROLLUPS.empty()
+    return lending.lent(quarters, lenders, starts)
 
 
 def _summed(
