@@ -21,7 +21,8 @@ COMMANDS = [
     ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
     ("sites", "tariffs"), ("sites", "edit"), ("sites", "hold"), ("cost",), ("report",), ("stats",),
     ("forecast",), ("backtest",), ("anomalies",),
-    ("jobs", "watch"), ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
+    ("jobs", "watch"), ("batches",),
+    ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
 ]  # fmt: skip
 
 

@@ -4,18 +4,20 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import polars as pl
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
+from wattbook.answers import listing
 from wattbook.api import problems
 from wattbook.api.access import CallerDep
-from wattbook.api.deps import BodyDep, RuntimeDep, read_body, runtime
+from wattbook.api.deps import BodyDep, RuntimeDep, read_body, runtime, strict
 from wattbook.api.limits import MAX_DOCUMENT_BYTES
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, frames
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.ingest import IntervalLabel
+from wattbook.fields import Instant
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -256,6 +258,51 @@ router.add_api_route(
     openapi_extra=SINGLE,
     route_class_override=Direct,
 )
+
+
+class BatchOut(BaseModel):
+    """What became of a batch."""
+
+    batch_id: str
+    source: str = Field(description="the way by which it came: http:…, file:…, realtime, …")
+    sha256: str
+    received_utc: AwareDatetime
+    received: int
+    accepted: int
+    duplicates: int
+    corrected: int
+    rejected: int
+
+
+class BatchPageOut(BaseModel):
+    """Some batches, the newest first, and the cursor for those that follow."""
+
+    batches: list[BatchOut]
+    cursor: str | None
+
+
+@router.get(
+    "/batches",
+    response_model=BatchPageOut,
+    dependencies=[Depends(strict)],
+    responses=problems.responses(errors.InputError),
+)
+async def batches(
+    runtime: RuntimeDep,
+    source: Annotated[
+        str | None, Query(pattern=r"^[^\x00]{1,300}$", description="the way by which it came")
+    ] = None,
+    since: Annotated[Instant | None, Query(description="received at or after")] = None,
+    until: Annotated[Instant | None, Query(description="received before")] = None,
+    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="most batches in the answer")] = 100,
+) -> Response:
+    """Batches that came in, the newest first."""
+    return json_response(
+        await listing.batches(
+            source=source, since=since, until=until, cursor=cursor, limit=limit, runtime=runtime
+        )
+    )
 
 
 @router.get(

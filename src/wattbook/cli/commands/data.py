@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import app
-from wattbook.cli.commands.options import LabelName, Url
+from wattbook.cli.commands.options import AsJson, LabelName, Url
 
 
 @app.command()
@@ -109,6 +109,27 @@ def ingest(
     refused = door.run(files, form, url, atomic=atomic, rejects=rejects, as_json=json)
     if refused and not allow_rejects:
         raise typer.Exit(1)
+
+
+@app.command()
+def batches(
+    source: Annotated[
+        str | None, typer.Option(help="Only of this source, as file:june.csv or http:anonymous.")
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="WHEN", help="Received at or after (UTC).")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="Received before (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 20,
+    url: Url = None,
+    json: AsJson = False,
+) -> None:
+    """Batches that came in, the newest first, and what became of their rows."""
+    from wattbook.cli import batches as door
+
+    door.run(source, begin, end, limit, url, as_json=json)
 
 
 @app.command()
