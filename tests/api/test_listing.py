@@ -24,7 +24,7 @@ async def client(tmp_path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def send(client: httpx.AsyncClient, *rows: tuple[str, float]) -> str:
-    body = [{"site_id": "pecos-1", "timestamp": at, "power_kw": kw} for at, kw in rows]
+    body = [{"site_id": "pecos-1", "timestamp": at, "energy_kwh": kw} for at, kw in rows]
     answer = await client.post("/api/v1/ingest/telemetry", json=body)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["batch_id"])
@@ -50,7 +50,7 @@ async def test_readings_are_listed_by_meter_and_time(client) -> None:
     first = (await client.get(READINGS, params={"limit": 1})).json()
     second = (await client.get(READINGS, params={"limit": 1, "cursor": first["cursor"]})).json()
 
-    powers = [row["power_kw"] for row in first["rows"] + second["rows"]]
+    powers = [row["energy_kwh"] for row in first["rows"] + second["rows"]]
     assert (powers, second["cursor"]) == ([1.0, 2.0], None)
 
 
@@ -62,11 +62,11 @@ async def test_what_changed_since_one_asked_is_what_is_new_or_corrected(client) 
 
     changed = (await client.get(READINGS, params={"changed_since": since})).json()
 
-    assert [(row["power_kw"], row["revision"]) for row in changed["rows"]] == [(3.0, 1)]
+    assert [(row["energy_kwh"], row["revision"]) for row in changed["rows"]] == [(3.0, 1)]
 
 
 async def test_a_dry_run_stores_nothing(client) -> None:
-    row = {"site_id": "pecos-1", "timestamp": "2026-01-01T00:00:00Z", "power_kw": 1.0}
+    row = {"site_id": "pecos-1", "timestamp": "2026-01-01T00:00:00Z", "energy_kwh": 1.0}
     bad = {**row, "timestamp": "yesterday"}
     dry = {"dry_run": "true", "evidence": "true"}
 
