@@ -14,8 +14,14 @@ from wattbook.core.entities import MeterKind
 from wattbook.core.frames import Contract
 from wattbook.core.periods import Period
 
-OWN: Final = ("known_utc", "revision")
-"""Columns that say when a row was learned: not what it says."""
+OWN: Final = ("known_utc", "revision", "above_capacity")
+"""Columns that say when a row was learned, or what follows from others: not what it says."""
+LATER: Final = {"flow": "consumption", "register_resolution_kwh": None, "plausible_kw": None}
+"""Settings of meters that the first release had not, and what they are where nobody set them.
+
+A meter that has none of them has the line that it had then: the fingerprints of reports that are
+kept stay those of their data.
+"""
 NEIGHBOURS: Final = 3
 """So many readings of a register on each side of a period belong to its fingerprint."""
 
@@ -163,6 +169,24 @@ def settled(name: str, thing: object) -> str:
         named = {field.name: getattr(thing, field.name) for field in fields(thing)}
         return f"{name} {_pairs(named)}"
     return f"{name} {_plain(thing)}"
+
+
+def meters_settled(meters: pl.DataFrame) -> list[str]:
+    """A line for each meter; of the settings in `LATER` only those that somebody set.
+
+    Parameters
+    ----------
+    meters
+        `frames.METERS`, without the name of the operator.
+    """
+    rows = [
+        {name: value for name, value in row.items() if value != LATER.get(name, _UNSET)}
+        for row in meters.iter_rows(named=True)
+    ]
+    return [f"meter {_pairs(row)}" for row in rows]
+
+
+_UNSET: Final = object()
 
 
 def rows_settled(name: str, rows: pl.DataFrame) -> list[str]:

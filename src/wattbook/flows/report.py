@@ -220,7 +220,7 @@ def _printed(
         f"timezone {scope.timezone}",
         f"factor_set {scope.factor_set}",
         *(f"method {name} {version}" for name, version in report.VERSIONS.items()),
-        *fingerprint.rows_settled("meter", meters),
+        *fingerprint.meters_settled(meters),
         *(
             fingerprint.settled(f"tariff {site.id}", tariff)
             for site in scope.sites
