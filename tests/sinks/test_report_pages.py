@@ -338,3 +338,19 @@ async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(
     assert pairs(report)["Contracted power"] == "75.0 kW"
     page = documents.render(report, Format.HTML).decode()
     assert "contracted\xa075.0\xa0kW" in page
+
+
+async def test_what_only_some_sites_have_registered_is_not_said_of_all(world) -> None:
+    await world.add("a", timezone="UTC")
+    await world.add("b", timezone="UTC", operator="birch")
+    await world.registry.change(
+        "a", {"legal_name": "Alder Kraft AS", "permit": "NVE 17"}, world.clock.now()
+    )
+    await draw(world, "a.main", T, [10.0])
+    await draw(world, "b.main", T, [10.0])
+
+    about = pairs(await made(world, "zone:NO1", T, HOUR))
+
+    assert about["Operator"] == "Alder Kraft AS; birch (legal name not registered)"
+    assert about["Permit"] == "NVE 17; of other sites not registered"
+    assert about["Contact"] == "not registered"

@@ -1,6 +1,6 @@
 """The first page of a report: who files it, for where and when, what it found, what it lacks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -40,7 +40,8 @@ def title(report: Report) -> str:
     """The name of the site, the legal name of the operator, or the grid zone."""
     scope = report.scope
     if scope.kind == "operator":
-        return _distinct(site.legal_name for site in scope.sites) or scope.name
+        legal = [site.legal_name for site in scope.sites if site.legal_name]
+        return legal[0] if legal else scope.name
     names = {"zone": f"Grid zone {scope.name}", "network": "All sites"}
     return names.get(scope.kind, scope.name)
 
@@ -49,12 +50,8 @@ def about(report: Report) -> list[tuple[str, str]]:
     """Who files the report, and for what; what is not registered says so."""
     scope = report.scope
     sites = scope.sites
-    names = _distinct(site.legal_name for site in sites)
-    slugs = sorted({site.operator for site in sites})
-    rows = []
-    if scope.kind != "operator" or names:
-        rows.append(("Operator", names or f"{', '.join(slugs)} (legal name {NOT_REGISTERED})"))
-    rows.append(("Permit", _distinct(site.permit for site in sites) or NOT_REGISTERED))
+    rows = [("Operator", _operators(sites))]
+    rows.append(("Permit", _distinct(site.permit for site in sites)))
     rows.append(("Place", _place(sites)))
     if scope.kind != "site":
         shown = ", ".join(site.name for site in sites[:MAX_NAMES])
@@ -68,14 +65,31 @@ def about(report: Report) -> list[tuple[str, str]]:
     rows.append(("Period", f"{period_of(scope.period, scope.timezone)} ({days})"))
     rows.append(("Status", "final" if scope.final else "draft"))
     rows.append(("Data as of", day_of(scope.known_utc.astimezone(zone(scope.timezone)))))
-    rows.append(("Contact", _distinct(site.contact for site in sites) or NOT_REGISTERED))
+    rows.append(("Contact", _distinct(site.contact for site in sites)))
     return rows
 
 
-def _distinct(texts: Iterator[str | None]) -> str:
-    known = list(dict.fromkeys(text for text in texts if text))
-    more = f"; and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
-    return f"{'; '.join(known[:MAX_NAMES])}{more}"
+def _operators(sites: Sequence[Site]) -> str:
+    """The legal name of each operator; one that is not registered says so."""
+    legal = {site.operator: site.legal_name for site in sites}
+    legal |= {site.operator: site.legal_name for site in sites if site.legal_name}
+    return _listed(
+        [name or f"{slug} (legal name {NOT_REGISTERED})" for slug, name in legal.items()]
+    )
+
+
+def _distinct(texts: Iterable[str | None]) -> str:
+    """Different texts; those that are not registered say so."""
+    every = list(dict.fromkeys(texts))
+    known = [text for text in every if text]
+    if not known:
+        return NOT_REGISTERED
+    return _listed(known) + ("" if None not in every else f"; of other sites {NOT_REGISTERED}")
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f"; and {len(texts) - MAX_NAMES} more" if len(texts) > MAX_NAMES else ""
+    return f"{'; '.join(texts[:MAX_NAMES])}{more}"
 
 
 def _place(sites: Sequence[Site]) -> str:
