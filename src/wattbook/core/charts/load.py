@@ -52,14 +52,10 @@ def load(
     width
         Of the chart.
     """
-    powers = [*rows["power_kw"], *rows["high_kw"], *([peak[1]] if peak else [])]
-    known = [value / unit.size for value in powers if value is not None]
-    if earlier is not None:
-        known += [value / unit.size for value in earlier[1]["power_kw"] if value is not None]
+    known = _values(rows, unit, peak, earlier)
     high = max(known, default=1)
     near = [kw / unit.size for _, kw in limits if kw / unit.size <= high * plot.FAR]
-    days = rows.height > 0 and (rows["end_utc"][0] - rows["start_utc"][0]).total_seconds() > DAY_S
-    estimated = rows["estimated"].to_list()
+    days = _are_days(rows)
     entries = _legend(rows, earlier, days=days)
     area = plot.over_time(
         name,
@@ -71,33 +67,62 @@ def load(
         dated=not days,
     )
     spans = axes.places(rows["start_utc"].to_list(), rows["end_utc"].to_list(), area.x)
-
-    def of(column: str) -> list[Span]:
-        values = [None if each is None else each / unit.size for each in rows[column]]
-        return axes.valued(spans, values)
-
-    canvas, mean = area.canvas, of("power_kw")
-    axes.silence(canvas, mean, area.y)
-    plot.draw_axes(area, period, timezone)
-    canvas.area("band", axes.ribbon(of("low_kw"), of("high_kw"), area.y))
-    if earlier is not None:
-        before = dict(earlier[1].select("start_utc", "power_kw").iter_rows())
-        values = [before.get(start) for start in rows["start_utc"]]
-        line = [None if each is None else each / unit.size for each in values]
-        path = axes.stairs(axes.valued(spans, line), area.y)
-        canvas.line("limit", path, thick="1", dash="4 2.5")
-    _guessed(area, mean, estimated)
-    _line(canvas, mean, estimated, area)
+    _curves(area, rows, spans, period, timezone, unit, earlier)
     for label, power in limits:
         plot.draw_limit(area, power, unit, label)
-    column = "received" if "received" in rows.columns else "coverage"
-    shares = axes.valued(spans, rows[column].to_list())
-    axes.strip(canvas, shares, area.base - STRIP, estimated)
-    plot.draw_legend(canvas, entries, area.left)
+    plot.draw_legend(area.canvas, entries, area.left)
     if peak is not None:
         _mark(area, peak, unit, [kw / unit.size for _, kw in limits])
     plot.draw_hits(area, spans, _hits(rows, timezone, unit, days=days))
-    return canvas.render(_told(rows, period, timezone, unit))
+    return area.canvas.render(_told(rows, period, timezone, unit))
+
+
+def _values(
+    rows: pl.DataFrame,
+    unit: Unit,
+    peak: tuple[datetime, float] | None,
+    earlier: tuple[str, pl.DataFrame] | None,
+) -> list[float]:
+    """Every figure that the vertical axis must hold."""
+    powers = [*rows["power_kw"], *rows["high_kw"], *([peak[1]] if peak else [])]
+    if earlier is not None:
+        powers += earlier[1]["power_kw"].to_list()
+    return [value / unit.size for value in powers if value is not None]
+
+
+def _are_days(rows: pl.DataFrame) -> bool:
+    return rows.height > 0 and (rows["end_utc"][0] - rows["start_utc"][0]).total_seconds() > DAY_S
+
+
+def _curves(
+    area: Plot,
+    rows: pl.DataFrame,
+    spans: list[Span],
+    period: Period,
+    timezone: str,
+    unit: Unit,
+    earlier: tuple[str, pl.DataFrame] | None,
+) -> None:
+    """Gaps, axes, the range of each bucket, the earlier period, the load, and the strip."""
+
+    def of(values: Sequence[float | None]) -> list[Span]:
+        return axes.valued(spans, [None if each is None else each / unit.size for each in values])
+
+    canvas, mean = area.canvas, of(rows["power_kw"].to_list())
+    estimated = rows["estimated"].to_list()
+    axes.silence(canvas, mean, area.y)
+    plot.draw_axes(area, period, timezone)
+    low, high = of(rows["low_kw"].to_list()), of(rows["high_kw"].to_list())
+    canvas.area("band", axes.ribbon(low, high, area.y))
+    if earlier is not None:
+        before = dict(earlier[1].select("start_utc", "power_kw").iter_rows())
+        line = of([before.get(start) for start in rows["start_utc"]])
+        canvas.line("limit", axes.stairs(line, area.y), thick="1", dash="4 2.5")
+    _guessed(area, mean, estimated)
+    _line(canvas, mean, estimated, area)
+    column = "received" if "received" in rows.columns else "coverage"
+    shares = axes.valued(spans, rows[column].to_list())
+    axes.strip(canvas, shares, area.base - STRIP, estimated)
 
 
 def _guessed(area: Plot, mean: list[Span], estimated: list[bool]) -> None:
