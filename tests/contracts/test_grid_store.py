@@ -115,12 +115,12 @@ async def test_a_row_that_reaches_into_the_period_is_read(store) -> None:
     assert await loads(store, "NO1", period=Period(T + 24 * HOUR, T + 25 * HOUR)) == []
 
 
-async def test_prices_that_come_after_the_mix_correct_the_row_as_a_whole(store) -> None:
+async def test_prices_that_come_after_the_mix_leave_it_as_it_was(store) -> None:
     await store.write(batch({("NO1", 0): 1.0}))
     await store.write(batch({("NO1", 0): None}, price_per_mwh=50.0))
 
     (row,) = (await store.read(["NO1"], EVER)).rows(named=True)
-    assert (row["load_mw"], row["price_per_mwh"]) == (None, 50.0)
+    assert (row["load_mw"], row["price_per_mwh"]) == (1.0, 50.0)
 
 
 async def test_a_past_state_is_read_as_it_was_believed_then(store) -> None:

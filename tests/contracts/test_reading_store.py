@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core import frames, rollup
 from wattbook.core.errors import UnavailableError, UnknownEntityError, UnsupportedError
-from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE
+from wattbook.core.merge import ACCEPTED, BITS, CORRECTED, DUPLICATE, EXPLICIT
 from wattbook.core.periods import Period
 from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.stores.duckdb.engine import Engine
@@ -47,7 +47,8 @@ def batch(
     rejects: Sequence[str] = (),
     **others: object,
 ) -> Batch:
-    """One value for each key; `others` are the same in every row."""
+    """One value for each key; `others` are the same in every row, and named in all of them."""
+    named = sum(BITS[name] for name, value in others.items() if name == "quality" or value is None)
     kept = pl.DataFrame(
         [
             dict.fromkeys(frames.READINGS.columns)
@@ -58,6 +59,8 @@ def batch(
         ],
         schema={"row": pl.UInt32, **frames.READINGS.schema},
     )
+    if named:
+        kept = kept.with_columns(pl.lit(named, dtype=pl.UInt32).alias(EXPLICIT))
     refused = pl.DataFrame(
         [(len(rows) + row, why, f"it is {why}", "{}") for row, why in enumerate(rejects)],
         schema=frames.REJECTS.schema,
@@ -173,18 +176,58 @@ async def test_a_difference_in_any_value_is_a_correction_be_it_only_known_and_un
 
     assert counts(written) == (0, 0, 1, 0)
     back = await store.read(["a"])
-    assert_frame_equal(back.drop("revision"), corrected.kept.drop("row", "revision"))
+    sent = corrected.kept.select(*frames.READINGS.columns)
+    assert_frame_equal(back.drop("revision"), sent.drop("revision"))
 
 
-async def test_a_value_that_a_correction_leaves_out_is_not_known_any_more(store) -> None:
-    await store.write(batch({("a", 0): 1.0}, energy_kwh=2.0, temperature_c=3.0))
-    for again in ({"energy_kwh": 2.5}, {"temperature_c": 3.5}, {"power_kw": None}):
-        left = batch({("a", 0): 1.0}, **again)
+async def test_a_value_that_a_later_write_does_not_name_stays(store) -> None:
+    await store.write(batch({("a", 0): 1.0}, hashrate_th=140.0, temperature_c=30.0))
 
-        assert counts(await store.write(left)) == (0, 0, 1, 0)
-        back = await store.read(["a"])
-        assert_frame_equal(back.drop("revision"), left.kept.drop("row", "revision"))
-        assert counts(await store.write(batch({("a", 0): 1.0}, **again))) == (0, 1, 0, 0)
+    assert counts(await store.write(batch({("a", 0): 1.0}))) == (0, 1, 0, 0)
+    assert counts(await store.write(batch({("a", 0): 2.0}, known=T + HOUR))) == (0, 0, 1, 0)
+
+    (row,) = (await store.read(["a"])).rows(named=True)
+    assert (row["power_kw"], row["hashrate_th"], row["temperature_c"]) == (2.0, 140.0, 30.0)
+    if store.abilities.as_of:
+        (then,) = (await store.read(["a"], as_of=T)).rows(named=True)
+        assert (then["power_kw"], then["hashrate_th"]) == (1.0, 140.0)
+
+
+async def test_a_null_that_was_sent_clears_a_value_for_good(store) -> None:
+    await store.write(batch({("a", 0): 1.0}, hashrate_th=140.0, temperature_c=30.0))
+
+    for known in (T + HOUR, T + 2 * HOUR):
+        cleared = batch({("a", 0): 1.0}, hashrate_th=None, known=known)
+        written = await store.write(cleared)
+
+        assert counts(written) == ((0, 0, 1, 0) if known == T + HOUR else (0, 1, 0, 0))
+        (row,) = (await store.read(["a"])).rows(named=True)
+        assert (row["power_kw"], row["hashrate_th"], row["temperature_c"]) == (1.0, None, 30.0)
+
+    assert counts(await store.write(batch({("a", 0): 1.0}, hashrate_th=150.0))) == (0, 0, 1, 0)
+
+
+async def test_a_quality_that_is_not_named_stays_until_a_value_is_replaced(store) -> None:
+    await store.write(batch({("a", 0): 1.0}, quality="estimated"))
+
+    await store.write(batch({("a", 0): 1.0}, hashrate_th=140.0))
+    assert (await store.read(["a"]))["quality"].to_list() == ["estimated"]
+
+    await store.write(batch({("a", 0): 2.0}))
+    assert (await store.read(["a"]))["quality"].to_list() == ["measured"]
+
+
+async def test_of_batches_that_are_written_together_each_adds_what_it_names(store) -> None:
+    together = [
+        batch({("a", 0): 1.0}, hashrate_th=140.0),
+        batch({("a", 0): 1.0}, temperature_c=30.0),
+        batch({("a", 0): 1.0, ("b", 0): 5.0}, hashrate_th=None),
+    ]
+
+    await asyncio.gather(*(store.write(each) for each in together))
+
+    row = (await store.read(["a"])).row(0, named=True)
+    assert (row["power_kw"], row["temperature_c"]) == (1.0, 30.0)
 
 
 async def test_going_back_to_an_earlier_value_is_a_correction_too(store) -> None:

@@ -107,6 +107,9 @@ RAW_READINGS: Final = Contract(
         "reason": Column(pl.String, "why the row cannot be read at all, else null"),
         "detail": Column(pl.String, "what exactly is wrong with it, else null"),
         "raw": Column(pl.String, "the row as sent, where it cannot be read, else null"),
+        "explicit": Column(
+            pl.UInt32, "a bit for each value that was sent as null: it clears what is stored"
+        ),
     },
 )
 SUPERSEDED: Final[dict[str, Column]] = {
@@ -297,6 +300,7 @@ RAW_GRID: Final = Contract(
         "reason": RAW_READINGS.columns["reason"],
         "detail": RAW_READINGS.columns["detail"],
         "raw": RAW_READINGS.columns["raw"],
+        "explicit": RAW_READINGS.columns["explicit"],
     },
 )
 FACTORS: Final = Contract(

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, zones
+from wattbook.core import frames, merge, zones
 from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
 from wattbook.core.units import SECONDS_PER_HOUR
@@ -107,6 +107,7 @@ def sort_out(
         len(kept) + len(rejects) = len(raw), always.
     """
     raw = _complete(raw, frames.RAW_READINGS)
+    explicit = _explicit(raw)
     rows = _name_meters(raw, meters)
     slot = _place(rows["meter_id"], meters["meter_id"])
     rows = rows.with_columns(meters[name].gather(slot) for name in OF_METERS).with_columns(
@@ -116,6 +117,7 @@ def sort_out(
         revision=pl.lit(0, dtype=pl.UInt16),
         quality=pl.col("quality").fill_null("measured"),
         readings_from_utc=_line(meters, slot),
+        **explicit,
     )
     if label is IntervalLabel.END:
         length = pl.duration(seconds=pl.col("expected_interval_s"))
@@ -123,7 +125,7 @@ def sort_out(
 
     good, bad = _judge(rows, READING_CHECKS)
     good, again = _first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
-    kept = good.select("row", *frames.READINGS.columns)
+    kept = good.select("row", *frames.READINGS.columns, *explicit)
     sent = [name for name in frames.RAW_READINGS.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent))
 
@@ -137,6 +139,7 @@ def sort_out_grid(
     `end`, stamps move back by the row's `interval_s`.
     """
     raw = _complete(raw, frames.RAW_GRID)
+    explicit = _explicit(raw)
     rows = _named_zones(raw).with_columns(
         start_utc=_instant(raw["start"]),
         interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
@@ -150,7 +153,7 @@ def sort_out_grid(
     good, bad = _judge(rows, GRID_CHECKS)
     key = ["canonical", *frames.GRID.key[1:]]
     good, again = _first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
-    kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns)
+    kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
     sent = [name for name in frames.RAW_GRID.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent))
 
@@ -173,19 +176,29 @@ def _named_zones(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.join(table, on="zone", how="left", maintain_order="left")
 
 
+def _explicit(raw: pl.DataFrame) -> dict[str, pl.Expr]:
+    """What was sent of rows beyond their values, if it was: for `merge.EXPLICIT`."""
+    cleared = pl.col(merge.EXPLICIT).fill_null(0)
+    if "quality" in raw.columns and raw["quality"].null_count() < raw.height:
+        named = pl.col("quality").is_not_null().cast(pl.UInt32) * merge.BITS["quality"]
+        return {merge.EXPLICIT: (cleared | named).cast(pl.UInt32)}
+    return {} if raw[merge.EXPLICIT].null_count() == raw.height else {merge.EXPLICIT: cleared}
+
+
 def refuse_all(sorted_: Sorted) -> Sorted:
     """The same batch with nothing kept: one bad row refuses the others (`atomic`)."""
+    own = ("row", "known_utc", "revision", merge.EXPLICIT)
     refused = sorted_.kept.select(
         "row",
         reason=pl.lit(str(Reason.BATCH_REFUSED)),
         detail=pl.lit("good, but another row of this atomic batch was refused"),
-        raw=pl.struct(pl.all().exclude("row", "known_utc", "revision")).struct.json_encode(),
+        raw=pl.struct(pl.all().exclude(own)).struct.json_encode(),
     )
     rejects = pl.concat([sorted_.rejects, refused]).sort("row")
     return Sorted(sorted_.kept.clear(), rejects)
 
 
-_VERDICT: Final = ("row", "reason", "detail", "raw")
+_VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)
 _MIX: Final = 1_000_003
 
 

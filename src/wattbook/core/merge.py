@@ -28,6 +28,10 @@ class Table:
     more: tuple[str, ...] = ()
     """Columns of the key beside the number and the time."""
 
+    def bit(self, name: str) -> int:
+        """The bit of a value in the column `EXPLICIT`."""
+        return 1 << self.values.index(name)
+
     @property
     def key(self) -> tuple[str, ...]:
         """The columns that identify a row."""
@@ -51,6 +55,9 @@ class Table:
         return found == rows.height
 
 
+EXPLICIT: Final = "explicit"
+"""Column of rows on their way to the store: a bit for each value that was sent although it is null,
+and one for a quality that was sent. Rows without the column have none."""
 _MIX: Final = 1_000_003
 _OWN: Final = ("known_utc", "revision")
 
@@ -71,6 +78,10 @@ GRID: Final = Table(
 )
 
 
+BITS: Final = {name: table.bit(name) for table in (READINGS, GRID) for name in table.values}
+"""The bit of each value in the column `EXPLICIT` of its table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What becomes of rows, and what a store has to change for it."""
@@ -89,7 +100,7 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, table: Table) -> Merged:
     Parameters
     ----------
     rows
-        The columns of `table`, with `revision` 0; no key occurs twice.
+        The columns of `table`, with `revision` 0, and perhaps `EXPLICIT`; no key occurs twice.
     stored
         The same columns; rows with other keys are passed over.
     table
@@ -97,9 +108,14 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, table: Table) -> Merged:
 
     Notes
     -----
-    A row is a correction when any value differs, be it only known on one side and unknown on the
-    other. It is not known before the row that it corrects.
+    A value that a row does not name keeps what is stored under its key, as in InfluxDB; a null that
+    was sent clears it. A quality that was not named stays too, unless another value is replaced.
+    A row is a correction when any value then differs. It is not known before the row that it
+    corrects.
     """
+    explicit = EXPLICIT in rows.columns
+    said = rows[EXPLICIT].fill_null(0) if explicit else None
+    rows = rows.select(table.columns)
     if stored.is_empty():
         accepted = pl.Series("outcome", np.full(rows.height, ACCEPTED, dtype=np.uint8))
         nothing = stored.with_columns(superseded_utc=pl.col("known_utc"))
@@ -108,7 +124,8 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, table: Table) -> Merged:
         pl.col(name).eq_missing(pl.col(f"{name}_old")) for name in table.values
     )
     key = table.key
-    both = rows.join(stored, on=key, how="left", suffix="_old", maintain_order="left").select(
+    both = rows.join(stored, on=key, how="left", suffix="_old", maintain_order="left")
+    both = _with_what_was_not_named(both, said, table).select(
         *rows.columns,
         *(f"{name}_old" for name in rows.columns if name not in key),
         outcome=pl.when(pl.col("known_utc_old").is_null())
@@ -129,3 +146,31 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, table: Table) -> Merged:
         superseded_utc=known,
     )
     return Merged(both["outcome"], current.select(rows.columns), superseded)
+
+
+def _with_what_was_not_named(
+    both: pl.DataFrame, said: pl.Series | None, table: Table
+) -> pl.DataFrame:
+    """Joined rows in which the values that were not named are those that were stored."""
+    explicit = pl.lit(0, dtype=pl.UInt32) if said is None else pl.lit(said)
+
+    def named(name: str) -> pl.Expr:
+        return (explicit & pl.lit(table.bit(name), dtype=pl.UInt32)) != 0
+
+    values = [name for name in table.values if name != "quality"]
+    filled = both.with_columns(
+        pl.when(pl.col(name).is_null() & ~named(name))
+        .then(f"{name}_old")
+        .otherwise(name)
+        .alias(name)
+        for name in values
+    )
+    if "quality" not in table.values:
+        return filled
+    old = pl.col("quality_old")
+    replaced = pl.any_horizontal(
+        pl.col(f"{name}_old").is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_old"))
+        for name in values
+    )
+    stays = ~named("quality") & ~replaced & old.is_not_null()
+    return filled.with_columns(quality=pl.when(stays).then(old).otherwise("quality"))

@@ -33,7 +33,9 @@ class Batch:
     received_utc: datetime
     received: int
     kept: pl.DataFrame
-    """`row` and the columns of `frames.READINGS` (or `frames.GRID`); keys occur once."""
+    """`row` and the columns of `frames.READINGS` (or `frames.GRID`); keys occur once.
+
+    Perhaps also `merge.EXPLICIT`: which of the values were sent as null."""
     rejects: pl.DataFrame
     """`frames.REJECTS`."""
 

@@ -13,6 +13,7 @@ import polars as pl
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import RAW_GRID, Contract
 from wattbook.core.ingest import Reason
+from wattbook.core.merge import BITS, EXPLICIT
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.rows import Decoded
 
@@ -150,7 +151,27 @@ def _columns(
     except FAILURES:
         return None
     whole = _whole(frame, fields)
-    return None if whole is None else whole.with_row_index("row")
+    said = None if whole is None else _with_nulls_sent(body, whole)
+    return None if said is None else said.with_row_index("row")
+
+
+def _with_nulls_sent(body: bytes, frame: pl.DataFrame) -> pl.DataFrame | None:
+    """The rows with `EXPLICIT`, where nulls were sent; None where only some of a column's were."""
+    lacking = [name for name in frame.columns if name in BITS and frame[name].null_count()]
+    if not lacking or b"null" not in body:
+        return frame
+    if _escapes(body):
+        return None
+    cleared = []
+    for name in lacking:
+        sent = len(re.findall(rf'"{name}"\s*:\s*null'.encode(), body))
+        if sent == frame[name].null_count():
+            cleared.append(pl.col(name).is_null().cast(pl.UInt32) * BITS[name])
+        elif sent:
+            return None
+    if not cleared:
+        return frame
+    return frame.with_columns(pl.sum_horizontal(cleared).cast(pl.UInt32).alias(EXPLICIT))
 
 
 def _read_as(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType | type[pl.DataType]:
@@ -343,6 +364,8 @@ class _Pile:
     fields: Fields
     values: dict[str, list[Any]] = field(init=False)
     verdicts: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
+    explicit: list[int] = field(default_factory=list)
+    """For each row the bits of the values that were sent as null."""
 
     def __post_init__(self) -> None:
         self.values = {name: [] for name in self.fields}
@@ -362,6 +385,8 @@ class _Pile:
             self._refuse(f"want an object, have {_shown(item)}", _as_sent(item, line))
             return
         wrong: list[tuple[str, str]] = []
+        nulls = [name for name in self.fields if name in BITS and item.get(name, 0) is None]
+        self.explicit.append(sum(BITS[name] for name in nulls))
         for name, dtype in self.fields.items():
             value, problem = _read(item.get(name), name, dtype)
             self.values[name].append(value)
@@ -384,11 +409,14 @@ class _Pile:
             schema={"reason": pl.String, "detail": pl.String, "raw": pl.String},
             orient="row",
         )
+        if any(self.explicit):
+            columns.append(pl.Series(EXPLICIT, self.explicit, dtype=pl.UInt32))
         return verdicts.with_row_index("row").with_columns(columns)
 
     def _refuse(self, detail: str, raw: bytes | str) -> None:
         for values in self.values.values():
             values.append(None)
+        self.explicit.append(0)
         self.verdicts.append((str(Reason.BAD_ROW), detail, rows.evidence(raw)))
 
 

@@ -11,7 +11,7 @@ from wattbook.core.frames import RAW_GRID, Contract
 
 ALIASES: Final = {"device_id": "meter_id"}
 GRID_ALIASES: Final = {"start_utc": "start", "timestamp": "start"}
-OURS: Final = frozenset({"row", "reason", "detail", "raw"})
+OURS: Final = frozenset({"row", "reason", "detail", "raw", "explicit"})
 """Columns that wattbook itself adds; a sender's column of that name is ignored."""
 RAW_LENGTH: Final = 2000
 """So much of a row that cannot be read is kept as evidence."""

@@ -6,6 +6,7 @@ import orjson
 
 from wattbook.core.errors import InputError, Problem, UndecodableError
 from wattbook.core.frames import READING_VALUES
+from wattbook.core.merge import BITS, EXPLICIT
 
 TEXTS: Final = ("site_id", "meter_id", "timestamp", "quality")
 
@@ -37,6 +38,9 @@ def _typed(sent: dict[str, Any]) -> dict[str, Any]:
         sent["meter_id"] = sent["device_id"]
     row: dict[str, Any] = {}
     problems = []
+    nulls = sum(BITS[name] for name in READING_VALUES if sent.get(name, 0) is None)
+    if nulls:
+        row[EXPLICIT] = nulls
     for name in READING_VALUES:
         value = sent.get(name)
         if isinstance(value, float | int) and not isinstance(value, bool):

@@ -283,7 +283,7 @@ class _Work:
     def _shared_columns(self, table: pl.DataFrame) -> pl.DataFrame:
         """Ids, stamps and the other texts, which all meters of a row share."""
         frame = table.select(
-            name for name in ("row", "reason", "detail", "raw") if name in table.columns
+            name for name in ("row", "reason", "detail", "raw", "explicit") if name in table.columns
         )
         for target in self.shared:
             if self.contract.columns[target.column].dtype == pl.String:

@@ -7,6 +7,7 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.conditions import MAX_INTERVAL
+from wattbook.core.merge import EXPLICIT
 from wattbook.core.merge import GRID as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.clock import Clock
@@ -96,4 +97,4 @@ class DuckGrid:
         return rows.with_columns(
             pl.col("start_utc", "known_utc").dt.replace_time_zone(None),
             pl.col("interval_s").cast(pl.Int32),
-        ).select(TABLE.columns)
+        ).select(pl.col(*TABLE.columns), pl.col(f"^{EXPLICIT}$"))

@@ -36,17 +36,17 @@ class Merger:
     ) -> tuple[list[Written], pl.DataFrame]:
         """Write all batches; what became of each, and the rows that changed the table.
 
-        `rows` are the batches' kept rows in the columns of the table.
+        `rows` are the batches' kept rows in the columns of the table, and `merge.EXPLICIT`.
         """
         rows = [self._in_turn(frame) for frame in rows]
-        if len(rows) > 1 and not self.table.distinct(pl.concat(rows)):
+        every = pl.concat(rows, how="diagonal")
+        if len(rows) > 1 and not self.table.distinct(every):
             pairs = [
                 self.merge(con, [batch], [frame])
                 for batch, frame in zip(batches, rows, strict=True)
             ]
             written = [done for one, _ in pairs for done in one]
             return written, pl.concat([changed for _, changed in pairs])
-        every = pl.concat(rows)
         outcomes, changed = self._merge_rows(con, every)
         ends = list(itertools.accumulate(frame.height for frame in rows))
         written = [
@@ -90,7 +90,9 @@ class Merger:
         if numbers.size and int(numbers.max()) >= self._heads.size:
             self._grow(int(numbers.max()) + 1)
         asked = np.flatnonzero(instants <= self._heads[numbers])
-        stored = self._stored(con, rows[asked]) if asked.size else rows.clear()
+        stored = (
+            self._stored(con, rows[asked]) if asked.size else rows.clear().select(table.columns)
+        )
         merged = merge.merge(rows, stored, table)
         if merged.superseded.height:
             self._supersede(con, merged.superseded)

@@ -8,6 +8,7 @@ import polars as pl
 
 from wattbook.core import frames, rollup
 from wattbook.core.errors import UnknownEntityError
+from wattbook.core.merge import EXPLICIT
 from wattbook.core.merge import READINGS as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.clock import Clock
@@ -143,7 +144,7 @@ class DuckReadings:
             rows = self._keys.numbered(kept)
         return rows.with_columns(
             pl.col("ts_utc", "known_utc").dt.replace_time_zone(None), quality=frames.rank()
-        ).select(TABLE.columns)
+        ).select(pl.col(*TABLE.columns), pl.col(f"^{EXPLICIT}$"))
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.named(found).with_columns(

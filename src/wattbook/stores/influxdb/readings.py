@@ -136,7 +136,7 @@ class InfluxReadings:
 
     async def _write(self, batch: Batch) -> Written:
         async with self._turn:
-            rows = batch.kept.select(TABLE.columns)
+            rows = batch.kept.select(pl.col(*TABLE.columns), pl.col(f"^{merge.EXPLICIT}$"))
             stored = (await self._stored(rows)).select(TABLE.columns)
             merged = await asyncio.to_thread(merge.merge, rows, stored, TABLE)
             written = Written.of(batch, merged.outcomes)

@@ -6,6 +6,7 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.conditions import MAX_INTERVAL
+from wattbook.core.merge import EXPLICIT
 from wattbook.core.merge import GRID as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.readings import Batch, Written
@@ -62,7 +63,7 @@ class PostgresGrid:
         rows = [
             self._keys.numbered(batch.kept)
             .with_columns(pl.col("interval_s", "revision").cast(pl.Int32))
-            .select(TABLE.columns)
+            .select(pl.col(*TABLE.columns), pl.col(f"^{EXPLICIT}$"))
             for batch in batches
         ]
         written, _ = self._merger.merge(session, batches, rows, in_doubt=self._writer.in_doubt)

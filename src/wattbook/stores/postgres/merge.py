@@ -49,7 +49,8 @@ class Merger:
         session.fetch(f"select pg_advisory_xact_lock_shared({WRITES})")
         heard = self._written_before(session, batches, rows) if in_doubt else {}
         todo = [index for index in range(len(batches)) if index not in heard]
-        every = pl.concat([rows[index] for index in todo]) if todo else rows[0].clear()
+        some = [rows[index] for index in todo] or [rows[0].clear()]
+        every = pl.concat(some, how="diagonal")
         if self.table.distinct(every):
             outcomes, changed, known = self._write(session, every, None)
             knowns = [known] * len(todo)
@@ -78,14 +79,14 @@ class Merger:
     ) -> tuple[pl.Series, pl.DataFrame, datetime | None]:
         """Outcomes, the rows that changed the table, and when they were known: after `before`."""
         if self._all_new:
-            rows = self._known_now(session, rows, None)
+            rows = self._known_now(session, rows.select(self.table.columns), None)
             outcomes = pl.Series("outcome", [ACCEPTED], dtype=pl.UInt8).new_from_index(
                 0, rows.height
             )
             self._insert(session, rows)
             return outcomes, rows, _latest(rows)
         session.fetch(f"select pg_advisory_xact_lock({MERGES}, hashtext('{self.table.name}'))")
-        stored = self._stored(session, rows)
+        stored = self._stored(session, rows.select(self.table.columns))
         met = [at for at in (before, _latest(stored)) if at is not None]
         rows = self._known_now(session, rows, max(met, default=None))
         merged = merge.merge(rows, stored, self.table)

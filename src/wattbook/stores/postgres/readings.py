@@ -6,6 +6,7 @@ import polars as pl
 
 from wattbook.core import frames, periods, rollup
 from wattbook.core.errors import UnknownEntityError
+from wattbook.core.merge import EXPLICIT
 from wattbook.core.merge import READINGS as TABLE
 from wattbook.core.periods import Period
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
@@ -117,7 +118,7 @@ class PostgresReadings:
         rows = self._keys.numbered(kept)
         return rows.with_columns(
             quality=frames.rank().cast(pl.Int16), revision=pl.col("revision").cast(pl.Int32)
-        ).select(TABLE.columns)
+        ).select(pl.col(*TABLE.columns), pl.col(f"^{EXPLICIT}$"))
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.named(found).with_columns(

@@ -1,0 +1,63 @@
+"""Which values were sent as null, and which were not sent."""
+
+import pytest
+
+from wattbook.core.frames import RAW_READINGS, READING_VALUES
+from wattbook.core.merge import BITS, EXPLICIT
+from wattbook.sources.codecs.csv import decode_csv
+from wattbook.sources.codecs.json import decode_json, decode_ndjson
+from wattbook.sources.codecs.single import decode_single
+
+HEAD = '"meter_id":"a","timestamp":"2026-01-01T00:00Z","power_kw":1'
+RATE, WARM = BITS["hashrate_th"], BITS["temperature_c"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "cleared"),
+    [
+        (["", ""], None),
+        ([',"hashrate_th":2', ""], None),
+        ([',"hashrate_th":null', ',"hashrate_th":null'], [RATE, RATE]),
+        ([',"hashrate_th":null', ',"hashrate_th":3'], [RATE, 0]),
+        ([',"hashrate_th":null', ""], [RATE, 0]),
+        (["", ',"hashrate_th" : null,"temperature_c":null'], [0, RATE | WARM]),
+        ([',"note":null', ""], None),
+        ([',"hashrate_th":2', ',"note":"\\"hashrate_th\\":null"'], None),
+        ([',"note":"\\u0041","hashrate_th":null', ""], [RATE, 0]),
+    ],
+)
+def test_a_null_that_was_sent_is_told_from_a_value_that_was_not(
+    sent: list[str], cleared: list[int] | None
+) -> None:
+    rows = [f"{{{HEAD}{more}}}" for more in sent]
+    bodies = [
+        decode_ndjson("\n".join(rows).encode(), RAW_READINGS).frame,
+        decode_json(f"[{','.join(rows)}]".encode(), RAW_READINGS).frame,
+    ]
+
+    for frame in bodies:
+        found = frame[EXPLICIT].to_list() if EXPLICIT in frame.columns else None
+        assert found == cleared
+
+
+def test_a_single_reading_says_which_values_it_sends_as_null() -> None:
+    row = decode_single(f'{{{HEAD},"hashrate_th":null}}'.encode())
+
+    assert row[EXPLICIT] == RATE
+    assert EXPLICIT not in decode_single(f"{{{HEAD}}}".encode())
+
+
+def test_an_empty_cell_says_nothing() -> None:
+    body = b"meter_id,timestamp,power_kw,hashrate_th\na,2026-01-01T00:00Z,1,\n"
+
+    assert EXPLICIT not in decode_csv(body, RAW_READINGS).frame.columns
+
+
+def test_no_sender_can_fill_the_column_of_what_was_sent() -> None:
+    row = f'{{{HEAD},"{EXPLICIT}":31}}'.encode()
+
+    decoded = decode_ndjson(row, RAW_READINGS)
+
+    assert EXPLICIT not in decoded.frame.columns
+    assert decoded.ignored == (EXPLICIT,)
+    assert EXPLICIT not in READING_VALUES
