@@ -99,8 +99,8 @@ async def test_aggregate_has_a_shorthand(client) -> None:
 
 async def test_a_device_is_judged_again_by_what_is_known_today(client) -> None:
     await take_in(client, 100, 200)
-    # 200 kWh in a quarter-hour are 800 kW: more than the site turns out to have.
-    await client.patch("/api/v1/sites/pecos-1", json={"capacity_kw": 500})
+    # 200 kWh in a quarter-hour are 800 kW: more than twice what the site turns out to have.
+    await client.patch("/api/v1/sites/pecos-1", json={"capacity_kw": 300})
     params = {
         "meter_id": "pecos-1.main",
         "start": "2026-01-01T00:00:00Z",
@@ -112,7 +112,7 @@ async def test_a_device_is_judged_again_by_what_is_known_today(client) -> None:
     )
 
     assert job["result"]["readings"] == 2
-    assert job["result"]["refused_today"] == {"above_capacity": 1}
+    assert job["result"]["refused_today"] == {"implausible": 1}
     assert job["result"]["days_changed"] == []  # a verdict changes no figure
 
 

@@ -115,13 +115,14 @@ async def test_where_no_line_can_be_read_the_answer_is_influxdbs_own(client):
 
 @pytest.mark.slow
 async def test_lines_that_can_be_read_and_not_meant_are_unprocessable(client):
-    answer = await client.post(V2, content=line(5) + line(1001, 1) + line(6))
+    answer = await client.post(V2, content=line(5) + line(2001, 1) + line(6))
 
     assert answer.status_code == 422
     assert answer.json() == {
         "code": "unprocessable entity",
         "message": "failure writing points to database: partial write: "
-        "line 2: power_kw is 1001.0, above the site's capacity_kw of 1000.0\n"
+        "line 2: power_kw is 2001.0, above the plausible 2000.0 kW of the site (plausible_kw, by"
+        " default 2 × capacity_kw)\n"
         "line 3: row 0 has the same meter_id and ts_utc dropped=2",
     }
     assert await energy(client) == (1, 5.0)

@@ -128,6 +128,11 @@ def events(*hours: int, meter_id: str = "a") -> pl.DataFrame:
 
 
 SAMPLES = {
+    "refused_instants": pl.DataFrame(
+        [("a", T, T), ("a", T + HOUR, T + HOUR), ("⚡", T, T)],
+        schema=frames.REFUSED.schema,
+        orient="row",
+    ),
     "readings": pl.concat([readings(0, 1, 2), readings(0, meter_id="⚡", revision=7)]),
     "reading_revisions": superseded(
         pl.concat([readings(0, 1), readings(0, revision=1), readings(0, meter_id="⚡")])

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -679,3 +680,52 @@ def test_a_second_engine_in_the_same_process_is_refused_too(tmp_path) -> None:
             Engine(path, memory_limit="256MB", threads=1).close()
     finally:
         first.close()
+
+
+# --- instants at which a row was refused ---------------------------------------------------------
+
+
+def refusing(*minutes: int, known: datetime = T, meter: str = "a") -> Batch:
+    """A batch of which all rows were refused."""
+    instants = pl.DataFrame(
+        [(meter, T + minute * MINUTE, known) for minute in minutes],
+        schema=frames.REFUSED.schema,
+        orient="row",
+    )
+    return replace(
+        batch({}, rejects=["negative_energy"] * len(minutes), known=known), refused=instants
+    )
+
+
+async def test_instants_at_which_rows_were_refused_are_kept_once(store) -> None:
+    await store.write(refusing(0, 30))
+    await store.write(refusing(30, 45, known=T + HOUR))
+    await store.write(refusing(0, meter="b"))
+
+    found = await store.refused(["a"], EVER)
+
+    assert_frame_equal(found, frames.check(found, frames.REFUSED))
+    assert found["ts_utc"].to_list() == [T, T + 30 * MINUTE, T + 45 * MINUTE]
+    part = await store.refused(["a"], Period(T, T + 45 * MINUTE))
+    assert part["ts_utc"].to_list() == [T, T + 30 * MINUTE]
+    assert (await store.refused(["nobody"], EVER)).is_empty()
+
+
+async def test_what_was_refused_later_was_not_known_before(store) -> None:
+    await store.write(refusing(0))
+    await store.write(refusing(15, known=T + HOUR))
+
+    if not store.abilities.as_of:
+        with pytest.raises(UnsupportedError):
+            await store.refused(["a"], EVER, as_of=T)
+    else:
+        assert (await store.refused(["a"], EVER, as_of=T))["ts_utc"].to_list() == [T]
+        assert (await store.refused(["a"], EVER, as_of=T + HOUR)).height == 2
+
+
+async def test_a_refused_instant_marks_its_meter_as_changed(shared) -> None:
+    before = await shared.rollups.latest_mark(["a"])
+
+    await shared.readings.write(refusing(0))
+
+    assert await shared.rollups.latest_mark(["a"]) > before

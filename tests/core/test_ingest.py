@@ -59,6 +59,49 @@ def reason(row: dict[str, object]) -> str | None:
     return rejects["reason"].item() if rejects.height else None
 
 
+def test_a_limit_of_its_own_goes_before_twice_the_capacity() -> None:
+    known = meters({"meter_id": "p", "site_id": "s", "plausible_kw": 120.0})
+    plain = {"meter_id": "p", "timestamp": T}
+
+    sorted_ = sort_out(plain | {"power_kw": 120.1}, known=known)
+
+    (reject,) = sorted_.rejects.rows(named=True)
+    assert (reject["reason"], reject["detail"]) == (
+        "implausible",
+        (
+            "power_kw is 120.1, above the plausible 120.0 kW of the site (plausible_kw, by default"
+            " 2 × capacity_kw)"
+        ),
+    )
+
+
+def test_the_instants_of_refused_rows_are_known_where_meter_and_time_are() -> None:
+    later = "2026-01-01T00:30:00Z"
+    sorted_ = sort_out(
+        {"meter_id": "p", "timestamp": T, "power_kw": -1.0},
+        {"meter_id": "p", "timestamp": T, "power_kw": 999.0},
+        {"meter_id": "i", "timestamp": later, "reason": "not_a_number", "detail": "energy_kwh"},
+        {"meter_id": "nobody", "timestamp": T, "power_kw": 1.0},
+        {"meter_id": "p", "timestamp": "noon", "power_kw": 1.0},
+        {"meter_id": "p", "timestamp": "2190-01-01T00:00:00Z", "power_kw": 1.0},
+        {"meter_id": "p", "timestamp": "1970-01-01T00:00:00Z", "power_kw": 1.0},
+        {"meter_id": "old", "timestamp": "2026-01-15T00:00:00Z", "power_kw": 1.0},
+    )
+
+    assert sorted_.rejects.height == 8
+    assert frames.check(sorted_.refused, frames.REFUSED)["meter_id"].to_list() == ["p", "i"]
+    assert sorted_.refused["known_utc"].to_list() == [NOW, NOW]
+
+
+def test_all_rows_of_a_refused_batch_are_refused_instants() -> None:
+    good = {"meter_id": "p", "timestamp": T, "power_kw": 1.0}
+    bad = {"meter_id": "p", "timestamp": "2026-01-01T00:30:00Z", "power_kw": -1.0}
+
+    refused = ingest.refuse_all(sort_out(good, bad)).refused
+
+    assert refused.height == 2
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
@@ -95,9 +138,12 @@ def reason(row: dict[str, object]) -> str | None:
         ({"temperature_c": -40.0}, None),
         ({"power_kw": 0.0}, None),
         ({"power_kw": 100.0}, None),  # the capacity
-        ({"power_kw": 100.1}, Reason.ABOVE_CAPACITY),
+        ({"power_kw": 100.1}, None),  # evidence, not an error
+        ({"power_kw": 200.0}, None),  # twice the capacity: plausible, no more
+        ({"power_kw": 200.1}, Reason.IMPLAUSIBLE),
         ({"meter_id": "i", "energy_kwh": 25.0}, None),  # 100 kW for a quarter of an hour
-        ({"meter_id": "i", "energy_kwh": 25.1}, Reason.ABOVE_CAPACITY),
+        ({"meter_id": "i", "energy_kwh": 50.0}, None),
+        ({"meter_id": "i", "energy_kwh": 50.1}, Reason.IMPLAUSIBLE),
         ({"meter_id": "g", "power_kw": 500.0}, None),  # what a site makes is not what it draws
         ({"meter_id": "r", "register_kwh": 1e9}, None),  # a register's state is no flow
         ({"quality": "estimated"}, None),
@@ -165,6 +211,7 @@ def test_every_reason_on_the_list_is_earned_by_an_example_here() -> None:
     assert shown - {None} == set(Reason) - {
         Reason.DUPLICATE_IN_BATCH,
         Reason.BATCH_REFUSED,
+        Reason.ABOVE_CAPACITY,  # of rejects that were stored before such rows were kept
         Reason.OTHER_MEASUREMENT,  # of line protocol: tests/sources/test_line_protocol.py
     }
 

@@ -151,6 +151,52 @@ def test_a_bucket_of_which_nothing_is_known_is_null_with_coverage_0() -> None:
     assert (silent["coverage"], silent["readings"], silent["quality"]) == (0.0, 0, None)
 
 
+# --- instants at which a row was refused --------------------------------------------------------
+
+
+def refused(*minutes: int) -> pl.DataFrame:
+    rows = [("m", T + minute * MINUTE, T) for minute in minutes]
+    return pl.DataFrame(rows, schema=frames.REFUSED.schema, orient="row")
+
+
+def test_a_power_is_not_held_over_a_row_that_was_refused() -> None:
+    values = {0: 900.0, 15: 900.0, 45: 900.0}  # what was sent of 00:30 could not be believed
+
+    rows = rollup.quarters(readings("power", values), meter("power"), refused(30))
+
+    assert by_quarter(rows, "energy_kwh") == {0: 225.0, 15: 225.0, 45: 225.0, 60: 225.0, 75: 225.0}
+    assert by_quarter(rows, "readings") == {0: 1, 15: 1, 45: 1, 60: 0, 75: 0}
+
+
+def test_a_reading_at_the_instant_of_a_refused_row_counts() -> None:
+    values = {0: 900.0, 15: 900.0}
+
+    assert_frame_equal(
+        rollup.quarters(readings("power", values), meter("power"), refused(15)),
+        quarters("power", values),
+    )
+
+
+def test_an_interval_is_covered_until_a_row_within_it_was_refused() -> None:
+    rows = rollup.quarters(readings("interval", {0: 60.0}), meter("interval"), refused(5))
+
+    assert by_quarter(rows, "coverage") == {0: pytest.approx(1 / 3)}
+
+
+def test_a_register_counts_over_a_refused_row_and_says_that_it_is_estimated() -> None:
+    values = {0: 100.0, 30: 160.0, 45: 180.0}
+
+    rows = rollup.quarters(readings("register", values), meter("register"), refused(15))
+
+    assert by_quarter(rows, "energy_kwh") == {0: 30.0, 15: 30.0, 30: 20.0, 45: None}
+    assert by_quarter(rows, "quality") == {
+        0: "estimated",
+        15: "estimated",
+        30: "measured",
+        45: None,
+    }
+
+
 # --- registers ---------------------------------------------------------------------------------
 
 

@@ -56,7 +56,7 @@ REASONS: dict[Reason, str] = {
         "energy or power below zero from a meter that is not `net`, register or hash rate below"
         " zero; for a zone: load or intensity"
     ),
-    Reason.ABOVE_CAPACITY: "more power, or energy in the interval, than `capacity_kw` allows",
+    Reason.ABOVE_CAPACITY: "more than `capacity_kw`: of older rejects; such rows are stored now",
     Reason.BAD_UNIT: "a unit that the column cannot be given in",
     Reason.BAD_QUALITY: "`quality` is none of the words below",
     Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
@@ -64,6 +64,7 @@ REASONS: dict[Reason, str] = {
     Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 86,400",
     Reason.BAD_CURRENCY: "`currency` is no code of three capital letters (ISO 4217)",
     Reason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
+    Reason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
     Reason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",
 }
 EVENTS: dict[EventKind, str] = {

@@ -67,6 +67,20 @@ class Stores:
         )
         await self.readings.write(batch)
 
+    async def refuse(self, known: pl.DataFrame, *minutes: int) -> None:
+        instants = [(known["meter_id"][0], T + minute * MINUTE, T) for minute in minutes]
+        batch = Batch(
+            batch_id=f"b-{next(NUMBERS)}",
+            source="test",
+            sha256="0" * 64,
+            received_utc=T,
+            received=0,
+            kept=frames.READINGS.empty().with_row_index("row"),
+            rejects=frames.REJECTS.empty(),
+            refused=pl.DataFrame(instants, schema=frames.REFUSED.schema, orient="row"),
+        )
+        await self.readings.write(batch)
+
     async def catch_up(self, meters: pl.DataFrame, ids: list[str] | None = None) -> int:
         registry: Any = Meters(meters)
         rolled = await rolling.catch_up(
@@ -121,8 +135,9 @@ def readings(known: pl.DataFrame, values: Mapping[int, float]) -> pl.DataFrame:
 
 
 async def expected(stores: Stores, meters: pl.DataFrame) -> pl.DataFrame:
-    rows = await stores.readings.read(meters["meter_id"].to_list())
-    every = rollup.every_grain(rollup.quarters(rows, meters), meters)
+    ids = meters["meter_id"].to_list()
+    rows, refused = await stores.readings.read(ids), await stores.readings.refused(ids, EVER)
+    every = rollup.every_grain(rollup.quarters(rows, meters, refused), meters)
     return every.select(rollup.FIGURES).sort(*frames.ROLLUPS.key)
 
 
@@ -232,6 +247,44 @@ async def test_the_end_of_a_long_dip_changes_all_that_was_made_of_it(stores) -> 
     await one_after_the_other(
         stores, known, {0: 1000.0, 15: 1001.0, 30: 1002.0}, low, {11 * DAY: 2000.0}
     )
+
+
+@pytest.mark.slow
+@settings(max_examples=25)
+@given(
+    kind=KINDS,
+    sent=st.lists(st.tuples(st.booleans(), st.integers(0, 40)), min_size=1, max_size=25),
+    chance=st.randoms(use_true_random=False),
+)
+async def test_refused_rows_end_what_is_held_in_whatever_order_they_come(
+    stores, kind, sent, chance
+) -> None:
+    known = meter(kind)
+
+    for good, place in sent:
+        if good:
+            await stores.write(readings(known, {place * 7: 10.0 + place}))
+        else:
+            await stores.refuse(known, place * 7)
+        if chance.random() < 0.5:
+            await stores.catch_up(known)
+
+    await assert_as_from_scratch(stores, known)
+
+
+async def test_a_late_good_row_takes_the_place_of_a_refused_one(stores) -> None:
+    known = meter("power")
+    await stores.write(readings(known, {0: 100.0, 45: 100.0}))
+    await stores.refuse(known, 15)
+    await stores.catch_up(known)
+    ids = known["meter_id"].to_list()
+    assert (await stores.figures(ids)).filter(grain="hour")["energy_kwh"].to_list()[0] == 50.0
+
+    await stores.write(readings(known, {15: 200.0}))
+    await assert_as_from_scratch(stores, known)
+
+    # 100 × 15 min + 200 × 30 min + 100 × 15 min
+    assert (await stores.figures(ids)).filter(grain="hour")["energy_kwh"].to_list()[0] == 150.0
 
 
 # --- the same, in examples that were once wrong ------------------------------------------------

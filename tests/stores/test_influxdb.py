@@ -106,9 +106,10 @@ def rows(values: dict[tuple[str, int], float], **others: object) -> pl.DataFrame
     )
 
 
-def batch(kept: pl.DataFrame, rejects: pl.DataFrame | None = None, **others: str) -> Batch:
+def batch(kept: pl.DataFrame, rejects: pl.DataFrame | None = None, **others: Any) -> Batch:
     refused = frames.REJECTS.empty() if rejects is None else rejects
-    about = {"batch_id": f"b-{next(NUMBERS)}", "source": "test", "sha256": "0" * 64} | others
+    about: dict[str, Any] = {"batch_id": f"b-{next(NUMBERS)}", "source": "test", "sha256": "0" * 64}
+    about |= others
     return Batch(
         **about,
         received_utc=T,

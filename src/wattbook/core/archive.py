@@ -51,6 +51,7 @@ ROLLUPS: Final = Table("rollups", frames.ROLLUPS, "meter_id", "start_utc", deriv
 TABLES: Final = (
     Table("reading_revisions", frames.READING_REVISIONS, "meter_id", "ts_utc"),
     READINGS,
+    Table("refused_instants", frames.REFUSED, "meter_id", "ts_utc"),
     Table("grid_revisions", frames.GRID_REVISIONS, "zone", "start_utc"),
     GRID,
     Table("receipts", frames.RECEIPTS, "source", "received_utc", shared=True),

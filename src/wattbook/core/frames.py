@@ -134,6 +134,16 @@ READING_REVISIONS: Final = Contract(
     ("meter_id", "ts_utc", "revision"),
     {**READINGS.columns, **SUPERSEDED},
 )
+REFUSED: Final = Contract(
+    "refused instants",
+    "instants at which a row of the meter was refused: no value is held over them",
+    ("meter_id", "ts_utc"),
+    {
+        "meter_id": Column(pl.String, "the meter"),
+        "ts_utc": Column(UTC, "instant, or start of the interval"),
+        "known_utc": Column(UTC, "when the first row of that instant was refused"),
+    },
+)
 RECEIPTS: Final = Contract(
     "receipts",
     "what became of each batch: accepted + duplicates + corrected + rejected = received",
@@ -345,6 +355,7 @@ CONTRACTS: Final = (
     RAW_READINGS,
     READINGS,
     READING_REVISIONS,
+    REFUSED,
     RECEIPTS,
     REJECTS,
     BATCH_REJECTS,

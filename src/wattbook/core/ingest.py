@@ -1,7 +1,7 @@
 """From rows as they were sent to readings worth keeping and rejects worth explaining."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -11,6 +11,7 @@ import polars as pl
 from wattbook.core import frames, merge, zones
 from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
+from wattbook.core.segments import plausible_kw
 from wattbook.core.units import SECONDS_PER_HOUR
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
@@ -25,7 +26,7 @@ MAX_INTERVAL_S: Final = 86_400
 MAX_HINTS: Final = 20
 """For so many unknown zones of a batch the nearest names are looked up."""
 
-OF_METERS: Final = ("kind", "role", "flow", "expected_interval_s", "capacity_kw")
+OF_METERS: Final = ("kind", "role", "flow", "expected_interval_s", "plausible_kw")
 """What a row needs to know of its meter."""
 NETTED: Final = ("power_kw", "energy_kwh")
 """What a net meter counts both ways."""
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     BAD_INTERVAL = "bad_interval"
     BAD_CURRENCY = "bad_currency"
     DUPLICATE_IN_BATCH = "duplicate_in_batch"
+    IMPLAUSIBLE = "implausible"
     BATCH_REFUSED = "batch_refused"
 
 
@@ -76,6 +78,8 @@ class Sorted:
 
     kept: pl.DataFrame
     rejects: pl.DataFrame
+    refused: pl.DataFrame = field(default_factory=frames.REFUSED.empty)
+    """`frames.REFUSED`: instants of known meters at which a row was refused."""
 
 
 def sort_out(
@@ -108,6 +112,7 @@ def sort_out(
     """
     raw = _complete(raw, frames.RAW_READINGS)
     explicit = _explicit(raw)
+    meters = meters.with_columns(plausible_kw=plausible_kw())
     rows = _name_meters(raw, meters)
     slot = _place(rows["meter_id"], meters["meter_id"])
     rows = rows.with_columns(meters[name].gather(slot) for name in OF_METERS).with_columns(
@@ -127,7 +132,7 @@ def sort_out(
     good, again = _first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
     kept = good.select("row", *frames.READINGS.columns, *explicit)
     sent = [name for name in frames.RAW_READINGS.columns if name not in _VERDICT]
-    return Sorted(kept, _rejects([bad, again], sent))
+    return Sorted(kept, _rejects([bad, again], sent), _refused(bad))
 
 
 def sort_out_grid(
@@ -176,6 +181,22 @@ def _named_zones(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.join(table, on="zone", how="left", maintain_order="left")
 
 
+NO_INSTANT: Final = (Reason.FUTURE_TIMESTAMP, Reason.TOO_OLD, Reason.REMOVED_PERIOD)
+"""The clock of such a row was wrong, or its time is closed: it says nothing of an instant."""
+
+
+def _refused(bad: pl.DataFrame) -> pl.DataFrame:
+    """The instants of rejects of which the meter and the instant are known."""
+    if bad.is_empty():
+        return frames.REFUSED.empty()
+    known = bad.filter(
+        pl.col("slot").is_not_null(),
+        pl.col("ts_utc").is_between(EARLIEST, pl.col("known_utc") + FUTURE_TOLERANCE),
+        ~pl.col("reason").is_in([str(reason) for reason in NO_INSTANT]),
+    )
+    return known.select(*frames.REFUSED.columns).unique(frames.REFUSED.key, maintain_order=True)
+
+
 def _explicit(raw: pl.DataFrame) -> dict[str, pl.Expr]:
     """What was sent of rows beyond their values, if it was: for `merge.EXPLICIT`."""
     cleared = pl.col(merge.EXPLICIT).fill_null(0)
@@ -195,7 +216,10 @@ def refuse_all(sorted_: Sorted) -> Sorted:
         raw=pl.struct(pl.all().exclude(own)).struct.json_encode(),
     )
     rejects = pl.concat([sorted_.rejects, refused]).sort("row")
-    return Sorted(sorted_.kept.clear(), rejects)
+    if "ts_utc" not in sorted_.kept.columns:
+        return Sorted(sorted_.kept.clear(), rejects)
+    instants = pl.concat([sorted_.refused, sorted_.kept.select(*frames.REFUSED.columns)])
+    return Sorted(sorted_.kept.clear(), rejects, instants)
 
 
 _VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)
@@ -394,7 +418,7 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
 
 
 def _reading_checks() -> list[Check]:
-    kind, capacity = pl.col("kind"), pl.col("capacity_kw")
+    kind, limit = pl.col("kind"), pl.col("plausible_kw")
     hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
     drawing = ~pl.col("role").is_in([str(MeterRole.GENERATION), str(MeterRole.EXPORT)])
     needed = (
@@ -454,14 +478,13 @@ def _reading_checks() -> list[Check]:
             ),
         ),
         (
-            Reason.ABOVE_CAPACITY,
+            Reason.IMPLAUSIBLE,
             ~(
                 drawing
                 & (
-                    (pl.col("power_kw") > capacity).fill_null(value=False)
+                    (pl.col("power_kw") > limit).fill_null(value=False)
                     | (
-                        (kind == str(MeterKind.INTERVAL))
-                        & (pl.col("energy_kwh") > capacity * hours)
+                        (kind == str(MeterKind.INTERVAL)) & (pl.col("energy_kwh") > limit * hours)
                     ).fill_null(value=False)
                 )
             ).fill_null(value=False),
@@ -469,7 +492,11 @@ def _reading_checks() -> list[Check]:
                 [
                     pl.format("power_kw is {}", "power_kw"),
                     pl.format("energy_kwh is {} in {} s", "energy_kwh", "expected_interval_s"),
-                    pl.format("above the site's capacity_kw of {}", "capacity_kw"),
+                    pl.format(
+                        "above the plausible {} kW of the site (plausible_kw, by default 2 ×"
+                        " capacity_kw)",
+                        limit,
+                    ),
                 ],
                 separator=", ",
                 ignore_nulls=True,

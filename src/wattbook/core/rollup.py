@@ -33,7 +33,9 @@ FIGURES: Final = tuple(
 )
 
 
-def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+def quarters(
+    readings: pl.DataFrame, meters: pl.DataFrame, refused: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Energy and statistics of each meter and quarter-hour (UTC) that a reading touches.
 
     Parameters
@@ -42,6 +44,8 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         `frames.READINGS` in any order, unique by `meter_id` and `ts_utc`.
     meters
         `frames.METERS` of the meters that occur; readings of others are left out.
+    refused
+        `frames.REFUSED`: instants at which a row was refused. No value is held over them.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def quarters(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     The same readings give the same bits, in whatever order or batches they came: the parts of
     every sum are multiples of `units.energy_step_kwh`, a power of two.
     """
-    rows = ordered(readings, meters)
+    rows = ordered(readings, meters, refused)
     cut = pieces(rows)
     covered = (pl.min_horizontal("end", "until") - pl.col("begin")).clip(0)
     hashed = pl.col("hashrate_th").is_not_null() & pl.col("energy_kwh").is_not_null()

@@ -69,22 +69,59 @@ def pieces(rows: pl.DataFrame) -> pl.DataFrame:
     return _cut(_segments(rows)).with_columns(rank=rank.cast(pl.UInt8))
 
 
-def ordered(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
-    """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself."""
+def ordered(
+    readings: pl.DataFrame, meters: pl.DataFrame, refused: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself.
+
+    `next_us` is when the next row of the meter came, be it a reading or one of those that were
+    `refused` (`frames.REFUSED`); `interrupted` tells which.
+    """
     about = meters.with_columns(
         resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
         plausible_kw=plausible_kw(),
     )
-    slot = readings["meter_id"].cast(pl.Enum(meters["meter_id"]), strict=False).to_physical()
-    return (
+    rows = (
         readings.select(
-            *frames.READING_VALUES, ts=microseconds("ts_utc"), rank=frames.rank(), slot=slot
+            *frames.READING_VALUES,
+            ts=microseconds("ts_utc"),
+            rank=frames.rank(),
+            slot=_slot(readings, meters),
         )
         .drop_nulls("slot")
         .with_columns(pl.lit(about[name]).gather(pl.col("slot")).alias(name) for name in _ABOUT)
         .with_columns(pl.col("slot").cast(pl.Int64))
         .sort("slot", "ts")
     )
+    if refused is None or refused.is_empty():
+        never = pl.lit(value=False)
+        return rows.with_columns(next_us=_beside("ts", -1), interrupted=never)
+    return _with_refused(rows, refused, meters)
+
+
+def _with_refused(rows: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the instants of refused ones between them; a reading of the same instant counts."""
+    odd = (
+        refused.select(slot=_slot(refused, meters).cast(pl.Int64), ts=microseconds("ts_utc"))
+        .drop_nulls("slot")
+        .unique()
+        .join(rows.select("slot", "ts"), on=["slot", "ts"], how="anti")
+    )
+    both = pl.concat(
+        [
+            rows.with_columns(refused=pl.lit(value=False)),
+            odd.with_columns(refused=pl.lit(value=True)),
+        ],
+        how="diagonal",
+    ).sort("slot", "ts")
+    after = both.with_columns(
+        next_us=_beside("ts", -1), interrupted=_beside("refused", -1).fill_null(value=False)
+    )
+    return after.filter(~pl.col("refused")).drop("refused")
+
+
+def _slot(rows: pl.DataFrame, meters: pl.DataFrame) -> pl.Series:
+    return rows["meter_id"].cast(pl.Enum(meters["meter_id"]), strict=False).to_physical()
 
 
 def plausible_kw() -> pl.Expr:
@@ -104,7 +141,7 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     The energy of an interval belongs to its whole length, even where the next one begins early;
     what is covered ends there, at `until`, so that no time is counted twice.
     """
-    after = _beside("ts", -1)
+    after = pl.col("next_us")
     held = rows.filter(pl.col("kind") != str(MeterKind.REGISTER)).with_columns(
         is_power=pl.col("kind") == str(MeterKind.POWER)
     )
@@ -126,6 +163,7 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
         return held.select(_SEGMENT)
     span = pl.col("end") - pl.col("ts")
     guessed = (span > pl.col("max_hold_s") * US_PER_SECOND) | pl.col("estimated")
+    guessed |= pl.col("interrupted")  # the total is known, not when it flowed
     counted = registers.counted(counters).steps.with_columns(
         begin="ts",
         until="end",

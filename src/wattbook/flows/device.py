@@ -77,8 +77,11 @@ def _as_sent(known: pl.DataFrame) -> pl.DataFrame:
     raw = known.with_row_index("row").with_columns(
         timestamp=pl.col("ts_utc").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
     )
-    absent = [name for name in frames.RAW_READINGS.columns if name not in raw.columns]
-    nothing = [pl.lit(None, dtype=pl.String).alias(name) for name in absent]
+    nothing = [
+        pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in frames.RAW_READINGS.schema.items()
+        if name not in raw.columns
+    ]
     return frames.check(raw.with_columns(nothing), frames.RAW_READINGS)
 
 

@@ -115,6 +115,7 @@ def _batch(raw: pl.DataFrame, sorted_: Sorted, origin: Origin, clock: Clock) -> 
         received=raw.height,
         kept=sorted_.kept,
         rejects=sorted_.rejects,
+        refused=sorted_.refused,
     )
 
 

@@ -204,8 +204,10 @@ async def keep_up(
 class Past:
     """Rollups of some meters as they would have been at a past instant, in memory."""
 
-    def __init__(self, readings: pl.DataFrame, meters: pl.DataFrame, as_of: datetime) -> None:
-        quarters = rollup.quarters(readings, meters)
+    def __init__(
+        self, readings: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame, as_of: datetime
+    ) -> None:
+        quarters = rollup.quarters(readings, meters, refused)
         self._rows = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
         self._events = segments.register_events(readings, meters)
 
@@ -258,7 +260,8 @@ async def read_settled(
         retention.check_past(meters, period, as_of)
         around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
         known = await readings.read(ids, around, as_of=as_of)
-        return await read(await asyncio.to_thread(Past, known, meters, as_of))
+        refused = await readings.refused(ids, around, as_of=as_of)
+        return await read(await asyncio.to_thread(Past, known, refused, meters, as_of))
     for _ in range(TRIES):
         before = await rollups.latest_mark(ids)
         await catch_up(ids, registry=registry, readings=readings, rollups=rollups, clock=clock)
@@ -285,6 +288,7 @@ async def _roll_up(
     """
     timezone = str(meters["timezone"][0])
     spans, rows = await readings.around(touched)
+    refused = await _refused(spans, readings)
     step()
     spans = retention.clipped(spans, meters)
     if spans.is_empty():  # the readings are gone, and so is what was to be computed
@@ -306,7 +310,7 @@ async def _roll_up(
 
     def compute() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         inside, outside = _split(quarters, spans)
-        fresh, _ = _split(rollup.quarters(rows, meters), spans)
+        fresh, _ = _split(rollup.quarters(rows, meters, refused), spans)
         figures = _every_grain(fresh, outside, old_days, meters, hulls)
         recomputed = [inside, old_days.filter(_in(hulls[Grain.DAY])), *coarse]
         old = retention.computable(pl.concat(recomputed), meters)
@@ -321,6 +325,15 @@ async def _roll_up(
 
     await rollups.write(changed, gone, events, spans, dirty, turn)
     return changed.height
+
+
+async def _refused(spans: pl.DataFrame, readings: ReadingStore) -> pl.DataFrame:
+    """Instants at which rows were refused that may end what is held into the spans."""
+    if spans.is_empty():
+        return frames.REFUSED.empty()
+    pad = pl.duration(seconds=pl.col("pad_s"))
+    first, last = spans.select((pl.col("from_utc") - pad).min(), pl.col("to_utc").max()).row(0)
+    return await readings.refused(spans["meter_id"].unique().to_list(), Period(first, last))
 
 
 def _every_grain(

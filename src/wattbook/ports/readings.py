@@ -1,13 +1,13 @@
 """What keeps readings, with the receipts and rejects of how they came."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 
-from wattbook.core import merge
+from wattbook.core import frames, merge
 from wattbook.core.periods import Period
 
 
@@ -38,6 +38,8 @@ class Batch:
     Perhaps also `merge.EXPLICIT`: which of the values were sent as null."""
     rejects: pl.DataFrame
     """`frames.REJECTS`."""
+    refused: pl.DataFrame = field(default_factory=frames.REFUSED.empty)
+    """`frames.REFUSED`: the instants of those rejects of which meter and instant are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,12 @@ class ReadingStore(Protocol):
         For registers each span is first widened to the readings beside it. Returns the spans as
         widened and the readings in and next to them, in any order.
         """
+        ...
+
+    async def refused(
+        self, meter_ids: list[str], period: Period, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.REFUSED` of the meters in the period, sorted by key."""
         ...
 
     async def receipt(self, batch_id: str) -> Receipt:

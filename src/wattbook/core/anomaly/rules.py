@@ -36,7 +36,7 @@ STUCK_HOURS: Final = 6
 TIMES_THE_LONGEST: Final = 3
 """A repetition counts where it is so many times as long as is usual for the meter."""
 OVER: Final = 50
-"""A power is above the capacity if it is so by more than this part: stamps jitter."""
+"""The power of a register is above the capacity if it is so by more than a part in this."""
 SPIKE_SIGMAS: Final = 12
 SPIKE_SHARE: Final = 4
 """A spike is no less than this part of what is usual."""
@@ -159,11 +159,16 @@ def _same_as_before(values: Floats) -> Bools:
     return found
 
 
-def above_capacity(hours: Hours, capacity_kw: float | None) -> Bools:
-    """Hours in which more was drawn than the site can."""
-    if capacity_kw is None:
+def above_capacity(hours: Hours, watched: Watched) -> Bools:
+    """Hours in which more was drawn than the capacity of the site.
+
+    The power of a register follows from two stamps, which jitter: it is above if it is so by more
+    than a part in `OVER`.
+    """
+    if watched.capacity_kw is None:
         return np.zeros(len(hours), dtype=np.bool_)
-    found: Bools = hours.power_kw_max > capacity_kw * (1 + 1 / OVER)
+    jitter = 1 + 1 / OVER if watched.kind is MeterKind.REGISTER else 1
+    found: Bools = hours.power_kw_max > watched.capacity_kw * jitter
     return found
 
 

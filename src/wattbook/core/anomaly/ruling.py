@@ -66,7 +66,7 @@ class _Inquiry:
         nothing = rules.zero(all_hours, less | silent)
         repeated = rules.stuck(all_hours, watched, all_hours.power_kw <= 0)
         unpowered, unhashed = rules.hashing(all_hours)
-        too_much = rules.above_capacity(all_hours, watched.capacity_kw)
+        too_much = rules.above_capacity(all_hours, watched)
         low, high = rules.efficiency_limits(all_hours, watched)
         impossible = rules.efficiency_bounds(all_hours, low, high)
         odd = self._register_hours()

@@ -64,6 +64,18 @@ class DuckReadings:
         """Readings that decide the quarters of `spans`, and the spans, widened for registers."""
         return await self._engine.read(lambda con: self._around(con, spans))
 
+    async def refused(
+        self, meter_ids: list[str], period: Period, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.REFUSED` of the meters in the period, sorted by key."""
+        where, values = _where(self._keys.of(meter_ids), period)
+        if as_of is not None:
+            where, values = f"{where} and known_utc <= ?", [*values, _plain(as_of)]
+        sql = f"select * from refused_instants where {where}"
+        found = await self._engine.read(lambda con: fetch(con, sql, values))
+        rows = self._keys.named(found).with_columns(_utc("ts_utc"), _utc("known_utc"))
+        return frames.check(rows, frames.REFUSED).sort(*frames.REFUSED.key)
+
     async def receipt(self, batch_id: str) -> Receipt:
         """The receipt of a batch, with its rejects."""
 
@@ -112,11 +124,32 @@ class DuckReadings:
             rows = [self._own(con, batch.kept) for batch in batches]
             written, changed = self._merger.merge(con, batches, rows)
             self._marks.add(con, changed)
+            self._keep_refused(con, pl.concat([batch.refused for batch in batches]))
         except BaseException:
             self._keys.reload()
             self.reload()
             raise
         return written
+
+    def _keep_refused(self, con: Connection, refused: pl.DataFrame) -> None:
+        """Keep the instants that are new, and mark what they may change."""
+        if refused.is_empty():
+            return
+        self._keys.add(con, refused["meter_id"])
+        known = (
+            pl.col("known_utc") if self._clock is None else pl.lit(self._clock.now(), frames.UTC)
+        )
+        rows = (
+            self._keys.numbered(refused)
+            .unique(["meter_key", "ts_utc"], keep="first", maintain_order=True)
+            .select("meter_key", _naive("ts_utc"), known_utc=known.dt.replace_time_zone(None))
+        )
+        new_rows = rows.to_arrow()  # noqa: F841  found by its name
+        con.execute(
+            "insert into refused_instants select n.* from new_rows n"
+            " anti join refused_instants r using (meter_key, ts_utc)"
+        )
+        self._marks.add(con, rows)
 
     def note(self, rows: pl.DataFrame) -> None:
         """Take note of rows that another part of the writing thread's transaction put in."""

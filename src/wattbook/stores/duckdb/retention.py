@@ -74,6 +74,12 @@ class DuckRetention:
                     f" and {_of(kind)} t.{kind.instant} < a.until_utc and t.{kind.instant} < ?",
                     [before],
                 )
+                if kind is Kind.READINGS:
+                    con.execute(
+                        "delete from refused_instants t using own a where t.meter_key = a.meter_key"
+                        " and t.ts_utc < a.until_utc and t.ts_utc < ?",
+                        [before],
+                    )
             else:
                 end: Any = min(before, _naive(removal.lines)["until_utc"][0])
                 batches = "select batch_id from receipts where received_utc < ?"

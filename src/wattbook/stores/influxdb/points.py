@@ -16,6 +16,8 @@ from wattbook.core.periods import DAY_US, EPOCH, FIRST_YEAR, LAST_YEAR, microsec
 
 MEASUREMENT: Final = "readings"
 TAG: Final = "meter_id"
+REFUSED: Final = "refused_instants"
+"""Measurement of the instants at which a row was refused, with the same tag and `known_us`."""
 KNOWN: Final = "known_us"
 """The field that every point has."""
 USUAL: Final = frames.QUALITIES[0]
@@ -68,6 +70,18 @@ def lines(rows: pl.DataFrame) -> bytes:
     )
     text = rows.select(line).write_csv(include_header=False, quote_style="never")
     return text.encode()
+
+
+def refused_lines(rows: pl.DataFrame) -> bytes:
+    """Rows of `frames.REFUSED` in line protocol, with stamps in microseconds."""
+    tag = coded(rows["meter_id"]).str.replace_many(_ESCAPED)
+    line = pl.concat_str(
+        f"{REFUSED},{TAG}=" + tag + f" {KNOWN}=",
+        microseconds("known_utc"),
+        pl.lit("i "),
+        microseconds("ts_utc"),
+    )
+    return rows.select(line).write_csv(include_header=False, quote_style="never").encode()
 
 
 def _unusual(rows: pl.DataFrame) -> list[pl.Expr]:

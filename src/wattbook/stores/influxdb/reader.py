@@ -23,6 +23,7 @@ AT_ONCE: Final = 2
 
 Schema = dict[str, pl.DataType | type[pl.DataType]]
 OWN: Final = f"r._measurement == {flux.text(MEASUREMENT)}"
+REFUSED: Final = f"r._measurement == {flux.text(points.REFUSED)}"
 EXTENT: Final[Schema] = {"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC}
 
 
@@ -85,7 +86,7 @@ class Reader:
         query = flux.select(
             self._influx.place.bucket,
             (flux.moment(from_us), flux.moment(to_us + 1)),
-            [OWN, f'r._field == "{KNOWN}" and r._value >= {known_us}'],
+            [f"({OWN} or {REFUSED})", f'r._field == "{KNOWN}" and r._value >= {known_us}'],
             keep=["_time", TAG],
         )
         found = answers.decode(await self._influx.query(query), ["_time", TAG])
@@ -93,6 +94,28 @@ class Reader:
             points.decoded(found[TAG]).alias("meter_id"),
             answers.instants(found["_time"]).alias("ts_utc"),
         )
+
+    async def refused(self, meter_ids: list[str], from_us: int, until_us: int) -> pl.DataFrame:
+        """`frames.REFUSED` of the meters in [from, until), in any order."""
+        columns = ["_time", TAG, "_value"]
+        parts = [frames.REFUSED.empty()]
+        for at in range(0, len(meter_ids), METERS_AT_ONCE):
+            mine = points.coded(pl.Series(meter_ids[at : at + METERS_AT_ONCE])).to_list()
+            query = flux.select(
+                self._influx.place.bucket,
+                (flux.moment(from_us), flux.moment(until_us)),
+                [REFUSED, f'r._field == "{KNOWN}"', flux.among(TAG, mine)],
+                keep=columns,
+            )
+            found = answers.decode(await self._influx.query(query), columns)
+            parts.append(
+                found.select(
+                    points.decoded(found[TAG]).alias("meter_id"),
+                    answers.instants(found["_time"]).alias("ts_utc"),
+                    pl.col("_value").cast(pl.Int64).cast(frames.UTC).alias("known_utc"),
+                )
+            )
+        return pl.concat(parts)
 
     async def counts(
         self, every: str, span: tuple[str, str] = EVER, *conditions: str

@@ -92,6 +92,17 @@ class InfluxReadings:
         """Readings that decide the quarters of `spans`, and the spans, widened for registers."""
         return await around(self._reader, spans)
 
+    async def refused(
+        self, meter_ids: list[str], period: Period, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.REFUSED` of the meters in the period, sorted by key."""
+        if as_of is not None:
+            _refuse("answers with what is known now, not as of a past instant")
+        found = await self._reader.refused(
+            list(dict.fromkeys(meter_ids)), _us(period.start), _us(period.end)
+        )
+        return found.sort(*frames.REFUSED.key)
+
     async def receipt(self, batch_id: str) -> Receipt:
         """The receipt of a batch, with its rejects."""
         return await receipts.find(self._influx, batch_id)
@@ -141,8 +152,8 @@ class InfluxReadings:
             merged = await asyncio.to_thread(merge.merge, rows, stored, TABLE)
             written = Written.of(batch, merged.outcomes)
             said = await asyncio.to_thread(receipts.lines, written.receipt)
-            if merged.current.height or self._unsure.height:
-                await self._keep(merged.current)
+            if merged.current.height or batch.refused.height or self._unsure.height:
+                await self._keep(merged.current, batch.refused)
                 said.append(self._journal.done())
             # The receipt is behind the rejects: where it is, they are.
             for at in range(0, len(said), TEXTS_AT_ONCE):
@@ -173,18 +184,23 @@ class InfluxReadings:
             heads |= dict(found.select("meter_id", microseconds("at")).iter_rows())
         return [heads[name] for name in ids]
 
-    async def _keep(self, rows: pl.DataFrame) -> None:
+    async def _keep(self, rows: pl.DataFrame, refused: pl.DataFrame) -> None:
         """Write the rows, and mark what they change, whatever becomes of this process."""
-        spans = pl.concat([self._unsure, rollup.changed(rows)]).unique()
+        own = ["meter_id", "ts_utc", "known_utc"]
+        both = pl.concat([rows.select(own), refused.select(own)])
+        spans = pl.concat([self._unsure, rollup.changed(both)]).unique()
         ends = (microseconds("from_utc").min(), microseconds("to_utc").max())
         begin, end = spans.select(ends).row(0)
-        known = rows.select(microseconds("known_utc").min()).item()
+        known = both.select(microseconds("known_utc").min()).item()
         since = min(us for us in (self._unsure_since_us, known) if us is not None)
         entry = self._journal.begun(begin, end, since, _us(self._clock.now()))
         await self._influx.write(entry, precision="ns")
         self._unsure, self._unsure_since_us = spans, since
         self.note(rows)
         try:
+            if refused.height:
+                lines = await asyncio.to_thread(points.refused_lines, refused)
+                await self._influx.write(lines)
             await store(self._influx, rows)
         finally:
             await self._mark(spans)

@@ -47,7 +47,7 @@ class PostgresReadings:
 
     async def write(self, batch: Batch) -> Written:
         """Keep a batch, on disk before this returns; marks what it changed as dirty."""
-        await self._keys.number_all(batch.kept["meter_id"])
+        await self._keys.number_all(pl.concat([batch.kept["meter_id"], batch.refused["meter_id"]]))
         await self._months.make(batch.kept["ts_utc"])
         return await self._writer.write(self._write, batch, batch.kept.height)
 
@@ -72,6 +72,18 @@ class PostgresReadings:
         """Readings that decide the quarters of `spans`, and the spans, widened for registers."""
         await self._keys.look_up(spans["meter_id"].unique().to_list())
         return await self._engine.read(lambda session: self._around(session, spans))
+
+    async def refused(
+        self, meter_ids: list[str], period: Period, *, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """`frames.REFUSED` of the meters in the period, sorted by key."""
+        where = await self._where(meter_ids, period)
+        if as_of is not None:
+            where = f"{where} and known_utc <= {instant(as_of)}"
+        sql = f"select ts_utc, known_utc, meter_key from refused_instants where {where}"
+        found = await self._engine.read(lambda session: session.fetch(sql))
+        rows = self._keys.named(found)
+        return frames.check(rows, frames.REFUSED).sort(*frames.REFUSED.key)
 
     async def receipt(self, batch_id: str) -> Receipt:
         """The receipt of a batch, with its rejects."""
@@ -111,7 +123,26 @@ class PostgresReadings:
             session, batches, rows, in_doubt=self._writer.in_doubt
         )
         session.copy("dirty", rollup.changed(changed, "meter_key"))
+        self._keep_refused(session, pl.concat([batch.refused for batch in batches]))
         return written
+
+    def _keep_refused(self, session: Session, refused: pl.DataFrame) -> None:
+        """Keep the instants that are new, and mark what they may change."""
+        if refused.is_empty():
+            return
+        rows = (
+            self._keys.numbered(refused)
+            .select("ts_utc", "known_utc", "meter_key")
+            .unique(["meter_key", "ts_utc"], keep="first", maintain_order=True)
+        )
+        fresh = session.stage("new_refused_instants", "refused_instants", rows)
+        known = "clock_timestamp()" if self._stamped else "known_utc"
+        session.execute(
+            "insert into refused_instants (ts_utc, known_utc, meter_key)"
+            f" select ts_utc, {known}, meter_key from {fresh} order by meter_key, ts_utc"
+            " on conflict do nothing"
+        )
+        session.copy("dirty", rollup.changed(rows, "meter_key"))
 
     def _own(self, kept: pl.DataFrame) -> pl.DataFrame:
         """Rows in the columns of the table."""

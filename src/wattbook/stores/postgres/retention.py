@@ -92,6 +92,12 @@ def _remove(session: Session, removals: list[Removal]) -> list[None]:
                 f" where t.meter_key = a.meter_key and {_of(kind)} t.{at} < a.until_utc"
                 f" and t.{at} < {before}"
             )
+            if kind is Kind.READINGS:
+                session.execute(
+                    f"delete from refused_instants t using {_listed(removal.lines)}"
+                    f" where t.meter_key = a.meter_key and t.ts_utc < a.until_utc"
+                    f" and t.ts_utc < {before}"
+                )
         else:
             end = f"least({before}, {instant(removal.lines['until_utc'][0])})"
             batches = f"select batch_id from receipts where received_utc < {end}"
