@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from wattbook.core import frames, registers, rollup, segments, states
 from wattbook.core.periods import Grain
@@ -219,3 +220,18 @@ def test_a_declared_resolution_marks_steps_that_it_knows_to_no_better_than_a_ten
 def test_what_a_change_can_reach_is_bounded_by_the_rules() -> None:
     reach = registers.MAX_RETURN + 1 + states.COMPARED
     assert 2 * reach - states.COMPARED <= registers.NEIGHBOURS
+
+
+@pytest.mark.parametrize("about", [{}, {"capacity_kw": 60.0}])
+def test_a_register_that_only_rises_is_counted_alike_with_and_without_its_states(
+    about: dict[str, float],
+) -> None:
+    values = every_15([100 + 7.3 * place + place % 3 for place in range(50)])
+    rows = segments.ordered(sent(values), meter(**about))
+
+    quick, slow = registers.counted(rows), registers.counted_by_state(rows)
+
+    columns = ["ts", "end", "step_kwh", "last_rank", "estimated"]
+    assert_frame_equal(quick.steps.select(columns), slow.steps.select(columns), check_exact=True)
+    assert quick.events.is_empty()
+    assert slow.events.is_empty()

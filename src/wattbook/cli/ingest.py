@@ -84,11 +84,13 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     batches: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, receipt: Receipt) -> None:
         """Count a part."""
         self.counts.update({name: getattr(receipt, name) for name in COUNTS})
         self.batches.append(receipt.batch_id)
+        self.warnings += [each for each in receipt.warnings if each not in self.warnings]
         self.refuse(receipt.rejects)
 
     def refuse(self, rejects: pl.DataFrame) -> None:
@@ -115,6 +117,7 @@ class Tally:
             "reasons": dict(self.reasons),
             "examples": self.examples,
             "batches": self.batches,
+            "warnings": self.warnings,
         }
 
 
@@ -302,6 +305,8 @@ def _refusals(tallies: Sequence[Tally], form: Form) -> None:
 
 
 def _hints(tallies: Sequence[Tally], form: Form) -> Iterator[str]:
+    for warning in dict.fromkeys(each for tally in tallies for each in tally.warnings):
+        yield f"warning: {warning}"
     seen = {reason for tally in tallies for reason in tally.reasons}
     if seen.intersection(UNREGISTERED):
         yield "hint: `wattbook sites add` registers sites, `wattbook sites meters` lists meters"

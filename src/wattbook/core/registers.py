@@ -12,7 +12,17 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from wattbook.core.states import COMPARED, RELATIVE, Bools, Floats, Ints, States, following
+from wattbook.core.states import (
+    COMPARED,
+    RELATIVE,
+    UNUSUAL,
+    Bools,
+    Floats,
+    Ints,
+    States,
+    following,
+)
+from wattbook.core.units import US_PER_HOUR, over
 
 PLAUSIBLE: Final = 2
 """Without a limit of its own, a site draws no more than so many times its capacity."""
@@ -71,6 +81,54 @@ def counted(rows: pl.DataFrame) -> Counted:
     (`implausible` by the registered limit, else `undetermined`). The last three leave a gap.
     """
     rows = rows.filter(pl.col("register_kwh").is_not_null())
+    steady = _steady(rows)
+    if steady.all():
+        return Counted(_plain_steps(rows), _NO_EVENTS)
+    odd = counted_by_state(rows.filter(~steady))
+    if not steady.any():
+        return odd
+    plain = _plain_steps(rows.filter(steady))
+    return Counted(pl.concat([plain, odd.steps.select(plain.columns)]), odd.events)
+
+
+def _steady(rows: pl.DataFrame) -> pl.Series:
+    """Rows of registers that only rise, always, and never by more than is possible.
+
+    Most do. What was counted is then their difference, at a tenth of the work.
+    """
+    rise = following("register_kwh") - pl.col("register_kwh")
+    rate = rise / over(following("ts") - pl.col("ts"), US_PER_HOUR)
+    by_slot = (
+        rows.select("slot", "plausible_kw", "register_resolution_kwh", rise=rise, rate=rate)
+        .group_by("slot")
+        .agg(
+            pl.col("plausible_kw", "register_resolution_kwh").first(),
+            least=pl.col("rise").min(),
+            slowest=pl.col("rate").min(),
+            fastest=pl.col("rate").max(),
+        )
+    )
+    limit = pl.coalesce("plausible_kw", UNUSUAL * pl.col("slowest")) * (1 - RELATIVE)
+    steady = (pl.col("least") > 0) & (pl.col("fastest") <= limit)
+    known = by_slot.select(
+        "slot",
+        steady=steady.fill_null(pl.col("least").is_null())
+        & pl.col("register_resolution_kwh").is_null(),
+    )
+    return rows.select("slot").join(known, on="slot", how="left", maintain_order="left")["steady"]
+
+
+def _plain_steps(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(
+        end=following("ts"),
+        last_rank=following("rank"),
+        step_kwh=following("register_kwh") - pl.col("register_kwh"),
+        estimated=pl.lit(value=False),
+    ).filter(pl.col("end").is_not_null())
+
+
+def counted_by_state(rows: pl.DataFrame) -> Counted:
+    """The same as `counted`, for registers that do more than rise."""
     fresh = (pl.col("slot") != pl.col("slot").shift(1)) | (
         pl.col("register_kwh") != pl.col("register_kwh").shift(1)
     )

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import frames, ingest, merge
+from wattbook.core import frames, ingest, merge, plausibility
 from wattbook.core.ingest import IntervalLabel, Reason, Sorted
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -74,7 +74,9 @@ async def take_in(
 
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)
     batch = _batch(raw, sorted_, origin, clock)
-    return _not_written(batch) if dry_run else await readings.write(batch)
+    written = _not_written(batch) if dry_run else await readings.write(batch)
+    warnings = plausibility.warnings(sorted_.kept, meters)
+    return replace(written, receipt=replace(written.receipt, warnings=warnings))
 
 
 async def take_in_grid(
@@ -238,4 +240,5 @@ def added(receipts: Sequence[Receipt]) -> Receipt:
         receipts[0],
         **counts,
         rejects=pl.concat(rejects) if rejects else frames.REJECTS.empty(),
+        warnings=tuple(dict.fromkeys(each for receipt in receipts for each in receipt.warnings)),
     )

@@ -56,6 +56,8 @@ class Receipt:
     corrected: int
     rejected: int
     rejects: pl.DataFrame
+    warnings: tuple[str, ...] = ()
+    """What looks wrong about rows that were kept; told when they come in, and not stored."""
 
 
 @dataclass(frozen=True, slots=True)

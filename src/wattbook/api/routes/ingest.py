@@ -65,6 +65,9 @@ class ReceiptOut(BaseModel):
     sha256: str = Field(description="of the decompressed body")
     received_utc: str
     ignored_columns: list[str] = Field(default_factory=list, description="columns without meaning")
+    warnings: list[str] = Field(
+        default_factory=list, description="what looks wrong about rows that were kept"
+    )
 
 
 class SingleOut(BaseModel):
@@ -90,6 +93,7 @@ def _document(
         "sha256": receipt.sha256,
         "received_utc": receipt.received_utc,
         "ignored_columns": list(ignored),
+        "warnings": list(receipt.warnings),
     }
 
 
