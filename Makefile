@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$p; break; fi; done)
 
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --override requirements-unused.txt
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --exclude-newer "$(COOLING_OFF)" --custom-compile-command "make lock"
 
@@ -74,7 +74,7 @@ $(VENV)/.uv:
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.uv requirements.txt pyproject.toml
+$(VENV)/.runtime: $(VENV)/.uv requirements.txt requirements-unused.txt pyproject.toml
 	@echo "installing what wattbook runs on"
 	@$(INSTALL) --require-hashes -r requirements.txt
 	@$(INSTALL) --no-deps --editable .

@@ -16,7 +16,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Any, Final
 
-from wattbook.core.errors import UnavailableError, WattbookError
+from wattbook.core.errors import UnavailableError, WattbookError, missing_package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,8 +212,7 @@ def _serve(line: Connection) -> None:
         except WattbookError as error:
             answer = (False, error)
         except ModuleNotFoundError as error:
-            said = f"{error.name} is missing: pip install 'wattbook[forecast]'"
-            answer = (False, UnavailableError(said))
+            answer = (False, missing_package(error.name))
         except Exception as error:  # noqa: BLE001 -- whatever it was, it is told where it is awaited
             broken = RuntimeError(f"{type(error).__name__}: {error}")
             broken.add_note(traceback.format_exc())  # goes along, into the log

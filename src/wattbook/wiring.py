@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook import services
-from wattbook.core.errors import HeldError, InputError, UnavailableError
+from wattbook.core.errors import HeldError, InputError, missing_package
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.pool import Pool, spare_cores
@@ -327,8 +327,7 @@ async def _postgres(settings: Settings) -> "PostgresEngine":
     try:
         from wattbook.stores.postgres import engine, timescale  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
-        message = f"{error.name} is missing: pip install 'wattbook[postgres]'"
-        raise UnavailableError(message) from error
+        raise missing_package(error.name, "postgres") from error
 
     assert settings.postgresql_url is not None
     opened = engine.Engine(
@@ -408,8 +407,7 @@ async def _bucket(settings: Settings) -> AsyncIterator["Influx"]:
     try:
         from wattbook.clients.influxdb import server  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
-        message = f"{error.name} is missing: pip install 'wattbook[influxdb]'"
-        raise UnavailableError(message) from error
+        raise missing_package(error.name, "influxdb") from error
 
     assert settings.influxdb_token is not None
     place = server.Place(
@@ -428,8 +426,7 @@ def _bell(settings: Settings) -> Broker | None:
     try:
         from wattbook.sinks.celery import bell  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
-        message = f"{error.name} is missing: pip install 'wattbook[celery]'"
-        raise UnavailableError(message) from error
+        raise missing_package(error.name, "celery") from error
     return bell.at(settings.broker_url)
 
 

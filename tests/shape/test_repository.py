@@ -55,6 +55,41 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
     assert found == []
 
 
+# In pieces as well: a public package index has no wattbook of ours, but may one day have another's.
+FROM_AN_INDEX = re.compile(
+    r"""\b(?:pip|pipx|uv|uvx|poetry)\b[^\n`]*\b(?:install|add)\b"""
+    r"""[^\n`]*[\s'"=]wattbook(?![\w./-])"""
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("pip install 'watt" + "book[postgres]'", True),
+        ("pip install watt" + "book", True),
+        ("uv pip install --quiet watt" + "book==1.0", True),
+        ("pip install '.[postgres]'", False),
+        ("run `pip install .` in the checkout of wattbook", False),
+        ("pip install dist/wattbook-1.0-py3-none-any.whl", False),
+    ],
+)
+def test_an_instruction_to_install_a_public_wattbook_is_recognised(said, found) -> None:
+    assert bool(FROM_AN_INDEX.search(said)) is found
+
+
+def test_no_message_and_no_page_tells_to_install_a_public_wattbook() -> None:
+    """The name is not on any index: whoever claims it would be installed in our place."""
+    texts = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".html", ".j2", ".ts", ".js", ".sh"}
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in ours()
+        if path.suffix in texts or path.name == "Makefile"
+        for number, line in enumerate((ROOT / path).read_text("utf-8").splitlines(), start=1)
+        if FROM_AN_INDEX.search(line)
+    ]
+    assert found == []
+
+
 @pytest.mark.slow
 def test_nothing_is_mocked() -> None:
     """A mock proves that the code is the code; the embedded stores run in memory instead."""

@@ -68,8 +68,11 @@ async def history(run_id: str, quantity: Quantity, since: datetime, runtime: Run
         pl.col("start_utc") >= since, pl.col("start_utc") < run.period.start
     ).select("start_utc", "value")
     unit = run.unit
+    capacity = flow.capacity_kw(of)
     if quantity is Quantity.HASHRATE and run.asked.quantity is not quantity:
         made = await flow.hashing(run, run.rows, ports=runtime)
         unit = quantity.unit
         rows = rows.with_columns(pl.col("value") * made.scale)
-    return Answer({"run_id": run_id, "quantity": quantity, "unit": unit}, rows)
+        capacity = None if capacity is None or made.scale is None else capacity * made.scale
+    document = {"run_id": run_id, "quantity": quantity, "unit": unit, "capacity": capacity}
+    return Answer(document, rows)

@@ -1,7 +1,7 @@
 """Forecasts: a table with its chart, a picture, and how the models fared on the past."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from wattbook.cli import ask, door, jobs, show
 from wattbook.cli.ask import TABLE, Document
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core import frames
-from wattbook.core.charts.outlook import outlook
+from wattbook.core.charts.outlook import About, outlook
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Grain
@@ -193,35 +193,48 @@ def _run(run_id: str, url: str | None) -> Document:
     return door.run(here)
 
 
-def _history(found: Document, wish: Wish, url: str | None) -> list[Document]:
-    """What was known before the forecast, for the picture."""
+def _history(found: Document, wish: Wish, url: str | None) -> Document:
+    """What was known before the forecast, and the capacity, for the picture."""
     since = datetime.fromisoformat(found["origin"]) - BEFORE * wish.reach
     if url is not None:
         query = {"since": since.isoformat(), "quantity": wish.quantity}
         path = f"/forecast/runs/{ask.step(found['run_id'])}/history"
-        return list(ask.get(url, path, query)["rows"])
+        told: Document = ask.get(url, path, query)
+        return told
 
     async def here(runtime: Runtime) -> bytes:
         run_id = found["run_id"]
         return (await documents.history(run_id, wish.quantity, since, runtime)).json()
 
     known: Document = orjson.loads(door.run(here))
-    return list(known["rows"])
+    return known
 
 
-def _draw(found: Document, history: list[Document], path: Path) -> None:
+def _draw(found: Document, history: Document, path: Path) -> None:
     rows = found["rows"]
     first = rows[0]["start"]
-    before = [row for row in history if row["start"] < first]
+    before = [row for row in history["rows"] if row["start"] < first]
     column = _column(found)
-    highest = list(rows[0])[-1]
-    unit = unit_of(column, [*(row["value"] for row in before), *(row[highest] for row in rows)])
+    capacity = history["capacity"]
+    figures = [*(row["value"] for row in before), *(row["mean"] for row in rows), capacity]
+    unit = unit_of(column, figures)
+    kind, _, name = str(found["entity_id"]).partition(":")
+    what = "Hash rate" if column == "hashrate_th" else "Load"
+    about = About(
+        title=f"{what} of {kind} {name}, by the {found['grain']}",
+        origin=datetime.fromisoformat(found["origin"]),
+        made=datetime.fromisoformat(found["known_utc"]),
+        now=datetime.now(UTC),
+        model=f"basis: {_basis(found)}",
+        capacity=capacity,
+    )
     chart = outlook(
         _frame(before, ["value"]),
         _frame(rows, list(rows[0])[1:]),
         Grain(found["grain"]),
         found["timezone"],
         unit,
+        about,
     )
     content = picture(chart.svg) if path.suffix.lower() == ".png" else chart.svg.encode()
     try:
@@ -250,7 +263,7 @@ def _basis(run: Document) -> str:
 def _print(found: Document) -> None:
     rows = found["rows"]
     levels = [name for name in rows[0] if name not in ("start", "mean")]
-    unit = unit_of(_column(found), [row[levels[-1]] for row in rows])
+    unit = unit_of(_column(found), [row[name] for row in rows for name in ("mean", levels[-1])])
     show.say(
         f"{found['entity_id']} {found['quantity']}   basis: {_basis(found)}   known until"
         f" {_minute(found['origin'])} UTC   made {_minute(found['known_utc'])} UTC"

@@ -5,7 +5,7 @@ import os
 import sys
 
 from wattbook import settings
-from wattbook.core.errors import InputError, UnavailableError
+from wattbook.core.errors import InputError, missing_package
 from wattbook.core.jobs import QUEUES
 
 
@@ -25,7 +25,7 @@ def run(slots: int | None, queue: str | None) -> None:
             "without REDIS_URL the service works on jobs itself: `wattbook serve` is enough"
         )
     if importlib.util.find_spec("celery") is None:
-        raise UnavailableError("celery is missing: pip install 'wattbook[celery]'")
+        raise missing_package("celery", "celery")
     words = (
         *("-m", "celery", "-A", "wattbook.workers.celery", "worker"),
         f"--queues={queue or ','.join(QUEUES)}",

@@ -102,6 +102,19 @@ class UnavailableError(WattbookError):
     """A store or a service cannot be reached, or is held by another process."""
 
 
+def missing_package(package: str | None, extra: str | None = None) -> UnavailableError:
+    """What is raised where a package is not installed; `extra` is what brings it.
+
+    >>> str(missing_package("asyncpg", "postgres")).partition(":")[0]
+    'the package asyncpg is missing'
+    """
+    way = f"pip install '.[{extra}]'" if extra else "pip install ."
+    return UnavailableError(
+        f"the package {package} is missing: run `{way}` in the checkout of wattbook"
+        " (of a wheel, its path takes the place of the dot)"
+    )
+
+
 class DamagedStoreError(WattbookError):
     """A file of a store is damaged: trying again does not help."""
 

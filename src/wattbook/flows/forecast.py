@@ -337,13 +337,17 @@ def most(of: Subject, rows: pl.DataFrame) -> float | None:
 
     Null where the capacity of a site is not known.
     """
+    capacity = capacity_kw(of)
+    drawn = rows.filter(~pl.col("excluded"))["value"].max()
+    return None if capacity is None or not isinstance(drawn, float) else max(capacity, drawn)
+
+
+def capacity_kw(of: Subject) -> float | None:
+    """What these sites can draw together [kW]; null where it is not known of one of them."""
     if of.quantity is not Quantity.LOAD:
         return None
     sites = of.meters.group_by("site_id").agg(pl.col("capacity_kw").max())["capacity_kw"]
-    drawn = rows.filter(~pl.col("excluded"))["value"].max()
-    if sites.null_count() or not isinstance(drawn, float):
-        return None
-    return max(float(sites.sum()), drawn)
+    return None if sites.null_count() else float(sites.sum())
 
 
 def _country(meters: pl.DataFrame, calendar: Calendar) -> str | None:

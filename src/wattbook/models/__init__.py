@@ -4,5 +4,5 @@ from importlib.util import find_spec
 
 
 def installed(package: str) -> bool:
-    """Whether a package of the extra `forecast` is there."""
+    """Whether a package is installed: an installation can be damaged, or made without it."""
     return find_spec(package) is not None

@@ -46,8 +46,8 @@ def require(ask: Ask) -> None:
     if module and not installed(module):
         said = (
             f"model {ask.model} needs the package {package}, which is not installed here:"
-            f" run `pip install {package}` in the environment of wattbook,"
-            " or ask for another model"
+            " install wattbook with its dependencies (`make demo`, or `pip install .` in the"
+            " checkout), or ask for another model"
         )
         raise UnsupportedError(said)
 

@@ -1,5 +1,6 @@
 """Prophet with its own defaults; pandas stays in here."""
 
+import logging
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ def tried(series: Series, plan: Plan) -> Floats:
 
 def predicted(series: Series, until: int) -> Floats:
     """The steps from `until` on, learnt from what is before it."""
+    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # that it cannot draw is no news
     import pandas as pd  # noqa: PLC0415 -- slow
     from prophet import Prophet  # noqa: PLC0415 -- slow
 

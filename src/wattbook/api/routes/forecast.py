@@ -174,6 +174,7 @@ class HistoryOut(BaseModel):
     run_id: str
     quantity: Quantity
     unit: str
+    capacity: float | None = Field(description="most that the sites can draw, in `unit`")
     rows: list[HistoryRow]
 
 

@@ -22,7 +22,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from wattbook.core.errors import DamagedStoreError, InputError, Problem, UnavailableError
+from wattbook.core.errors import (
+    DamagedStoreError,
+    InputError,
+    Problem,
+    UnavailableError,
+    missing_package,
+)
 from wattbook.stores.address import Address
 
 BUSY_MS: Final = 10_000
@@ -71,8 +77,7 @@ def create_engine(url: str) -> AsyncEngine:
     try:
         return _postgresql(Address.of(url))
     except ModuleNotFoundError as error:
-        message = f"{error.name} is missing: pip install 'wattbook[postgres]'"
-        raise UnavailableError(message) from error
+        raise missing_package(error.name, "postgres") from error
 
 
 def _postgresql(address: Address) -> AsyncEngine:
