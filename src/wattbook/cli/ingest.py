@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -17,7 +17,8 @@ from wattbook.cli.client import Service
 from wattbook.cli.intake import Here, Intake, There
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column
-from wattbook.core import frames
+from wattbook.core import frames, ingest
+from wattbook.core.curves import CurveType
 from wattbook.core.errors import InputError, Problem, UnavailableError, WattbookError
 from wattbook.core.ingest import IntervalLabel, Reason
 from wattbook.core.units import SECONDS_PER_HOUR
@@ -46,6 +47,8 @@ class Form:
     decimal_comma: bool = False
     meter: str | None = None
     grid: bool = False
+    curve: CurveType = CurveType.A01
+    period_end: datetime | None = None
 
     @property
     def contract(self) -> frames.Contract:
@@ -229,8 +232,18 @@ async def _chunks(
 
 
 def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
-    for chunk in tree.read(path, mapping, form.contract):
-        yield Chunk(_with_length(chunk.frame, form), chunk.bytes_read) if form.grid else chunk
+    if not form.grid:
+        yield from tree.read(path, mapping, form.contract)
+        return
+    parts = (
+        Chunk(_with_length(chunk.frame, form), chunk.bytes_read)
+        for chunk in tree.read(path, mapping, form.contract)
+    )
+    if form.curve is not CurveType.A03:
+        yield from parts
+    elif chunks := list(parts):  # a row holds until the next one, in whatever part that is
+        rows = pl.concat([chunk.frame for chunk in chunks], how="diagonal")
+        yield Chunk(ingest.hold(rows, form.period_end), chunks[-1].bytes_read)
 
 
 async def _label_span(form: Form, intake: Intake) -> timedelta | None:

@@ -8,7 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, merge, zones
+from wattbook.core import curves, frames, merge, zones
+from wattbook.core.curves import CurveType
 from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
 from wattbook.core.segments import plausible_kw
@@ -136,12 +137,18 @@ def sort_out(
 
 
 def sort_out_grid(
-    raw: pl.DataFrame, *, now: datetime, label: IntervalLabel = IntervalLabel.START
+    raw: pl.DataFrame,
+    *,
+    now: datetime,
+    label: IntervalLabel = IntervalLabel.START,
+    curve: CurveType = CurveType.A01,
+    period_end: datetime | None = None,
 ) -> Sorted:
     """Split raw zone conditions into rows of `frames.GRID` (and `row`) and rejects.
 
     Generation and prices may be negative: storage charges, markets pay to consume. With `label`
-    `end`, stamps move back by the row's `interval_s`.
+    `end`, stamps move back by the row's `interval_s`. With `curve` `A03` each row holds until the
+    next one of its zone in the batch, the last until `period_end` if it is given: `curves.held`.
     """
     raw = _complete(raw, frames.RAW_GRID)
     explicit = _explicit(raw)
@@ -155,12 +162,24 @@ def sort_out_grid(
         length = pl.duration(seconds=pl.col("interval_s"))
         rows = rows.with_columns(start_utc=pl.col("start_utc") - length)
 
+    if curve is CurveType.A03:
+        rows = curves.held(rows, period_end)
+
     good, bad = _judge(rows, GRID_CHECKS)
     key = ["canonical", *frames.GRID.key[1:]]
     good, again = _first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
     kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
     sent = [name for name in frames.RAW_GRID.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent))
+
+
+def hold(raw: pl.DataFrame, period_end: datetime | None = None) -> pl.DataFrame:
+    """`frames.RAW_GRID` of a curve A03 with the time that each row holds as its `interval_s`."""
+    rows = _named_zones(_complete(raw, frames.RAW_GRID)).with_columns(
+        start_utc=_instant(raw["start"]),
+        interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
+    )
+    return curves.held(rows, period_end).select(list(frames.RAW_GRID.columns))
 
 
 def _named_zones(raw: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import polars as pl
 
 from wattbook.core import frames, ingest, merge, plausibility
+from wattbook.core.curves import CurveType
 from wattbook.core.ingest import IntervalLabel, Reason, Sorted
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -84,6 +85,8 @@ async def take_in_grid(
     origin: Origin,
     *,
     label: IntervalLabel = IntervalLabel.START,
+    curve: CurveType = CurveType.A01,
+    period_end: datetime | None = None,
     atomic: bool = False,
     dry_run: bool = False,
     turnstile: Turnstile | None = None,
@@ -94,7 +97,9 @@ async def take_in_grid(
     now = clock.now()
 
     def judge() -> Sorted:
-        sorted_ = ingest.sort_out_grid(raw, now=now, label=label)
+        sorted_ = ingest.sort_out_grid(
+            raw, now=now, label=label, curve=curve, period_end=period_end
+        )
         return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
 
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)

@@ -15,6 +15,7 @@ from wattbook.api.deps import BodyDep, RuntimeDep, read_body, runtime, strict
 from wattbook.api.limits import MAX_DOCUMENT_BYTES
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, frames
+from wattbook.core.curves import CurveType
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.ingest import IntervalLabel
 from wattbook.fields import Instant
@@ -37,6 +38,14 @@ DryRunQuery = Annotated[
 EvidenceQuery = Annotated[bool, Query(description="name every reject, with the row as it was sent")]
 LabelQuery = Annotated[
     IntervalLabel, Query(description="which end of the interval the source stamps")
+]
+
+CurveQuery = Annotated[
+    CurveType,
+    Query(description="A03: rows that repeat the one before are left out"),
+]
+PeriodEndQuery = Annotated[
+    AwareDatetime | None, Query(description="until when the last row of a curve A03 holds")
 ]
 
 
@@ -210,6 +219,8 @@ async def grid(
     dry_run: DryRunQuery = False,
     evidence: EvidenceQuery = False,
     interval_label: LabelQuery = IntervalLabel.START,
+    curve_type: CurveQuery = CurveType.A01,
+    period_end: PeriodEndQuery = None,
 ) -> Response:
     """Take in conditions of grid zones: load, generation by technology, price, intensity."""
     decoded = await _decoded(request, body, frames.RAW_GRID, runtime)
@@ -217,6 +228,8 @@ async def grid(
         decoded.frame,
         Origin.of(f"http:{caller.name}", body),
         label=interval_label,
+        curve=curve_type,
+        period_end=period_end,
         atomic=atomic,
         dry_run=dry_run,
         turnstile=runtime.turnstile,

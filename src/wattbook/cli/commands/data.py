@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import app
-from wattbook.cli.commands.options import AsJson, LabelName, Url
+from wattbook.cli.commands.options import AsJson, CurveName, LabelName, Url
 
 
 @app.command()
@@ -68,6 +68,17 @@ def ingest(
     grid: Annotated[
         bool, typer.Option("--grid", help="The file holds conditions of grid zones.")
     ] = False,
+    curve_type: Annotated[
+        CurveName,
+        typer.Option(
+            help="With --grid: in A03 rows that repeat the one before are left out, so that each "
+            "holds until the next of its zone.",
+        ),
+    ] = "A01",
+    period_end: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Until when the last row of a curve A03 holds."),
+    ] = None,
     atomic: Annotated[
         bool,
         typer.Option(
@@ -93,6 +104,8 @@ def ingest(
     A row that cannot be kept is refused with a reason, counted and stored; the others are kept.
     """
     from wattbook.cli import ingest as door
+    from wattbook.cli.span import instant
+    from wattbook.core.curves import CurveType
 
     form = door.Form(
         pairs=tuple(mapping or ()),
@@ -105,6 +118,8 @@ def ingest(
         decimal_comma=decimal_comma,
         meter=meter,
         grid=grid,
+        curve=CurveType(curve_type),
+        period_end=None if period_end is None else instant(period_end, "UTC", "--period-end"),
     )
     refused = door.run(files, form, url, atomic=atomic, rejects=rejects, as_json=json)
     if refused and not allow_rejects:

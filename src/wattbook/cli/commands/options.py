@@ -10,6 +10,7 @@ KindName = Literal["power", "interval", "register"]
 FlowName = Literal["consumption", "net"]
 StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 LabelName = Literal["start", "end"]
+CurveName = Literal["A01", "A03"]
 
 
 def service(context: typer.Context, url: str | None) -> str | None:
