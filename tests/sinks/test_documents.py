@@ -152,9 +152,9 @@ async def test_what_a_spreadsheet_would_compute_is_text(world, start) -> None:
 
 
 async def test_figures_below_zero_stay_figures(world) -> None:
-    await world.add("s", zone="Z", timezone="UTC")
+    await world.add("s", zone="XZ", timezone="UTC")
     await draw(world, "s.main", T, [1000.0])
-    await conditions(world, "Z", T, [{"price_per_mwh": -20.0, "currency": "EUR"}])
+    await conditions(world, "XZ", T, [{"price_per_mwh": -20.0, "currency": "EUR"}])
     report = await made(world, "s", T, HOUR)
 
     (row,) = csv.DictReader(io.StringIO(documents.render(report, Format.CSV).decode()))

@@ -90,11 +90,11 @@ async def test_a_report_is_final_only_of_a_period_that_is_over(world) -> None:
 
 
 async def test_the_sentences_are_computed_from_the_figures(world) -> None:
-    await world.add("s", timezone="UTC", zone="Z")
+    await world.add("s", timezone="UTC", zone="XZ")
     await draw(world, "s.main", T - DAY, [10.0] * 24)
     await draw(world, "s.main", T, [11.0] * 23 + [500.0])
     price = {"gen_gas_mw": 1.0, "price_per_mwh": 50.0, "currency": "EUR"}
-    await conditions(world, "Z", T, [price] * 24)
+    await conditions(world, "XZ", T, [price] * 24)
 
     said = [plain(each) for each in cover.findings(await made(world, "s", T, DAY))]
 
@@ -164,7 +164,7 @@ async def test_counts_of_readings_agree_on_every_page(world) -> None:
 
 
 async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -> None:
-    await world.add("s", timezone="UTC", zone="Z")
+    await world.add("s", timezone="UTC", zone="XZ")
     await world.registry.put_parts(
         "s",
         (tariff(Indexed(name="spot"), Demand(name="demand", price_per_kw_month=5.0)),),
@@ -185,7 +185,7 @@ async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -
 
 
 async def test_the_rows_of_days_and_what_is_due_by_the_month_add_up(world) -> None:
-    await world.add("s", timezone="UTC", zone="Z")
+    await world.add("s", timezone="UTC", zone="XZ")
     await world.registry.put_parts(
         "s",
         (
@@ -254,9 +254,9 @@ def finding(**fields) -> Finding:
 
 
 async def test_findings_are_in_the_report_with_their_energy_and_worth(world) -> None:
-    await world.add("s", timezone="UTC", zone="Z")
+    await world.add("s", timezone="UTC", zone="XZ")
     await draw(world, "s.main", T, [10.0] * 24)
-    await conditions(world, "Z", T, [{"price_per_mwh": 50.0, "currency": "EUR"}] * 24)
+    await conditions(world, "XZ", T, [{"price_per_mwh": 50.0, "currency": "EUR"}] * 24)
     other = finding(
         finding_id="f2",
         rule=Rule.SPIKE,
