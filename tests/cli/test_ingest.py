@@ -125,6 +125,9 @@ def test_zone_conditions_stamped_at_the_end_begin_an_hour_before(run, folder, si
         (("--unit", "energy_kwh=hp"), "unknown unit 'hp'"),
         (("--unit", "energy_kwh"), "want COLUMN=UNIT"),
         (("--timezone", "Mars/Olympus"), "is not an IANA time zone"),
+        (("--map-values", "quality=x"), "want COLUMN=WORD:OURS"),
+        (("--separator", "ab"), "invalid separator 'ab'"),
+        (("--dst-flag", "nothing"), "the file has no 'nothing'"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_exit_code_2(run, folder, site, words, said):
@@ -143,3 +146,86 @@ def test_a_damaged_file_is_told_in_one_line(run, folder, site):
 
     assert result.exit_code == 2
     assert "broken.csv.gz" in result.stderr
+
+
+GERMAN = "Zeitstempel;Verbrauch (kWh);Güte\n" + "".join(
+    f"03.01.2026 0{hour}:00;{kwh};{word}\n"
+    for hour, kwh, word in ((0, "199,5", "gemessen"), (1, "1.234", "gemessen"), (2, "3", "Ersatz"))
+)
+GERMAN_SAID = (
+    *("--meter", "oslo-1.main", "--timezone", "Europe/Oslo", "--map", "timestamp=Zeitstempel"),
+    *("--map", "energy_kwh=Verbrauch (kWh)", "--map", "quality=Güte"),
+    *("--map-values", "quality=gemessen:measured,Ersatz:substituted"),
+)
+
+
+def test_a_preview_shows_rows_and_guesses_and_stores_nothing(run, folder):
+    (folder / "g.csv").write_bytes(GERMAN.encode("windows-1252"))
+
+    shown = run("ingest", folder / "g.csv", *GERMAN_SAID, "--preview")
+    document = json.loads(
+        run("ingest", folder / "g.csv", *GERMAN_SAID, "--preview", "--json").stdout
+    )
+
+    assert shown.exit_code == 0, shown.output
+    assert "2026-01-03 00:00:00Z" in shown.stdout  # 01:00 in Oslo
+    assert "decimal comma, point between thousands" in shown.stdout
+    (file,) = document["files"]
+    assert [row["energy_kwh"] for row in file["rows"]] == [199.5, 1234.0, 3.0]
+    assert [row["quality"] for row in file["rows"]] == ["measured", "measured", "substituted"]
+    assert file["rows"][0]["ts_utc"] == "2026-01-02T23:00:00Z"
+    read_as = {guess["what"]: guess["value"] for guess in file["read_as"]}
+    assert read_as["encoding"] == "windows-1252"
+    assert read_as["separator"] == "semicolon"
+    assert read_as["dates"] == "day first"
+    assert not (folder / "data").exists()
+
+
+def test_a_preview_names_rows_that_would_be_rejected(run, folder):
+    (folder / "g.csv").write_text(GERMAN.replace("00;3;", "00;3x;"), encoding="utf-8")
+
+    shown = run("ingest", folder / "g.csv", *GERMAN_SAID, "--preview")
+
+    assert shown.exit_code == 1
+    assert "1 rows would be rejected" in shown.stdout
+    assert 'energy_kwh: want a number, have "3x"' in shown.stdout
+
+
+@pytest.mark.slow
+def test_the_receipt_says_how_the_file_was_read(run, folder, site):
+    (folder / "g.csv").write_text(GERMAN, encoding="utf-8")
+
+    document = json.loads(
+        run("ingest", folder / "g.csv", *GERMAN_SAID, "--json", "--allow-rejects").stdout
+    )
+
+    (file,) = document["files"]
+    decimals = next(guess for guess in file["read_as"] if guess["what"] == "decimals")
+    assert decimals == {
+        "what": "decimals",
+        "value": "decimal comma, point between thousands",
+        "how": "detected",
+        "because": "as in '199,5'",
+    }
+
+
+def test_a_file_with_two_readings_is_refused_with_both(run, folder, site):
+    (folder / "a.csv").write_text("t,kWh\n1/07/2026 12:00:00 AM,1\n")
+
+    result = run(
+        "ingest", folder / "a.csv", "--meter", "oslo-1.main", "--timezone", "Europe/Oslo",
+        "--map", "timestamp=t", "--map", "energy_kwh=kWh",
+    )  # fmt: skip
+
+    assert result.exit_code == 2
+    assert "2026-07-01 with --date-order dmy and 2026-01-07 with --date-order mdy" in result.stderr
+
+
+@pytest.mark.slow
+def test_watts_sent_as_kilowatt_hours_are_doubted_beside_the_receipt(run, folder, site):
+    rows = ["oslo-1.main,2026-01-01T00:00:00Z,410000"]
+
+    result = run("ingest", readings(folder, *rows), "--allow-rejects")
+
+    assert "820 times the capacity of its site" in result.stderr  # of 500 kW
+    assert "--unit energy_kwh=Wh" in result.stderr

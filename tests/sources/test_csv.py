@@ -9,7 +9,12 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core.errors import TooLargeError, UndecodableError
 from wattbook.core.frames import RAW_GRID, RAW_READINGS
-from wattbook.sources.codecs import decode_csv
+from wattbook.sources.files import Mapping, read_body
+
+
+def decode_csv(body, contract, **limit):
+    return read_body(body, Mapping(), contract, **limit)
+
 
 HEAD = b"meter_id,timestamp,power_kw\n"
 
@@ -67,9 +72,9 @@ def test_a_line_that_is_no_record_is_refused_and_the_others_go_on(line, detail):
     assert frame["power_kw"].to_list() == [1.0, None, 3.0]
 
 
-def test_not_a_number_and_infinity_are_kept_for_the_core_to_judge():
+def test_nan_is_a_missing_value_and_infinity_is_kept_for_the_core_to_judge():
     nan, inf = rows_of(HEAD + b"a,t,NaN\nb,t,-inf\n")
-    assert math.isnan(nan["power_kw"])
+    assert nan["power_kw"] is None
     assert inf["power_kw"] == -math.inf
 
 
@@ -90,7 +95,7 @@ def test_a_header_alone_is_zero_rows(body):
         (b"", "no header line"),
         (b"\n\n", "no header line"),
         (b"a,b\n1,2\n", "power_kw, energy_kwh"),
-        (b"\xff\xfem\n", "the header cannot be read"),
+        (b"\xffm\n", "the header cannot be read"),
     ],
 )
 def test_without_a_usable_header_nothing_can_be_read(body, says):

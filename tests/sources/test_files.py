@@ -11,6 +11,8 @@ import zstandard
 from wattbook.core import frames
 from wattbook.core.errors import InputError, UndecodableError
 from wattbook.sources.files import (
+    DateOrder,
+    Decimal,
     Mapping,
     asic_models,
     factors,
@@ -130,7 +132,7 @@ def test_two_columns_are_one_stamp_and_question_marks_are_no_values(put):
     text = "Date;Time;kw\n16/12/2006;17:24:00;4,5\n16/12/2006;17:25:00;?\n"
     mapping = parse_mapping(
         ["timestamp=Date+Time", "power_kw=kw", "meter=House.main"],
-        base=Mapping(timezone="Europe/Paris", day_first=True, decimal_comma=True),
+        base=Mapping(timezone="Europe/Paris", date_order=DateOrder.DMY, decimal=Decimal.COMMA),
     )
     frame = whole(put("a.txt", text), mapping)
     assert frame.select("meter_id", "timestamp", "power_kw").rows() == [

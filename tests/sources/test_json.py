@@ -111,7 +111,7 @@ def test_a_time_that_is_a_number_is_a_bad_timestamp():
     row = only_row(decode_ndjson(b'{"timestamp": 1767225600}\nx', RAW_READINGS))
     assert (row["reason"], row["detail"]) == (
         "bad_timestamp",
-        "timestamp: want text, have 1767225600",
+        "timestamp: want ISO 8601 with an offset, as 2026-01-01T00:00:00Z, have 1767225600",
     )
 
 

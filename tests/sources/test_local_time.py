@@ -4,6 +4,8 @@ import polars as pl
 import pytest
 
 from wattbook.core.errors import InputError
+from wattbook.core.ingest import IntervalLabel
+from wattbook.sources.files import DateOrder
 from wattbook.sources.files.local_time import LocalTime
 
 HOUR = timedelta(hours=1)
@@ -28,15 +30,15 @@ def test_slashes_are_month_first_unless_day_first_is_said():
         "04 01:05",
         "14 13:05",
     ]
-    day_first = LocalTime("UTC", day_first=True)
+    day_first = LocalTime("UTC", date_order=DateOrder.DMY)
     assert utc(day_first, ["16/12/2006 17:24:00", "1/12/2006 00:15"]) == ["16 17:24", "01 00:15"]
 
 
 def test_dates_that_only_fit_the_other_order_are_not_half_believed():
     with pytest.raises(InputError, match="have the day first"):
-        utc(LocalTime("UTC"), ["12/01/2018 00:15", "13/01/2018 00:15"])
+        utc(LocalTime("UTC", DateOrder.MDY), ["12/01/2018 00:15", "13/01/2018 00:15"])
     with pytest.raises(InputError, match="have the month first"):
-        utc(LocalTime("UTC", day_first=True), ["01/12/2018 00:15", "01/13/2018 00:15"])
+        utc(LocalTime("UTC", date_order=DateOrder.DMY), ["01/12/2018 00:15", "01/13/2018 00:15"])
 
 
 def test_the_hour_that_happens_twice_is_first_the_earlier_then_the_later_one():
@@ -70,14 +72,14 @@ def test_an_hour_that_does_not_exist_is_refused_with_the_zone():
 
 def test_a_label_at_the_end_of_the_hour_follows_the_hour_it_names():
     # New York, hour ending 02:00 on 2 November 2014 happens twice; 03:00 is missing in spring.
-    clock = LocalTime("America/New_York", label_span=HOUR)
+    clock = LocalTime("America/New_York", label=IntervalLabel.END, label_span=HOUR)
     autumn = ["2014-11-02 01:00", "2014-11-02 02:00", "2014-11-02 02:00", "2014-11-02 03:00"]
     assert utc(clock, autumn) == ["02 05:00", "02 06:00", "02 07:00", "02 08:00"]
     assert utc(clock, ["2014-03-09 02:00", "2014-03-09 04:00"]) == ["09 07:00", "09 08:00"]
 
 
 def test_midnight_may_close_the_day_beside_it():
-    clock = LocalTime("Asia/Seoul", day_first=True, midnight_closes_day=True)
+    clock = LocalTime("Asia/Seoul", date_order=DateOrder.DMY, midnight_closes_day=True)
     stamps = ["01/01/2018 23:45", "01/01/2018 00:00", "02/01/2018 00:15"]
     assert utc(clock, stamps) == ["01 14:45", "01 15:00", "01 15:15"]
 

@@ -4,9 +4,9 @@ import pytest
 
 from wattbook.core.frames import RAW_READINGS, READING_VALUES
 from wattbook.core.merge import BITS, EXPLICIT
-from wattbook.sources.codecs.csv import decode_csv
 from wattbook.sources.codecs.json import decode_json, decode_ndjson
 from wattbook.sources.codecs.single import decode_single
+from wattbook.sources.files import Mapping, read_body
 
 HEAD = '"meter_id":"a","timestamp":"2026-01-01T00:00Z","power_kw":1'
 RATE, WARM = BITS["hashrate_th"], BITS["temperature_c"]
@@ -50,7 +50,7 @@ def test_a_single_reading_says_which_values_it_sends_as_null() -> None:
 def test_an_empty_cell_says_nothing() -> None:
     body = b"meter_id,timestamp,power_kw,hashrate_th\na,2026-01-01T00:00Z,1,\n"
 
-    assert EXPLICIT not in decode_csv(body, RAW_READINGS).frame.columns
+    assert EXPLICIT not in read_body(body, Mapping(), RAW_READINGS).frame.columns
 
 
 def test_no_sender_can_fill_the_column_of_what_was_sent() -> None:

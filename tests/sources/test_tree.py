@@ -12,7 +12,7 @@ from wattbook.core import frames
 from wattbook.core.errors import InputError, UndecodableError
 from wattbook.sources.files import parse_mapping, tree
 from wattbook.sources.files.mapping import Mapping
-from wattbook.sources.files.reader import BATCH_ROWS
+from wattbook.sources.files.tables import BATCH_ROWS
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -5,26 +5,35 @@ import csv
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
 import polars as pl
 
-from wattbook.cli import door, progress, show
+from wattbook.cli import door, progress, read_as, show
 from wattbook.cli.client import Service
 from wattbook.cli.intake import Here, Intake, There
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column
 from wattbook.core import frames, ingest
 from wattbook.core.curves import CurveType
-from wattbook.core.errors import InputError, Problem, UnavailableError, WattbookError
-from wattbook.core.ingest import IntervalLabel, Reason
+from wattbook.core.errors import UnavailableError, WattbookError
+from wattbook.core.ingest import Reason
+from wattbook.core.unit_doubts import Doubts
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
-from wattbook.sources.files import Chunk, Mapping, parse_mapping, tree
+from wattbook.sources.files import (
+    Chunk,
+    Guess,
+    Mapping,
+    Options,
+    meters_of,
+    registered_interval,
+    tree,
+)
 from wattbook.wiring import Runtime
 
 EXAMPLES: Final = 3
@@ -35,17 +44,9 @@ UNREGISTERED: Final = (str(Reason.UNKNOWN_METER), str(Reason.UNKNOWN_SITE))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How the files are written, in the words of the command line."""
+    """How the files are written, and whether they hold zone conditions instead of readings."""
 
-    pairs: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
-    timezone: str | None = None
-    label: str = "start"
-    interval_s: int | None = None
-    day_first: bool = False
-    midnight_closes_day: bool = False
-    decimal_comma: bool = False
-    meter: str | None = None
+    options: Options
     grid: bool = False
     curve: CurveType = CurveType.A01
     period_end: datetime | None = None
@@ -55,26 +56,9 @@ class Form:
         """What the rows are to become."""
         return frames.RAW_GRID if self.grid else frames.RAW_READINGS
 
-    def mapping(self, label_span: timedelta | None) -> Mapping:
+    def mapping(self, registered: timedelta | None = None) -> Mapping:
         """The same, for the reader of files."""
-        meter = () if self.meter is None else (f"meter={self.meter}",)
-        base = Mapping(
-            units=dict(_pair(text) for text in self.units),
-            timezone=self.timezone,
-            day_first=self.day_first,
-            midnight_closes_day=self.midnight_closes_day,
-            decimal_comma=self.decimal_comma,
-            label_span=label_span,
-        )
-        return parse_mapping([*self.pairs, *meter], self.contract, base)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    column, equals, unit = text.partition("=")
-    if not (column and equals and unit):
-        detail = f"--unit {text}: want COLUMN=UNIT, as in power_kw=MW"
-        raise InputError(detail, [Problem("bad_unit", detail, field="unit")])
-    return column.strip(), unit.strip()
+        return self.options.mapping(self.contract, registered)
 
 
 @dataclass(slots=True)
@@ -88,6 +72,8 @@ class Tally:
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     batches: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    guesses: tuple[Guess, ...] = ()
+    doubts: Doubts = field(default_factory=Doubts)
 
     def add(self, receipt: Receipt) -> None:
         """Count a part."""
@@ -121,6 +107,7 @@ class Tally:
             "examples": self.examples,
             "batches": self.batches,
             "warnings": self.warnings,
+            "read_as": [guess.document() for guess in self.guesses],
         }
 
 
@@ -149,7 +136,7 @@ def run(
 ) -> int:
     """Take in the files, roll up, print the receipt; how many rows were refused."""
     tallies = [Tally(_named(path)) for path in files]
-    form.mapping(None)  # what cannot be meant is told before anything is opened
+    form.mapping()  # what cannot be meant is told before anything is opened
 
     async def work(intake: Intake) -> None:
         with ExitStack() as stack:
@@ -159,7 +146,7 @@ def run(
                 await _file(path, form, tally, evidence, intake, atomic=atomic)
 
     async def here(runtime: Runtime) -> None:
-        await work(Here(runtime, grid=form.grid, label=IntervalLabel(form.label)))
+        await work(Here(runtime, grid=form.grid))
         await catch_up(runtime)
 
     try:
@@ -167,8 +154,7 @@ def run(
             door.run(here, create=True)
         else:
             with Service(url) as service:  # which rolls up by itself
-                there = There(service, grid=form.grid, label=IntervalLabel(form.label))
-                asyncio.run(work(there))
+                asyncio.run(work(There(service, grid=form.grid)))
     except WattbookError:
         if any(tally.counts["received"] for tally in tallies):
             _receipt(tallies, form, as_json=as_json)
@@ -193,11 +179,12 @@ async def _file(
 ) -> None:
     """Take in a file or a folder; with `atomic` only if a first pass finds nothing to refuse."""
     tally.sha256 = await asyncio.to_thread(tree.sha256, path)
-    mapping = form.mapping(await _label_span(form, intake))
+    mapping = form.mapping(await _registered(form, intake))
     if atomic:
         with progress.bar(f"judging {tally.name}", tree.size(path)) as step:
             async for chunk in _chunks(path, mapping, form, step):
-                rejects = await intake.validate(chunk.frame)
+                tally.guesses = chunk.guesses
+                rejects = await intake.validate(chunk.frame, chunk.label)
                 tally.counts["received"] += chunk.frame.height
                 tally.counts["rejected"] += rejects.height
                 tally.refuse(rejects)
@@ -209,9 +196,14 @@ async def _file(
     origin = Origin(source=f"file:{tally.name}", sha256=tally.sha256)
     with progress.bar(tally.name, tree.size(path)) as step:
         async for chunk in _chunks(path, mapping, form, step):
-            receipt = await intake.take_in(chunk.frame, origin)
+            tally.guesses = chunk.guesses
+            if not form.grid:
+                tally.doubts.add(chunk.frame)
+            receipt = await intake.take_in(chunk.frame, origin, chunk.label)
             tally.add(receipt)
             evidence.write(tally.name, receipt.rejects)
+    if not form.grid:
+        tally.doubts.compare(await intake.meters(tally.doubts.meters))
 
 
 async def _chunks(
@@ -232,37 +224,20 @@ async def _chunks(
 
 
 def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
-    if not form.grid:
-        yield from tree.read(path, mapping, form.contract)
-        return
-    parts = (
-        Chunk(_with_length(chunk.frame, form), chunk.bytes_read)
-        for chunk in tree.read(path, mapping, form.contract)
-    )
+    parts = tree.read(path, mapping, form.contract)
     if form.curve is not CurveType.A03:
         yield from parts
     elif chunks := list(parts):  # a row holds until the next one, in whatever part that is
         rows = pl.concat([chunk.frame for chunk in chunks], how="diagonal")
-        yield Chunk(ingest.hold(rows, form.period_end), chunks[-1].bytes_read)
+        yield replace(chunks[-1], frame=ingest.hold(rows, form.period_end))
 
 
-async def _label_span(form: Form, intake: Intake) -> timedelta | None:
-    """Length of local intervals that are stamped at their end, where it is known."""
-    if form.timezone is None or form.label != str(IntervalLabel.END):
-        return None
-    if form.interval_s is not None or form.grid:
-        return timedelta(seconds=form.interval_s or SECONDS_PER_HOUR)
-    named = form.mapping(None)
-    ids = [*named.meters, *(value for key, value in named.constants.items() if key == "meter_id")]
-    lengths = await intake.intervals(ids)
-    return timedelta(seconds=lengths.pop()) if len(lengths) == 1 else None
-
-
-def _with_length(raw: pl.DataFrame, form: Form) -> pl.DataFrame:
-    """Zone conditions with the length of their interval, where the file leaves it out."""
-    if form.interval_s is not None and "interval_s" not in raw.columns:
-        raw = raw.with_columns(interval_s=pl.lit(form.interval_s, dtype=pl.Int64))
-    return raw
+async def _registered(form: Form, intake: Intake) -> timedelta | None:
+    """Length of the intervals by what the meters of the file register."""
+    if form.grid:
+        return timedelta(seconds=SECONDS_PER_HOUR)
+    named = form.mapping()
+    return registered_interval(named, await intake.meters(meters_of(named)))
 
 
 def _receipt(tallies: Sequence[Tally], form: Form, *, as_json: bool) -> None:
@@ -290,6 +265,8 @@ def _receipt(tallies: Sequence[Tally], form: Form, *, as_json: bool) -> None:
             ),
         ]
     )
+    for tally in tallies:
+        read_as.show_guesses(tally.guesses, tally.name if many else None)
     _refusals(tallies, form)
     for hint in _hints(tallies, form):
         show.say(hint, err=True)
@@ -305,7 +282,7 @@ def _refusals(tallies: Sequence[Tally], form: Form) -> None:
         return
     show.say("")
     shown = ["\n".join(f"row {row['row']}: {row['detail']}" for row in rows) for *_, rows in found]
-    wide = len(form.mapping(None).meters)
+    wide = len(form.mapping().meters)
     counted = f"rows count from 0{f', {wide} to a line' * (wide > 1)}"
     columns = [
         Column("refused", [show.number(rows) for _, _, rows, _ in found], unit="rows"),
@@ -323,7 +300,11 @@ def _hints(tallies: Sequence[Tally], form: Form) -> Iterator[str]:
     seen = {reason for tally in tallies for reason in tally.reasons}
     if seen.intersection(UNREGISTERED):
         yield "hint: `wattbook sites add` registers sites, `wattbook sites meters` lists meters"
-    if str(Reason.BAD_TIMESTAMP) in seen and form.timezone is None:
-        yield "hint: --timezone is for stamps without offset, --day-first for their order"
+    if str(Reason.BAD_TIMESTAMP) in seen and form.options.timezone is None:
+        yield "hint: --timezone is for stamps without offset, --date-order for their order"
+    if str(Reason.BAD_QUALITY) in seen:
+        yield "hint: --map-values quality=WORD:measured,WORD:estimated maps the words of the file"
+    for tally in tallies:
+        yield from (f"warning: {tally.name}: {doubt}" for doubt in tally.doubts.found)
     if str(Reason.BATCH_REFUSED) in seen:
         yield "nothing was taken in of files with refused rows (--atomic)"

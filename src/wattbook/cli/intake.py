@@ -1,9 +1,9 @@
 """Where decoded rows of files go: into the stores here, or to a service."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import polars as pl
 
@@ -17,19 +17,21 @@ from wattbook.ports.readings import Receipt
 from wattbook.sources.codecs import raw as codec
 from wattbook.wiring import Runtime
 
+METERS = {"meter_id": pl.String, "expected_interval_s": pl.Int64, "capacity_kw": pl.Float64}
+
 
 class Intake(Protocol):
     """Takes rows in, or only validates them."""
 
-    async def intervals(self, meter_ids: Collection[str]) -> set[int]:
-        """The expected intervals [s] of these meters."""
+    async def meters(self, meter_ids: Collection[str]) -> pl.DataFrame:
+        """`meter_id`, `expected_interval_s` and `capacity_kw` of these meters, where known."""
         ...
 
-    async def validate(self, raw: pl.DataFrame) -> pl.DataFrame:
+    async def validate(self, raw: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
         """The rows that would be rejected: `frames.REJECTS`."""
         ...
 
-    async def take_in(self, raw: pl.DataFrame, origin: Origin) -> Receipt:
+    async def take_in(self, raw: pl.DataFrame, origin: Origin, label: IntervalLabel) -> Receipt:
         """Keep what can be kept of the rows, on disk before this returns."""
         ...
 
@@ -37,20 +39,18 @@ class Intake(Protocol):
 class Here:
     """The stores that the settings name."""
 
-    def __init__(self, runtime: Runtime, *, grid: bool, label: IntervalLabel) -> None:
+    def __init__(self, runtime: Runtime, *, grid: bool) -> None:
         self._runtime = runtime
         self._grid = grid
-        self._label = label
 
-    async def intervals(self, meter_ids: Collection[str]) -> set[int]:
-        """The expected intervals [s] of these meters."""
+    async def meters(self, meter_ids: Collection[str]) -> pl.DataFrame:
+        """What is registered of these meters."""
         meters = await self._runtime.registry.meters()
-        known = meters.filter(pl.col("meter_id").is_in(list(meter_ids)))
-        return set(known["expected_interval_s"])
+        return meters.filter(pl.col("meter_id").is_in(list(meter_ids))).select(*METERS)
 
-    async def validate(self, raw: pl.DataFrame) -> pl.DataFrame:
+    async def validate(self, raw: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
         """The rows that would be rejected."""
-        now, label = self._runtime.clock.now(), self._label
+        now = self._runtime.clock.now()
         if self._grid:
             return (
                 await asyncio.to_thread(ingest.sort_out_grid, raw, now=now, label=label)
@@ -59,18 +59,18 @@ class Here:
         sorted_ = await asyncio.to_thread(ingest.sort_out, raw, meters=meters, now=now, label=label)
         return sorted_.rejects
 
-    async def take_in(self, raw: pl.DataFrame, origin: Origin) -> Receipt:
+    async def take_in(self, raw: pl.DataFrame, origin: Origin, label: IntervalLabel) -> Receipt:
         """Keep what can be kept of the rows."""
         runtime = self._runtime
         if self._grid:
             written = await flow.take_in_grid(
-                raw, origin, label=self._label, grid=runtime.grid, clock=runtime.clock
+                raw, origin, label=label, grid=runtime.grid, clock=runtime.clock
             )
         else:
             written = await flow.take_in(
                 raw,
                 origin,
-                label=self._label,
+                label=label,
                 registry=runtime.registry,
                 readings=runtime.readings,
                 clock=runtime.clock,
@@ -81,41 +81,48 @@ class Here:
 class There:
     """A service, which is sent what was decoded here."""
 
-    def __init__(self, service: Service, *, grid: bool, label: IntervalLabel) -> None:
+    def __init__(self, service: Service, *, grid: bool) -> None:
         self._service = service
         self._path = "/ingest/grid" if grid else "/ingest/telemetry"
-        self._query = {"interval_label": str(label), "evidence": True}
+        self._query = {"evidence": True}
 
-    async def intervals(self, meter_ids: Collection[str]) -> set[int]:
-        """The expected intervals [s] of these meters."""
-        found: set[int] = set()
+    async def meters(self, meter_ids: Collection[str]) -> pl.DataFrame:
+        """What is registered of these meters."""
+        found: list[tuple[str, int, float | None]] = []
         cursor = None
         while True:
             page = await asyncio.to_thread(
                 self._service.get, "/sites", {"limit": 1000, "cursor": cursor}
             )
-            meters: Sequence[dict[str, Any]] = [
-                meter for site in page["sites"] for meter in site["meters"]
+            found += [
+                (meter["id"], meter["expected_interval_s"], site.get("capacity_kw"))
+                for site in page["sites"]
+                for meter in site["meters"]
+                if meter["id"] in meter_ids
             ]
-            found |= {meter["expected_interval_s"] for meter in meters if meter["id"] in meter_ids}
             cursor = page["cursor"]
             if cursor is None:
-                return found
+                return pl.DataFrame(found, schema=METERS, orient="row")
 
-    async def validate(self, raw: pl.DataFrame) -> pl.DataFrame:
+    async def validate(self, raw: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
         """The rows that would be rejected."""
-        return (await self._send(raw, dry_run=True)).rejects
+        return (await self._send(raw, label, dry_run=True)).rejects
 
-    async def take_in(self, raw: pl.DataFrame, origin: Origin) -> Receipt:  # noqa: ARG002 -- the service names the caller
+    async def take_in(
+        self,
+        raw: pl.DataFrame,
+        origin: Origin,  # noqa: ARG002 -- the service names the caller
+        label: IntervalLabel,
+    ) -> Receipt:
         """Keep what can be kept of the rows."""
-        return await self._send(raw, dry_run=False)
+        return await self._send(raw, label, dry_run=False)
 
-    async def _send(self, raw: pl.DataFrame, *, dry_run: bool) -> Receipt:
+    async def _send(self, raw: pl.DataFrame, label: IntervalLabel, *, dry_run: bool) -> Receipt:
         body = await asyncio.to_thread(codec.encode, raw)
         found = await asyncio.to_thread(
             self._service.upload,
             self._path,
-            self._query | {"dry_run": dry_run},
+            self._query | {"dry_run": dry_run, "interval_label": str(label)},
             body,
             codec.MEDIA_TYPE,
             lambda text: show.say(text, err=True),

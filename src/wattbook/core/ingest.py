@@ -35,6 +35,11 @@ TWO_WAY: Final = (
     "; if the meter counts both ways and this was given back, set the meter's flow to 'net'"
 )
 
+NOBODY: Final = (
+    "meter_id: neither a meter nor a site is named (of line protocol, INFLUXDB_METER_TAG says which"
+    " tag names the meter)"
+)
+
 Check = tuple["Reason", pl.Expr, pl.Expr]
 """A reason, the condition under which a row keeps clear of it, and what to say otherwise."""
 
@@ -465,7 +470,7 @@ def _reading_checks() -> list[Check]:
             .then(pl.format("meter_id: no meter {} is registered", "meter_id"))
             .when(site)
             .then(pl.format("site_id: {} has no single main meter; name the meter", "site_id"))
-            .otherwise(pl.lit("meter_id: neither a meter nor a site is named")),
+            .otherwise(pl.lit(NOBODY)),
         ),
         *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
         (

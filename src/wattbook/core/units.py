@@ -43,11 +43,27 @@ TO_BASE: Final[dict[str, dict[str, tuple[int, int]]]] = {
         "kJ": (1, 3_600),
         "MJ": (5, 18),
     },
-    "hashrate_th": {"TH/s": (1, 1), "GH/s": (1, 1_000), "PH/s": (1_000, 1), "EH/s": (1_000_000, 1)},
+    "hashrate_th": {
+        "TH/s": (1, 1),
+        "GH/s": (1, 1_000),
+        "MH/s": (1, 1_000_000),
+        "kH/s": (1, 1_000_000_000),
+        "H/s": (1, 1_000_000_000_000),
+        "PH/s": (1_000, 1),
+        "EH/s": (1_000_000, 1),
+    },
     "temperature_c": {"C": (1, 1)},
+    "price_per_mwh": {"1/MWh": (1, 1), "1/kWh": (KWH_PER_MWH, 1), "c/kWh": (10, 1)},
+    "carbon_g_per_kwh": {
+        "g/kWh": (1, 1),
+        "kg/MWh": (1, 1),
+        "t/MWh": (1_000, 1),
+        "lb/MWh": (45_359_237, 100_000_000),
+    },
 }
 """Units that a column may be given in, its own first, as numerator and denominator."""
 TO_BASE["register_kwh"] = TO_BASE["energy_kwh"]
+TO_BASE["marginal_g_per_kwh"] = TO_BASE["carbon_g_per_kwh"]
 
 
 def energy_step_kwh(capacity_kw: pl.Expr) -> pl.Expr:

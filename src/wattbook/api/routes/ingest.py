@@ -14,6 +14,7 @@ from wattbook.api.access import CallerDep
 from wattbook.api.deps import BodyDep, RuntimeDep, read_body, runtime, strict
 from wattbook.api.limits import MAX_DOCUMENT_BYTES
 from wattbook.api.shapes import json_response
+from wattbook.api.text_options import OptionsDep
 from wattbook.core import errors, frames
 from wattbook.core.curves import CurveType
 from wattbook.core.errors import InputError, Problem
@@ -22,8 +23,10 @@ from wattbook.fields import Instant
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
-from wattbook.sources.codecs import Decoded, decode
+from wattbook.sources.codecs import Decoded
 from wattbook.sources.codecs.single import decode_single
+from wattbook.sources.files import Options
+from wattbook.sources.files.bodies import decode
 
 MOST_REJECTS_SHOWN = 1_000
 
@@ -36,9 +39,16 @@ DryRunQuery = Annotated[
     bool, Query(description="validate only: the receipt of what would happen, nothing is stored")
 ]
 EvidenceQuery = Annotated[bool, Query(description="name every reject, with the row as it was sent")]
-LabelQuery = Annotated[
-    IntervalLabel, Query(description="which end of the interval the source stamps")
-]
+
+
+class GuessOut(BaseModel):
+    """One property of a text, what it was taken for, and why."""
+
+    what: str
+    value: str
+    how: str = Field(description="`given`, `detected` or `default`")
+    because: str | None = None
+
 
 CurveQuery = Annotated[
     CurveType,
@@ -77,6 +87,9 @@ class ReceiptOut(BaseModel):
     warnings: list[str] = Field(
         default_factory=list, description="what looks wrong about rows that were kept"
     )
+    read_as: list[GuessOut] = Field(
+        default_factory=list, description="of `text/csv`: how it was read; not kept"
+    )
 
 
 class SingleOut(BaseModel):
@@ -87,10 +100,10 @@ class SingleOut(BaseModel):
 
 
 def _document(
-    receipt: Receipt, ignored: tuple[str, ...] = (), *, evidence: bool = False
+    receipt: Receipt, decoded: Decoded | None = None, *, evidence: bool = False
 ) -> dict[str, Any]:
     rejects = receipt.rejects
-    return {
+    document = {
         "batch_id": receipt.batch_id,
         "received": receipt.received,
         "accepted": receipt.accepted,
@@ -101,18 +114,21 @@ def _document(
         "rejects": rejects.to_dicts() if evidence else _first_rejects(rejects),
         "sha256": receipt.sha256,
         "received_utc": receipt.received_utc,
-        "ignored_columns": list(ignored),
         "warnings": list(receipt.warnings),
+        "ignored_columns": list(decoded.ignored) if decoded is not None else [],
     }
+    if decoded is not None and decoded.guesses:
+        document["read_as"] = [guess.document() for guess in decoded.guesses]
+    return document
 
 
 def _first_rejects(rejects: pl.DataFrame) -> list[dict[str, Any]]:
     return rejects.head(MOST_REJECTS_SHOWN).select("row", "reason", "detail").to_dicts()
 
 
-def _answer(receipt: Receipt, ignored: tuple[str, ...], *, evidence: bool) -> Response:
+def _answer(receipt: Receipt, decoded: Decoded, *, evidence: bool) -> Response:
     """The receipt; as a problem document where not one row was kept."""
-    document = _document(receipt, ignored, evidence=evidence)
+    document = _document(receipt, decoded, evidence=evidence)
     if receipt.rejected < receipt.received:
         return json_response(document)
     shown = [
@@ -125,11 +141,18 @@ def _answer(receipt: Receipt, ignored: tuple[str, ...], *, evidence: bool) -> Re
 
 
 async def _decoded(
-    request: Request, body: bytes, contract: frames.Contract, runtime: RuntimeDep
+    request: Request,
+    body: bytes,
+    contract: frames.Contract,
+    options: Options,
+    runtime: RuntimeDep,
 ) -> Decoded:
     media_type = request.headers.get("content-type", "application/json")
     most = runtime.settings.body_limit_rows
-    decoded = await runtime.turnstile.run(lambda: decode(body, media_type, contract, max_rows=most))
+    meters = await runtime.registry.meters() if options.meter or options.pairs else None
+    decoded = await runtime.turnstile.run(
+        lambda: decode(body, media_type, contract, options, meters=meters, max_rows=most)
+    )
     if decoded.frame.is_empty():
         raise InputError("the body has no rows", [Problem("no_rows", "no rows", field="body")])
     return decoded
@@ -187,17 +210,17 @@ async def telemetry(
     runtime: RuntimeDep,
     caller: CallerDep,
     *,
+    options: OptionsDep,
     atomic: AtomicQuery = False,
     dry_run: DryRunQuery = False,
     evidence: EvidenceQuery = False,
-    interval_label: LabelQuery = IntervalLabel.START,
 ) -> Response:
     """Take in a batch of readings; when this answers, they are on disk."""
-    decoded = await _decoded(request, body, frames.RAW_READINGS, runtime)
+    decoded = await _decoded(request, body, frames.RAW_READINGS, options, runtime)
     written = await flow.take_in(
         decoded.frame,
         Origin.of(f"http:{caller.name}", body),
-        label=interval_label,
+        label=decoded.label or options.label or IntervalLabel.START,
         atomic=atomic,
         dry_run=dry_run,
         turnstile=runtime.turnstile,
@@ -205,7 +228,7 @@ async def telemetry(
         readings=runtime.readings,
         clock=runtime.clock,
     )
-    return _answer(written.receipt, decoded.ignored, evidence=evidence)
+    return _answer(written.receipt, decoded, evidence=evidence)
 
 
 @router.post("/grid", response_model=ReceiptOut, responses=REFUSALS, openapi_extra=BODY)
@@ -215,19 +238,19 @@ async def grid(
     runtime: RuntimeDep,
     caller: CallerDep,
     *,
+    options: OptionsDep,
     atomic: AtomicQuery = False,
     dry_run: DryRunQuery = False,
     evidence: EvidenceQuery = False,
-    interval_label: LabelQuery = IntervalLabel.START,
     curve_type: CurveQuery = CurveType.A01,
     period_end: PeriodEndQuery = None,
 ) -> Response:
     """Take in conditions of grid zones: load, generation by technology, price, intensity."""
-    decoded = await _decoded(request, body, frames.RAW_GRID, runtime)
+    decoded = await _decoded(request, body, frames.RAW_GRID, options, runtime)
     written = await flow.take_in_grid(
         decoded.frame,
         Origin.of(f"http:{caller.name}", body),
-        label=interval_label,
+        label=decoded.label or options.label or IntervalLabel.START,
         curve=curve_type,
         period_end=period_end,
         atomic=atomic,
@@ -236,7 +259,7 @@ async def grid(
         grid=runtime.grid,
         clock=runtime.clock,
     )
-    return _answer(written.receipt, decoded.ignored, evidence=evidence)
+    return _answer(written.receipt, decoded, evidence=evidence)
 
 
 class Direct(APIRoute):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import app
-from wattbook.cli.commands.options import AsJson, CurveName, LabelName, Url
+from wattbook.cli.commands.options import AsJson, CurveName, DateOrderName, LabelName, Url
 
 
 @app.command()
@@ -38,32 +38,73 @@ def ingest(
         list[str] | None,
         typer.Option(metavar="COLUMN=UNIT", help="Unit of a column in the file, as power_kw=MW."),
     ] = None,
+    map_values: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=WORD:OURS,…",
+            help="Words of a text column, as quality=Målt:measured,Estimert:estimated.",
+        ),
+    ] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="A text that means a missing value, as 99999."),
+    ] = None,
     timezone: Annotated[
         str | None, typer.Option(metavar="ZONE", help="IANA time zone of stamps without offset.")
     ] = None,
     interval_label: Annotated[
-        LabelName, typer.Option(help="Which end of an interval the file stamps.")
-    ] = "start",
+        LabelName | None,
+        typer.Option(help="Which end of an interval the file stamps; start if left out."),
+    ] = None,
     interval: Annotated[
         int | None,
         typer.Option(
             metavar="SECONDS",
             min=1,
             max=86_400,
-            help="Length of the file's intervals, where they are local and stamped at their end, "
-            "or with --grid. Default: what the meter registers, or 3600.",
+            help="Length of the file's intervals, where they are numbered, or local and stamped "
+            "at their end, or with --grid. Default: what the meter registers, or 3600.",
         ),
     ] = None,
+    date_order: Annotated[
+        DateOrderName | None,
+        typer.Option(help="Order of day, month and year in dates such as 01/02/26."),
+    ] = None,
     day_first: Annotated[
-        bool, typer.Option("--day-first", help="Read 01/02 as 1 February.")
+        bool, typer.Option("--day-first", help="The same as --date-order dmy.")
     ] = False,
     midnight_closes_day: Annotated[
         bool,
         typer.Option("--midnight-closes-day", help="Read 00:00 as 24:00 of the date beside it."),
     ] = False,
+    dst_flag: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column that tells the two passes of a repeated hour apart: Y/N, true/false, "
+            "1/0, S/W or abbreviations as EDT/EST. COLUMN=repeated or COLUMN=summer says what "
+            "a yes means.",
+        ),
+    ] = None,
     decimal_comma: Annotated[
-        bool, typer.Option("--decimal-comma", help="Read 1,5 as one and a half.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--decimal-comma/--decimal-point",
+            help="Read 1.234,5 or 1,234.5; the other sign groups thousands. Detected if left out.",
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIGN", help="Between columns: a sign, or semicolon, comma, tab, pipe."
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the text, as windows-1252.")
+    ] = None,
+    skip_lines: Annotated[
+        int, typer.Option(min=0, max=1000, help="Lines before the one that names the columns.")
+    ] = 0,
     meter: Annotated[str | None, typer.Option(metavar="ID", help="The meter of every row.")] = None,
     grid: Annotated[
         bool, typer.Option("--grid", help="The file holds conditions of grid zones.")
@@ -94,6 +135,14 @@ def ingest(
         Path | None,
         typer.Option(metavar="FILE.csv", dir_okay=False, help="Write the refused rows there."),
     ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Show the first rows as they would be stored, and what was detected; store "
+            "nothing. Needs no registered site.",
+        ),
+    ] = False,
     url: Url = None,
     json: Annotated[
         bool, typer.Option("--json", help="As JSON: counts, reasons and batches of each file.")
@@ -102,25 +151,45 @@ def ingest(
     """Take in readings from files, of any size, and roll them up.
 
     A row that cannot be kept is refused with a reason, counted and stored; the others are kept.
+    What a file does not say (separator, decimal sign, order of dates …) is detected, and shown
+    with the receipt; a file that can be read in two ways is refused with both of them.
     """
     from wattbook.cli import ingest as door
     from wattbook.cli.span import instant
     from wattbook.core.curves import CurveType
+    from wattbook.core.ingest import IntervalLabel
+    from wattbook.sources.files import DateOrder, Options
 
-    form = door.Form(
+    order = date_order or ("dmy" if day_first else None)
+    options = Options(
         pairs=tuple(mapping or ()),
         units=tuple(unit or ()),
+        words=tuple(map_values or ()),
+        nulls=tuple(null or ()),
         timezone=timezone,
-        label=interval_label,
+        label=IntervalLabel(interval_label) if interval_label else None,
         interval_s=interval,
-        day_first=day_first,
+        date_order=DateOrder(order) if order else None,
         midnight_closes_day=midnight_closes_day,
-        decimal_comma=decimal_comma,
+        dst_flag=dst_flag,
+        decimal=None if decimal_comma is None else "comma" if decimal_comma else "point",
+        separator=separator,
+        encoding=encoding,
+        skip_lines=skip_lines,
         meter=meter,
+    )
+    form = door.Form(
+        options=options,
         grid=grid,
         curve=CurveType(curve_type),
         period_end=None if period_end is None else instant(period_end, "UTC", "--period-end"),
     )
+    if preview:
+        from wattbook.cli import preview as first_rows
+
+        if first_rows.run(files, form, as_json=json) and not allow_rejects:
+            raise typer.Exit(1)
+        return
     refused = door.run(files, form, url, atomic=atomic, rejects=rejects, as_json=json)
     if refused and not allow_rejects:
         raise typer.Exit(1)

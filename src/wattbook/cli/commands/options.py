@@ -11,6 +11,7 @@ FlowName = Literal["consumption", "net"]
 StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 LabelName = Literal["start", "end"]
 CurveName = Literal["A01", "A03"]
+DateOrderName = Literal["ymd", "dmy", "mdy"]
 
 
 def service(context: typer.Context, url: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,13 +10,11 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
-from wattbook.core.frames import Contract
 from wattbook.core.ingest import Reason
-from wattbook.sources.codecs import rows
-from wattbook.sources.codecs.rows import Decoded
+from wattbook.sources.codecs import numbers, rows
+from wattbook.sources.codecs.numbers import PLAIN, Decimal, Notation
 
 BOM: Final = b"\xef\xbb\xbf"
-SEPARATORS: Final = (",", ";", "\t")
 LINES_PER_RECORD: Final = 50
 """A quoted field may run over so many lines; a lone quotation mark must not swallow the rest."""
 BLANK_LINES: Final = re.compile(rb"\n(?:[ \t]*\r?\n)+")
@@ -32,7 +30,7 @@ class Layout:
     numbers: frozenset[str]
     separator: str = ","
     nulls: tuple[str, ...] = ()
-    decimal_comma: bool = False
+    notation: Notation = PLAIN
 
     @property
     def columns(self) -> list[int]:
@@ -46,32 +44,6 @@ class Layout:
         return [name if index in wanted else f"\0{index}" for index, name in enumerate(self.header)]
 
 
-def decode_csv(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) -> Decoded:
-    """Rows of a text with a header line, separated by comma, semicolon or tab.
-
-    Raises
-    ------
-    UndecodableError
-        There is no header, or it names no column of the contract.
-    TooLargeError
-        It has more than `max_rows` rows.
-    """
-    line, text = split_header(body)
-    separator = find_separator(line)
-    header = read_header(line, separator)
-    known = rows.fields(contract)
-    if not any(name in known for name in header):
-        detail = f"the header names none of the columns {', '.join(known)}"
-        raise UndecodableError(f"no columns: {detail}", [Problem("bad_header", detail)])
-    if len(text) > max_rows:
-        rows.refuse_more(text.count(b"\n") - len(BLANK_LINES.findall(text)) - 1, max_rows)
-    numbers = rows.numbers(contract)
-    layout = Layout(header=header, wanted=frozenset(known), numbers=numbers, separator=separator)
-    frame = judge_numbers(table(text, layout), numbers)
-    rows.refuse_more(frame.height, max_rows)
-    return Decoded(_whole(rows.fold_aliases(frame, contract)), rows.ignored(header, contract))
-
-
 def split_header(body: bytes) -> tuple[bytes, bytes]:
     """The first line and the rest."""
     body = body.removeprefix(BOM)
@@ -83,12 +55,12 @@ def split_header(body: bytes) -> tuple[bytes, bytes]:
     return line, text
 
 
-def find_separator(line: bytes) -> str:
-    """The separator that the header line has most of."""
-    return max(SEPARATORS, key=lambda separator: line.count(separator.encode()))
-
-
 MOST_COLUMNS: Final = 4_096
+
+
+def count_records(body: bytes) -> int:
+    """How many lines after the header are not blank, at most."""
+    return body.count(b"\n") - len(BLANK_LINES.findall(body)) - 1
 
 
 def read_header(line: bytes, separator: str) -> tuple[str, ...]:
@@ -118,12 +90,33 @@ def table(text: bytes, layout: Layout, first_line: int = 2) -> pl.DataFrame:
         if len(whole) != len(text):
             fast = _read(whole, layout, typed=True)
     if fast is not None and _rectangular(whole, fast, layout):
-        return fast.select("row", *(layout.names[index] for index in layout.columns))
+        read = _numbers(fast, layout)
+        if read is not None:
+            return read.select("row", *(layout.names[index] for index in layout.columns))
     return _as_text(text, layout, first_line)
 
 
-def judge_numbers(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
-    """The same rows with text in the number `columns` read, or refused as `not_a_number`."""
+def _numbers(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame | None:
+    """The frame with its number columns read; None where one of them holds something else."""
+    texts = [name for name in layout.numbers if frame.schema.get(name) == pl.String]
+    read = [numbers.parse(frame[name], layout.notation) for name in texts]
+    if any(
+        each.null_count() > frame[name].null_count() for each, name in zip(read, texts, strict=True)
+    ):
+        return None
+    return frame.with_columns(read)
+
+
+def judge_numbers(
+    frame: pl.DataFrame,
+    columns: Iterable[str],
+    notation: Notation = PLAIN,
+    nulls: Sequence[str] = (),
+) -> pl.DataFrame:
+    """The same rows with text in the number `columns` read, or rejected as `not_a_number`.
+
+    Texts that are one of `nulls`, and those without any sign, are missing values.
+    """
     texts = [name for name in columns if frame.schema.get(name) == pl.String]
     if not texts:
         return frame.drop("raw", strict=False) if "reason" not in frame.columns else frame
@@ -131,22 +124,17 @@ def judge_numbers(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
         frame = frame.with_columns(
             reason=pl.lit(None, dtype=pl.String), detail=pl.lit(None, dtype=pl.String)
         )
-    text = {name: pl.col(name).str.strip_chars() for name in texts}
-    read = {name: text[name].cast(pl.Float64, strict=False) for name in texts}
+    read = {name: numbers.parse(frame[name], notation) for name in texts}
+    missing = ["", *nulls]
     wrong = {
-        name: pl.col("reason").is_null() & (text[name] != "") & read[name].is_null()
+        name: pl.col("reason").is_null()
+        & pl.col(name).is_not_null()
+        & ~pl.col(name).str.strip_chars().is_in(missing)
+        & pl.lit(read[name].is_null())
         for name in texts
     }
     said = pl.concat_str(
-        [
-            pl.when(wrong[name]).then(
-                pl.format(
-                    name.replace("{", "").replace("}", "") + ': want a number, have "{}"',
-                    pl.col(name).str.slice(0, rows.SHOWN_LENGTH),
-                )
-            )
-            for name in texts
-        ],
+        [pl.when(wrong[name]).then(_not_a_number(name, notation)) for name in texts],
         separator="; ",
         ignore_nulls=True,
     )
@@ -160,10 +148,26 @@ def judge_numbers(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
     )
 
 
+NUMERIC: Final = r"^[+-]?\d[\d.,]*$"
+
+
+def _not_a_number(name: str, notation: Notation) -> pl.Expr:
+    """What a number column holds instead, as it was sent."""
+    sent = pl.col(name).str.slice(0, rows.SHOWN_LENGTH)
+    title = name.replace("{", "").replace("}", "")
+    numeric = pl.col(name).str.strip_chars().str.contains(NUMERIC)
+    return (
+        pl.when(numeric)
+        .then(pl.format(f'{title}: want a number with a {notation.name}, have "{{}}"', sent))
+        .otherwise(pl.format(f'{title}: want a number, have "{{}}"', sent))
+    )
+
+
 def _read(text: bytes, layout: Layout, *, typed: bool) -> pl.DataFrame | None:
     """The text as Polars reads it: wanted columns typed, or all as text; None where it fails."""
     names = layout.names
-    schema = {name: pl.Float64 if typed and name in layout.numbers else pl.String for name in names}
+    floats = layout.numbers if typed and layout.notation.decimal is Decimal.POINT else ()
+    schema = {name: pl.Float64 if name in floats else pl.String for name in names}
     # The last column too: where a record is short, it is the one that shows.
     columns = sorted({*layout.columns, len(names) - 1}) if typed else None
     try:
@@ -173,8 +177,7 @@ def _read(text: bytes, layout: Layout, *, typed: bool) -> pl.DataFrame | None:
             schema=schema,
             columns=columns,
             separator=layout.separator,
-            null_values=list(layout.nulls) or None,
-            decimal_comma=layout.decimal_comma and typed,
+            null_values=list(layout.nulls) if typed and layout.nulls else None,
             row_index_name="row",
             raise_if_empty=False,
         )
@@ -213,12 +216,14 @@ def _as_text(text: bytes, layout: Layout, first_line: int) -> pl.DataFrame:
             detail = "the text is not CSV: its quotation marks do not pair"
             raise UndecodableError(detail, [Problem("bad_csv", detail)])
         frame = frame.with_columns(pl.Series("row", [row for row, _ in good], dtype=pl.UInt32))
-    cells = [pl.col(name).fill_null("") for name in layout.names]
+    cells = [_cell(name, layout.separator) for name in layout.names]
     line = pl.concat_str(cells, separator=layout.separator).str.slice(0, rows.RAW_LENGTH)
     frame = frame.with_columns(raw=line)
-    if layout.decimal_comma:
-        decimals = [name for name in frame.columns if name in layout.numbers]
-        frame = frame.with_columns(pl.col(decimals).str.replace(",", ".", literal=True))
+    if layout.nulls:
+        frame = frame.with_columns(
+            pl.when(~pl.col(name).is_in(layout.nulls)).then(pl.col(name)).alias(name)
+            for name in layout.names
+        )
     frame = frame.select("row", *(layout.names[index] for index in layout.columns), "raw")
     if not bad:
         return frame
@@ -226,6 +231,14 @@ def _as_text(text: bytes, layout: Layout, first_line: int) -> pl.DataFrame:
         bad, schema={"row": pl.UInt32, "detail": pl.String, "raw": pl.String}, orient="row"
     ).with_columns(reason=pl.lit(str(Reason.BAD_ROW)))
     return pl.concat([frame, refused], how="diagonal").sort("row")
+
+
+def _cell(name: str, separator: str) -> pl.Expr:
+    """A cell as it was sent: in quotation marks where it has to be."""
+    text = pl.col(name).fill_null("")
+    marked = pl.concat_str(pl.lit('"'), text.str.replace_all('"', '""', literal=True), pl.lit('"'))
+    special = text.str.contains_any([separator, '"', "\n"])
+    return pl.when(special).then(marked).otherwise(text)
 
 
 def _records(text: bytes, layout: Layout, first_line: int) -> Iterator[tuple[bytes, str | None]]:
@@ -269,7 +282,7 @@ def _problem(record: bytes, layout: Layout) -> str | None:
     return None if fields == want else f"want {want} fields, have {fields}"
 
 
-def _whole(frame: pl.DataFrame) -> pl.DataFrame:
+def whole_seconds(frame: pl.DataFrame) -> pl.DataFrame:
     """Lengths of intervals as integers; a fraction is no length, and is refused."""
     if "interval_s" not in frame.columns:
         return frame

@@ -438,7 +438,8 @@ def _read(
     if dtype == pl.String:
         if isinstance(value, str):
             return rows.printable(value), None
-        reason, want = NOT_TEXT.get(name, Reason.BAD_ROW), "text"
+        reason = NOT_TEXT.get(name, Reason.BAD_ROW)
+        want = rows.STAMP if reason is Reason.BAD_TIMESTAMP else "text"
     elif isinstance(value, bool) or not isinstance(value, int | float):
         reason, want = Reason.NOT_A_NUMBER, "a number"
     else:

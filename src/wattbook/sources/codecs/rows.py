@@ -8,6 +8,7 @@ import polars as pl
 
 from wattbook.core.errors import Problem, TooLargeError
 from wattbook.core.frames import RAW_GRID, Contract
+from wattbook.core.ingest import IntervalLabel
 
 ALIASES: Final = {"device_id": "meter_id"}
 GRID_ALIASES: Final = {"start_utc": "start", "timestamp": "start"}
@@ -16,14 +17,36 @@ OURS: Final = frozenset({"row", "reason", "detail", "raw", "explicit"})
 RAW_LENGTH: Final = 2000
 """So much of a row that cannot be read is kept as evidence."""
 SHOWN_LENGTH: Final = 80
+STAMP: Final = "ISO 8601 with an offset, as 2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One property of a file, what it was taken for, and how that was decided."""
+
+    what: str
+    value: str
+    how: str
+    """`given`, `detected` or `default`."""
+    because: str | None = None
+
+    def document(self) -> dict[str, str | None]:
+        """The same, for JSON."""
+        return {"what": self.what, "value": self.value, "how": self.how, "because": self.because}
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Rows as they were sent, and the columns of the sender that mean nothing here."""
+    """Rows as they were sent, and the columns of the sender that mean nothing here.
+
+    Of a format that leaves room for guesses: how it was read, and which end of its interval a
+    stamp names.
+    """
 
     frame: pl.DataFrame
     ignored: tuple[str, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+    label: IntervalLabel | None = None
 
 
 def aliases(contract: Contract) -> dict[str, str]:

@@ -7,6 +7,7 @@ import orjson
 from wattbook.core.errors import InputError, Problem, UndecodableError
 from wattbook.core.frames import READING_VALUES
 from wattbook.core.merge import BITS, EXPLICIT
+from wattbook.sources.codecs.rows import STAMP
 
 TEXTS: Final = ("site_id", "meter_id", "timestamp", "quality")
 
@@ -52,7 +53,8 @@ def _typed(sent: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, str):
             row[name] = value
         elif value is not None:
-            problems.append(Problem("bad_row", f"want text, have {value!r:.80}", name))
+            want = STAMP if name == "timestamp" else "text"
+            problems.append(Problem("bad_row", f"want {want}, have {value!r:.80}", name))
     if problems:
         named = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
         raise InputError(named, problems)

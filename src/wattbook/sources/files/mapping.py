@@ -1,9 +1,11 @@
 """What the columns of a file mean: `target=source` pairs, units and the clock on the wall."""
 
+import re
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 import polars as pl
@@ -11,12 +13,35 @@ import polars as pl
 from wattbook.core import units
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.frames import RAW_READINGS, Contract
+from wattbook.core.ingest import IntervalLabel
 from wattbook.core.periods import zone
+from wattbook.sources.codecs.numbers import Decimal
 from wattbook.sources.codecs.rows import OURS
 
-NULLS: Final = ("?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+NULLS: Final = (
+    *("?", "-", "--", "–", "—", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "NAN"),
+    *("NULL", "null", "None", r"\N"),
+)
 CONSTANTS: Final = {"meter": "meter_id", "site": "site_id"}
+TEMPLATE: Final = re.compile(r"\{([^{}]+)\}")
 IDS: Final = frozenset({"meter_id", "site_id"})
+TEXTS: Final = ("quality", "meter_id", "site_id", "zone", "currency")
+"""Text columns whose words may be replaced."""
+
+
+class Sense(StrEnum):
+    """What a yes of a flag means: a repeated hour (its second pass), or summer time in effect."""
+
+    REPEATED = "repeated"
+    SUMMER = "summer"
+
+
+class DateOrder(StrEnum):
+    """In which order the numbers of a date stand."""
+
+    YMD = "ymd"
+    DMY = "dmy"
+    MDY = "mdy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +51,44 @@ class Target:
     column: str
     sources: tuple[str, ...]
     meter: str | None = None
+    either: bool = False
+    """The first of the sources that holds something, not all of them joined."""
+    unit: str | None = None
+
+    def in_base(self) -> pl.Expr:
+        """The column in the unit of its name."""
+        return pl.col(self.column) if self.unit is None else units.to_base(self.column, self.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
     """How the rows of a file become raw rows.
 
-    `label_span` is for files that name local intervals by their end, as 02:00 for the hour that
-    begins at 01:00: where clocks go back it is the hour that happens twice, not the label.
-    `midnight_closes_day` reads 00:00 as 24:00 of the date beside it.
+    What is None is detected in the file, or has a default; every chunk has the outcome as
+    `guesses`. `label_span` is the registered length of the intervals: where clocks go back it is
+    the hour that happens twice, not its label at the end, as 02:00 for the hour that begins at
+    01:00. `interval` is the length that was declared for this file.
+    `midnight_closes_day` reads 00:00 as 24:00 of the same date. `words` are replacements in text
+    columns, as `{"quality": {"Målt": "measured"}}`. `dst_flag` is the column that tells the two
+    passes of a repeated hour apart.
     """
 
     columns: tuple[Target, ...] = ()
     constants: Dictionary[str, str] = field(default_factory=dict)
     units: Dictionary[str, str] = field(default_factory=dict)
+    words: Dictionary[str, Dictionary[str, str]] = field(default_factory=dict)
     timezone: str | None = None
-    day_first: bool = False
+    date_order: DateOrder | None = None
     midnight_closes_day: bool = False
+    label: IntervalLabel | None = None
     label_span: timedelta | None = None
+    interval: timedelta | None = None
+    dst_flag: str | None = None
+    dst_sense: Sense | None = None
+    encoding: str | None = None
     separator: str | None = None
-    decimal_comma: bool = False
+    skip_lines: int = 0
+    decimal: Decimal | None = None
     null_values: tuple[str, ...] = NULLS
 
     def __post_init__(self) -> None:
@@ -60,16 +103,24 @@ class Mapping:
             zone(self.timezone)
         for column, unit in self.units.items():
             units.to_base(column, unit)
+        for column in self.words:
+            if column not in TEXTS:
+                detail = f"the words of {column} cannot be mapped, only those of {', '.join(TEXTS)}"
+                raise InputError(detail, [Problem("bad_mapping", detail, field="map_values")])
 
     @property
     def meters(self) -> tuple[str, ...]:
         """Meters that share a row of a wide file, in the order in which they were named."""
         return tuple(dict.fromkeys(target.meter for target in self.columns if target.meter))
 
-    def read(self, column: str) -> pl.Expr:
-        """The column in the unit of its name."""
-        unit = self.units.get(column)
-        return pl.col(column) if unit is None else units.to_base(column, unit)
+    @property
+    def named(self) -> Iterator[str]:
+        """Columns of the file that are used."""
+        for target in self.columns:
+            for source in target.sources:
+                yield from TEMPLATE.findall(source) or [source]
+        if self.dst_flag is not None:
+            yield self.dst_flag
 
 
 IDENTITY: Final = Mapping()

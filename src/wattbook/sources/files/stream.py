@@ -34,6 +34,25 @@ class Source:
     path: Path
     taken: int = field(default=0)
 
+    @property
+    def name(self) -> str:
+        """Its name without its folder."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk: what `taken` comes to at the end."""
+        return self.path.stat().st_size
+
+    @property
+    def compressed(self) -> bool:
+        """Whether its name says so."""
+        return self.path.suffix.lower() in COMPRESSIONS
+
+    def again(self) -> "Source":
+        """The same file, from its beginning."""
+        return Source(self.path)
+
     def pieces(self) -> Iterator[bytes]:
         """The content, inflated where the name ends in .gz or .zst.
 
@@ -75,6 +94,31 @@ class Source:
             raise UndecodableError(f"the compressed data is damaged: {error}") from error
         if member is not None:
             raise UndecodableError("the compressed data ends early")
+
+
+@dataclass(slots=True)
+class Body:
+    """A text in memory, read as a file is."""
+
+    text: bytes
+    name: str = "the body"
+    taken: int = field(default=0)
+    compressed: bool = False
+    path: None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text."""
+        return len(self.text)
+
+    def again(self) -> "Body":
+        """The same text, from its beginning."""
+        return Body(self.text, self.name)
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it."""
+        self.taken = len(self.text)
+        yield self.text
 
 
 def records(pieces: Iterator[bytes], size: int, *, quotes: bool) -> Iterator[bytes]:

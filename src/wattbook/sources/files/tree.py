@@ -13,7 +13,8 @@ from wattbook.core.errors import InputError, Problem, UndecodableError
 from wattbook.core.frames import RAW_READINGS, Contract
 from wattbook.sources.files import reader
 from wattbook.sources.files.mapping import IDENTITY, Mapping
-from wattbook.sources.files.reader import BATCH_ROWS, Chunk
+from wattbook.sources.files.reader import Chunk
+from wattbook.sources.files.tables import BATCH_ROWS
 
 METER: Final = "meter_id="
 HIDDEN: Final = (".", "_")
@@ -93,22 +94,24 @@ def read(
         detail = f"{path}: its folders name the meters of readings; leave all that names others out"
         raise InputError(detail, [Problem("bad_mapping", detail, field="meter")])
     held: list[pl.DataFrame] = []
+    like: Chunk | None = None
     begin = behind = 0
     for leaf in leaves(path):
         own = replace(mapping, constants={**mapping.constants, "meter_id": leaf.meter_id})
         after = begin
         for chunk in _chunks(leaf, own, contract):
+            like = like or chunk
             if held and held[0].schema != chunk.frame.schema:
-                yield Chunk(pl.concat(held), behind)
+                yield replace(like, frame=pl.concat(held), bytes_read=behind)
                 held = []
             held.append(_moved(chunk.frame, begin))
             after += chunk.frame.height
             if sum(frame.height for frame in held) >= BATCH_ROWS:
-                yield Chunk(pl.concat(held), behind + chunk.bytes_read)
+                yield replace(like, frame=pl.concat(held), bytes_read=behind + chunk.bytes_read)
                 held = []
         begin, behind = after, behind + reader.size(leaf.path)
-    if held:
-        yield Chunk(pl.concat(held), behind)
+    if held and like is not None:
+        yield replace(like, frame=pl.concat(held), bytes_read=behind)
 
 
 def _chunks(leaf: Leaf, mapping: Mapping, contract: Contract) -> Iterator[Chunk]:
