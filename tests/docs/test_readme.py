@@ -3,8 +3,6 @@
 The picture is made from what the demo prints: `UPDATE_DOCS=1 pytest tests/docs/test_readme.py`.
 """
 
-import html
-import io
 import os
 import re
 import shlex
@@ -16,8 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from rich.console import Console
-from rich.text import Text
+from tests.docs.terminal import picture, texts, words_of
 from typer.main import get_command
 
 from wattbook.cli.main import app
@@ -29,27 +26,6 @@ FIRST_SCREEN = 45
 WIDTH = 126
 FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LIMIT_S = 900
-# As rich makes it, without the fonts that it would fetch from elsewhere.
-FORM = """\
-<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
-<style>
-.{unique_id}-matrix {{ font: {char_height}px ui-monospace, Menlo, Consolas, monospace; }}
-.{unique_id}-title {{ font: bold 18px sans-serif; }}
-{styles}
-</style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
-</clipPath>
-{lines}
-</defs>
-{chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">{matrix}</g>
-</g>
-</svg>
-"""
 
 
 def wattbook(*arguments: str, data_dir: Path, **more: str) -> str:
@@ -66,11 +42,6 @@ def wattbook(*arguments: str, data_dir: Path, **more: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text, whatever the blanks between them."""
-    return text.replace("\xa0", " ").replace("\u202f", " ").split()
 
 
 def lines() -> Iterator[str]:
@@ -140,23 +111,12 @@ def test_the_library_example_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     assert "energy_kwh" in capsys.readouterr().out
 
 
-def picture(text: str) -> str:
-    """What the demo printed, as a picture; without the last line, which names a folder."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    for line in text.rstrip().split("\n")[:-1]:
-        console.print(Text.from_ansi(line), soft_wrap=True)
-    made = console.export_svg(title="make demo", code_format=FORM, unique_id="demo")
-    return "\n".join(line.rstrip() for line in made.split("\n"))
-
-
 @pytest.mark.process
 def test_the_picture_shows_what_the_demo_prints(demo: tuple[Path, str]) -> None:
-    fresh = picture(demo[1])
+    shown = demo[1].rstrip().rsplit("\n", 1)[0]  # the last line names a folder
+    fresh = picture(shown, "make demo", WIDTH)
     if os.environ.get("UPDATE_DOCS"):
         PICTURE.parent.mkdir(exist_ok=True)
         PICTURE.write_text(fresh, encoding="utf-8")
-
-    def texts(svg: str) -> list[str]:
-        return words_of(" ".join(map(html.unescape, re.findall(r">([^<>]+)</text>", svg))))
 
     assert texts(PICTURE.read_text(encoding="utf-8")) == texts(fresh)

@@ -277,3 +277,46 @@ def test_days_by_number_and_by_clock_say_the_same_instants(timezone, begin, down
             said["label"] = IntervalLabel.END
         found = decoded(text, **said).frame["timestamp"].to_list()
         assert found == (instants[::-1] if down else instants)
+
+
+@given(
+    ZONES,
+    st.dates(date(2019, 1, 2), date(2026, 6, 1)),
+    st.sampled_from([15, 30, 60]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_ends_by_the_clock_and_by_the_interval_say_the_same_instants(
+    timezone, begin, minutes, down, by_clock
+):
+    """Three days around any date: 02:15, 02:30, 02:45 and then 02:00 again, or 03:00."""
+    clock = zone(timezone)
+    span = timedelta(minutes=minutes)
+    start = datetime(begin.year, begin.month, begin.day, tzinfo=clock).astimezone(UTC)
+    instants = [start + n * span for n in range(timedelta(days=3) // span)]
+    rows = []
+    for at in instants[::-1] if down else instants:
+        if by_clock:
+            shown = (at + span).astimezone(clock)
+        else:
+            shown = at.astimezone(clock).replace(tzinfo=None) + span
+        rows.append(f"{shown:%d.%m.%Y %H:%M},1\n")
+    said = {
+        "pairs": ("timestamp=t", "energy_kwh=v"),
+        "timezone": timezone,
+        "label": IntervalLabel.END,
+        "interval_s": 60 * minutes,
+    }
+    found = decoded("t,v\n" + "".join(rows), **said).frame["timestamp"].to_list()
+    assert found == [at + span for at in (instants[::-1] if down else instants)]
+
+
+def test_the_hour_before_clocks_go_forward_may_end_when_they_have():
+    # Chicago, 8 March: what begins at 01:00 ends at 02:00, shown as 03:00, which is 08:00 UTC.
+    said = {
+        "pairs": ("timestamp=t", "energy_kwh=v"),
+        "label": IntervalLabel.END,
+        "interval_s": 3600,
+    }
+    for end in ("02:00", "03:00"):
+        assert hours(f"t,v\n2026-03-08 {end},1\n", SPRING_AT, **said) == [2.0]

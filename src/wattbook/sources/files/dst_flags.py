@@ -17,6 +17,7 @@ NO: Final = ("N", "NO", "FALSE", "F", "0", "NEI", "NEIN")
 TWO: Final = 2
 REPEATED: Final = ("*", "REPEATED", "X")
 """Only set on the second pass."""
+YEARS: Final = range(1990, 2038)
 NONE: Final = timedelta(0)
 MS: Final = timedelta(milliseconds=1)
 
@@ -27,6 +28,16 @@ def passes(wall: pl.Expr, timezone: str) -> dict[str, pl.Expr]:
         "early": wall.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null"),
         "late": wall.dt.replace_time_zone(timezone, ambiguous="latest", non_existent="null"),
     }
+
+
+def changes(timezone: str) -> bool:
+    """Whether the zone has had summer time in the years that readings are from."""
+    zone = ZoneInfo(timezone)
+    return any(
+        datetime(year, 1, 1, tzinfo=zone).utcoffset()
+        != datetime(year, 7, 1, tzinfo=zone).utcoffset()
+        for year in YEARS
+    )
 
 
 def in_summer(frame: pl.DataFrame, column: str, timezone: str) -> pl.Series:

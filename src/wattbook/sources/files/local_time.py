@@ -75,6 +75,7 @@ class LocalTime:
     _kind: Kind | None = None
     _numbering: hours.Numbering | None = None
     _descending: bool = False
+    _clock_at_end: bool = False
     _pairs: set[tuple[Hashable, Hashable]] = field(default_factory=set)
     _seen: set[tuple[Hashable, Hashable]] = field(default_factory=set)
 
@@ -103,14 +104,19 @@ class LocalTime:
             wall = pl.col("wall")
             midnight = (wall.dt.hour() == 0) & (wall.dt.minute() == 0) & (wall.dt.second() == 0)
             frame = frame.with_columns(wall=pl.when(midnight).then(wall + DAY).otherwise(wall))
-        frame = frame.with_columns(pl.col("wall") - span)
-        frame = self._localized(frame).with_columns(pl.col("ts_utc") + span)
+        frame = self._localized(frame.with_columns(pl.col("wall") - span, named="wall"))
+        end = _once(pl.col("named"), str(self.timezone))  # 03:00, though 02:00 does not exist
+        late = pl.col("skipped") & end.is_not_null() & (span > NEVER)
+        frame = frame.with_columns(
+            ts_utc=pl.when(late).then(end).otherwise(pl.col("ts_utc") + span),
+            skipped=pl.col("skipped") & ~late,
+        )
         found = pl.coalesce("ts_utc", "instant")
         return frame.select(ts_utc=found, detail=self._detail(found))
 
     @property
     def _span(self) -> timedelta:
-        if self.label is IntervalLabel.END and self.label_span is not None:
+        if self.label is IntervalLabel.END and self.label_span and not self._clock_at_end:
             return self.label_span
         return NEVER
 
@@ -166,6 +172,7 @@ class LocalTime:
         if self._numbering is not None:
             self.label = IntervalLabel.START
         self._find_span(placed)
+        self._find_convention(whole)
         self._look_back(placed, whole)
         if self._numbering is None and not cleaned.ranged:
             self._tell_label()
@@ -232,6 +239,28 @@ class LocalTime:
             self.label_span = usual[0]
             seconds = int(usual[0].total_seconds())
             self.guesses.append(Guess("interval", f"{seconds} s", "detected", "the usual step"))
+
+    def _find_convention(self, whole: Callable[[], Iterable[Part]]) -> None:
+        """Whether a stamp at the end is the clock's at that instant, where clocks go back.
+
+        Of four quarters from 02:00 to 03:00 that happen twice, some write 02:15 to 03:00 and again
+        02:15 to 03:00: the end that the interval would have had. Others write what the clock shows
+        at the end, 02:15, 02:30, 02:45 and 02:00 again. What comes twice, 03:00 or 02:00, tells.
+        """
+        span = self._span
+        if span == NEVER or not dst_flags.changes(str(self.timezone)):
+            return
+        kept: list[pl.DataFrame] = []
+        for part in whole():
+            frame = self._placed(self._frame(part)).select("who", "wall")
+            own = self._twice(frame)
+            start = self._twice(frame.with_columns(pl.col("wall") - span))
+            kept.append(frame.with_columns(own=own, start=start).filter(own != start))
+        twice = pl.concat(kept).group_by("who", "wall", "own").len().filter(pl.col("len") > 1)
+        self._clock_at_end = twice.height > 0 and bool(twice["own"].all())
+        if self._clock_at_end:
+            why = f"{twice['wall'][0]:%Y-%m-%d %H:%M} comes twice"
+            self.guesses.append(Guess("repeated hour", "clock at the end", "detected", why))
 
     def _look_back(self, walls: pl.DataFrame, whole: Callable[[], Iterable[Part]]) -> None:
         """Whether the file runs backwards; then which stamps of repeated hours come twice."""
@@ -318,8 +347,7 @@ class LocalTime:
             frame = frame.with_columns(
                 told=pl.lit(None, dtype=UTC), conflict=pl.lit(None, dtype=pl.String)
             )
-        once = pl.col("wall").dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
-        told = pl.coalesce("told", once.dt.convert_time_zone("UTC"))
+        told = pl.coalesce("told", _once(pl.col("wall"), zone))
         frame = frame.with_columns(
             ts_utc=pl.when(pl.col("conflict").is_null()).then(told), skipped=pl.lit(value=False)
         )
@@ -372,6 +400,12 @@ class LocalTime:
 
 def _mostly(text: pl.Series, pattern: str) -> bool:
     return int(text.str.contains(pattern).sum()) >= MOST * text.len()
+
+
+def _once(wall: pl.Expr, timezone: str) -> pl.Expr:
+    """The instant of each wall time that happens once."""
+    local = wall.dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
+    return local.dt.convert_time_zone("UTC")
 
 
 def with_offset(text: pl.Expr) -> pl.Expr:
