@@ -19,7 +19,6 @@ PICTURE = ROOT / "docs" / "img" / "first-file.svg"
 WIDTH = 112
 SHOWN = re.compile(r"^    \$ (.+)\n((?:    .*\n)*)", re.MULTILINE)
 SKIPPED = "…"
-RULE = "─"
 LIMIT_S = 180
 
 
