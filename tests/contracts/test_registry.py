@@ -42,7 +42,7 @@ from wattbook.core.tariffs import (
     TimeOfUse,
 )
 from wattbook.core.windows import DayKind, Window
-from wattbook.ports.registry import Registry
+from wattbook.ports.registry import Edit, Registry
 from wattbook.stores.sql.registry import SqlRegistry
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
@@ -181,9 +181,9 @@ async def test_an_id_that_nobody_has_is_unknown_whatever_it_looks_like(registry,
     with pytest.raises(UnknownEntityError) as caught:
         await registry.site(site_id)
     with pytest.raises(UnknownEntityError):
-        await registry.change(site_id, {"name": "x"}, LATER)
+        await registry.edit(site_id, Edit(changes={"name": "x"}), LATER)
     with pytest.raises(UnknownEntityError):
-        await registry.put_parts(site_id, (GRID,), LATER)
+        await registry.edit(site_id, Edit(parts=(GRID,)), LATER)
 
     assert [problem.field for problem in caught.value.problems] == ["site_id"]
 
@@ -216,9 +216,11 @@ async def test_only_one_of_two_at_once_gets_the_id(registry):
 async def test_only_what_is_changed_changes(registry):
     site = await registry.add(a_site(meters=(a_meter(),), supplies=(GRID,)))
 
-    changed = await registry.change(
-        "pecos-1", {"capacity_kw": None, "status": SiteStatus.RETIRED}, LATER
-    )
+    changed = (
+        await registry.edit(
+            "pecos-1", Edit(changes={"capacity_kw": None, "status": SiteStatus.RETIRED}), LATER
+        )
+    ).after
 
     assert changed == replace(site, capacity_kw=None, status=SiteStatus.RETIRED, updated_utc=LATER)
     assert await registry.site("pecos-1") == changed
@@ -229,7 +231,7 @@ async def test_what_a_site_does_not_have_cannot_be_changed(registry):
     await registry.add(a_site())
 
     with pytest.raises(InvalidEntityError) as caught:
-        await registry.change("pecos-1", {"id": "pecos-2", "colour": "red"}, LATER)
+        await registry.edit("pecos-1", Edit(changes={"id": "pecos-2", "colour": "red"}), LATER)
 
     assert [problem.field for problem in caught.value.problems] == ["colour", "id"]
 
@@ -242,7 +244,9 @@ async def test_parts_are_added_or_replaced_by_id(registry):
     parent = a_meter("pecos-1.b", role=MeterRole.SUB, parent="pecos-1.main")
     more = replace(RACKS, count=7_000)
 
-    site = await registry.put_parts("pecos-1", (child, parent, slower, GRID, more), LATER)
+    site = (
+        await registry.edit("pecos-1", Edit(parts=(child, parent, slower, GRID, more)), LATER)
+    ).after
 
     assert site.meters == (child, parent, slower)
     assert site.supplies == (GRID, WIND)
@@ -257,7 +261,7 @@ async def test_tariffs_are_added_or_replaced_by_id_in_the_order_of_time(registry
     older = replace(TARIFF, id="t-2025", valid_from=date(2025, 1, 1), valid_to=date(2026, 1, 1))
     dearer = replace(TARIFF, components=(Flat(name="all", price_per_kwh=0.4),), valid_to=None)
 
-    site = await registry.put_parts("pecos-1", (dearer, older), LATER)
+    site = (await registry.edit("pecos-1", Edit(parts=(dearer, older)), LATER)).after
 
     assert site.tariffs == (older, dearer)
     assert site.supplies == (WIND,)
@@ -270,8 +274,8 @@ async def test_of_one_kind_all_parts_can_be_replaced(registry):
     await registry.add(a_site("other-2", tariffs=(replace(TARIFF, site_id="other-2"),)))
     newer = replace(TARIFF, id="t-2027", valid_from=date(2027, 1, 1), valid_to=None)
 
-    replaced = await registry.put_parts("pecos-1", (newer,), LATER, only=Tariff)
-    emptied = await registry.put_parts("pecos-1", (), LATER, only=Tariff)
+    replaced = (await registry.edit("pecos-1", Edit(parts=(newer,), only=Tariff), LATER)).after
+    emptied = (await registry.edit("pecos-1", Edit(parts=(), only=Tariff), LATER)).after
 
     assert replaced.tariffs == (newer,)
     assert (emptied.tariffs, emptied.supplies, emptied.meters) == ((), (WIND,), (a_meter(),))
@@ -289,7 +293,7 @@ async def test_the_tariffs_of_a_site_are_the_same_ones_until_something_is_writte
     assert await registry.tariffs("pecos-1") is found
     assert await registry.tariffs("other-2") == ()
 
-    await registry.put_parts("pecos-1", (older,), LATER)
+    await registry.edit("pecos-1", Edit(parts=(older,)), LATER)
     assert await registry.tariffs("pecos-1") == (older, TARIFF)
 
 
@@ -309,7 +313,7 @@ async def test_a_meter_of_another_site_is_not_taken_over(registry):
     await registry.add(a_site("other-2"))
 
     with pytest.raises(ConflictError) as caught:
-        await registry.put_parts("other-2", (a_meter("other-2.main"), a_meter()), LATER)
+        await registry.edit("other-2", Edit(parts=(a_meter("other-2.main"), a_meter())), LATER)
 
     assert [problem.field for problem in caught.value.problems] == ["meters[1].id"]
     assert (await registry.site("other-2")).meters == ()
@@ -332,7 +336,7 @@ async def test_what_cannot_be_is_refused_by_the_tables_too(registry, part):
     site = await registry.add(a_site())
 
     with pytest.raises(InvalidEntityError):
-        await registry.put_parts("pecos-1", (part,), LATER)
+        await registry.edit("pecos-1", Edit(parts=(part,)), LATER)
 
     assert await registry.site("pecos-1") == site
 
@@ -422,6 +426,10 @@ async def test_the_meters_of_all_sites_are_one_frame(registry):
             "register_resolution_kwh": [None, None, None],
             "capacity_kw": [None, 25_000.0, 25_000.0],
             "plausible_kw": [None, None, None],
+            "expected_interval": [None] * 3,
+            "valid_from_utc": [None] * 3,  # always there, and always the same
+            "valid_to_utc": [None] * 3,
+            "versions": [None] * 3,
             **{name: [None] * 3 for name in LINES.values()},  # nothing was removed
         },
         schema=frames.METERS.schema,
@@ -442,8 +450,8 @@ async def test_the_frame_is_the_same_one_until_something_is_written(registry):
         await registry.add(a_site())
     assert await registry.meters() is frame  # a refusal changes nothing
 
-    await registry.change("pecos-1", {"capacity_kw": 1.0}, LATER)
+    await registry.edit("pecos-1", Edit(changes={"capacity_kw": 1.0}), LATER)
     assert (await registry.meters())["capacity_kw"].to_list() == [1.0]
 
-    await registry.put_parts("pecos-1", (a_meter("pecos-1.new"),), LATER)
+    await registry.edit("pecos-1", Edit(parts=(a_meter("pecos-1.new"),)), LATER)
     assert (await registry.meters()).height == 2

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from wattbook.core import frames, periods
+from wattbook.core import frames, periods, presence
 from wattbook.core.comparison import candidates, compare
 from wattbook.core.periods import Grain, Period
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+ALWAYS = presence.spans(pl.DataFrame([{"meter_id": "m"}], schema=frames.METERS.schema))
+"""One meter that is there all the time."""
 
 
 def civil(first: str, end: str, timezone: str = "Europe/Oslo") -> Period:
@@ -55,7 +57,7 @@ def test_the_earlier_figures_by_hand() -> None:
     found = compare(
         quarters([10.0] * 4 + [20.0] * 4),
         earlier,
-        1,
+        ALWAYS,
         yearly=False,
         buckets=periods.buckets(now, Grain.HOUR),
         earlier=periods.buckets(earlier, Grain.HOUR),
@@ -73,4 +75,4 @@ def test_a_period_of_which_too_little_is_known_is_no_measure() -> None:
 
     rows = quarters([10.0] * 6 + [None] * 2)  # 6 of 8 quarter-hours
 
-    assert compare(rows, earlier, 1, yearly=True, buckets=buckets, earlier=buckets) is None
+    assert compare(rows, earlier, ALWAYS, yearly=True, buckets=buckets, earlier=buckets) is None

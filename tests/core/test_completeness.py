@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core import frames
+from wattbook.core import frames, presence
 from wattbook.core.completeness import completeness, of_steps, together
 from wattbook.core.periods import Period
 
@@ -14,14 +14,14 @@ HOUR = timedelta(hours=1)
 
 
 def meters(every_s: int = 900, hold_s: int | None = None) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"meter_id": ["m"], "expected_interval_s": [every_s], "max_hold_s": [hold_s]},
-        schema={
-            "meter_id": pl.String,
-            "expected_interval_s": pl.Int64,
-            "max_hold_s": pl.Int64,
-        },
-    )
+    about = {"meter_id": "m", "expected_interval_s": every_s, "max_hold_s": hold_s}
+    return pl.DataFrame([about], schema=frames.METERS.schema)
+
+
+def always(*meter_ids: str) -> pl.DataFrame:
+    """Meters that are there all the time."""
+    about = [{"meter_id": each} for each in meter_ids]
+    return presence.spans(pl.DataFrame(about, schema=frames.METERS.schema))
 
 
 def quarters(*rows: tuple[int, int, float | None, str | None]) -> pl.DataFrame:
@@ -106,5 +106,5 @@ def test_a_step_has_the_share_of_its_time_in_which_readings_came() -> None:
         schema={"start_utc": frames.UTC, "end_utc": frames.UTC},
     )
 
-    assert of_steps(silences, buckets, 1).to_list() == [0.5, 0.0, 1.0]
-    assert of_steps(silences, buckets, 2).to_list() == [0.75, 0.5, 1.0]
+    assert of_steps(silences, buckets, always("m")).to_list() == [0.5, 0.0, 1.0]
+    assert of_steps(silences, buckets, always("m", "n")).to_list() == [0.75, 0.5, 1.0]

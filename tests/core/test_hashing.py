@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import frames, hashing, metrics, periods, rollup, training
+from wattbook.core import frames, hashing, metrics, periods, presence, rollup, training
 from wattbook.core.periods import Grain, Period
 from wattbook.core.ratios import known_share, ratio
 
@@ -51,8 +51,11 @@ def rolled(*parts: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
 
 def of_day(rows: pl.DataFrame, grain: Grain, meter_count: int = 1) -> dict[str, object]:
     own = rows.filter(grain=str(grain))
-    summed = metrics.total(own, periods.buckets(DAY, grain), meter_count)
-    return metrics.whole(summed, own, DAY, meter_count)
+    named = own["meter_id"].unique().to_list()
+    silent = [f"silent-{at}" for at in range(meter_count - len(named))]
+    spans = presence.spans(meters(*named, *silent))  # all of them are there all the time
+    summed = metrics.total(own, periods.buckets(DAY, grain), spans)
+    return metrics.whole(summed, own, DAY, spans)
 
 
 def test_machines_whose_rate_is_unknown_while_they_stand_still_do_not_improve_the_efficiency() -> (

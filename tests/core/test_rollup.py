@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, metrics, periods, rollup, segments
+from wattbook.core import frames, metrics, periods, presence, rollup, segments
 from wattbook.core.periods import Grain, Period
 
 T = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -35,6 +35,11 @@ def meter(kind: str, **changes: object) -> pl.DataFrame:
         "capacity_kw": None,
     }
     return pl.DataFrame([plain | changes], schema=frames.METERS.schema)
+
+
+def always(*meter_ids: str) -> pl.DataFrame:
+    """Meters that are there all the time."""
+    return presence.spans(pl.concat([meter("interval", meter_id=each) for each in meter_ids]))
 
 
 def readings(
@@ -143,7 +148,9 @@ def test_a_bucket_of_which_nothing_is_known_is_null_with_coverage_0() -> None:
     rows = quarters("power", {0: 60.0}, max_hold_s=300)
     buckets = periods.buckets(Period(T, T + 2 * HOUR), Grain.HOUR)
 
-    total = metrics.total(stamped(rollup.coarsen(rows, meter("power"), Grain.HOUR)), buckets, 1)
+    total = metrics.total(
+        stamped(rollup.coarsen(rows, meter("power"), Grain.HOUR)), buckets, always("m")
+    )
 
     silent = total.row(1, named=True)
     assert silent["energy_kwh"] is None
@@ -377,7 +384,7 @@ def test_a_total_is_the_sum_of_its_meters_and_a_silent_one_shows() -> None:
     rows = two_meters({0: 10.0, 15: 10.0}, {0: 30.0})
     buckets = periods.buckets(Period(T, T + 45 * MINUTE), Grain.QUARTER)
 
-    total = metrics.total(rows, buckets, 2)
+    total = metrics.total(rows, buckets, always("a", "b"))
 
     assert total["energy_kwh"].to_list() == [40.0, 10.0, None]
     assert total["coverage"].to_list() == [1.0, 0.5, 0.0]  # of 2 × 900 s
@@ -389,7 +396,7 @@ def test_a_meter_that_never_spoke_lowers_the_coverage_of_the_total() -> None:
     rows = two_meters({0: 10.0}, {})
     buckets = periods.buckets(Period(T, T + 15 * MINUTE), Grain.QUARTER)
 
-    assert metrics.total(rows, buckets, 4)["coverage"].to_list() == [0.25]
+    assert metrics.total(rows, buckets, always("a", "b", "c", "d"))["coverage"].to_list() == [0.25]
 
 
 def test_the_peak_of_several_meters_is_that_of_their_sum_not_the_sum_of_their_peaks() -> None:
@@ -415,9 +422,9 @@ def test_the_peak_of_each_bucket_is_its_own() -> None:
 def test_the_whole_is_the_sum_of_its_buckets_over_all_of_the_time() -> None:
     rows = two_meters({0: 10.0, 15: 30.0}, {0: 20.0, 15: 40.0})
     span = Period(T, T + HOUR)
-    total = metrics.total(rows, periods.buckets(span, Grain.QUARTER), 2)
+    total = metrics.total(rows, periods.buckets(span, Grain.QUARTER), always("a", "b"))
 
-    whole = metrics.whole(total, rows, span, 2)
+    whole = metrics.whole(total, rows, span, always("a", "b"))
 
     assert whole["energy_kwh"] == 100.0
     assert whole["coverage"] == 0.5  # two of four quarters
@@ -435,8 +442,8 @@ def test_the_mean_power_of_several_meters_is_the_sum_of_their_own_at_every_grain
     for grain in (Grain.QUARTER, Grain.HOUR):
         finer = rollup.coarsen(rows.select(rollup.FIGURES), about, grain)
         own = rollup.stamped(finer, T)
-        total = metrics.total(own, periods.buckets(span, grain), 2)
-        means.add(metrics.whole(total, own, span, 2)["power_kw_mean"])
+        total = metrics.total(own, periods.buckets(span, grain), always("a", "b"))
+        means.add(metrics.whole(total, own, span, always("a", "b"))["power_kw_mean"])
 
     assert means == {300.0}  # 100 kW of the one, and 200 kW of the other while it is known
 
@@ -444,9 +451,9 @@ def test_the_mean_power_of_several_meters_is_the_sum_of_their_own_at_every_grain
 def test_the_whole_of_nothing_is_unknown_with_coverage_0() -> None:
     span = Period(T, T + HOUR)
     silent = two_meters({}, {})
-    nothing = metrics.total(silent, periods.buckets(span, Grain.QUARTER), 2)
+    nothing = metrics.total(silent, periods.buckets(span, Grain.QUARTER), always("a", "b"))
 
-    whole = metrics.whole(nothing, silent, span, 2)
+    whole = metrics.whole(nothing, silent, span, always("a", "b"))
 
     assert whole["energy_kwh"] is None
     assert whole["power_kw_mean"] is None

@@ -193,6 +193,8 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def dtype_of(column: Column) -> str:
     dtype = column.dtype
+    if isinstance(dtype, pl.List):
+        return "list"
     if isinstance(dtype, pl.Datetime):
         return f"time, µs, {dtype.time_zone}"
     words = {

@@ -23,6 +23,7 @@ from wattbook.flows import ingest, sites, stats
 from wattbook.flows.anomaly import Asked
 from wattbook.models import detector
 from wattbook.ports.anomalies import Anomalies, Wanted
+from wattbook.ports.registry import Edit
 from wattbook.samples import load as samples
 from wattbook.samples.sites import sites as sample_sites
 from wattbook.schemas.sites import SiteIn
@@ -289,7 +290,7 @@ async def test_machines_are_told_with_the_time_in_which_they_stand_there(ports) 
         id="f", site_id="oslo-1", model="S19", count=100, hashrate_th=100.0, power_w=3000.0,
         valid_from=T - DAY,
     )  # fmt: skip
-    await ports.world.registry.put_parts("oslo-1", (plant,), T)
+    await ports.world.registry.edit("oslo-1", Edit(parts=(plant,)), T)
     site = await ports.world.registry.site("oslo-1")
 
     assert flow.fleet_of(site).rows() == [(T - DAY, None, 100, 100.0, 3000.0)]

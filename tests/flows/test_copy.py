@@ -23,6 +23,7 @@ from wattbook.flows import copy, ingest, rollup
 from wattbook.flows.copy import Copied, House, Staying
 from wattbook.flows.ingest import Origin
 from wattbook.ports.archive import Archive
+from wattbook.ports.registry import Edit
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +153,7 @@ async def full(world):
     site = await world.add("fir", main, register)
     supply = Supply(id="ppa", site_id="fir", kind=SupplyKind.PPA, share=0.5, valid_from=T)
     item = FleetItem(id="s19", site_id="fir", model="S19", count=3, valid_from=T)
-    await world.registry.put_parts(site.id, (supply, item), LEARNED)
+    await world.registry.edit(site.id, Edit(parts=(supply, item)), LEARNED)
     await world.add("ask")
     await take_in(
         world,

@@ -21,6 +21,7 @@ from wattbook.core.report import Format
 from wattbook.core.tariffs import Demand, Flat
 from wattbook.flows import ingest, report
 from wattbook.flows.ingest import Origin
+from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 from wattbook.sources.files import reference
 
@@ -60,7 +61,7 @@ async def test_demand_is_paid_for_by_whole_months_and_energy_always(world) -> No
     pays = tariff(
         Flat(name="energy", price_per_kwh=0.10), Demand(name="demand", price_per_kw_month=5.0)
     )
-    await world.registry.put_parts("s", (pays,), world.clock.now())
+    await world.registry.edit("s", Edit(parts=(pays,)), world.clock.now())
 
     month = await made(world, "s", april, may - april)
     week = await made(world, "s", april, 7 * DAY)

@@ -44,7 +44,7 @@ class Meters:
     def __init__(self, known: pl.DataFrame) -> None:
         self.known = known
 
-    async def meters(self) -> pl.DataFrame:
+    async def meters(self, as_of: datetime | None = None) -> pl.DataFrame:
         return self.known
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from wattbook.core import frames
+from wattbook.core.declared import SentMeter
 from wattbook.core.entities import (
     FleetItem,
     Meter,
@@ -37,6 +38,8 @@ Stores = tuple[ReadingStore, RollupStore]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
 MAIN = "pecos-1.main"
+AFTER = NOW + timedelta(microseconds=1)
+"""The instant after the only reading of `settled`."""
 
 
 @pytest.fixture
@@ -259,16 +262,43 @@ async def test_a_change_of_words_leaves_the_rollups_alone(registry, readings, se
 
 
 @pytest.mark.parametrize("changes", [{"timezone": "Europe/Oslo"}, {"capacity_kw": None}])
-async def test_another_time_zone_or_capacity_marks_the_rollups(
+async def test_another_time_zone_or_capacity_of_the_past_marks_the_rollups(
     registry, readings, settled, changes
 ):
     await sites.register(PECOS, registry=registry, now=NOW)
 
     await sites.change(
-        "pecos-1", changes, registry=registry, readings=readings, rollups=settled, now=LATER
+        "pecos-1",
+        changes,
+        valid_from=None,  # from the beginning
+        registry=registry,
+        readings=readings,
+        rollups=settled,
+        now=LATER,
     )
 
     assert await marked(settled) == [MAIN]
+
+
+async def test_another_capacity_holds_from_the_next_reading_on_and_leaves_the_past(
+    registry, readings, settled
+):
+    await sites.register(PECOS, registry=registry, now=NOW)
+
+    site = await sites.change(
+        "pecos-1",
+        {"capacity_kw": 30_000.0},
+        registry=registry,
+        readings=readings,
+        rollups=settled,
+        now=LATER,
+    )
+
+    assert (site.capacity_kw, site.capacity_since_utc) == (30_000.0, AFTER)
+    assert [(each.capacity_kw, each.valid_to) for each in site.earlier_capacities] == [
+        (25_000.0, AFTER)
+    ]
+    assert await marked(settled) == []
 
 
 async def test_a_change_to_what_is_there_already_is_none(registry, readings, settled):
@@ -314,12 +344,15 @@ async def test_a_site_that_nobody_knows_cannot_be_changed(registry, readings, ro
         {"max_hold_s": 60},
     ],
 )
-async def test_a_meter_that_reads_otherwise_marks_its_rollups(registry, readings, settled, changes):
+async def test_a_meter_that_always_read_otherwise_marks_its_rollups(
+    registry, readings, settled, changes
+):
     await sites.register(PECOS, registry=registry, now=NOW)
+    always = replace(SentMeter.of(a_meter(**changes)), valid_from=None)
 
     placed = await sites.put_parts(
         "pecos-1",
-        [a_meter(**changes)],
+        [always],
         registry=registry,
         readings=readings,
         rollups=settled,
@@ -329,6 +362,26 @@ async def test_a_meter_that_reads_otherwise_marks_its_rollups(registry, readings
     assert not placed.added
     assert placed.site.meters == (a_meter(site_id="pecos-1", **changes),)
     assert await marked(settled) == [MAIN]
+
+
+async def test_a_change_without_a_date_holds_from_the_next_reading_on_and_leaves_the_past(
+    registry, readings, settled
+):
+    await sites.register(PECOS, registry=registry, now=NOW)
+
+    placed = await sites.put_parts(
+        "pecos-1",
+        [a_meter(expected_interval_s=300)],
+        registry=registry,
+        readings=readings,
+        rollups=settled,
+        now=LATER,
+    )
+
+    (meter,) = placed.site.meters
+    assert (meter.expected_interval_s, meter.valid_from) == (300, AFTER)
+    assert [(each.expected_interval_s, each.valid_to) for each in meter.earlier] == [(900, AFTER)]
+    assert await marked(settled) == []
 
 
 async def test_other_parts_leave_the_rollups_alone(registry, readings, settled):

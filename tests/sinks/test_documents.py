@@ -19,6 +19,7 @@ from tests.flows.reporting import DAY, HOUR, conditions, draw, made
 
 from wattbook.core.entities import Meter, MeterKind
 from wattbook.core.report import Format, Report
+from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ async def world() -> AsyncIterator[World]:
 async def week(world: World, name: str = "Pecos 1") -> Report:
     """10 kW for a week with a day missing; 50 EUR/MWh, gas, for the first two days."""
     await world.add("s", zone="US-TEX-ERCO", timezone="UTC")
-    await world.registry.change("s", {"name": name}, world.clock.now())
+    await world.registry.edit("s", Edit(changes={"name": name}), world.clock.now())
     await draw(world, "s.main", T, [10.0] * 72 + [None] * 24 + [10.0] * 72)
     price = {"gen_gas_mw": 1.0, "price_per_mwh": 50.0, "currency": "EUR"}
     await conditions(world, "US-TEX-ERCO", T, [price] * 48)

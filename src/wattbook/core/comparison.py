@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import metrics, periods
+from wattbook.core import metrics, periods, presence
 from wattbook.core.digest import highest
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Grain, Period
@@ -66,7 +66,7 @@ def _between(first: datetime, end: datetime, timezone: str) -> Period:
 def compare(
     quarters: pl.DataFrame,
     period: Period,
-    mains: int,
+    spans: pl.DataFrame,
     *,
     yearly: bool,
     buckets: pl.DataFrame,
@@ -80,19 +80,19 @@ def compare(
         `frames.ROLLUPS` of the grain `quarter`, of the main meters in the earlier period.
     period
         The earlier period.
-    mains
-        How many meters are expected to report.
+    spans
+        `presence.SPANS` of the meters that are expected to report.
     buckets
         `start_utc` of the buckets by which the later period's load is drawn, sorted.
     earlier
         `start_utc` of as many buckets of the earlier period, sorted; more or fewer are cut off.
     """
-    seconds = (period.end - period.start).total_seconds() * max(mains, 1)
-    coverage = float(quarters["covered_s"].sum()) / seconds
+    seconds = presence.seconds(spans, presence.bucket(period)).item()
+    coverage = float(quarters["covered_s"].sum()) / seconds if seconds else 0.0
     peak = highest(metrics.demand(quarters))
     if coverage < MIN_COVERAGE or peak is None:
         return None
-    energy, power = _means(quarters.with_columns(every=pl.lit("all")), "every").row(0)[1:]
+    energy, power = _whole(quarters, presence.bucket(period), spans)
     means = _means(stepped(quarters, earlier), "step_utc")
     drawn = earlier.select("start_utc").join(
         means.rename({"step_utc": "start_utc"}), on="start_utc", how="left", maintain_order="left"
@@ -108,6 +108,21 @@ def compare(
         coverage=coverage,
         load=load,
     )
+
+
+def _whole(
+    quarters: pl.DataFrame, bucket: pl.DataFrame, spans: pl.DataFrame
+) -> tuple[float, float]:
+    """Energy and mean power of the whole period."""
+    power = over(pl.col("energy_kwh") * SECONDS_PER_HOUR, pl.col("covered_s"))
+    by_meter = (
+        quarters.group_by("meter_id", maintain_order=True)
+        .agg(energy_kwh=known_sum("energy_kwh"), covered_s=pl.col("covered_s").sum())
+        .with_columns(power_kw=power)
+    )
+    present = metrics.present(by_meter, bucket, spans)
+    energy, mean = present.select(known_sum("energy_kwh"), power=known_sum("power_kw")).row(0)
+    return energy, mean
 
 
 def _means(quarters: pl.DataFrame, by: str) -> pl.DataFrame:

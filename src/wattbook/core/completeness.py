@@ -5,9 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, periods
+from wattbook.core import frames, gaps, periods, presence
 from wattbook.core.entities import HOLD_INTERVALS
 from wattbook.core.periods import Period
+from wattbook.core.units import US_PER_SECOND
 
 QUARTER_S: Final = int(periods.QUARTER.total_seconds())
 
@@ -68,12 +69,7 @@ def completeness(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -
     >>> silent = completeness(
     ...     frames.ROLLUPS.empty(),
     ...     pl.DataFrame(
-    ...         {"meter_id": ["m"], "expected_interval_s": [900], "max_hold_s": [None]},
-    ...         schema={
-    ...             "meter_id": pl.String,
-    ...             "expected_interval_s": pl.Int64,
-    ...             "max_hold_s": pl.Int64,
-    ...         },
+    ...         [{"meter_id": "m", "expected_interval_s": 900}], schema=frames.METERS.schema
     ...     ),
     ...     Period(
     ...         datetime.fromisoformat("2026-01-01T00:00Z"),
@@ -84,13 +80,15 @@ def completeness(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -
     (96, 96, 86400)
     """
     every = pl.col("expected_interval_s")
-    seconds = int((period.end - period.start).total_seconds())
     by_change = pl.col("max_hold_s").fill_null(0) > HOLD_INTERVALS * every
+    there = presence.clipped(presence.versions(meters), period)
+    seconds = (pl.col("to_us") - pl.col("from_us")) // US_PER_SECOND
     counts = (
-        meters.select(
-            "meter_id",
-            expected=pl.when(~by_change).then(pl.max_horizontal(seconds // every, 1)),
+        there.with_columns(
+            expected=pl.when(~by_change).then(pl.max_horizontal(seconds // every, 1))
         )
+        .group_by("meter_id")
+        .agg(expected=frames.known_sum("expected"))
         .join(
             quarters.group_by("meter_id").agg(pl.col("readings").sum()),
             on="meter_id",
@@ -109,19 +107,14 @@ def _silences(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -> p
     step_s = pl.when(hold > HOLD_INTERVALS * every).then(hold).otherwise(every)
     whole_s = (step_s / QUARTER_S).ceil().cast(pl.Int64) * QUARTER_S
     steps = meters.select("meter_id", step=pl.duration(seconds=whole_s))
-    ends = steps.select("meter_id").join(
-        pl.DataFrame(
-            {"start_utc": [period.start - periods.QUARTER, period.end]},
-            schema={"start_utc": frames.UTC},
-        ),
-        how="cross",
-    )
-    heard = quarters.filter(pl.col("readings") > 0).select("meter_id", "start_utc")
-    before = pl.col("start_utc").shift(1).over("meter_id")
+    whole = gaps.in_quarters(presence.spans(meters), period)
+    ends = gaps.ends(whole)
+    heard = gaps.owned(quarters.filter(pl.col("readings") > 0), whole)
+    before = pl.col("start_utc").shift(1).over("meter_id", "span")
     spans = (
         pl.concat([heard, ends])
         .join(steps, on="meter_id")
-        .sort("meter_id", "start_utc")
+        .sort("meter_id", "span", "start_utc")
         .with_columns(before=before)
         .filter(pl.col("start_utc") - pl.col("before") > pl.col("step"))
         .select("meter_id", start_utc=pl.col("before") + pl.col("step"), end_utc="start_utc")
@@ -161,15 +154,15 @@ def _silences(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -> p
     )
 
 
-def of_steps(silences: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.Series:
+def of_steps(silences: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -> pl.Series:
     """Share of the time of each bucket in which readings came, 0 to 1.
 
     Parameters
     ----------
     buckets
         `start_utc` and `end_utc` of each, sorted.
-    meter_count
-        How many meters are expected to report.
+    spans
+        `presence.SPANS` of the meters that are expected to report.
     """
     begin, end = pl.col("start_utc"), pl.col("end_utc")
     overlap = pl.min_horizontal("end_utc", "until") - pl.max_horizontal("start_utc", "since")
@@ -183,10 +176,11 @@ def of_steps(silences: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) ->
         .group_by("start_utc")
         .agg(lost_s=overlap.dt.total_seconds().sum())
     )
-    seconds = (end - begin).dt.total_seconds() * max(meter_count, 1)
+    share = 1 - pl.col("lost_s").fill_null(0) / pl.col("expected_s")
     return (
         buckets.join(lost, on="start_utc", how="left", maintain_order="left")
-        .select(share=1 - pl.col("lost_s").fill_null(0) / seconds)
+        .with_columns(expected_s=presence.seconds(spans, buckets))
+        .select(share=pl.when(pl.col("expected_s") > 0).then(share).otherwise(1.0))
         .to_series()
     )
 

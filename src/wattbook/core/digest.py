@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from wattbook.core import frames, gaps, hashing, profile
+from wattbook.core import frames, gaps, hashing, metrics, presence, profile
 from wattbook.core.completeness import Completeness
 from wattbook.core.entities import MeterRole, Site
 from wattbook.core.frames import known_sum
@@ -42,7 +42,10 @@ class Scope:
     def mains(self) -> list[str]:
         """The meters whose sum is the consumption."""
         return [
-            meter.id for site in self.sites for meter in site.meters if meter.role is MeterRole.MAIN
+            meter.id
+            for site in self.sites
+            for meter in site.meters
+            if any(each.role is MeterRole.MAIN for each in (meter, *meter.earlier))
         ]
 
     @property
@@ -101,6 +104,8 @@ class Digest:
     """Readings behind the figures of the main meters."""
     demand: pl.DataFrame
     """From `core.metrics.demand`, of the main meters."""
+    spans: pl.DataFrame
+    """`core.presence.SPANS` of its main meters."""
     notices: tuple[Notice, ...] = ()
     """What has to be said of its prices."""
 
@@ -133,11 +138,9 @@ def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
+def together(digests: Sequence[Digest], spans: pl.DataFrame) -> pl.DataFrame:
     """The rows of sites added up, bucket by bucket; null where nothing is known."""
     one_currency = pl.col("currency").drop_nulls().n_unique() == 1
-    covered = pl.col("covered_s").sum()
-    seconds = (pl.col("end_utc").first() - pl.col("start_utc").first()).dt.total_seconds()
     rows = pl.concat(
         (
             each.rows.select(
@@ -157,7 +160,7 @@ def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
             for each in digests
         ),
     )
-    return (
+    sums = (
         rows.with_columns(rank=frames.rank())
         .group_by("start_utc", maintain_order=True)
         .agg(
@@ -166,12 +169,16 @@ def together(digests: Sequence[Digest], mains: int) -> pl.DataFrame:
             power_kw_mean=known_sum("power_kw_mean"),
             hashrate_th_mean=known_sum("hashrate_th_mean"),
             efficiency_j_per_th=hashing.efficiency_of_sums(),
-            coverage=covered / (seconds * mains),
+            covered_s=pl.col("covered_s").sum(),
             rank=pl.col("rank").max(),
             cost=pl.when(one_currency).then(known_sum("cost")),
             currency=pl.when(one_currency).then(pl.col("currency").drop_nulls().first()),
         )
         .sort("start_utc")
+    )
+    return (
+        sums.with_columns(expected_s=presence.seconds(spans, sums))
+        .with_columns(coverage=metrics.covered(pl.col("covered_s"), pl.col("expected_s")))
         .select(
             "start_utc",
             "end_utc",

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -35,6 +35,13 @@ class MeterKind(StrEnum):
     INTERVAL = "interval"
     REGISTER = "register"
     POWER = "power"
+
+
+class CivilInterval(StrEnum):
+    """An interval that is as long as the calendar says."""
+
+    DAY = "day"
+    MONTH = "month"
 
 
 class MeterRole(StrEnum):
@@ -86,11 +93,45 @@ class Meter:
     flow: MeterFlow = MeterFlow.CONSUMPTION
     register_resolution_kwh: float | None = None
     """Smallest step that the register shows; null where it is inferred from the readings."""
+    expected_interval: CivilInterval | None = None
+    """Where an interval is a civil day or month at the site; `expected_interval_s` is its usual
+    length then."""
+    valid_from: datetime | None = None
+    """Since when the meter is what it is; null: from the beginning."""
+    valid_to: datetime | None = None
+    """Until when; null while it goes on."""
+    earlier: "tuple[Meter, ...]" = ()
+    """What it was before, in the order of time."""
 
     @property
     def hold_s(self) -> int:
         """Seconds for which a power reading is believed."""
         return self.max_hold_s or HOLD_INTERVALS * self.expected_interval_s
+
+
+DATED: Final = tuple(
+    each.name
+    for each in fields(Meter)
+    if each.name not in ("id", "site_id", "valid_from", "valid_to", "earlier")
+)
+"""Fields of a meter that can be another from one instant to the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What a site could draw in [`valid_from`, `valid_to`); null where it is open."""
+
+    capacity_kw: float | None = None
+    plausible_kw: float | None = None
+    contracted_kw: float | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+CAPACITIES: Final = tuple(
+    each.name for each in fields(Capacity) if each.name not in ("valid_from", "valid_to")
+)
+"""Fields of a site that hold from an instant on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +194,10 @@ class Site:
     hold_since_utc: datetime | None = None
     created_utc: datetime
     updated_utc: datetime
+    capacity_since_utc: datetime | None = None
+    """Since when it can draw what it can now; null: from the beginning."""
+    earlier_capacities: tuple[Capacity, ...] = ()
+    """What it could draw before, in the order of time."""
     meters: tuple[Meter, ...] = field(default=())
     supplies: tuple[Supply, ...] = field(default=())
     fleet: tuple[FleetItem, ...] = field(default=())

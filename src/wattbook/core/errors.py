@@ -13,6 +13,7 @@
     ├── UnknownEntityError          nothing is registered under this id
     ├── RemovedError                it was there, and a clean-up removed it
     ├── ConflictError               the id is taken, or another state was expected
+    ├── ChangedError                it is not any more what the caller's `If-Match` names
     ├── UnsupportedError            this store cannot do this
     ├── UnavailableError            a store or service cannot be reached
     │   └── HeldError               another process holds the store
@@ -92,6 +93,10 @@ class RemovedError(WattbookError):
 
 class ConflictError(WattbookError):
     """The id is taken, or the thing is in another state than the request expects."""
+
+
+class ChangedError(WattbookError):
+    """The thing is not any more what the request's `If-Match` names."""
 
 
 class UnsupportedError(WattbookError):

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import archive, frames
+from wattbook.core import archive, frames, presence
 from wattbook.core.archive import Table
 from wattbook.core.entities import MeterKind
 from wattbook.core.frames import Contract
@@ -133,7 +133,7 @@ def decisive(readings: pl.DataFrame, meters: pl.DataFrame, period: Period) -> pl
     """
     at = pl.col("ts_utc")
     register = pl.col("kind") == str(MeterKind.REGISTER)
-    hold = pl.duration(seconds=pl.max_horizontal("expected_interval_s", "max_hold_s"))
+    hold = pl.duration(seconds=pl.col("pad_s"))
     first = (at < period.start).sum().over("meter_id")
     beyond = (at < period.end).sum().over("meter_id")
     place = pl.int_range(pl.len()).over("meter_id")
@@ -144,7 +144,7 @@ def decisive(readings: pl.DataFrame, meters: pl.DataFrame, period: Period) -> pl
     return (
         readings.sort("meter_id", "ts_utc")
         .join(
-            meters.select("meter_id", "kind", "expected_interval_s", "max_hold_s"),
+            presence.reaches(meters),
             on="meter_id",
             maintain_order="left",
         )

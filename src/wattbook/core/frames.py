@@ -180,6 +180,21 @@ BATCH_REJECTS: Final = Contract(
         **REJECTS.columns,
     },
 )
+VERSION: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "valid_from_utc": UTC,
+    "valid_to_utc": UTC,
+    "kind": pl.String,
+    "role": pl.String,
+    "expected_interval_s": pl.Int64,
+    "expected_interval": pl.String,
+    "max_hold_s": pl.Int64,
+    "register_size_kwh": pl.Float64,
+    "flow": pl.String,
+    "register_resolution_kwh": pl.Float64,
+    "capacity_kw": pl.Float64,
+    "plausible_kw": pl.Float64,
+}
+"""Fields of a version of a meter in `METERS`: what it was or is, and of what time."""
 METERS: Final = Contract(
     "meters",
     "what ingestion and rollup need to know of each meter",
@@ -202,6 +217,16 @@ METERS: Final = Contract(
         "capacity_kw": Column(pl.Float64, "capacity [kW] of the site"),
         "plausible_kw": Column(
             pl.Float64, "power [kW] above which a reading is rejected; null: 2 × the capacity"
+        ),
+        "expected_interval": Column(
+            pl.String, "`day` or `month` where an interval is a civil one; else null"
+        ),
+        "valid_from_utc": Column(UTC, "since when the meter is there; null: from the beginning"),
+        "valid_to_utc": Column(UTC, "until when it is there; null while it goes on"),
+        "versions": Column(
+            pl.List(pl.Struct(VERSION)),
+            "where it has not always been what it is: what it was and is, in the order of time,"
+            " from `valid_from_utc` until `valid_to_utc`; null where it has always been the same",
         ),
         "readings_from_utc": Column(UTC, "before it readings were removed; null where none were"),
         "revisions_from_utc": Column(UTC, "the same for what was superseded before it"),

@@ -4,8 +4,8 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, periods
-from wattbook.core.periods import Period
+from wattbook.core import frames, periods, presence
+from wattbook.core.periods import QUARTER_US, Period
 
 MEASURED: Final = frames.QUALITIES[0]
 COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
@@ -21,15 +21,15 @@ NOTHING_REFUSED: Final = pl.DataFrame(
 )
 
 
-def gaps(quarters: pl.DataFrame, meter_ids: list[str], period: Period) -> pl.DataFrame:
+def gaps(quarters: pl.DataFrame, spans: pl.DataFrame, period: Period) -> pl.DataFrame:
     """Spans of whole quarter-hours for which nothing is known of a meter's energy.
 
     Parameters
     ----------
     quarters
         `frames.ROLLUPS` of the grain `quarter`, of the meters, within the period.
-    meter_ids
-        The meters that are expected to report.
+    spans
+        `presence.SPANS` of the meters that are expected to report.
     period
         On quarter-hours of UTC.
 
@@ -39,19 +39,12 @@ def gaps(quarters: pl.DataFrame, meter_ids: list[str], period: Period) -> pl.Dat
         `meter_id`, `start_utc`, `end_utc`, `length_s` [s], the longest first. A quarter-hour of
         which a part is known ends a gap: `coverage` tells what else is missing.
     """
-    meters = pl.DataFrame({"meter_id": meter_ids}, schema={"meter_id": pl.String})
-    ends = meters.join(
-        pl.DataFrame(
-            {"start_utc": [period.start - periods.QUARTER, period.end]},
-            schema={"start_utc": frames.UTC},
-        ),
-        how="cross",
-    )
-    known = quarters.filter(pl.col("covered_s") > 0).select("meter_id", "start_utc")
-    begin = pl.col("start_utc").shift(1).over("meter_id") + periods.QUARTER
+    whole = in_quarters(spans, period)
+    known = owned(quarters.filter(pl.col("covered_s") > 0), whole)
+    begin = pl.col("start_utc").shift(1).over("meter_id", "span") + periods.QUARTER
     return (
-        pl.concat([known, ends])
-        .sort("meter_id", "start_utc")
+        pl.concat([known, ends(whole)])
+        .sort("meter_id", "span", "start_utc")
         .select("meter_id", begin.alias("begin"), end_utc="start_utc")
         .filter(pl.col("begin") < pl.col("end_utc"))
         .select(
@@ -63,6 +56,40 @@ def gaps(quarters: pl.DataFrame, meter_ids: list[str], period: Period) -> pl.Dat
         .select(*COLUMNS)
         .sort("length_s", "meter_id", "start_utc", descending=[True, False, False])
     )
+
+
+def in_quarters(spans: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """The whole quarter-hours of spans in a period."""
+    return presence.clipped(spans, period).select(
+        "meter_id",
+        from_us=-(-pl.col("from_us") // QUARTER_US) * QUARTER_US,
+        to_us=pl.col("to_us") // QUARTER_US * QUARTER_US,
+    )
+
+
+def ends(whole: pl.DataFrame) -> pl.DataFrame:
+    """The quarters just before and just after each span: `meter_id`, `span`, `start_utc`."""
+    return pl.concat(
+        [
+            whole.select("meter_id", span="from_us", at=pl.col("from_us") - QUARTER_US),
+            whole.select("meter_id", span="from_us", at="to_us"),
+        ]
+    ).select("meter_id", "span", start_utc=periods.instant(pl.col("at")))
+
+
+def owned(quarters: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
+    """Quarters of meters, each with the `span` that it lies in."""
+    return (
+        quarters.select("meter_id", "start_utc", at=periods.microseconds("start_utc"))
+        .sort("at")
+        .join_asof(
+            whole.sort("from_us"), left_on="at", right_on="from_us", by="meter_id",
+            check_sortedness=False,
+        )
+        .filter(pl.col("at") < pl.col("to_us"))
+        .select("meter_id", "start_utc", span="from_us")
+        .select("meter_id", "span", "start_utc")
+    )  # fmt: skip
 
 
 def refused(

@@ -8,10 +8,11 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import curves, frames, merge, zones
+from wattbook.core import civil, curves, frames, merge, presence, zones
 from wattbook.core.curves import CurveType
 from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
+from wattbook.core.periods import instant, microseconds
 from wattbook.core.segments import plausible_kw
 from wattbook.core.units import SECONDS_PER_HOUR
 
@@ -27,7 +28,15 @@ MAX_INTERVAL_S: Final = 86_400
 MAX_HINTS: Final = 20
 """For so many unknown zones of a batch the nearest names are looked up."""
 
-OF_METERS: Final = ("kind", "role", "flow", "expected_interval_s", "plausible_kw")
+OF_METERS: Final = (
+    "kind",
+    "role",
+    "flow",
+    "expected_interval_s",
+    "expected_interval",
+    "capacity_kw",
+    "plausible_kw",
+)
 """What a row needs to know of its meter."""
 NETTED: Final = ("power_kw", "energy_kwh")
 """What a net meter counts both ways."""
@@ -118,27 +127,34 @@ def sort_out(
     """
     raw = _complete(raw, frames.RAW_READINGS)
     explicit = _explicit(raw)
-    meters = meters.with_columns(plausible_kw=plausible_kw())
     rows = _name_meters(raw, meters)
     slot = _place(rows["meter_id"], meters["meter_id"])
-    rows = rows.with_columns(meters[name].gather(slot) for name in OF_METERS).with_columns(
-        slot=slot,
-        ts_utc=_instant(rows["timestamp"]),
+    rows = rows.with_columns(slot=slot, ts_utc=_instant(rows["timestamp"]))
+    rows = _dated(rows, meters, label).with_columns(
         known_utc=pl.lit(now, dtype=frames.UTC),
         revision=pl.lit(0, dtype=pl.UInt16),
         quality=pl.col("quality").fill_null("measured"),
         readings_from_utc=_line(meters, slot),
         **explicit,
     )
-    if label is IntervalLabel.END:
-        length = pl.duration(seconds=pl.col("expected_interval_s"))
-        rows = rows.with_columns(ts_utc=pl.col("ts_utc") - length)
 
     good, bad = _judge(rows, READING_CHECKS)
     good, again = _first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
     kept = good.select("row", *frames.READINGS.columns, *explicit)
     sent = [name for name in frames.RAW_READINGS.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent), _refused(bad))
+
+
+def _dated(rows: pl.DataFrame, meters: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
+    """Rows with what their meter is at their instant, which is where their interval begins."""
+    ends = label is IntervalLabel.END
+    at = microseconds("ts_utc") - (1 if ends else 0)
+    rows = presence.attributes(rows.with_columns(ts=at), meters, OF_METERS, absent=True)
+    rows = rows.with_columns(plausible_kw=plausible_kw())
+    if ends:
+        begun = civil.begun(rows.with_columns(ts=microseconds("ts_utc")), meters)
+        rows = begun.with_columns(ts_utc=instant(pl.col("ts")))
+    return civil.lengths(rows.with_columns(ts=microseconds("ts_utc")), meters)
 
 
 def sort_out_grid(

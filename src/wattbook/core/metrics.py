@@ -4,14 +4,14 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, hashing
+from wattbook.core import frames, hashing, presence
 from wattbook.core.frames import known_sum
-from wattbook.core.periods import Period
+from wattbook.core.periods import Period, microseconds
 from wattbook.core.ratios import ratio
-from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR
+from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR, US_PER_SECOND, over
 
 
-def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.DataFrame:
+def total(rollups: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """One row per bucket with the sum of several meters: gaps are nulls with coverage 0.
 
     Parameters
@@ -20,25 +20,29 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
         Rows of one grain, of the meters that are to be added.
     buckets
         `start_utc` and `end_utc` of every bucket wanted.
-    meter_count
-        How many meters are expected to report: a silent one lowers `coverage`.
+    spans
+        `presence.SPANS` of the meters that are expected to report: a silent one lowers `coverage`
+        for as long as it is there.
 
     Returns
     -------
     polars.DataFrame
         `start_utc`, the figures, `coverage` [0-1], `meters` (how many had energy). Of several
         meters, `power_kw_max` is that of the one meter, or null: the peak of a sum is not the sum
-        of the peaks, see `coincident_peak`.
+        of the peaks, see `coincident_peak`. A mean power is the sum of the meters' means, each
+        weighed by the share of the time for which it is there: one meter that takes the place of
+        another is one flow. `power_kw_min` is unknown where meters that are added come or go.
     """
     weight = pl.col("covered_s")
-    single = meter_count == 1
+    single = spans["meter_id"].n_unique() == 1
     sums = (
-        rollups.with_columns(rank=frames.rank())
+        weighed(rollups, buckets, spans)
+        .with_columns(rank=frames.rank())
         .group_by("start_utc")
         .agg(
             energy_kwh=known_sum("energy_kwh"),
             power_kw_mean=known_sum("power_kw_mean"),
-            power_kw_min=known_sum("power_kw_min"),
+            power_kw_min=_least(),
             power_kw_max=pl.col("power_kw_max").first() if single else None,
             power_kw_max_at=pl.col("power_kw_max_at").first() if single else None,
             hashrate_th_mean=known_sum("hashrate_th_mean"),
@@ -57,9 +61,8 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
             computed_utc=pl.col("computed_utc").max(),
         )
     )
-    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
     rows = buckets.join(sums, on="start_utc", how="left", maintain_order="left")
-    return rows.select(
+    return rows.with_columns(expected_s=presence.seconds(spans, buckets)).select(
         "start_utc",
         "end_utc",
         "energy_kwh",
@@ -76,11 +79,68 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, meter_count: int) -> pl.
         "temperature_c_mean",
         readings=pl.col("readings").fill_null(0),
         covered_s=weight.fill_null(0.0),
-        coverage=weight.fill_null(0.0) / (seconds * meter_count),
+        coverage=covered(weight, pl.col("expected_s")),
         quality=frames.quality_of(pl.col("rank")),
         meters=pl.col("meters").fill_null(0).cast(pl.Int64),
         revision="revision",
         computed_utc="computed_utc",
+    )
+
+
+def covered(covered_s: pl.Expr, expected_s: pl.Expr) -> pl.Expr:
+    """The share of the time for which meters are there that is covered; 0 where none is there."""
+    share = pl.min_horizontal(covered_s.fill_null(0.0) / expected_s, pl.lit(1.0))
+    return pl.when(expected_s > 0).then(share).otherwise(0.0)
+
+
+def weighed(rollups: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Rollups whose means count for the share of each bucket for which their meter is there.
+
+    That is the share of the time at which at least one of the meters is there. `alone` says
+    whether no two of them are there at once, `steady` whether all are there all the time.
+    """
+    begin, end = microseconds("start_utc"), microseconds("end_utc")
+    some = presence.seconds(presence.together(spans), buckets)
+    about = buckets.select(
+        "start_utc",
+        "end_utc",
+        some_s=some,
+        all_s=presence.seconds(spans, buckets),
+        full_s=(end - begin) / US_PER_SECOND * spans["meter_id"].n_unique(),
+    ).with_columns(
+        alone=pl.col("all_s") <= pl.col("some_s"), steady=pl.col("all_s") >= pl.col("full_s")
+    )
+    joined = rollups.join(about, on="start_utc", how="left", maintain_order="left")
+    if joined["steady"].all():
+        return joined
+    own_s = (
+        joined.select("meter_id", "start_utc", "end_utc")
+        .join(spans, on="meter_id")
+        .group_by("meter_id", "start_utc")
+        .agg(
+            own_s=(pl.min_horizontal(end, "to_us") - pl.max_horizontal(begin, "from_us"))
+            .clip(0)
+            .sum()
+            / US_PER_SECOND
+        )
+    )
+    share = pl.when("steady").then(1.0).otherwise(over(pl.col("own_s"), pl.col("some_s")))
+    return joined.join(
+        own_s, on=["meter_id", "start_utc"], how="left", maintain_order="left"
+    ).with_columns(pl.col(name) * share for name in MEANS if name in joined.columns)
+
+
+MEANS: Final = ("power_kw_mean", "hashrate_th_mean")
+
+
+def _least() -> pl.Expr:
+    """The least power of a bucket: meters that are never there at once do not add up."""
+    least = pl.col("power_kw_min")
+    return (
+        pl.when(pl.col("steady").all())
+        .then(known_sum("power_kw_min"))
+        .when(pl.col("alone").all())
+        .then(least.min())
     )
 
 
@@ -123,7 +183,7 @@ def coincident_peak(quarter_demand: pl.DataFrame, buckets: pl.DataFrame) -> pl.D
 
 
 def whole(
-    rows: pl.DataFrame, rollups: pl.DataFrame, period: Period, meter_count: int
+    rows: pl.DataFrame, rollups: pl.DataFrame, period: Period, spans: pl.DataFrame
 ) -> dict[str, object]:
     """One row over the whole period.
 
@@ -133,13 +193,18 @@ def whole(
         From `total`, with the peaks.
     rollups
         The rows of single meters that they are the sum of. Means are formed for each meter over
-        its own covered time and then added, so that they do not depend on the grain.
+        its own covered time and then added, each for the share of the time for which it is there,
+        so that they do not depend on the grain.
+    spans
+        `presence.SPANS` of the meters.
     """
     weight = pl.col("covered_s")
+    bucket = presence.bucket(period)
     by_meter = rollups.group_by("meter_id", maintain_order=True).agg(
         power_kw=ratio(pl.col("energy_kwh") * SECONDS_PER_HOUR, weight),
         rate_th=ratio(hashing.hashes_th(), hashing.known_s("hashrate_th")),
     )
+    by_meter = present(by_meter, bucket, spans)
     means = pl.concat(
         [
             by_meter.select(
@@ -158,11 +223,25 @@ def whole(
         power_kw_max=pl.col("power_kw_max").max(),
         power_kw_max_at=pl.col("power_kw_max_at").get(pl.col("power_kw_max").arg_max()),
         readings=pl.col("readings").sum(),
-        coverage=weight.sum() / ((period.end - period.start).total_seconds() * meter_count),
+        coverage=covered(weight.sum(), pl.lit(presence.seconds(spans, bucket).item())),
         quality=frames.quality_of(frames.rank().max()),
     )
     both = pl.concat([summed, means], how="horizontal")
     return both.select(TOTALS).row(0, named=True)
+
+
+def present(by_meter: pl.DataFrame, bucket: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Means of meters over a period, each for the share of the time for which it is there."""
+    names = {"power_kw": "power_kw_mean", "rate_th": "hashrate_th_mean"}
+    start = pl.lit(bucket["start_utc"].item(), dtype=frames.UTC)
+    named = by_meter.rename(names, strict=False).with_columns(start_utc=start)
+    back = {long: short for short, long in names.items()}
+    return (
+        weighed(named, bucket, spans)
+        .select(*named.columns)
+        .drop("start_utc")
+        .rename(back, strict=False)
+    )
 
 
 TOTALS: Final = (

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import carbon, completeness, frames, notices, payments, profile, totals
+from wattbook.core import carbon, completeness, frames, notices, payments, presence, profile, totals
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.completeness import Completeness
@@ -77,6 +77,8 @@ class Report:
     scope: Scope
     total: dict[str, Any]
     """The key figures; null is unknown."""
+    expected_s: float
+    """For how long its main meters are there, all of them added up."""
     costs: pl.DataFrame
     """`currency`, `cost`, `cost_energy_share`."""
     grain: Grain
@@ -137,7 +139,7 @@ def made(
     findings
         Those of the period; null where nobody searched.
     """
-    period, mains = scope.period, len(scope.mains)
+    period, spans = scope.period, pl.concat(each.spans for each in digests)
     grain, buckets = profile.steps(period, scope.timezone)
 
     drawn = pl.concat(
@@ -154,7 +156,7 @@ def made(
     emitted = carbon.footprint(drawn, intensities)
     rungs = carbon.shares(emitted)
 
-    series = together(digests, mains)
+    series = together(digests, spans)
     series = series.join(
         carbon.summed(profile.stepped(emitted, series), "step_utc").select(
             "emitted_kg", "intensity_g_per_kwh", "fallback", start_utc="step_utc"
@@ -165,15 +167,16 @@ def made(
     )
     meter_steps = pl.concat(each.by_step for each in digests)
     came = completeness.together([each.completeness for each in digests])
-    steps = totals.by_step(buckets, meter_steps, mains, demand, emitted)
-    steps = steps.with_columns(received=completeness.of_steps(came.silences, buckets, mains))
-    total = totals.total(digests, meter_steps, demand, emitted, period, mains)
+    steps = totals.by_step(buckets, meter_steps, spans, demand, emitted)
+    steps = steps.with_columns(received=completeness.of_steps(came.silences, buckets, spans))
+    total = totals.total(digests, meter_steps, demand, emitted, period, spans)
     load_grain = profile.grain(period)
     drawn_load = totals.load(series if quarters is None else quarters, load_grain, scope)
     heat = profile.heat(series, scope.timezone)
     return Report(
         scope=scope,
         total=total,
+        expected_s=presence.seconds(spans, presence.bucket(period)).item(),
         costs=totals.costs(digests, total["energy_kwh"]),
         grain=grain,
         steps=steps,
@@ -191,7 +194,7 @@ def made(
         curves=Curves(
             load_grain=load_grain,
             load=drawn_load.with_columns(
-                received=completeness.of_steps(came.silences, drawn_load, mains)
+                received=completeness.of_steps(came.silences, drawn_load, spans)
             ),
             heat=heat,
             mean_day=profile.mean_day(heat),

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, hashing, periods, registers
+from wattbook.core import frames, hashing, periods, presence, registers
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import DAY_US, QUARTER_S, QUARTER_US, Grain, instant, microseconds
 from wattbook.core.segments import ordered, pieces
@@ -252,14 +252,13 @@ def touched(dirty: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         sorted; `kind`; and `pad_s`, for how long a reading before the span reaches into it. For
         registers the span still has to be widened to the neighbouring readings.
     """
-    pad_s = pl.max_horizontal("expected_interval_s", "max_hold_s")
-    begin, end = microseconds("from_utc"), microseconds("to_utc") + pad_s * US_PER_SECOND
+    begin, end = microseconds("from_utc"), microseconds("to_utc") + pl.col("pad_s") * US_PER_SECOND
     spans = (
-        dirty.join(meters, on="meter_id")
+        dirty.join(presence.reaches(meters), on="meter_id")
         .select(
             "meter_id",
             "kind",
-            pad_s=pad_s,
+            "pad_s",
             begin=begin // QUARTER_US * QUARTER_US,
             end=(end // QUARTER_US + 1) * QUARTER_US,
         )
@@ -444,13 +443,12 @@ def _cut(span: pl.DataFrame, most: int) -> list[pl.DataFrame]:
 def _finish(rows: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataFrame:
     """What follows from the sums: names, expected readings, the worst quality, and the ratios."""
     slot = pl.col("slot")
-    every = pl.lit(meters["expected_interval_s"]).gather(slot)
     named = rows.with_columns(
         meter_id=pl.lit(meters["meter_id"]).gather(slot),
         grain=pl.lit(str(grain)),
         hashrate_th_mean=pl.col("hashrate_th_mean").fill_nan(None),
         temperature_c_mean=pl.col("temperature_c_mean").fill_nan(None),
-        expected=(pl.col("bucket_s") // every).cast(pl.Int64),
+        expected=presence.expected(rows, meters),
         quality=frames.quality_of(pl.col("rank")),
     )
     return with_ratios(named).select(FIGURES)

@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, registers
+from wattbook.core import civil, frames, presence, registers
 from wattbook.core.entities import MeterKind
 from wattbook.core.periods import QUARTER_US, instant, microseconds
 from wattbook.core.units import (
@@ -37,8 +37,11 @@ _ABOUT: Final = (
     "register_resolution_kwh",
     "capacity_kw",
     "plausible_kw",
-    "resolution_kwh",
+    "expected_interval",
 )
+_PARTS: Final = 2**20
+"""The numbers of a meter's registers follow each other: a counter that comes after another kind of
+meter is not compared with the one before."""
 
 
 def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
@@ -46,14 +49,15 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
 
     See `core.registers.counted` for what each means.
     """
-    about = meters.filter(kind=str(MeterKind.REGISTER))
+    about = presence.registers(meters)
     if about.is_empty():
         return frames.EVENTS.empty()
-    found = registers.counted(ordered(readings, about)).events
+    rows = ordered(readings, about).filter(kind=str(MeterKind.REGISTER))
+    found = registers.counted(_apart(rows)).events
     named = found.select(
         "kind",
         "detail",
-        meter_id=pl.lit(about["meter_id"]).gather(pl.col("slot")),
+        meter_id=pl.lit(about["meter_id"]).gather(pl.col("slot") // _PARTS),
         at_utc=instant(pl.col("at")),
     )
     return frames.check(named, frames.EVENTS).sort(*frames.EVENTS.key)
@@ -72,31 +76,45 @@ def pieces(rows: pl.DataFrame) -> pl.DataFrame:
 def ordered(
     readings: pl.DataFrame, meters: pl.DataFrame, refused: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Readings by meter (its `slot` in `meters`) and time, with what the meter says of itself.
+    """Readings by meter (its `slot` in `meters`) and time, with what the meter is at their instant.
 
-    `next_us` is when the next row of the meter came, be it a reading or one of those that were
-    `refused` (`frames.REFUSED`); `interrupted` tells which.
+    Readings of a time at which the meter was not there are left out. `next_us` is when the next row
+    of the meter came, be it a reading or one of those that were `refused` (`frames.REFUSED`);
+    `interrupted` tells which.
     """
-    about = meters.with_columns(
-        resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
-        plausible_kw=plausible_kw(),
-    )
-    rows = (
-        readings.select(
-            *frames.READING_VALUES,
-            ts=microseconds("ts_utc"),
-            rank=frames.rank(),
-            slot=_slot(readings, meters),
-        )
-        .drop_nulls("slot")
-        .with_columns(pl.lit(about[name]).gather(pl.col("slot")).alias(name) for name in _ABOUT)
-        .with_columns(pl.col("slot").cast(pl.Int64))
-        .sort("slot", "ts")
-    )
+    rows = readings.select(
+        *frames.READING_VALUES,
+        ts=microseconds("ts_utc"),
+        rank=frames.rank(),
+        slot=_slot(readings, meters),
+    ).drop_nulls("slot")
+    rows = _known(rows, meters).with_columns(pl.col("slot").cast(pl.Int64)).sort("slot", "ts")
     if refused is None or refused.is_empty():
         never = pl.lit(value=False)
         return rows.with_columns(next_us=_beside("ts", -1), interrupted=never)
     return _with_refused(rows, refused, meters)
+
+
+def _known(rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+    """Rows with what their meter is at their instant."""
+    if presence.constant(meters):
+        steps = meters.select(step=energy_step_kwh(pl.col("capacity_kw")))["step"]
+        resolution = pl.lit(steps).gather(pl.col("slot"))
+        known = presence.attributes(rows, meters, _ABOUT).with_columns(resolution_kwh=resolution)
+    else:
+        left_s = (pl.col("stop_us") - pl.col("ts")) // US_PER_SECOND
+        is_power = pl.col("kind") == str(MeterKind.POWER)
+        known = (
+            presence.attributes(rows, meters, _ABOUT)
+            .drop_nulls("kind")
+            .with_columns(
+                resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
+                max_hold_s=pl.when(is_power)
+                .then(pl.min_horizontal("max_hold_s", left_s))
+                .otherwise("max_hold_s"),
+            )
+        )
+    return civil.lengths(known, meters).with_columns(plausible_kw=plausible_kw())
 
 
 def _with_refused(rows: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
@@ -127,6 +145,11 @@ def _slot(rows: pl.DataFrame, meters: pl.DataFrame) -> pl.Series:
 def plausible_kw() -> pl.Expr:
     """The most that a site can draw [kW]: registered, or `PLAUSIBLE` times its capacity."""
     return pl.coalesce("plausible_kw", pl.col("capacity_kw") * registers.PLAUSIBLE)
+
+
+def _apart(counters: pl.DataFrame) -> pl.DataFrame:
+    """Readings of registers with a `slot` for each stretch of time in which the meter was one."""
+    return counters.with_columns(slot=pl.col("slot") * _PARTS + pl.col("version"))
 
 
 def _beside(column: str, step: int) -> pl.Expr:
@@ -164,7 +187,9 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     span = pl.col("end") - pl.col("ts")
     guessed = (span > pl.col("max_hold_s") * US_PER_SECOND) | pl.col("estimated")
     guessed |= pl.col("interrupted")  # the total is known, not when it flowed
-    counted = registers.counted(counters).steps.with_columns(
+    steps = registers.counted(_apart(counters)).steps
+    counted = steps.with_columns(
+        slot=pl.col("slot") // _PARTS,
         begin="ts",
         until="end",
         energy_kwh="step_kwh",

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from wattbook.core import carbon, frames, hashing, metrics, profile
+from wattbook.core import carbon, frames, hashing, metrics, presence, profile
 from wattbook.core.digest import Digest, Scope, highest
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Grain, Period
@@ -16,21 +16,23 @@ from wattbook.core.units import SECONDS_PER_HOUR, over
 def by_step(
     buckets: pl.DataFrame,
     meter_steps: pl.DataFrame,
-    mains: int,
+    spans: pl.DataFrame,
     demand: pl.DataFrame,
     emitted: pl.DataFrame,
 ) -> pl.DataFrame:
     """Figures of all main meters together in each step."""
     per_meter = meter_steps.with_columns(
-        power_kw=pl.col("energy_kwh") / (pl.col("covered_s") / SECONDS_PER_HOUR)
+        power_kw_mean=pl.col("energy_kwh") / (pl.col("covered_s") / SECONDS_PER_HOUR),
+        start_utc="step_utc",
     )
-    sums = per_meter.group_by(start_utc="step_utc").agg(
+    present = metrics.weighed(per_meter, buckets, spans)
+    sums = present.group_by("start_utc").agg(
         energy_kwh=known_sum("energy_kwh"),
-        power_kw_mean=known_sum("power_kw"),
+        power_kw_mean=known_sum("power_kw_mean"),
         covered_s=pl.col("covered_s").sum(),
         estimated_kwh=pl.col("estimated_kwh").sum(),
     )
-    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() * max(mains, 1)
+    share = metrics.covered(pl.col("covered_s"), pl.col("expected_s"))
     footprints = carbon.summed(stepped(emitted, buckets), "step_utc").select(
         "emitted_kg", "intensity_g_per_kwh", start_utc="step_utc"
     )
@@ -43,6 +45,7 @@ def by_step(
             maintain_order="left",
         )
         .join(footprints, on="start_utc", how="left", maintain_order="left")
+        .with_columns(expected_s=presence.seconds(spans, buckets))
     )
     energy = pl.col("energy_kwh")
     return rows.select(
@@ -53,7 +56,7 @@ def by_step(
         "power_kw_max",
         "power_kw_max_at",
         load_factor=pl.col("power_kw_mean") / pl.col("power_kw_max"),
-        coverage=pl.col("covered_s").fill_null(0.0) / seconds,
+        coverage=share,
         estimated_share=pl.when(energy > 0).then(pl.col("estimated_kwh") / energy),
         emitted_kg="emitted_kg",
         intensity_g_per_kwh="intensity_g_per_kwh",
@@ -66,7 +69,7 @@ def total(
     demand: pl.DataFrame,
     emitted: pl.DataFrame,
     period: Period,
-    mains: int,
+    spans: pl.DataFrame,
 ) -> dict[str, Any]:
     """The key figures. Means are formed for each meter over its own covered time, then added."""
     per_meter = meter_steps.group_by("meter_id").agg(
@@ -75,13 +78,14 @@ def total(
         estimated_kwh=pl.col("estimated_kwh").sum(),
     )
     power = over(pl.col("energy_kwh") * SECONDS_PER_HOUR, pl.col("covered_s"))
-    seconds = (period.end - period.start).total_seconds() * max(mains, 1)
+    bucket = presence.bucket(period)
+    seconds = presence.seconds(spans, bucket).item()
     known: dict[str, Any] = (
-        per_meter.with_columns(power_kw=power)
+        metrics.present(per_meter.with_columns(power_kw=power), bucket, spans)
         .select(
             energy_kwh=known_sum("energy_kwh"),
             power_kw_mean=known_sum("power_kw"),
-            coverage=pl.col("covered_s").sum() / seconds,
+            coverage=metrics.covered(pl.col("covered_s").sum(), pl.lit(seconds)),
             estimated_kwh=pl.col("estimated_kwh").sum(),
         )
         .row(0, named=True)

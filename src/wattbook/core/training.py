@@ -7,11 +7,11 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import cost, frames, hashing, periods
+from wattbook.core import cost, frames, hashing, periods, presence
 from wattbook.core.archive import Table
 from wattbook.core.fingerprint import Fingerprint, of, summed
 from wattbook.core.frames import Column, Contract
-from wattbook.core.periods import Grain, Period
+from wattbook.core.periods import Grain, Period, instant
 
 LEAST_SHARE: Final = 9 / 10
 """Of a bucket's time, and of its meters by their mean: with less it is a gap."""
@@ -73,6 +73,7 @@ def history(
     quantity: Quantity,
     grain: Grain,
     timezone: str,
+    spans: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The sum of meters over time, `HISTORY`, from the first to the last step that is known.
 
@@ -88,6 +89,8 @@ def history(
         Length of a step.
     timezone
         Of the days.
+    spans
+        `core.presence.SPANS` of the meters: of one that went away nothing is expected from then on.
 
     Returns
     -------
@@ -110,6 +113,15 @@ def history(
         first=pl.col("start_utc").min(),
         last=pl.col("start_utc").max() + LINGER,
     )
+    if spans is not None:
+        gone = (
+            spans.filter(pl.col("to_us") < presence.OPEN_US)
+            .group_by("meter_id")
+            .agg(gone=instant(pl.col("to_us").max()))
+        )
+        weights = weights.join(gone, on="meter_id", how="left").with_columns(
+            last=pl.min_horizontal("last", "gone")
+        )
     doubtful = known.join(
         _doubted(events, known), on=["meter_id", "start_utc"], how="left", maintain_order="left"
     )

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import cost, periods
+from wattbook.core import cost, periods, presence
 from wattbook.core.anomaly import inputs, verdict
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES, Watched
@@ -235,6 +235,7 @@ async def _look_at(
     prices = cost.hour_means(cost.quarter_prices(grid)).select(*PRICES)
     parents = {meter.id: meter.parent for meter in site.meters}
     fleet, machines = fleet_of(site), _machines(ports.machines)
+    there = presence.latest(meters, asked.span.end)
 
     async def one(about: dict[str, Any]) -> tuple[Meter, Judged | None]:
         meter_id = about["meter_id"]
@@ -252,6 +253,8 @@ async def _look_at(
             prices=prices,
             fleet=fleet,
             parts=_parts(site, meter_id, hours),
+            valid_from_utc=there[meter_id][0],
+            valid_to_utc=there[meter_id][1],
             machines_j_per_th=machines,
         )
         judged = await ports.detector.judge(

@@ -7,13 +7,14 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import carbon, frames, notices, periods
+from wattbook.core import carbon, frames, metrics, notices, periods, presence
 from wattbook.core.notices import Notice
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
+from wattbook.flows.mains import Mains
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
@@ -56,14 +57,14 @@ async def account(
     clock: Clock,
 ) -> Account:
     """Emissions of an entity or of the network, hour by hour, summed into the grain."""
-    entity = await entities.find(entity_id, registry=registry)
-    mains = entity.mains
+    entity = await entities.find(entity_id, as_of=as_of, registry=registry)
+    mains = Mains(entity.meters)
     buckets = periods.buckets(period, grain, entity.timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
     energy, quarters = await rolling.read_settled(
         lambda figures: _energy(figures, mains, parts, whole),
-        mains,
+        mains.meters,
         whole,
         as_of=as_of,
         registry=registry,
@@ -74,12 +75,12 @@ async def account(
     months = Period(
         periods.floor(whole.start, Grain.MONTH), periods.buckets(whole, Grain.MONTH)["end_utc"][-1]
     )
-    names = mains["zone"].unique().sort().to_list()
+    names = mains.meters["zone"].unique().sort().to_list()
     conditions = await zone_rows.read(names, months, grid=grid, as_of=as_of)
 
-    seconds = (whole.end - whole.start).total_seconds()
-    covered_s: float = energy.select(pl.col("covered_s").sum()).item()
-    in_hours = energy.join(mains.select("meter_id", "zone"), on="meter_id").drop_nulls("energy_kwh")
+    at_once = energy.with_columns(start_utc=pl.lit(whole.start, dtype=frames.UTC))
+    zones = mains.meters.select("meter_id", "zone")
+    in_hours = energy.join(zones, on="meter_id").drop_nulls("energy_kwh")
 
     def compute() -> tuple[pl.DataFrame, tuple[Notice, ...]]:
         by_hour = in_hours.group_by("zone", "start_utc").agg(pl.col("energy_kwh").sum())
@@ -90,31 +91,32 @@ async def account(
 
     hours, said = await asyncio.to_thread(compute)
     shares = carbon.shares(hours)
+    coverage = _covered(at_once, presence.bucket(whole), mains.spans)["coverage"].item()
     return Account(
         entity=entity.name,
         grain=grain,
         timezone=entity.timezone,
         period=whole,
         factor_set=factor_set,
-        rows=_rows(hours, _covered(energy, buckets, max(mains.height, 1))),
-        total=_total(hours) | {"coverage": covered_s / (seconds * max(mains.height, 1))},
+        rows=_rows(hours, _covered(energy, buckets, mains.spans)),
+        total=_total(hours) | {"coverage": coverage},
         factors=shares,
         notices=(*notices.of_zones(names), *notices.of_factors(shares), *said),
     )
 
 
 async def _energy(
-    figures: Rollups, mains: pl.DataFrame, parts: Grain, whole: Period
+    figures: Rollups, mains: Mains, parts: Grain, whole: Period
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rollups of the meters, and the energy of each zone by quarter-hour."""
-    rows = await figures.read(mains["meter_id"].to_list(), parts, whole)
+    rows = await mains.read(figures, parts, whole)
     zones = [
-        (await figures.demand(members["meter_id"].to_list(), whole)).select(
+        (await mains.demand(figures, whole, members["meter_id"].to_list())).select(
             "start_utc",
             zone=pl.lit(str(zone)),
             energy_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR,
         )
-        for (zone,), members in mains.group_by("zone", maintain_order=True)
+        for (zone,), members in mains.meters.group_by("zone", maintain_order=True)
     ]
     return rows, pl.concat([DRAWN, *zones])
 
@@ -132,15 +134,15 @@ def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _covered(energy: pl.DataFrame, buckets: pl.DataFrame, meters: int) -> pl.DataFrame:
+def _covered(energy: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """Buckets with the share of the meters' time for which the energy is known."""
     owned = energy.sort("start_utc").join_asof(
         buckets.select("start_utc", bucket="start_utc"), on="start_utc"
     )
     covered = owned.group_by(start_utc="bucket").agg(pl.col("covered_s").sum())
-    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
-    return buckets.join(covered, on="start_utc", how="left", maintain_order="left").with_columns(
-        coverage=pl.col("covered_s").fill_null(0.0) / (seconds * meters)
+    rows = buckets.join(covered, on="start_utc", how="left", maintain_order="left")
+    return rows.with_columns(expected_s=presence.seconds(spans, buckets)).with_columns(
+        coverage=metrics.covered(pl.col("covered_s"), pl.col("expected_s"))
     )
 
 

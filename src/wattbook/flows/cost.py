@@ -8,7 +8,18 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import bills, charges, cost, frames, notices, peaks, periods, retention
+from wattbook.core import (
+    bills,
+    charges,
+    cost,
+    frames,
+    metrics,
+    notices,
+    peaks,
+    periods,
+    presence,
+    retention,
+)
 from wattbook.core.bills import Bill
 from wattbook.core.errors import InvalidEntityError, Problem
 from wattbook.core.lines import Month
@@ -18,6 +29,7 @@ from wattbook.core.tariffs import Holidays, Span, Tariff, timeline
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
+from wattbook.flows.mains import Mains
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -79,7 +91,8 @@ class Drawn:
 
     demand: pl.DataFrame
     monthly: pl.DataFrame
-    meters: int
+    spans: pl.DataFrame
+    """`presence.SPANS` of the main meters."""
     since: datetime | None
     """From when on all quarter-hours are kept; null where none was removed."""
 
@@ -130,7 +143,7 @@ async def account(
     clock: Clock,
 ) -> Account:
     """What a site pays, by component and bucket, and the bill of every month that it touches."""
-    found = await entities.find(entity_id, registry=registry)
+    found = await entities.find(entity_id, as_of=as_of, registry=registry)
     if found.kind != "site":
         detail = f"{found.id!r} is of the kind {found.kind}; a bill is of one site: site:ID"
         raise InvalidEntityError(detail, [Problem("not_a_site", detail, field="entity_id")])
@@ -139,16 +152,16 @@ async def account(
     tariffs = await registry.tariffs(found.id)
     terms = await terms_of(tariffs, found.timezone, whole, calendar=calendar)
     _refuse_more_than_can_be_shown(buckets.height, terms.spans, grain)
-    _refuse_removed(found.mains, terms, grain)
-    main_ids = found.mains["meter_id"].to_list()
+    mains = Mains(found.meters)
+    _refuse_removed(mains.meters, terms, grain)
 
     async def read(figures: Rollups) -> tuple[Drawn, pl.DataFrame]:
-        drawn = await drawn_by(found.mains, terms, figures)
-        return drawn, await figures.read(main_ids, grain, whole)
+        drawn = await drawn_by(mains, terms, figures)
+        return drawn, await mains.read(figures, grain, whole)
 
     drawn, rows = await rolling.read_settled(
         read,
-        found.mains,
+        mains.meters,
         terms.period,
         as_of=as_of,
         registry=registry,
@@ -163,8 +176,7 @@ async def account(
         books = kept(terms, drawn.demand, prices.rows)
         made = billed(books, drawn)
         due = cost.due(made, found.timezone, grain, spread=spread)
-        costs = _rows(books, due, buckets, rows, len(main_ids))
-        seconds = (whole.end - whole.start).total_seconds() * max(len(main_ids), 1)
+        costs = _rows(books, due, buckets, rows, mains.spans)
         return Account(
             site_id=found.id,
             grain=grain,
@@ -172,7 +184,7 @@ async def account(
             period=whole,
             spread=spread,
             energy_kwh=rows.select(frames.known_sum("energy_kwh")).item(),
-            coverage=float(rows["covered_s"].sum()) / seconds,
+            coverage=_share(rows, whole, mains.spans),
             rows=costs,
             totals=_totals(costs),
             bills=made,
@@ -219,14 +231,13 @@ async def terms_of(
     )
 
 
-async def drawn_by(mains: pl.DataFrame, terms: Terms, figures: Rollups) -> Drawn:
+async def drawn_by(mains: Mains, terms: Terms, figures: Rollups) -> Drawn:
     """What the main meters of a site drew in the months of its terms."""
-    main_ids = mains["meter_id"].to_list()
     return Drawn(
-        demand=await figures.demand(main_ids, terms.period),
-        monthly=await figures.read(main_ids, Grain.MONTH, terms.period),
-        meters=len(main_ids),
-        since=retention.quarters_since(mains),
+        demand=await mains.demand(figures, terms.period),
+        monthly=await mains.read(figures, Grain.MONTH, terms.period),
+        spans=mains.spans,
+        since=retention.quarters_since(mains.meters),
     )
 
 
@@ -287,7 +298,7 @@ def lost(
 
 
 def _months(months: pl.DataFrame, drawn: Drawn) -> list[Month]:
-    rows = _covered(months, drawn.monthly, drawn.meters)
+    rows = _covered(months, drawn.monthly, drawn.spans)
     return [
         Month(
             first=first,
@@ -303,25 +314,36 @@ def _months(months: pl.DataFrame, drawn: Drawn) -> list[Month]:
 
 
 def _rows(
-    books: Books, due: pl.DataFrame, buckets: pl.DataFrame, figures: pl.DataFrame, meters: int
+    books: Books,
+    due: pl.DataFrame,
+    buckets: pl.DataFrame,
+    figures: pl.DataFrame,
+    spans: pl.DataFrame,
 ) -> pl.DataFrame:
     """Costs of each component in each bucket, with the coverage of the bucket."""
     terms = books.terms
-    seen = _covered(buckets, figures, meters).select("start_utc", "coverage")
+    seen = _covered(buckets, figures, spans).select("start_utc", "coverage")
     return cost.by_component(books.charged, due, buckets, terms.spans, terms.timezone).join(
         seen, on="start_utc", how="left", maintain_order="left"
     )
 
 
-def _covered(buckets: pl.DataFrame, figures: pl.DataFrame, meters: int) -> pl.DataFrame:
-    """Buckets with the share of their meters' time that is covered."""
-    covered = figures.group_by("start_utc").agg(pl.col("covered_s").sum())
-    seconds = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() * max(meters, 1)
+def _covered(buckets: pl.DataFrame, figures: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Buckets with the share of the time that is covered of that for which meters are there."""
+    sums = figures.group_by("start_utc").agg(pl.col("covered_s").sum())
+    share = metrics.covered(pl.col("covered_s"), pl.col("expected_s"))
     return (
-        buckets.join(covered, on="start_utc", how="left", maintain_order="left")
-        .with_columns(coverage=pl.col("covered_s").fill_null(0.0) / seconds)
-        .drop("covered_s")
+        buckets.join(sums, on="start_utc", how="left", maintain_order="left")
+        .with_columns(expected_s=presence.seconds(spans, buckets))
+        .with_columns(coverage=share)
+        .drop("covered_s", "expected_s")
     )
+
+
+def _share(figures: pl.DataFrame, whole: Period, spans: pl.DataFrame) -> float:
+    """The share of the time that is covered over a whole period."""
+    sums = figures.with_columns(start_utc=pl.lit(whole.start, dtype=frames.UTC))
+    return float(_covered(presence.bucket(whole), sums, spans)["coverage"].item())
 
 
 def _totals(rows: pl.DataFrame) -> list[dict[str, object]]:

@@ -1,11 +1,12 @@
 """Which sites an entity id means."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
-from wattbook.core import zones
+from wattbook.core import presence, zones
 from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.ports.registry import Registry
@@ -29,8 +30,8 @@ class Found:
 
     @property
     def mains(self) -> pl.DataFrame:
-        """The meters whose sum is the entity's consumption."""
-        return self.meters.filter(role=str(MeterRole.MAIN))
+        """The meters whose sum is the entity's consumption, always or at some time."""
+        return presence.with_role(self.meters, MeterRole.MAIN)
 
     @property
     def timezone(self) -> str:
@@ -41,13 +42,13 @@ class Found:
 _COLUMN = {"site": "site_id", "operator": "operator", "zone": "zone"}
 
 
-async def find(text: str, *, registry: Registry) -> Found:
+async def find(text: str, *, as_of: datetime | None = None, registry: Registry) -> Found:
     """The entity of `site:x`, `operator:x`, `zone:x`, or a bare `x` looked up in that order.
 
     `network` is all sites together, unless something is registered under that id.
     """
     kind, name = parse_entity(text)
-    meters = await registry.meters()
+    meters = await registry.meters(as_of)
     for each in ENTITY_KINDS if kind is None else (kind,):
         names = zones.spellings(name) if each == "zone" else [name]
         mine = meters.filter(pl.col(_COLUMN[each]).is_in(names))

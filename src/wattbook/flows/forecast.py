@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import errors, fingerprint, lending, periods, training
+from wattbook.core import errors, fingerprint, lending, periods, presence, training
 from wattbook.core.anomaly.finding import Finding, Rule
-from wattbook.core.entities import MeterKind, MeterRole
+from wattbook.core.entities import MeterRole
 from wattbook.core.errors import (
     ConflictError,
     InputError,
@@ -87,6 +87,13 @@ class Subject:
     quantity: Quantity
     meters: pl.DataFrame
     timezone: str
+    role: MeterRole | None = None
+    """Meters count while they have it; null: while they are there."""
+
+    @property
+    def spans(self) -> pl.DataFrame:
+        """`core.presence.SPANS` of the times at which the meters count."""
+        return presence.spans(self.meters, self.role)
 
     @property
     def meter_ids(self) -> list[str]:
@@ -181,6 +188,7 @@ async def subject(entity_id: str, quantity: Quantity, *, ports: Sources) -> Subj
         quantity=Quantity.LOAD,  # of which the hash rate of anything that draws power follows
         meters=mains,
         timezone=str(zones[0]) if len(zones) == 1 else "UTC",
+        role=MeterRole.MAIN,
     )
 
 
@@ -243,7 +251,7 @@ async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
     found = rows.clear()
     if period is not None:
         found = await asyncio.to_thread(
-            training.history, rows, events, of.quantity, grain, of.timezone
+            training.history, rows, events, of.quantity, grain, of.timezone, of.spans
         )
     if found.is_empty():
         named = of.entity_id or ", ".join(of.meter_ids)
@@ -279,8 +287,8 @@ async def _read(
     figures: Rollups, of: Subject, grain: Grain, period: Period
 ) -> tuple[pl.DataFrame, pl.DataFrame, Period]:
     parts = training.parts_of(grain, period, of.timezone)
-    registers = of.meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
-    rows = await figures.read(of.meter_ids, parts, period)
+    registers = presence.registers(of.meters)["meter_id"].to_list()
+    rows = presence.within(await figures.read(of.meter_ids, parts, period), of.spans)
     return rows, await figures.events(registers, period), period
 
 
@@ -301,7 +309,7 @@ async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]
     """The histories of the largest sites without a meter of `of`; a hash rate is like no load."""
     if of.quantity is not Quantity.LOAD:
         return []
-    mains = (await ports.registry.meters()).filter(role=str(MeterRole.MAIN))
+    mains = presence.with_role(await ports.registry.meters(), MeterRole.MAIN)
     others = mains.join(of.meters.select("site_id").unique(), on="site_id", how="anti")
     sizes = others.group_by("site_id").agg(pl.col("capacity_kw").max())
     largest = sizes.sort("capacity_kw", "site_id", descending=[True, False], nulls_last=True)
@@ -555,7 +563,7 @@ def _text(table: pl.DataFrame | None) -> str:
 async def wanted(since: datetime, *, ports: Ports) -> tuple[Asked, ...]:
     """What is to be forecast anew: the load of each site, and what was asked for since then."""
     meters = await ports.registry.meters()
-    mains = meters.filter(role=str(MeterRole.MAIN))
+    mains = presence.with_role(meters, MeterRole.MAIN)
     of_sites = [Asked(entity_id=f"site:{site_id}") for site_id in mains["site_id"].unique().sort()]
     asked = [*of_sites, *await ports.forecasts.series(since)]
     found = []

@@ -8,15 +8,26 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
-from wattbook.core import charges, cost, frames, lending, periods, retention, rollup, zones
+from wattbook.core import (
+    charges,
+    cost,
+    frames,
+    lending,
+    periods,
+    presence,
+    retention,
+    rollup,
+    zones,
+)
 from wattbook.core import metrics as figures_of
-from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.notices import Notice
 from wattbook.core.periods import Grain, Period
+from wattbook.core.units import US_PER_SECOND
 from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
 from wattbook.flows.cost import Drawn, Terms
+from wattbook.flows.mains import Mains
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -30,7 +41,13 @@ NO_HOURS: Final = pl.DataFrame(schema={"zone": pl.String, "hour": frames.UTC})
 ROUNDING_S: Final = 0.5
 """Sums of covered time that differ by less are the same."""
 _Read: TypeAlias = tuple[
-    Drawn | None, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame
+    Drawn | None,
+    pl.DataFrame,
+    pl.DataFrame,
+    pl.DataFrame,
+    pl.DataFrame,
+    pl.DataFrame,
+    pl.DataFrame,
 ]
 
 
@@ -70,17 +87,16 @@ async def of_site(
     clock: Clock,
 ) -> Series:
     """The site's figures: the sum of its main meters, the others beside it, gaps as nulls."""
-    meters = (await registry.meters()).filter(site_id=site_id)
+    meters = (await registry.meters(as_of)).filter(site_id=site_id)
     if meters.is_empty():
         raise UnknownEntityError(f"no site {site_id!r} is registered")
     timezone, zone = str(meters["timezone"][0]), str(meters["zone"][0])
     buckets = periods.buckets(period, grain, timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
-    mains = meters.filter(role=str(MeterRole.MAIN))
+    mains = Mains(meters)
     parts = periods.parts_of(grain, buckets)
-    main_ids = mains["meter_id"].to_list()
-    lenders = lending.lenders(meters, main_ids)
-    registers = meters.filter(kind=str(MeterKind.REGISTER))["meter_id"].to_list()
+    lenders = lending.lenders(meters, mains.ids)
+    registers = presence.registers(meters)["meter_id"].to_list()
     tariffs = await registry.tariffs(site_id)
     terms = None
     if tariffs:
@@ -98,15 +114,16 @@ async def of_site(
         return (
             await paying.drawn_by(mains, terms, figures) if terms is not None else None,
             found,
-            found if parts is grain else await figures.read(main_ids, parts, whole),
-            await figures.demand(main_ids, whole)
-            if mains.height > 1 or uneven.height
+            own := await mains.of(found, figures, grain, whole),
+            own if parts is grain else await mains.read(figures, parts, whole),
+            await mains.demand(figures, whole)
+            if len(mains.ids) > 1 or uneven.height
             else found.clear(),
             await figures.events(registers, whole) if registers else frames.EVENTS.empty(),
             await _read_lent(lenders, buckets["start_utc"], whole, figures),
         )
 
-    drawn, found, fine, quarter_demand, events, lent = await rolling.read_settled(
+    drawn, found, own, fine, quarter_demand, events, lent = await rolling.read_settled(
         read,
         meters,
         whole if terms is None else terms.period,
@@ -116,11 +133,11 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
-    own = lending.borrowed(_of(found, main_ids), lent)
-    rows = _summed(own, buckets, mains, quarter_demand)
-    total = _whole(rows, own, whole, mains)
+    own = lending.borrowed(own, lent)
+    rows = _summed(own, buckets, mains.meters, mains.spans, quarter_demand)
+    total = _whole(rows, own, whole, mains.meters, mains.spans)
     if terms is None or drawn is None:
-        rows, money = _with_cost(rows, _of(fine, main_ids), quarter_demand, prices.rows, zone)
+        rows, money = _with_cost(rows, fine, quarter_demand, prices.rows, zone)
     else:
         rows, money = await asyncio.to_thread(_by_tariff, rows, terms, drawn, prices.rows, grain)
     return Series(
@@ -149,9 +166,10 @@ async def aggregate(
 ) -> "Network":
     """Network totals of all main meters, or by zone, operator or site, in days of `timezone`."""
     periods.zone(timezone)
-    meters = await registry.meters()
-    mains = meters.filter(role=str(MeterRole.MAIN))
-    lenders = lending.lenders(meters, mains["meter_id"].to_list())
+    meters = await registry.meters(as_of)
+    every = Mains(meters)
+    mains = every.meters
+    lenders = lending.lenders(meters, every.ids)
     buckets = periods.buckets(period, grain, timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
@@ -162,8 +180,8 @@ async def aggregate(
     ids = [members["meter_id"].to_list() for _, members in groups]
 
     async def read(figures: Rollups) -> tuple[pl.DataFrame, ...]:
-        demands = [await figures.demand(each, whole) for each in ids]
-        rows = await figures.read(ids[0], parts, whole)
+        demands = [await every.demand(figures, whole, each) for each in ids]
+        rows = await every.read(figures, parts, whole)
         starts = rows["start_utc"].unique().sort()
         return (rows, await _read_lent(lenders, starts, whole, figures), *demands)
 
@@ -184,11 +202,12 @@ async def aggregate(
     series, totals = [], []
     for (name, members), each, demand in zip(groups, ids, demands, strict=True):
         own = _of(rows, each)
-        summed = _summed(own, buckets, members, demand)
+        spans = every.spans.filter(pl.col("meter_id").is_in(each))
+        summed = _summed(own, buckets, members, spans, demand)
         series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
         totals.append(
             {"group": name, "sites": members["site_id"].n_unique()}
-            | _whole(summed, own, whole, members)
+            | _whole(summed, own, whole, members, spans)
         )
     return Network(
         Series(
@@ -214,10 +233,14 @@ async def _read_lent(
 
 
 def _summed(
-    rows: pl.DataFrame, buckets: pl.DataFrame, mains: pl.DataFrame, quarter_demand: pl.DataFrame
+    rows: pl.DataFrame,
+    buckets: pl.DataFrame,
+    mains: pl.DataFrame,
+    spans: pl.DataFrame,
+    quarter_demand: pl.DataFrame,
 ) -> pl.DataFrame:
     """The rows of several meters added up, with the peak of their sum where it is known."""
-    summed = figures_of.total(rows, buckets, max(mains.height, 1))
+    summed = figures_of.total(rows, buckets, spans)
     if mains.height == 1:
         return summed
     peaks = figures_of.coincident_peak(quarter_demand, buckets)
@@ -231,10 +254,14 @@ def _summed(
 
 
 def _whole(
-    rows: pl.DataFrame, own: pl.DataFrame, whole: Period, mains: pl.DataFrame
+    rows: pl.DataFrame,
+    own: pl.DataFrame,
+    whole: Period,
+    mains: pl.DataFrame,
+    spans: pl.DataFrame,
 ) -> dict[str, object]:
     """All rows in one; the peak of several meters is unknown where one of their rows lacks it."""
-    total = figures_of.whole(rows, own, whole, max(mains.height, 1))
+    total = figures_of.whole(rows, own, whole, spans)
     since = retention.quarters_since(mains)
     if mains.height > 1 and since is not None and whole.start < since:
         total |= {"power_kw_max": None, "power_kw_max_at": None}
@@ -282,16 +309,23 @@ def _of(rows: pl.DataFrame, meter_ids: Sequence[str]) -> pl.DataFrame:
 
 def _beside(rows: pl.DataFrame, meters: pl.DataFrame, whole: Period) -> pl.DataFrame:
     """Energy and coverage of each meter over the period."""
-    seconds = (whole.end - whole.start).total_seconds()
+    there = (
+        presence.clipped(presence.spans(meters), whole)
+        .group_by("meter_id")
+        .agg(expected_s=(pl.col("to_us") - pl.col("from_us")).sum() / US_PER_SECOND)
+    )
     sums = rows.group_by("meter_id").agg(
         energy_kwh=frames.known_sum("energy_kwh"),
         power_kw_max=pl.col("power_kw_max").max(),
-        coverage=pl.col("covered_s").sum() / seconds,
+        covered_s=pl.col("covered_s").sum(),
     )
     return (
         meters.select("meter_id", "role", "kind")
         .join(sums, on="meter_id", how="left", maintain_order="left")
+        .join(there, on="meter_id", how="left", maintain_order="left")
+        .with_columns(coverage=figures_of.covered(pl.col("covered_s"), pl.col("expected_s")))
         .with_columns(pl.col("coverage").fill_null(0.0))
+        .drop("covered_s", "expected_s")
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import fingerprint, metrics, periods, profile, report, retention
+from wattbook.core import fingerprint, metrics, periods, presence, profile, report, retention
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.digest import Scope
@@ -62,7 +62,7 @@ async def of(
     RemovedError
         Quarter-hours of the period were removed: curves, gaps and demand are made of them.
     """
-    found = await entities.find(entity_id, registry=ports.registry)
+    found = await entities.find(entity_id, as_of=as_of, registry=ports.registry)
     period = _on_quarters(period)
     periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
     retention.check_quarters(found.mains, period.start)
@@ -86,7 +86,7 @@ async def of(
     )
 
     parts = await _settled(scope, found, as_of, ports, progress)
-    still = await entities.find(entity_id, registry=ports.registry)
+    still = await entities.find(entity_id, as_of=as_of, registry=ports.registry)
     retention.check_quarters(still.mains, period.start)  # a clean-up may have begun meanwhile
     zones = sorted({site.zone for site in sites})
     conditions = await zone_rows.read(zones, _months(period), grid=ports.grid, as_of=as_of)
@@ -185,7 +185,8 @@ def _made(
     if profile.grain(scope.period) is Grain.QUARTER:
         buckets = periods.buckets(scope.period, Grain.QUARTER)
         rows = pl.concat(part.quarters for part in parts)
-        quarters = metrics.total(rows, buckets, max(len(scope.mains), 1))
+        spans = pl.concat(each.spans for each in digests)
+        quarters = metrics.total(rows, buckets, spans)
     demand = (
         pl.concat(part.demand for part in parts)
         .group_by("start_utc")
@@ -214,6 +215,8 @@ def _printed(
     """What the report rests on, in one number."""
     scope = made.scope
     meters = found.meters.drop("operator")
+    if presence.constant(meters):
+        meters = meters.drop("valid_from_utc", "valid_to_utc", "versions")
     settings = [
         f"entity {scope.entity}",
         fingerprint.settled("period", scope.period),

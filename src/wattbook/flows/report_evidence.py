@@ -8,13 +8,15 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import archive as keeping
-from wattbook.core import comparison, gaps, periods, profile, retention
+from wattbook.core import comparison, gaps, periods, presence, profile, retention
 from wattbook.core.anomaly.finding import Finding, Judgement, State
 from wattbook.core.comparison import Comparison
 from wattbook.core.digest import Scope
+from wattbook.core.entities import MeterRole
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import rollup as rolling
 from wattbook.flows.entities import Found
+from wattbook.flows.mains import Mains
 from wattbook.flows.report_parts import Ports
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.archive import Archive
@@ -105,7 +107,7 @@ async def compared(
             comparison.compare,
             quarters,
             period,
-            len(scope.mains),
+            presence.spans(found.mains, MeterRole.MAIN),
             yearly=yearly,
             buckets=_drawn(scope.period, scope.period, scope.timezone),
             earlier=_drawn(period, scope.period, scope.timezone),
@@ -126,10 +128,10 @@ def _drawn(period: Period, like: Period, timezone: str) -> pl.DataFrame:
 async def _quarters(
     found: Found, period: Period, as_of: datetime | None, ports: Ports
 ) -> pl.DataFrame:
-    main_ids = found.mains["meter_id"].to_list()
+    mains = Mains(found.meters)
 
     async def read(figures: Rollups) -> pl.DataFrame:
-        return await figures.read(main_ids, Grain.QUARTER, period)
+        return await mains.read(figures, Grain.QUARTER, period)
 
     return await rolling.read_settled(
         read,

@@ -18,10 +18,11 @@ from wattbook.core import (
     metrics,
     payments,
     periods,
+    presence,
     profile,
 )
 from wattbook.core.digest import Digest, Money, Scope
-from wattbook.core.entities import Meter, MeterRole, Site
+from wattbook.core.entities import Meter, Site
 from wattbook.core.errors import RemovedError
 from wattbook.core.payments import Payments
 from wattbook.core.periods import Grain, Period
@@ -30,6 +31,7 @@ from wattbook.flows import cost as paying
 from wattbook.flows import metrics as figures_of
 from wattbook.flows import rollup as rolling
 from wattbook.flows.cost import Account
+from wattbook.flows.mains import Mains
 from wattbook.flows.metrics import Series
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
@@ -91,15 +93,14 @@ async def part_of(
     series = await _series(site.id, period, parts_of(period, scope.timezone), as_of, ports)
     paid = await _payments(site, scope, as_of, ports)
     money = await _money(site, series, scope, as_of, ports)
-    mains = meters.filter(role=str(MeterRole.MAIN))
-    main_ids = mains["meter_id"].to_list()
+    mains = Mains(meters)
 
     async def read(figures: Rollups) -> pl.DataFrame:
-        return await figures.read(main_ids, Grain.QUARTER, period)
+        return await mains.read(figures, Grain.QUARTER, period)
 
     quarters = await rolling.read_settled(
         read,
-        mains,
+        mains.meters,
         period,
         as_of=as_of,
         registry=ports.registry,
@@ -108,7 +109,7 @@ async def part_of(
         clock=ports.clock,
     )
     corrections = await _corrections(site.meters, scope, ports.readings)
-    counted, known_utc, sums = await _sums(meters, main_ids, period, as_of, ports.readings)
+    counted, known_utc, sums = await _sums(meters, mains.ids, period, as_of, ports.readings)
 
     def compute() -> Part:
         _, steps = profile.steps(period, scope.timezone)
@@ -120,16 +121,17 @@ async def part_of(
                 total=series.total,
                 meters=series.meters,
                 by_step=digest.by_step(quarters, steps),
-                gaps=gaps.gaps(quarters, main_ids, period),
+                gaps=gaps.gaps(quarters, mains.spans, period),
                 peak=digest.highest(demand),
                 money=money,
                 payments=paid,
-                completeness=completeness.completeness(quarters, mains, period),
+                completeness=completeness.completeness(quarters, mains.meters, period),
                 events=series.events,
                 corrections=corrections,
                 readings=int(quarters["readings"].sum()),
                 demand=demand,
                 notices=series.notices,
+                spans=mains.spans,
             ),
             quarters=quarters if profile.grain(period) is Grain.QUARTER else quarters.clear(),
             demand=demand,
@@ -279,11 +281,11 @@ async def _around(
         return await readings.read(
             ids, Period(period.start - margin, period.end + margin), as_of=as_of
         )
-    pad_s = pl.max_horizontal("expected_interval_s", "max_hold_s")
-    spans = meters.select(
+    reaches = presence.reaches(meters).sort("meter_id")
+    spans = reaches.select(
         "meter_id",
         "kind",
-        pad_s=pad_s,
+        "pad_s",
         from_utc=pl.lit(period.start, frames.UTC),
         to_utc=pl.lit(period.end, frames.UTC),
     )

@@ -4,34 +4,38 @@ import hashlib
 import re
 import secrets
 import unicodedata
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import zones
+from wattbook.core import dated, declared, stale, versions, zones
+from wattbook.core.declared import SentMeter
 from wattbook.core.entities import (
+    CAPACITIES,
     SLUG,
     ZONE,
+    CivilInterval,
     FleetItem,
     Meter,
     MeterFlow,
     MeterKind,
+    MeterRole,
     Site,
     SiteStatus,
     Supply,
     problems_with,
 )
-from wattbook.core.errors import ConflictError, InvalidEntityError, Problem
+from wattbook.core.errors import ChangedError, ConflictError, InvalidEntityError, Problem
 from wattbook.core.periods import Period
+from wattbook.core.versions import UNSET, Sent
 from wattbook.ports.readings import ReadingStore
-from wattbook.ports.registry import Registry
+from wattbook.ports.registry import Edit, Registry
 from wattbook.ports.rollups import RollupStore
 
-DECIDES_ROLLUPS: Final = {"timezone", "capacity_kw", "plausible_kw"}
-"""Fields of a site on which the figures of all its meters rest."""
+Check = Callable[[Site], None]
 PAGE: Final = 1000
 """So many sites are read at a time."""
 STEM: Final = 40
@@ -64,13 +68,14 @@ class Draft:
     status: SiteStatus = SiteStatus.ACTIVE
     simulated: bool = False
     telemetry: MeterKind = MeterKind.POWER
-    """Kind of the main meter that a site without meters is given, with the three that follow."""
-    expected_interval_s: int = 900
+    """Kind of the main meter that a site without meters is given, with the five that follow."""
+    expected_interval_s: int | None = None
+    expected_interval: CivilInterval | None = None
     register_size_kwh: float | None = None
     register_resolution_kwh: float | None = None
     max_hold_s: int | None = None
     flow: MeterFlow = MeterFlow.CONSUMPTION
-    meters: tuple[Meter, ...] = ()
+    meters: tuple[SentMeter | Meter, ...] = ()
     supplies: tuple[Supply, ...] = ()
     fleet: tuple[FleetItem, ...] = ()
 
@@ -90,7 +95,8 @@ async def register(
     site = _site(draft, suffix or secrets.token_hex(3), now)
 
     # A main meter that nobody sent has no place in the body: its fields are the site's.
-    problems = [*_problems(site), *_zone_problem(draft.zone)]
+    problems = _problems(site) + declared.roleless(_sent(draft.meters), {})
+    problems += _zone_problem(draft.zone)
     _refuse(problems, unsent="" if draft.meters else "meters[0].")
 
     return await registry.add(site)
@@ -108,62 +114,120 @@ async def every(registry: Registry, *, at_once: int = PAGE) -> AsyncIterator[Sit
             return
 
 
+def matching(if_match: str | None) -> Check | None:
+    """Refuses a site that is not, or is no longer, the one that an `If-Match` names.
+
+    Raises
+    ------
+    ChangedError
+        Its tag is none of those named.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+
+    def check(site: Site) -> None:
+        named = {each.strip().removeprefix("W/").strip('"') for each in if_match.split(",")}
+        if dated.tag(site) not in named:
+            detail = f"site {site.id!r} has changed since it was read: read it again"
+            raise ChangedError(detail, [Problem("changed", detail, field="If-Match")])
+
+    return check
+
+
 async def change(
     site_id: str,
     changes: Mapping[str, object],
     *,
+    valid_from: Sent = UNSET,
+    check: Check | None = None,
     registry: Registry,
     readings: ReadingStore,
     rollups: RollupStore,
     now: datetime,
 ) -> Site:
-    """Change fields of a site, and mark its rollups when they rest on one of them."""
+    """Change fields of a site, and mark its rollups when they rest on one of them.
+
+    Another capacity holds from `valid_from`, or where that is left out from the first reading that
+    is yet to come.
+    """
     site = await registry.site(site_id)
-
-    if isinstance(sent := changes.get("zone"), str):
-        changes = {**changes, "zone": zones.resolved(sent)}
-    news = {name: value for name, value in changes.items() if value != getattr(site, name, ...)}
-    if "hold_reason" in news:
-        news["hold_since_utc"] = _held_since(site, news["hold_reason"], now)
-    stale = [meter.id for meter in site.meters] if news.keys() & DECIDES_ROLLUPS else []
-    known = {name: value for name, value in news.items() if hasattr(site, name)}
-    problems = _problems(replace(site, **known))  # type: ignore[arg-type]  # the registry checks names
-    _refuse([*problems, *(_zone_problem(str(news["zone"])) if "zone" in news else ())])
-
-    if not news:
-        return site
-    if "timezone" in news:
+    if isinstance(zone := changes.get("zone"), str):
+        changes = {**changes, "zone": zones.resolved(zone)}
+    upcoming = await _upcoming(site.meters, readings)
+    if "timezone" in changes and changes["timezone"] != site.timezone:
         _refuse_to_move(await registry.meters(), site_id)
+
+    def plan(found: Site) -> Edit:
+        if check is not None:
+            check(found)
+        whole = dict(changes)
+        if valid_from is not UNSET or changes.keys() & set(CAPACITIES):
+            whole |= _capacity(found, changes, valid_from, max(upcoming.values(), default=None))
+        news = {name: value for name, value in whole.items() if value != getattr(found, name, ...)}
+        if "hold_reason" in news:
+            news["hold_since_utc"] = _held_since(found, news["hold_reason"], now)
+        problems = _problems(replace(found, **_own(news)))  # the registry checks names
+        _refuse([*problems, *(_zone_problem(str(news["zone"])) if "zone" in news else ())])
+        return Edit(changes=news)
+
     # Marked on both sides of the change: should this process die between the two,
     # nothing that was computed before it survives it.
-    await mark(stale, registry=registry, readings=readings, rollups=rollups)
-    changed = await registry.change(site_id, news, now)
-    await mark(stale, registry=registry, readings=readings, rollups=rollups)
-    return changed
+    foreseen = plan(site)
+    if foreseen == Edit():
+        return site
+    late = stale.stale(site, replace(site, **_own(foreseen.changes)), upcoming)
+    await mark(late, registry=registry, readings=readings, rollups=rollups)
+    edited = await registry.edit(site_id, plan, now)
+    late = stale.stale(edited.before, edited.after, upcoming)
+    await mark(late, registry=registry, readings=readings, rollups=rollups)
+    return edited.after
+
+
+def _own(changes: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if name in Site.__slots__}
+
+
+def _capacity(
+    site: Site, changes: Mapping[str, object], valid_from: Sent, upcoming: datetime | None
+) -> dict[str, object]:
+    """The fields of a site whose capacity is another from an instant on."""
+    what = tuple(changes.get(name, getattr(site, name)) for name in CAPACITIES)
+    found = versions.changed(
+        dated.capacities_of(site),
+        what,
+        since=declared.instant(valid_from, site.timezone),
+        upcoming=upcoming,
+    )
+    # Before the first one there is the first one: a site always has a capacity.
+    return dated.capacity_fields((replace(found[0], valid_from=None), *found[1:]))
 
 
 async def describe(
     site_id: str, changes: Mapping[str, str | None], *, registry: Registry, now: datetime
 ) -> Site:
     """Change texts about a site on which no figure rests: its name, `MAX_DETAIL`."""
-    site = await registry.site(site_id)
-    news: dict[str, Any] = {
-        name: text for name, text in changes.items() if text != getattr(site, name)
-    }
-    if not news:
-        return site
-    _refuse(_problems(replace(site, **news)))
-    return await registry.change(site_id, news, now)
+
+    def plan(site: Site) -> Edit:
+        news: dict[str, Any] = {
+            name: text for name, text in changes.items() if text != getattr(site, name)
+        }
+        _refuse(_problems(replace(site, **news)))
+        return Edit(changes=news)
+
+    return (await registry.edit(site_id, plan, now)).after
 
 
 async def hold(site_id: str, reason: str | None, *, registry: Registry, now: datetime) -> Site:
     """Put a legal hold on a site, or release it (null): while it is on, nothing is removed."""
-    site = await registry.site(site_id)
-    if site.hold_reason == reason:
-        return site
-    _refuse(_problems(replace(site, hold_reason=reason)))
-    changes = {"hold_reason": reason, "hold_since_utc": _held_since(site, reason, now)}
-    return await registry.change(site_id, changes, now)
+
+    def plan(site: Site) -> Edit:
+        if site.hold_reason == reason:
+            return Edit()
+        _refuse(_problems(replace(site, hold_reason=reason)))
+        since = _held_since(site, reason, now)
+        return Edit(changes={"hold_reason": reason, "hold_since_utc": since})
+
+    return (await registry.edit(site_id, plan, now)).after
 
 
 def _zone_problem(zone: str) -> list[Problem]:
@@ -190,8 +254,9 @@ def _refuse_to_move(meters: pl.DataFrame, site_id: str) -> None:
 
 async def put_parts(
     site_id: str,
-    parts: Sequence[Meter | Supply | FleetItem],
+    parts: Sequence[SentMeter | Meter | Supply | FleetItem],
     *,
+    check: Check | None = None,
     registry: Registry,
     readings: ReadingStore,
     rollups: RollupStore,
@@ -199,25 +264,72 @@ async def put_parts(
 ) -> Placement:
     """Add parts to a site or replace those with the same id; mark meters that read otherwise."""
     site = await registry.site(site_id)
+    sent = [SentMeter.of(each) if isinstance(each, Meter) else each for each in parts]
+    named = {each.id for each in sent if isinstance(each, SentMeter)}
+    upcoming = await _upcoming([each for each in site.meters if each.id in named], readings)
 
-    meters = _placed(site_id, [part for part in parts if isinstance(part, Meter)])
-    supplies = _placed(site_id, [part for part in parts if isinstance(part, Supply)])
-    fleet = _placed(site_id, [part for part in parts if isinstance(part, FleetItem)])
-    whole = replace(
-        site,
-        meters=_over(site.meters, meters),
-        supplies=_over(site.supplies, supplies),
-        fleet=_over(site.fleet, fleet),
+    def plan(found: Site) -> Edit:
+        if check is not None:
+            check(found)
+        whole, placed = _with(found, sent, upcoming)
+        _refuse(_problems(whole))
+        return Edit(parts=placed)
+
+    # Marked on both sides, as in `change`.
+    late = stale.stale(site, _over_site(site, plan(site).parts), upcoming)
+    await mark(late, registry=registry, readings=readings, rollups=rollups)
+    edited = await registry.edit(site_id, plan, now)
+    late = stale.stale(edited.before, edited.after, upcoming)
+    await mark(late, registry=registry, readings=readings, rollups=rollups)
+    return Placement(edited.after, _size(edited.after) > _size(edited.before))
+
+
+def _with(
+    site: Site,
+    sent: Sequence[SentMeter | Supply | FleetItem],
+    upcoming: Mapping[str, datetime],
+) -> tuple[Site, tuple[Meter | Supply | FleetItem, ...]]:
+    """A site with what was sent put on it, and what was put there."""
+    known = {meter.id: meter for meter in site.meters}
+    meters = [part for part in sent if isinstance(part, SentMeter)]
+    _refuse(declared.roleless(meters, known))
+    put = [
+        declared.put(each, index, site, known.get(each.id), upcoming.get(each.id))
+        for index, each in enumerate(meters)
+    ]
+    placed: tuple[Meter | Supply | FleetItem, ...] = (
+        *_placed(site.id, put),
+        *_placed(site.id, [part for part in sent if isinstance(part, Supply)]),
+        *_placed(site.id, [part for part in sent if isinstance(part, FleetItem)]),
     )
-    _refuse(_problems(whole))
-    added = _size(whole) > _size(site)
-    before = {meter.id: _reads(meter) for meter in site.meters}
-    stale = [meter.id for meter in meters if before.get(meter.id, _reads(meter)) != _reads(meter)]
+    return _over_site(site, placed), placed
 
-    await mark(stale, registry=registry, readings=readings, rollups=rollups)
-    changed = await registry.put_parts(site_id, (*meters, *supplies, *fleet), now)
-    await mark(stale, registry=registry, readings=readings, rollups=rollups)
-    return Placement(changed, added)
+
+def _over_site(site: Site, parts: Sequence[object]) -> Site:
+    return replace(
+        site,
+        meters=_over(site.meters, tuple(part for part in parts if isinstance(part, Meter))),
+        supplies=_over(site.supplies, tuple(part for part in parts if isinstance(part, Supply))),
+        fleet=_over(site.fleet, tuple(part for part in parts if isinstance(part, FleetItem))),
+    )
+
+
+async def _upcoming(meters: Sequence[Meter], readings: ReadingStore) -> dict[str, datetime]:
+    """For each meter that has readings, from when on it has none yet.
+
+    An interval's reading covers the interval; of other readings this is the instant after.
+    """
+    about = {meter.id: meter for meter in meters}
+    if not about:
+        return {}
+    found = {}
+    for meter_id, last in (await readings.extent(list(about))).select("meter_id", "to_utc").rows():
+        meter = about[meter_id]
+        length = timedelta(microseconds=1)
+        if meter.kind is MeterKind.INTERVAL:
+            length = timedelta(seconds=meter.expected_interval_s)
+        found[meter_id] = last + length
+    return found
 
 
 async def mark(
@@ -249,17 +361,18 @@ async def mark_period(
 
 def _site(draft: Draft, suffix: str, now: datetime) -> Site:
     site_id = draft.id or f"{slug(draft.name) or 'site'}-{suffix}"
-    main = Meter(
+    main = SentMeter(
         id=f"{site_id}.main",
-        site_id=site_id,
         kind=draft.telemetry,
+        role=MeterRole.MAIN,
         expected_interval_s=draft.expected_interval_s,
+        expected_interval=draft.expected_interval,
         max_hold_s=draft.max_hold_s,
         register_size_kwh=draft.register_size_kwh,
         flow=draft.flow,
         register_resolution_kwh=draft.register_resolution_kwh,
     )
-    return Site(
+    site = Site(
         id=site_id,
         name=draft.name,
         operator=draft.operator,
@@ -278,10 +391,16 @@ def _site(draft: Draft, suffix: str, now: datetime) -> Site:
         simulated=draft.simulated,
         created_utc=now,
         updated_utc=now,
-        meters=_placed(site_id, draft.meters) or (main,),
         supplies=_placed(site_id, draft.supplies),
         fleet=_placed(site_id, draft.fleet),
     )
+    sent = _sent(draft.meters) or [main]
+    put = [declared.put(each, index, site, None, None) for index, each in enumerate(sent)]
+    return replace(site, meters=_placed(site_id, put))
+
+
+def _sent(meters: Sequence[SentMeter | Meter]) -> list[SentMeter]:
+    return [SentMeter.of(each) if isinstance(each, Meter) else each for each in meters]
 
 
 def slug(text: str) -> str:
@@ -325,17 +444,6 @@ def _over(old: Sequence[Part], new: tuple[Part, ...]) -> tuple[Part, ...]:
 
 def _size(site: Site) -> int:
     return len(site.meters) + len(site.supplies) + len(site.fleet)
-
-
-def _reads(meter: Meter) -> tuple[MeterKind, int, int, float | None, float | None]:
-    """How readings of this meter become energy."""
-    return (
-        meter.kind,
-        meter.expected_interval_s,
-        meter.hold_s,
-        meter.register_size_kwh,
-        meter.register_resolution_kwh,
-    )
 
 
 def _problems(site: Site) -> list[Problem]:

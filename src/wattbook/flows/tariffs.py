@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from wattbook.core.entities import SLUG
+from wattbook.core.entities import SLUG, Site
 from wattbook.core.errors import InvalidEntityError, Problem
 from wattbook.core.tariffs import Tariff, problems_with
-from wattbook.flows.sites import Placement
+from wattbook.flows.sites import Check, Placement
 from wattbook.ports.calendar import Calendar
-from wattbook.ports.registry import Registry
+from wattbook.ports.registry import Edit, Registry
 
 
 async def put(
@@ -18,6 +18,7 @@ async def put(
     tariffs: Sequence[Tariff],
     *,
     only: bool = False,
+    check: Check | None = None,
     registry: Registry,
     calendar: Calendar,
     now: datetime,
@@ -27,23 +28,25 @@ async def put(
     An id that is empty is made up from the first day, so that what is sent twice is there once.
     Nothing that was computed is touched: costs are priced when they are asked for.
     """
-    site = await registry.site(site_id)
-
     placed = tuple(
         replace(each, site_id=site_id, id=each.id or f"tariff-{each.valid_from}")
         for each in tariffs
     )
     ids = {each.id for each in placed}
-    kept = () if only else tuple(each for each in site.tariffs if each.id not in ids)
-    problems = problems_with((*placed, *kept)) + _about_ids(placed)
-    problems += await asyncio.to_thread(_about_calendars, placed, calendar)
-    if problems:
-        raise InvalidEntityError(
-            "; ".join(f"{each.field}: {each.detail}" for each in problems), problems
-        )
+    faults = _about_ids(placed) + await asyncio.to_thread(_about_calendars, placed, calendar)
 
-    changed = await registry.put_parts(site_id, placed, now, only=Tariff if only else None)
-    return Placement(changed, not ids <= {each.id for each in site.tariffs})
+    def plan(site: Site) -> Edit:
+        if check is not None:
+            check(site)
+        kept = () if only else tuple(each for each in site.tariffs if each.id not in ids)
+        if problems := problems_with((*placed, *kept)) + faults:
+            raise InvalidEntityError(
+                "; ".join(f"{each.field}: {each.detail}" for each in problems), problems
+            )
+        return Edit(parts=placed, only=Tariff if only else None)
+
+    edited = await registry.edit(site_id, plan, now)
+    return Placement(edited.after, not ids <= {each.id for each in edited.before.tariffs})
 
 
 def _about_ids(tariffs: Sequence[Tariff]) -> list[Problem]:

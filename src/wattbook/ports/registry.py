@@ -1,7 +1,7 @@
 """What knows the sites, their meters, supplies, fleets and tariffs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -19,6 +19,32 @@ class Page:
 
     sites: tuple[Site, ...]
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What is to be changed of a site."""
+
+    changes: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the site itself."""
+    parts: tuple[Part, ...] = ()
+    """Added, or put in the place of those with the same id."""
+    only: type[Part] | None = None
+    """Of this kind the site has no others afterwards."""
+    without: tuple[str, ...] = ()
+    """Meters that are removed."""
+
+
+Plan: TypeAlias = Callable[[Site], Edit]
+"""What is to be changed of a site as it is; whatever it raises leaves the site as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A site before it was changed, and afterwards."""
+
+    before: Site
+    after: Site
 
 
 class Registry(Protocol):
@@ -42,21 +68,23 @@ class Registry(Protocol):
         """Sites in the order of their ids, filtered by operator, zone or status."""
         ...
 
-    async def change(self, site_id: str, changes: Mapping[str, object], now: datetime) -> Site:
-        """Change fields of a site (not its parts); returns it as it then is."""
+    async def edit(self, site_id: str, plan: Plan | Edit, now: datetime) -> Edited:
+        """Change a site; `plan` sees it within the transaction that writes the change.
+
+        No other change of any site comes between what `plan` sees and what is written, in this
+        process or another.
+
+        Raises
+        ------
+        ConflictError
+            A meter's id is taken at another site.
+        """
         ...
 
-    async def put_parts(
-        self,
-        site_id: str,
-        parts: tuple[Part, ...],
-        now: datetime,
-        *,
-        only: type[Part] | None = None,
-    ) -> Site:
-        """Add parts to a site, or replace those with the same id.
+    async def remove(self, site_id: str, check: Callable[[Site], None], now: datetime) -> Site:
+        """Remove a site with everything on it, unless `check` raises; returns what it was.
 
-        Of the kind `only` the site then has no others.
+        The versions of its meters and of its capacity stay, for `as_of`.
         """
         ...
 
@@ -64,8 +92,17 @@ class Registry(Protocol):
         """Why nothing of a site may be removed, for each site of which that is so."""
         ...
 
-    async def meters(self) -> pl.DataFrame:
-        """`frames.METERS` of all sites, sorted by meter; cached until the registry changes."""
+    async def meters(self, as_of: datetime | None = None) -> pl.DataFrame:
+        """`frames.METERS` of all sites, sorted by meter; the same frame until something changes.
+
+        A site is known from the instant at which registering it returned, in every process.
+
+        Parameters
+        ----------
+        as_of
+            What was said of the meters at that instant; what was first said of them, where that
+            was later.
+        """
         ...
 
     async def tariffs(self, site_id: str) -> tuple[Tariff, ...]:

@@ -15,9 +15,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from wattbook.core.declared import SentMeter
 from wattbook.core.entities import (
+    CivilInterval,
     FleetItem,
-    Meter,
     MeterFlow,
     MeterKind,
     MeterRole,
@@ -28,7 +29,8 @@ from wattbook.core.entities import (
     known_timezone,
 )
 from wattbook.core.frames import TECHNOLOGIES
-from wattbook.fields import Id, Instant, Number
+from wattbook.core.versions import UNSET, Sent
+from wattbook.fields import Id, Instant, Number, When
 from wattbook.flows.sites import Draft
 from wattbook.schemas.tariffs import TariffOut
 
@@ -120,6 +122,21 @@ From = Annotated[Instant, Field(description="first instant, ISO 8601 with offset
 To = Annotated[Instant | None, Field(description="first instant after; null while it goes on")]
 
 
+ROLE: Final = (
+    "what its flow means for the site: `main` meters add up to what the site draws, a `sub` meter"
+    " measures a part of what a main meter measures too, `generation` is what the site makes"
+    " itself, `export` what it gives back; needed as soon as a site has two meters"
+)
+Since = Annotated[
+    When | None,
+    Field(
+        description="since when it is so: a date (midnight at the site) or an instant with offset;"
+        " null: from the beginning"
+    ),
+]
+Until = Annotated[When | None, Field(description="until when; null, or left out, while it goes on")]
+
+
 class Body(BaseModel):
     """What is sent: a field that nobody knows is a mistake."""
 
@@ -137,9 +154,14 @@ class MeterIn(Body):
 
     id: Id
     kind: MeterKind = Field(description="how it tells energy")
-    role: MeterRole = Field(MeterRole.MAIN, description="what its flow means for the site")
+    role: MeterRole | None = Field(None, description=ROLE)
     parent: Id | None = Field(None, description="meter of the same site behind which it stands")
-    expected_interval_s: Seconds = Field(900, description="time between readings [s]")
+    expected_interval_s: Seconds | None = Field(
+        None, description="time between readings [s]; 900 by default"
+    )
+    expected_interval: CivilInterval | None = Field(
+        None, description="`day` or `month` where each reading is of a civil one at the site"
+    )
     register_size_kwh: Positive | None = Field(
         None, description="value at which the register returns to 0 [kWh]"
     )
@@ -153,10 +175,16 @@ class MeterIn(Body):
         MeterFlow.CONSUMPTION,
         description="`net` where the meter counts both ways: negative is given back",
     )
+    valid_from: Since = None
+    valid_to: Until = None
 
-    def entity(self) -> Meter:
-        """The meter, before a site is given to it."""
-        return Meter(site_id="", **dict(self))
+    def entity(self) -> SentMeter:
+        """The meter, before a site is given to it; dates that were left out are unset."""
+        dates = {
+            name: getattr(self, name) if name in self.model_fields_set else UNSET
+            for name in ("valid_from", "valid_to")
+        }
+        return SentMeter(**{**dict(self), **dates})
 
 
 class SupplyIn(Body):
@@ -208,7 +236,12 @@ class SiteIn(Body):
     plausible_kw: Plausible | None = None
     contracted_kw: Contracted | None = None
     telemetry: MeterKind = Field(MeterKind.POWER, description="kind of the main meter to create")
-    expected_interval_s: Seconds = Field(900, description="time between its readings [s]")
+    expected_interval_s: Seconds | None = Field(
+        None, description="time between its readings [s]; 900 by default"
+    )
+    expected_interval: CivilInterval | None = Field(
+        None, description="`day` or `month` where each of its readings is of a civil one"
+    )
     register_size_kwh: Positive | None = Field(None, description="size of its register [kWh]")
     register_resolution_kwh: Positive | None = Field(
         None, description="smallest step that its register shows [kWh]"
@@ -250,6 +283,13 @@ class SitePatch(Body):
     capacity_kw: Capacity | None = None
     plausible_kw: Plausible | None = None
     contracted_kw: Contracted | None = None
+    valid_from: Annotated[
+        When | None,
+        Field(
+            description="since when the capacity holds: a date (midnight at the site), an instant,"
+            " or null: from the beginning. Left out, from the first reading that is yet to come"
+        ),
+    ] = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     legal_name: LegalName | None = None
@@ -269,11 +309,17 @@ class SitePatch(Body):
 
     def changes(self) -> dict[str, object]:
         """What was sent, null included."""
-        return {name: value for name, value in self if name in self.model_fields_set}
+        own = self.model_fields_set - {"valid_from"}
+        return {name: value for name, value in self if name in own}
+
+    @property
+    def since(self) -> Sent:
+        """Since when the capacity holds; unset where it was left out."""
+        return self.valid_from if "valid_from" in self.model_fields_set else UNSET
 
 
-class MeterOut(Answer):
-    """A meter of a site."""
+class MeterVersion(Answer):
+    """What a meter was over a period."""
 
     id: str
     kind: MeterKind
@@ -286,6 +332,25 @@ class MeterOut(Answer):
     register_resolution_kwh: float | None = Field(
         description="smallest step that the register shows [kWh]; null: inferred"
     )
+    expected_interval: CivilInterval | None = Field(description="where a reading is of a civil one")
+    valid_from: datetime | None = Field(description="since when; null: from the beginning")
+    valid_to: datetime | None = Field(description="until when; null while it goes on")
+
+
+class MeterOut(MeterVersion):
+    """A meter of a site: as it is by its latest version, and what it was before."""
+
+    earlier: list[MeterVersion] = Field(description="what it was before, in the order of time")
+
+
+class CapacityOut(Answer):
+    """What a site could draw over a period."""
+
+    capacity_kw: float | None
+    plausible_kw: float | None
+    contracted_kw: float | None
+    valid_from: datetime | None
+    valid_to: datetime | None
 
 
 class SupplyOut(Answer):
@@ -326,6 +391,10 @@ class SiteOut(Answer):
         description="power above which a reading is rejected [kW]; null: twice the capacity"
     )
     contracted_kw: float | None = Field(description="contracted or permitted power [kW]")
+    capacity_since: datetime | None = Field(
+        validation_alias="capacity_since_utc", description="since when; null: from the beginning"
+    )
+    earlier_capacities: list[CapacityOut] = Field(description="before, in the order of time")
     latitude: float | None
     longitude: float | None
     legal_name: str | None

@@ -30,6 +30,7 @@ def rows(
         {
             "start_utc": [start + at * every for at in range(len(kw))],
             "power_kw_mean": kw,
+            "expected": pl.Series([None] * len(kw), dtype=pl.Int64),  # as the interval says
             "hashrate_th_mean": rate,
             "coverage": coverage,
         }
@@ -88,6 +89,7 @@ def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
             pl.col("power_kw_max").max(),
             pl.col("energy_kwh", "covered_s", "readings", "hashrate_s").sum(),
             hashrate_kwh=known_sum("hashrate_kwh"),
+            expected=pl.lit(None, dtype=pl.Int64),  # as many as the meter's interval says
         )
         .sort("start_utc")
     )

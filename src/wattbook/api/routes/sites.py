@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from pydantic import BaseModel
 
 from wattbook.api.deps import RuntimeDep
 from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
-from wattbook.core.entities import SLUG, ZONE, SiteStatus
+from wattbook.core import dated
+from wattbook.core.entities import SLUG, ZONE, Site, SiteStatus
 from wattbook.core.errors import (
+    ChangedError,
     ConflictError,
     InputError,
     InvalidEntityError,
@@ -47,7 +49,30 @@ async def filters(
 router = APIRouter(tags=["sites"], route_class=DocumentRoute)
 
 READS = responses(UnknownEntityError)
-WRITES = responses(UnknownEntityError, ConflictError, InvalidEntityError)
+WRITES = responses(UnknownEntityError, ConflictError, ChangedError, InvalidEntityError)
+
+
+async def unchanged(
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=1000,
+            description="the `ETag` of the site as it was read: the request is refused with 412 if"
+            " the site has changed since",
+        ),
+    ] = None,
+) -> flow.Check | None:
+    """Refuses a site that is no longer the one that was read."""
+    return flow.matching(if_match)
+
+
+Unchanged = Annotated[flow.Check | None, Depends(unchanged)]
+
+
+def _answer(site: Site, response: Response) -> SiteOut:
+    """A site, with the tag that `If-Match` takes."""
+    response.headers["ETag"] = f'"{dated.tag(site)}"'
+    return SiteOut.of(site)
 
 
 def created(part: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -83,27 +108,35 @@ async def register_site(
     """Register a site, with its meters, supplies and fleet if they are known."""
     site = await flow.register(body.draft(), registry=runtime.registry, now=runtime.clock.now())
     response.headers["Location"] = request.url_for("read_site", site_id=site.id).path
-    return SiteOut.of(site)
+    return _answer(site, response)
 
 
 @router.get("/sites/{site_id}", responses=READS)
-async def read_site(site_id: str, runtime: RuntimeDep) -> SiteOut:
-    """One site with everything on it."""
-    return SiteOut.of(await runtime.registry.site(site_id))
+async def read_site(site_id: str, runtime: RuntimeDep, response: Response) -> SiteOut:
+    """One site with everything on it; its `ETag` is for `If-Match`."""
+    return _answer(await runtime.registry.site(site_id), response)
 
 
 @router.patch("/sites/{site_id}", responses=WRITES)
-async def change_site(site_id: str, body: SitePatch, runtime: RuntimeDep) -> SiteOut:
-    """Change the fields that are sent; another capacity or time zone recomputes the rollups."""
+async def change_site(
+    site_id: str, body: SitePatch, runtime: RuntimeDep, response: Response, check: Unchanged
+) -> SiteOut:
+    """Change the fields that are sent.
+
+    Another capacity holds from `valid_from`, or from the first reading that is yet to come. Another
+    time zone, or a capacity of the past, recomputes the rollups.
+    """
     site = await flow.change(
         site_id,
         body.changes(),
+        valid_from=body.since,
+        check=check,
         registry=runtime.registry,
         readings=runtime.readings,
         rollups=runtime.rollups,
         now=runtime.clock.now(),
     )
-    return SiteOut.of(site)
+    return _answer(site, response)
 
 
 @router.get("/sites/{site_id}/meters", responses=READS)
@@ -114,10 +147,15 @@ async def read_meters(site_id: str, runtime: RuntimeDep) -> list[MeterOut]:
 
 @router.post("/sites/{site_id}/meters", responses=WRITES | created(MeterOut))
 async def put_meters(
-    site_id: str, body: MeterList, runtime: RuntimeDep, response: Response
+    site_id: str, body: MeterList, runtime: RuntimeDep, response: Response, check: Unchanged
 ) -> list[MeterOut]:
-    """Add meters or replace those with the same id; answers all of the site (201: with new)."""
-    return (await _put(site_id, body, runtime, response)).meters
+    """Add meters, or change those with the same id; answers all of the site (201: with new).
+
+    What is sent holds from `valid_from` until `valid_to`. Without `valid_from`, a change holds from
+    the first reading that is yet to come: what is there is not computed again. The past is
+    corrected by the `valid_from` of the version that is meant, null for the first.
+    """
+    return (await _put(site_id, body, runtime, response, check)).meters
 
 
 @router.get("/sites/{site_id}/supplies", responses=READS)
@@ -128,10 +166,10 @@ async def read_supplies(site_id: str, runtime: RuntimeDep) -> list[SupplyOut]:
 
 @router.post("/sites/{site_id}/supplies", responses=WRITES | created(SupplyOut))
 async def put_supplies(
-    site_id: str, body: SupplyList, runtime: RuntimeDep, response: Response
+    site_id: str, body: SupplyList, runtime: RuntimeDep, response: Response, check: Unchanged
 ) -> list[SupplyOut]:
     """Add supplies or replace those with the same id; answers all of the site (201: with new)."""
-    return (await _put(site_id, body, runtime, response)).supplies
+    return (await _put(site_id, body, runtime, response, check)).supplies
 
 
 @router.get("/sites/{site_id}/fleet", responses=READS)
@@ -142,10 +180,10 @@ async def read_fleet(site_id: str, runtime: RuntimeDep) -> list[FleetOut]:
 
 @router.post("/sites/{site_id}/fleet", responses=WRITES | created(FleetOut))
 async def put_fleet(
-    site_id: str, body: FleetList, runtime: RuntimeDep, response: Response
+    site_id: str, body: FleetList, runtime: RuntimeDep, response: Response, check: Unchanged
 ) -> list[FleetOut]:
     """Add machines or replace those with the same id; answers all of the site (201: with new)."""
-    return (await _put(site_id, body, runtime, response)).fleet
+    return (await _put(site_id, body, runtime, response, check)).fleet
 
 
 @router.get("/sites/{site_id}/tariffs", responses=READS)
@@ -156,18 +194,18 @@ async def read_tariffs(site_id: str, runtime: RuntimeDep) -> list[TariffOut]:
 
 @router.post("/sites/{site_id}/tariffs", responses=WRITES | created(TariffOut))
 async def put_tariffs(
-    site_id: str, body: TariffList, runtime: RuntimeDep, response: Response
+    site_id: str, body: TariffList, runtime: RuntimeDep, response: Response, check: Unchanged
 ) -> list[TariffOut]:
     """Add tariffs or replace those with the same id; answers all of the site (201: with new)."""
-    return await _pay_by(site_id, body, runtime, response, only=False)
+    return await _pay_by(site_id, body, runtime, response, check, only=False)
 
 
 @router.put("/sites/{site_id}/tariffs", responses=WRITES | created(TariffOut))
 async def replace_tariffs(
-    site_id: str, body: AllTariffs, runtime: RuntimeDep, response: Response
+    site_id: str, body: AllTariffs, runtime: RuntimeDep, response: Response, check: Unchanged
 ) -> list[TariffOut]:
     """Replace all tariffs of a site; answers them (201: with new)."""
-    return await _pay_by(site_id, body, runtime, response, only=True)
+    return await _pay_by(site_id, body, runtime, response, check, only=True)
 
 
 async def _pay_by(
@@ -175,6 +213,7 @@ async def _pay_by(
     body: Sequence[TariffIn],
     runtime: RuntimeDep,
     response: Response,
+    check: flow.Check | None,
     *,
     only: bool,
 ) -> list[TariffOut]:
@@ -182,13 +221,14 @@ async def _pay_by(
         site_id,
         [each.entity() for each in body],
         only=only,
+        check=check,
         registry=runtime.registry,
         calendar=runtime.calendar,
         now=runtime.clock.now(),
     )
     if placed.added:
         response.status_code = status.HTTP_201_CREATED
-    return SiteOut.of(placed.site).tariffs
+    return _answer(placed.site, response).tariffs
 
 
 async def _put(
@@ -196,10 +236,12 @@ async def _put(
     body: MeterList | SupplyList | FleetList,
     runtime: RuntimeDep,
     response: Response,
+    check: flow.Check | None,
 ) -> SiteOut:
     placed = await flow.put_parts(
         site_id,
         [part.entity() for part in body],
+        check=check,
         registry=runtime.registry,
         readings=runtime.readings,
         rollups=runtime.rollups,
@@ -207,4 +249,4 @@ async def _put(
     )
     if placed.added:
         response.status_code = status.HTTP_201_CREATED
-    return SiteOut.of(placed.site)
+    return _answer(placed.site, response)

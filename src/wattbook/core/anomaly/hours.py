@@ -53,6 +53,10 @@ class Watched:
     """The machines of the site."""
     parts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PARTS))
     """What the meters behind it counted together, of the hours that all of them know in full."""
+    valid_from_utc: datetime | None = None
+    """Since when the meter is there, without a break; null: always."""
+    valid_to_utc: datetime | None = None
+    """Until when; null while it goes on."""
     machines_j_per_th: tuple[float, float] | None = None
     """The best and the worst efficiency of any machine there is."""
 
@@ -103,11 +107,18 @@ class Hours:
 
 
 def hours(watched: Watched, span: Period) -> Hours | None:
-    """The hours of a meter until the end of the span; null where none is known before it."""
-    rows = watched.hours.filter(pl.col("start_utc") < span.end).sort("start_utc")
-    if rows.is_empty():
+    """The hours of a meter until the end of the span; null where none is known before it.
+
+    Of the time at which it is not there nothing is expected.
+    """
+    end = min(span.end, watched.valid_to_utc or span.end)
+    own = pl.col("start_utc") < end
+    if watched.valid_from_utc is not None:
+        own &= pl.col("start_utc") >= watched.valid_from_utc
+    rows = watched.hours.filter(own).sort("start_utc")
+    if rows.is_empty() or end <= span.start:
         return None
-    grid = periods.buckets(Period(rows["start_utc"][0], span.end), Grain.HOUR).select("start_utc")
+    grid = periods.buckets(Period(rows["start_utc"][0], end), Grain.HOUR).select("start_utc")
     joined = grid.join(rows, on="start_utc", how="left", maintain_order="left")
 
     def column(name: str) -> Floats:
@@ -115,7 +126,9 @@ def hours(watched: Watched, span: Period) -> Hours | None:
         return found
 
     wall = joined["start_utc"].dt.convert_time_zone(watched.timezone).dt.replace_time_zone(None)
-    expected = SECONDS_PER_HOUR // watched.expected_interval_s
+    usual = SECONDS_PER_HOUR // watched.expected_interval_s
+    # What was expected then: the interval may have been another one.
+    expected = joined["expected"].cast(pl.Float64).fill_null(usual).to_numpy()
     readings = np.nan_to_num(column("readings"))
     return Hours(
         start_utc=joined["start_utc"],
@@ -126,7 +139,7 @@ def hours(watched: Watched, span: Period) -> Hours | None:
         power_kw_min=column("power_kw_min"),
         power_kw_max=column("power_kw_max"),
         coverage=np.nan_to_num(column("coverage")),
-        heard=readings / expected if expected else np.ones(len(readings)),
+        heard=np.divide(readings, expected, out=np.ones(len(readings)), where=expected > 0),
         hashrate_th=column("hashrate_th_mean"),
         efficiency_j_per_th=column("efficiency_j_per_th"),
         hashed_share=_hashed_share(joined),

@@ -49,6 +49,8 @@ def of(watched: Watched, span: Period, per_month: float, seed: int) -> str:
         f"prices {_sum(watched.prices)}",
         f"parts {_sum(watched.parts)}",
     ]
+    if watched.valid_from_utc is not None or watched.valid_to_utc is not None:
+        settings.append(f"there {watched.valid_from_utc} {watched.valid_to_utc}")
     return fingerprint.of(settings, [fingerprint.summed(watched.hours, ROLLUPS)]).sha256
 
 

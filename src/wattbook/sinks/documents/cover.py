@@ -237,9 +237,7 @@ def _known(report: Report) -> str:
 
 
 def _seconds(report: Report) -> float:
-    scope = report.scope
-    length = (scope.period.end - scope.period.start).total_seconds()
-    return length * max(len(scope.mains), 1)
+    return max(report.expected_s, 1.0)
 
 
 def notices(report: Report) -> Iterator[Notice]:

@@ -67,8 +67,7 @@ def by_step(report: Report) -> Iterator[Block]:
         Column("Emissions", emitted.name),
         *(Column("Cost", name) for name, _ in units),
     ]
-    seconds = (scope.period.end - scope.period.start).total_seconds() * max(len(scope.mains), 1)
-    whole = {**total, "received": 1 - came.silent_s / seconds}
+    whole = {**total, "received": 1 - came.silent_s / max(report.expected_s, 1.0)}
     paid = dict(report.costs.select("currency", "cost").iter_rows())
     foot = cells(whole, "All", (each.write(paid[name]) for name, each in units))
     caption = f"Figures by {report.grain}, {scope.timezone.replace('_', ' ')} time"

@@ -1,10 +1,9 @@
 """Sites and what stands on them, in SQLite or PostgreSQL."""
 
-import math
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,21 +11,19 @@ import polars as pl
 from sqlalchemy import (
     RowMapping,
     Select,
-    String,
     Table,
     bindparam,
     delete,
-    func,
     insert,
     select,
-    type_coerce,
     update,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from wattbook.core import dated
+from wattbook.core.dated import Values
 from wattbook.core.entities import (
-    HOLD_INTERVALS,
     SLUG,
     ZONE,
     FleetItem,
@@ -41,10 +38,10 @@ from wattbook.core.errors import (
     Problem,
     UnknownEntityError,
 )
-from wattbook.core.frames import METERS, check
-from wattbook.core.retention import LINES
 from wattbook.core.tariffs import Tariff
-from wattbook.ports.registry import Page, Part
+from wattbook.core.versions import Version
+from wattbook.ports.registry import Edit, Edited, Page, Part, Plan
+from wattbook.stores.sql import known, versions
 from wattbook.stores.sql.engine import reached, refused
 from wattbook.stores.sql.schema import (
     fleet,
@@ -53,7 +50,6 @@ from wattbook.stores.sql.schema import (
     sites,
     supplies,
     tariffs,
-    tombstones,
 )
 
 TABLES: Final[dict[type, Table]] = {
@@ -64,33 +60,11 @@ TABLES: Final[dict[type, Table]] = {
 }
 TARIFF_ORDER: Final = [tariffs.c.valid_from, tariffs.c.id]
 FILTERS: Final = {"operator": sites.c.operator, "zone": sites.c.zone, "status": sites.c.status}
-CHANGEABLE: Final = frozenset(sites.c.keys()) - {"id", "created_utc", "updated_utc"}
-METER_QUERY: Final = select(
-    meters.c.id.label("meter_id"),
-    meters.c.site_id,
-    sites.c.operator,
-    sites.c.zone,
-    sites.c.timezone,
-    type_coerce(meters.c.kind, String).label("kind"),
-    type_coerce(meters.c.role, String).label("role"),
-    meters.c.expected_interval_s,
-    meters.c.max_hold_s,
-    meters.c.register_size_kwh,
-    type_coerce(meters.c.flow, String).label("flow"),
-    meters.c.register_resolution_kwh,
-    sites.c.capacity_kw,
-    sites.c.plausible_kw,
-).join_from(meters, sites)
-LINE_QUERY: Final = (
-    select(tombstones.c.owner, tombstones.c.kind, func.max(tombstones.c.until_utc))
-    .where(tombstones.c.kind.in_([str(kind) for kind in LINES]))
-    .group_by(tombstones.c.owner, tombstones.c.kind)
-)
-"""Before which instant there is nothing left of a meter."""
-
-
-FRESH_S: Final = 1.0
-"""For so long the meters are not asked for again: a change by another process is seen after it."""
+CHANGEABLE: Final = {each.name for each in fields(Site)} - {
+    *("id", "created_utc", "updated_utc"),
+    *("meters", "supplies", "fleet", "tariffs"),
+}
+Held = Mapping[versions.Owner, tuple[Version[Values], ...]]
 
 
 class SqlRegistry:
@@ -100,7 +74,6 @@ class SqlRegistry:
         self._engine = engine
         self._meters: tuple[int, pl.DataFrame] | None = None
         self._tariffs: dict[str, tuple[Tariff, ...]] = {}
-        self._looked = -math.inf
 
     async def add(self, site: Site) -> Site:
         """Register a site with everything on it."""
@@ -115,6 +88,8 @@ class SqlRegistry:
             await connection.execute(insert(sites), _values(sites, site))
             parts: tuple[Part, ...] = (*site.meters, *site.supplies, *site.fleet, *site.tariffs)
             await _put(connection, site.id, parts)
+            await versions.record(connection, site.id, site.meters, site.created_utc)
+            await versions.record_capacity(connection, site, site.created_utc)
             return await _one(connection, site.id)
 
     async def site(self, site_id: str) -> Site:
@@ -148,37 +123,28 @@ class SqlRegistry:
             found = await _with_parts(connection, rows[:limit])
         return Page(found, found[-1].id if len(rows) > limit else None)
 
-    async def change(self, site_id: str, changes: Mapping[str, object], now: datetime) -> Site:
-        """Change fields of a site; returns it as it then is."""
-        if unknown := sorted(changes.keys() - CHANGEABLE):
-            problems = [
-                Problem("unknown_field", f"{name!r} of a site cannot be changed", field=name)
-                for name in unknown
-            ]
-            raise InvalidEntityError(problems[0].detail, problems)
+    async def edit(self, site_id: str, plan: Plan | Edit, now: datetime) -> Edited:
+        """Change a site; `plan` sees it within the transaction that writes the change."""
         async with self._writing() as connection:
-            await _touch(connection, site_id, now, changes)
-            return await _one(connection, site_id)
+            before = await _one(connection, site_id)
+            edit = plan if isinstance(plan, Edit) else plan(before)
+            if edit == Edit():
+                return Edited(before, before)
+            await _change(connection, before, edit.changes, now)
+            await _exchange(connection, before, edit, now)
+            return Edited(before, await _one(connection, site_id))
 
-    async def put_parts(
-        self,
-        site_id: str,
-        parts: tuple[Part, ...],
-        now: datetime,
-        *,
-        only: type[Part] | None = None,
-    ) -> Site:
-        """Add parts to a site, or replace those with the same id; of the kind `only`, all."""
+    async def remove(self, site_id: str, check: Callable[[Site], None], now: datetime) -> Site:
+        """Remove a site with everything on it, unless `check` raises; returns what it was."""
         async with self._writing() as connection:
-            await _touch(connection, site_id, now, {})
-            own = [part for part in parts if isinstance(part, Meter)]
-            if problems := await _foreign(connection, site_id, own):
-                raise ConflictError(problems[0].detail, problems)
-            if only is not None:
-                gone = TABLES[only]
-                await connection.execute(delete(gone).where(gone.c.site_id == site_id))
-            await _put(connection, site_id, parts)
-            return await _one(connection, site_id)
+            site = await _one(connection, site_id)
+            check(site)
+            owners = [("site", site_id), *(("meter", meter.id) for meter in site.meters)]
+            await versions.end(connection, site_id, owners, now)
+            for table in TABLES.values():
+                await connection.execute(delete(table).where(table.c.site_id == site_id))
+            await connection.execute(delete(sites).where(sites.c.id == site_id))
+            return site
 
     async def holds(self) -> Mapping[str, str]:
         """Why nothing of a site may be removed, for each site of which that is so."""
@@ -187,21 +153,17 @@ class SqlRegistry:
             rows = await connection.execute(query)
             return {row.id: row.hold_reason for row in rows}
 
-    async def meters(self) -> pl.DataFrame:
-        """`frames.METERS` of all sites, sorted by meter."""
-        if self._meters is not None and time.monotonic() - self._looked < FRESH_S:
-            return self._meters[1]
+    async def meters(self, as_of: datetime | None = None) -> pl.DataFrame:
+        """`frames.METERS` of all sites, sorted by meter, as they are or as they were said to be."""
         async with self._reading() as connection:
-            looked = time.monotonic()
             # The version first: rows that are newer than it are only read once more.
             version = await connection.scalar(select(registry_version.c.version)) or 0
+            if as_of is not None and await connection.scalar(versions.changed_after(as_of)):
+                return await known.then(connection, as_of)
             if self._meters is not None and self._meters[0] == version:
-                self._looked = looked
                 return self._meters[1]
-            rows = (await connection.execute(METER_QUERY)).all()
-            lines = (await connection.execute(LINE_QUERY)).all()
-        frame = _meter_frame(rows, lines)
-        self._meters, self._looked = (version, frame), looked
+            frame = await known.now(connection)
+        self._meters = version, frame
         self._tariffs = {}
         return frame
 
@@ -226,13 +188,11 @@ class SqlRegistry:
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction of its own: raising the version first makes the writers take turns."""
         higher = registry_version.c.version + 1
-        self._looked = -math.inf
         with reached(self._engine.url):
             try:
                 async with self._engine.begin() as connection:
                     await connection.execute(update(registry_version).values(version=higher))
                     yield connection
-                self._looked = -math.inf
             except (DBAPIError, OverflowError) as error:
                 if not refused(error):
                     raise
@@ -259,14 +219,39 @@ async def _foreign(
     ]
 
 
-async def _touch(
-    connection: AsyncConnection, site_id: str, now: datetime, changes: Mapping[str, object]
+async def _change(
+    connection: AsyncConnection, before: Site, changes: Mapping[str, object], now: datetime
 ) -> None:
-    if not SLUG.fullmatch(site_id):
-        raise _unknown(site_id)
-    statement = update(sites).where(sites.c.id == site_id).values({**changes, "updated_utc": now})
-    if (await connection.execute(statement)).rowcount == 0:
-        raise _unknown(site_id)
+    """Change fields of a site."""
+    if unknown := sorted(changes.keys() - CHANGEABLE):
+        problems = [
+            Problem("unknown_field", f"{name!r} of a site cannot be changed", field=name)
+            for name in unknown
+        ]
+        raise InvalidEntityError(problems[0].detail, problems)
+    own = {name: value for name, value in changes.items() if name in sites.c}
+    statement = update(sites).where(sites.c.id == before.id)
+    await connection.execute(statement.values({**own, "updated_utc": now}))
+    after = replace(before, **changes)  # type: ignore[arg-type]  # names are known by now
+    if dated.capacities_of(after) != dated.capacities_of(before):
+        await versions.record_capacity(connection, after, now)
+
+
+async def _exchange(connection: AsyncConnection, before: Site, edit: Edit, now: datetime) -> None:
+    """Add and replace parts of a site, and remove those that are to go."""
+    own = [part for part in edit.parts if isinstance(part, Meter)]
+    if problems := await _foreign(connection, before.id, own):
+        raise ConflictError(problems[0].detail, problems)
+    if edit.only is not None:
+        gone = TABLES[edit.only]
+        await connection.execute(delete(gone).where(gone.c.site_id == before.id))
+    await _put(connection, before.id, edit.parts)
+    if edit.without:
+        leaving = (meters.c.site_id == before.id, meters.c.id.in_(edit.without))
+        await connection.execute(delete(meters).where(*leaving))
+        owners = [("meter", meter_id) for meter_id in edit.without]
+        await versions.end(connection, before.id, owners, now)
+    await versions.record(connection, before.id, own, now)
 
 
 async def _put(connection: AsyncConnection, site_id: str, parts: Iterable[Part]) -> None:
@@ -300,6 +285,7 @@ async def _one(connection: AsyncConnection, site_id: str) -> Site:
 
 async def _with_parts(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tuple[Site, ...]:
     ids = [row["id"] for row in rows]
+    held = await versions.of_sites(connection, ids)
     parts = {
         table: await _by_site(connection, select(table).order_by(*order), table, ids)
         for table, order in (
@@ -310,9 +296,10 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[RowMapping]) -
         )
     }
     return tuple(
-        Site(
-            **row,
-            meters=tuple(Meter(**part) for part in parts[meters][row["id"]]),
+        replace(
+            Site(**row),
+            **_capacities(row["id"], held),  # type: ignore[arg-type]  # fields of a site
+            meters=tuple(_dated(Meter(**part), held) for part in parts[meters][row["id"]]),
             supplies=tuple(Supply(**part) for part in parts[supplies][row["id"]]),
             fleet=tuple(FleetItem(**part) for part in parts[fleet][row["id"]]),
             tariffs=tuple(Tariff(**part) for part in parts[tariffs][row["id"]]),
@@ -331,19 +318,15 @@ async def _by_site(
     return found
 
 
-def _meter_frame(rows: Sequence[Sequence[Any]], lines: Sequence[Sequence[Any]]) -> pl.DataFrame:
-    schema = {name: dtype for name, dtype in METERS.schema.items() if name not in LINES.values()}
-    frame = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
-    hold = pl.coalesce("max_hold_s", HOLD_INTERVALS * pl.col("expected_interval_s"))
-    frame = frame.with_columns(max_hold_s=hold)
-    for kind, name in LINES.items():
-        drawn = {owner: until for owner, of, until in lines if of == kind}
-        line = pl.DataFrame(
-            {"meter_id": list(drawn), name: list(drawn.values())},
-            schema={"meter_id": pl.String, name: METERS.schema[name]},
-        )
-        frame = frame.join(line, on="meter_id", how="left")
-    return check(frame.sort("meter_id"), METERS)
+def _dated(meter: Meter, held: Held) -> Meter:
+    """A meter with what it was before."""
+    found = held.get(("meter", meter.id))
+    return meter if found is None else dated.meter_of(meter, found)
+
+
+def _capacities(site_id: str, held: Held) -> dict[str, object]:
+    found = held.get(("site", site_id))
+    return {} if found is None else dated.capacity_fields(found)
 
 
 def _values(table: Table, entity: object) -> dict[str, object]:

@@ -27,7 +27,14 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from wattbook.core.anomaly.finding import State
-from wattbook.core.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.entities import (
+    CivilInterval,
+    MeterFlow,
+    MeterKind,
+    MeterRole,
+    SiteStatus,
+    SupplyKind,
+)
 from wattbook.core.jobs import JobState, Outcome
 from wattbook.core.report import Format
 from wattbook.stores.sql.listed import Component, Listed
@@ -120,6 +127,7 @@ sites: Final = Table(
     Column("hold_since_utc", Utc),
     Column("created_utc", Utc, nullable=False),
     Column("updated_utc", Utc, nullable=False),
+    Column("capacity_since_utc", Utc),
     CheckConstraint("capacity_kw > 0", name="capacity_positive"),
     CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude_on_earth"),
     CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_on_earth"),
@@ -140,6 +148,9 @@ meters: Final = Table(
     Column("register_size_kwh", Double),
     Column("flow", Word(MeterFlow), nullable=False, server_default=str(MeterFlow.CONSUMPTION)),
     Column("register_resolution_kwh", Double),
+    Column("expected_interval", Word(CivilInterval)),
+    Column("valid_from", Utc),
+    Column("valid_to", Utc),
     UniqueConstraint("site_id", "id"),
     # A child may be written before its parent; what counts is the end of the transaction.
     ForeignKeyConstraint(
@@ -156,6 +167,25 @@ meters: Final = Table(
     _one_of("role", MeterRole),
     _one_of("flow", MeterFlow),
 )
+"""Each meter as it is by its latest version."""
+versions: Final = Table(
+    "versions",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("owner", ID, nullable=False),
+    Column("site_id", ID, nullable=False),
+    Column("valid_from", Utc),
+    Column("valid_to", Utc),
+    Column("attributes", JSON, nullable=False),
+    Column("recorded_utc", Utc, nullable=False),
+    Column("superseded_utc", Utc),
+    CheckConstraint("kind IN ('meter', 'site')", name="kind_known"),
+    Index("ix_versions_owner", "owner", "kind"),
+    Index("ix_versions_site_id", "site_id"),
+)
+"""What meters and the capacities of sites were and are, from when until when, and when that was
+said: `as_of` finds what was not yet superseded then. Rows are never removed."""
 supplies: Final = Table(
     "supplies",
     metadata,

@@ -1,0 +1,147 @@
+"""What meters and capacities were, from when until when, and when that was said."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from wattbook.core import dated
+from wattbook.core.dated import Values
+from wattbook.core.entities import CAPACITIES, DATED, Meter, Site
+from wattbook.core.versions import Version
+from wattbook.stores.sql.schema import versions
+
+NAMES: Final[dict[str, tuple[str, ...]]] = {"meter": DATED, "site": CAPACITIES}
+DEFAULTS: Final = {each.name: each.default for each in fields(Meter) if each.default is not MISSING}
+Owner = tuple[str, str]
+"""`meter` or `site`, and the id."""
+VALID: Final = versions.c.superseded_utc.is_(None)
+
+
+def several() -> Select[Any]:
+    """The versions of whatever has more than one that holds, in the order of time."""
+    many = (
+        select(versions.c.kind, versions.c.owner)
+        .where(VALID)
+        .group_by(versions.c.kind, versions.c.owner)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    same = (versions.c.kind == many.c.kind) & (versions.c.owner == many.c.owner)
+    return select(versions).join(many, same).where(VALID).order_by(versions.c.id)
+
+
+def changed_after(as_of: datetime) -> Select[Any]:
+    """How many versions were recorded or superseded after an instant."""
+    after = or_(versions.c.recorded_utc > as_of, versions.c.superseded_utc > as_of)
+    return select(func.count()).select_from(versions).where(after)
+
+
+def by_owner(rows: Iterable[RowMapping]) -> dict[Owner, tuple[Version[Values], ...]]:
+    """Versions of each owner, in the order of time."""
+    found: dict[Owner, list[Version[Values]]] = defaultdict(list)
+    for row in rows:
+        found[row["kind"], row["owner"]].append(_version(row))
+    return {owner: _in_order(each) for owner, each in found.items()}
+
+
+def believed(
+    rows: Sequence[RowMapping], as_of: datetime
+) -> dict[Owner, tuple[Version[Values], ...]]:
+    """Versions as they had been said at an instant; what was first said, where that was later."""
+    first: dict[Owner, datetime] = {}
+    for row in rows:
+        owner = row["kind"], row["owner"]
+        first[owner] = min(first.get(owner, row["recorded_utc"]), row["recorded_utc"])
+    return by_owner(row for row in rows if _held(row, max(as_of, first[row["kind"], row["owner"]])))
+
+
+def _held(row: RowMapping, at: datetime) -> bool:
+    return row["recorded_utc"] <= at and (
+        row["superseded_utc"] is None or row["superseded_utc"] > at
+    )
+
+
+async def of_sites(
+    connection: AsyncConnection, site_ids: Sequence[str]
+) -> dict[Owner, tuple[Version[Values], ...]]:
+    """Versions that hold, of all meters and capacities of some sites."""
+    query = select(versions).where(VALID, versions.c.site_id.in_(site_ids)).order_by(versions.c.id)
+    return by_owner((await connection.execute(query)).mappings())
+
+
+async def record(
+    connection: AsyncConnection, site_id: str, meters: Sequence[Meter], now: datetime
+) -> None:
+    """Keep the versions of meters; those that no longer hold are superseded."""
+    wanted = {("meter", meter.id): dated.versions_of(meter) for meter in meters}
+    await _settle(connection, site_id, wanted, now)
+
+
+async def record_capacity(connection: AsyncConnection, site: Site, now: datetime) -> None:
+    """Keep the capacities of a site."""
+    await _settle(connection, site.id, {("site", site.id): dated.capacities_of(site)}, now)
+
+
+async def end(
+    connection: AsyncConnection, site_id: str, owners: Sequence[Owner], now: datetime
+) -> None:
+    """No version of these holds any more: what they are of was removed."""
+    await _settle(connection, site_id, dict.fromkeys(owners, ()), now)
+
+
+async def _settle(
+    connection: AsyncConnection,
+    site_id: str,
+    wanted: Mapping[Owner, Sequence[Version[Values]]],
+    now: datetime,
+) -> None:
+    query = select(versions).where(VALID, versions.c.site_id == site_id)
+    there: dict[Owner, dict[Version[Values], int]] = defaultdict(dict)
+    for row in (await connection.execute(query)).mappings():
+        there[row["kind"], row["owner"]][_version(row)] = row["id"]
+    gone = [
+        row_id
+        for owner, versions_ in wanted.items()
+        for version, row_id in there[owner].items()
+        if version not in versions_
+    ]
+    fresh = [
+        {
+            "kind": kind,
+            "owner": owner,
+            "site_id": site_id,
+            "valid_from": each.valid_from,
+            "valid_to": each.valid_to,
+            "attributes": dated.written(NAMES[kind], each.what),
+            "recorded_utc": now,
+        }
+        for (kind, owner), versions_ in wanted.items()
+        for each in versions_
+        if each not in there[kind, owner]
+    ]
+    if gone:
+        statement = update(versions).where(versions.c.id == bindparam("row_id"))
+        await connection.execute(
+            statement.values(superseded_utc=now), [{"row_id": each} for each in gone]
+        )
+    if fresh:
+        await connection.execute(insert(versions), fresh)
+
+
+def _version(row: RowMapping) -> Version[Values]:
+    names = NAMES[row["kind"]]
+    what = dated.read(names, row["attributes"], DEFAULTS)
+    return Version(what, row["valid_from"], row["valid_to"])
+
+
+def _in_order(found: Sequence[Version[Values]]) -> tuple[Version[Values], ...]:
+    def place(each: Version[Values]) -> tuple[bool, float]:
+        start = each.valid_from
+        return start is not None, start.timestamp() if start else 0.0
+
+    return tuple(sorted(found, key=place))
