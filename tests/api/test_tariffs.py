@@ -32,6 +32,9 @@ FULL: dict[str, Any] = {
     "calendar": "NO",
     "holidays": ["2026-12-24"],
     "weekend": [6, 7],
+    "holidays_removed": [],
+    "billing_day": None,
+    "netting": "none",
     "components": [
         ENERGY,
         {
@@ -129,7 +132,12 @@ async def test_a_tariff_comes_back_as_it_was_sent(client):
     (tariff,) = created.json()
     every = list(range(1, 13))
     assert tariff["components"][1]["bands"][0]["windows"] == [{**EVENING, "months": every}]
-    assert tariff["components"][4]["ratchet"] == {"percent": 80.0, "months": 11}
+    assert tariff["components"][4]["ratchet"] == {
+        "percent": 80.0,
+        "months": 11,
+        "peak_months": every,
+        "basis": "measured",
+    }
     plain = {name: value for name, value in FULL.items() if name != "components"}
     assert {name: tariff[name] for name in plain} == plain
     assert (await client.get(TARIFFS)).json() == [tariff]
@@ -153,6 +161,9 @@ async def test_a_tariff_can_be_as_short_as_this(client):
             "calendar": None,
             "holidays": [],
             "weekend": [6, 7],
+            "holidays_removed": [],
+            "billing_day": None,
+            "netting": "none",
             "components": [ENERGY],
         }
     ]
@@ -290,11 +301,15 @@ async def test_a_month_is_billed_line_by_line(client):
     (bill,) = document["bills"]
     assert {name: value for name, value in bill.items() if name != "lines"} == {
         "month": "2026-03",
+        "first": "2026-03-01",
+        "end_day": "2026-04-01",
         "start": "2026-02-28T23:00:00Z",
         "end": "2026-03-31T22:00:00Z",
         "energy_kwh": 74_300.0,
+        "export_kwh": 0.0,
         "coverage": 1.0,
         "complete": True,
+        "missing": [],
         "holidays": [],
         "totals": [{"currency": "EUR", "amount": 8_430.0}],
     }
@@ -318,6 +333,8 @@ async def test_a_month_is_billed_line_by_line(client):
         "floor_kw": None,
         "floor_month": None,
         "floor_coverage": None,
+        "peaks": [],
+        "estimated": False,
     }
     assert (demand["quantity"], demand["amount"]) == (100.0, 1_000.0)
     assert demand["peak_at"] == "2026-02-28T23:00:00Z"

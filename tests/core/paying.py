@@ -6,13 +6,15 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core import bills, charges, cost, frames, peaks, periods
+from wattbook.core import billing, bills, charges, cost, frames, peaks, periods
 from wattbook.core.bills import Bill
+from wattbook.core.daysoff import days_off
 from wattbook.core.lines import Line, Month
 from wattbook.core.periods import Grain, Period
 from wattbook.core.tariffs import Component, Holidays, Span, Tariff, timeline
 
 ZONE = "Z"
+NO_LOAD = frames.GRID.empty().select("start_utc", "interval_s", "load_mw")
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 
@@ -96,7 +98,7 @@ class Paid:
         """Cost by bucket, and of the whole."""
         buckets = periods.buckets(self.period, grain, self.timezone)
         settled = charges.settled(self.energy, self.charged, self.spans)
-        due = cost.due(self.bills, self.timezone, grain, spread=False)
+        due = cost.due(self.bills, self.timezone, grain, spread=False, buckets=buckets)
         return cost.totalled(settled, due, buckets, buckets.clear())
 
 
@@ -109,27 +111,37 @@ def paid(
     timezone: str = "UTC",
     grid: pl.DataFrame | None = None,
     holidays: Holidays | None = None,
+    given_back: Draw | None = None,
+    load: pl.DataFrame | None = None,
+    billing_day: int = 1,
 ) -> Paid:
     """What a site that draws `draw` in each quarter-hour pays for the months until `end`."""
-    reached = peaks.reach(tariffs, first, end)
+    reached = min(first, _billing_start(tariffs, peaks.reach(tariffs, first, end), billing_day))
     span = Period(periods.midnight(reached, timezone), periods.midnight(end, timezone))
-    months = periods.buckets(span, Grain.MONTH, timezone)
-    spans = list(timeline(tariffs, reached, end))
-    free = {each.id: frozenset(each.holidays) for each in tariffs} | dict(holidays or {})
+    spans = list(timeline(tariffs, reached, end, billing_day))
+    free = {each.id: days_off(each, ()) for each in tariffs} | dict(holidays or {})
     demand = _demand(draw, span, timezone)
-    energy = charges.quarters(demand, timezone, spans)
+    back = None if given_back is None else _demand(given_back, span, timezone)
+    energy = charges.quarters(demand, timezone, spans, back)
     billed = energy.filter(pl.col("month") >= first)
     charged = charges.of_energy(billed, prices({}) if grid is None else grid, spans, free)
     made = bills.made(
-        [_month(start, until, demand, timezone) for start, until in months.iter_rows()],
+        [_month(*days, demand, timezone) for days in billing.months(spans)],
         energy,
         charged,
         spans,
         free,
         first,
+        load=NO_LOAD if load is None else load,
+        timezone=timezone,
     )
     period = Period(periods.midnight(first, timezone), span.end)
     return Paid(timezone, period, spans, billed, charged, made)
+
+
+def _billing_start(tariffs: Sequence[Tariff], day: date, billing_day: int) -> date:
+    around = timeline(tariffs, day - timedelta(days=62), day + timedelta(days=62), billing_day)
+    return billing.containing(list(around), day)[0]
 
 
 def _demand(draw: Draw | float, span: Period, timezone: str) -> pl.DataFrame:
@@ -143,7 +155,8 @@ def _demand(draw: Draw | float, span: Period, timezone: str) -> pl.DataFrame:
     return frame.drop_nulls()
 
 
-def _month(start: datetime, end: datetime, demand: pl.DataFrame, timezone: str) -> Month:
+def _month(first: date, following: date, demand: pl.DataFrame, timezone: str) -> Month:
+    start, end = periods.midnight(first, timezone), periods.midnight(following, timezone)
     known = demand.filter(pl.col("start_utc").is_between(start, end, closed="left")).height
-    first = start.astimezone(periods.zone(timezone)).date()
-    return Month(first=first, start=start, end=end, coverage=known * QUARTER / (end - start))
+    coverage = known * QUARTER / (end - start)
+    return Month(first=first, following=following, start=start, end=end, coverage=coverage)

@@ -303,7 +303,7 @@ def test_what_came_before_counts_though_only_one_month_is_asked_for() -> None:
     ("begins", "reached"),
     [
         (date(2020, 5, 17), date(2025, 2, 1)),  # eleven months before January 2026
-        (date(2025, 9, 17), date(2025, 9, 1)),
+        (date(2025, 9, 17), date(2025, 9, 17)),
         (date(2026, 1, 17), JANUARY),
     ],
 )

@@ -1,7 +1,7 @@
 """A tariff that cannot be meant is refused with everything that is wrong, field by field."""
 
 from dataclasses import replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
@@ -10,22 +10,24 @@ from hypothesis import strategies as st
 from tests.core.paying import tariff
 
 from wattbook.core import windows
+from wattbook.core.problems import LARGEST, MOST_PERCENTAGES, problems_with
 from wattbook.core.tariffs import (
-    LARGEST,
-    MOST_PERCENTAGES,
     Band,
     Block,
+    CoincidentDemand,
     Component,
     Demand,
+    DemandSteps,
     Fixed,
     Flat,
     Indexed,
+    Minimum,
     Percentage,
     Ratchet,
+    Step,
     Tariff,
     Tiered,
     TimeOfUse,
-    problems_with,
     timeline,
 )
 from wattbook.core.windows import DayKind, Window, day_kind, gaps, overlaps, slots
@@ -382,3 +384,69 @@ def test_a_time_is_that_of_its_quarter(at: time) -> None:
 
     assert quarter == at.hour * 4 + at.minute // 15
     assert windows.time_of(quarter) == f"{at:%H}:{at.minute // 15 * 15:02}"
+
+
+HALF = Demand(name="d", price_per_kw_month=1.0)
+FOUR = CoincidentDemand(name="d", price_per_kw_month=1.0)
+STEPS = DemandSteps(name="d", steps=(Step(up_to_kw=None, price_per_month=1.0),))
+
+
+@pytest.mark.parametrize(
+    ("component", "field", "reason"),
+    [
+        (replace(HALF, interval_minutes=20), "interval_minutes", "bad_number"),
+        (replace(HALF, sliding_minutes=5), "sliding_minutes", "bad_number"),
+        (replace(HALF, peaks=0), "peaks", "bad_number"),
+        (replace(HALF, minimum_kw=-1.0), "minimum_kw", "bad_number"),
+        (
+            replace(HALF, ratchet=Ratchet(percent=80.0, months=11, peak_months=(13,))),
+            "ratchet.peak_months",
+            "bad_month",
+        ),
+        (replace(STEPS, steps=()), "steps", "gap"),
+        (
+            replace(STEPS, steps=(Step(up_to_kw=5.0, price_per_month=1.0),)),
+            "steps",
+            "gap",
+        ),
+        (replace(FOUR, months=()), "months", "bad_month"),
+        (replace(FOUR, year_begins=0), "year_begins", "bad_month"),
+        (replace(FOUR, count=4), "count", "bad_number"),
+        (replace(FOUR, instants=(datetime(2025, 6, 1),)), "instants[0]", "bad_timestamp"),  # noqa: DTZ001 -- without an offset on purpose
+        (Minimum(name="d", amount=1.0, of=("nothing",)), "of[0]", "unknown_component"),
+    ],
+)
+def test_a_term_that_cannot_be_meant_is_named_by_its_path(
+    component: Component, field: str, reason: str
+) -> None:
+    assert wrong(component) == [(f"tariffs[0].components[0].{field}", reason)]
+
+
+def test_one_band_can_be_the_rest_of_the_time() -> None:
+    peak = Band(name="peak", price_per_kwh=0.2, windows=(Window(start="07:00", end="20:00"),))
+    rest = Band(name="off-peak", price_per_kwh=0.1, rest=True)
+
+    assert wrong(TimeOfUse(name="t", bands=(peak, rest))) == []
+    assert wrong(TimeOfUse(name="t", bands=(peak, rest, replace(rest, name="again")))) == [
+        ("tariffs[0].components[0].bands", "overlap")
+    ]
+    assert wrong(TimeOfUse(name="t", bands=(peak, replace(rest, rest=False)))) == [
+        ("tariffs[0].components[0].bands[1].windows", "bad_band"),
+        ("tariffs[0].components[0].bands", "gap"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"billing_day": 0}, "billing_day"),
+        ({"billing_day": 32}, "billing_day"),
+        ({"holidays_removed": ("Good Friday",)}, "holidays_removed[0]"),
+    ],
+)
+def test_a_billing_day_and_days_to_remove_can_be_read(
+    fields: dict[str, object], where: str
+) -> None:
+    assert [each.field for each in problems_with([tariff(HALF, **fields)])] == [
+        f"tariffs[0].{where}"
+    ]

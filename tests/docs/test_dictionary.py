@@ -11,13 +11,15 @@ import pytest
 
 from wattbook.core import entities, frames, ingest, registers
 from wattbook.core.anomaly.finding import Category, Rule, Severity, State
+from wattbook.core.components import Basis, ComponentKind
 from wattbook.core.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.frames import Column, Contract
 from wattbook.core.ingest import Reason
+from wattbook.core.missing import Lack
 from wattbook.core.periods import Grain
 from wattbook.core.registers import EventKind
 from wattbook.core.report import Format
-from wattbook.core.tariffs import ComponentKind
+from wattbook.core.tariffs import Netting
 from wattbook.core.windows import DayKind
 from wattbook.settings import Settings
 
@@ -114,11 +116,35 @@ SUPPLIES: dict[SupplyKind, str] = {
 COMPONENTS: dict[ComponentKind, str] = {
     ComponentKind.FLAT: "one price for every kWh",
     ComponentKind.TIME_OF_USE: "a price by local time, on kinds of days in months of the year",
-    ComponentKind.TIERED: "a price by how much the site drew in the month so far",
+    ComponentKind.TIERED: "a price by how much the site drew in the billing month, or day, so far",
     ComponentKind.INDEXED: "the zone's price of the hour, times a multiplier, plus an adder",
-    ComponentKind.DEMAND: "the month's highest quarter-hour, or what a ratchet makes of it",
+    ComponentKind.EXPORT: "what is paid for each kWh given back",
+    ComponentKind.DEMAND: "the billing month's highest demand, or what a ratchet makes of it",
+    ComponentKind.DEMAND_STEPS: "a price by the step in which that demand lies (*effekttrinn*)",
+    ComponentKind.COINCIDENT_DEMAND: "the mean demand at the grid's own peaks (4CP)",
     ComponentKind.FIXED: "due whatever is drawn",
+    ComponentKind.MINIMUM: "what is missing where components before it come to less",
     ComponentKind.PERCENTAGE: "a tax, fee or rebate on components before it",
+}
+BASES: dict[Basis, str] = {
+    Basis.MEASURED: "a ratchet looks at demand as it was measured",
+    Basis.BILLED: "a ratchet looks at demand as it was billed: it compounds",
+}
+NETTINGS: dict[Netting, str] = {
+    Netting.NONE: "nothing is taken off: drawn and given back as metered",
+    Netting.QUARTER: "within each quarter-hour, what is given back is taken off what is drawn",
+    Netting.HOUR: "within each hour of the local clock",
+    Netting.DAY: "within each local day",
+    Netting.MONTH: "within each billing month",
+}
+LACKS: dict[Lack, str] = {
+    Lack.ENERGY: "a part of the billing month is not covered by readings",
+    Lack.PRICE: "some energy has no price",
+    Lack.DEMAND: "no demand is known within the windows of a component",
+    Lack.RATCHET: "a month that a ratchet looks back at has gaps, or was removed",
+    Lack.PEAKS: "a peak of the grid, or what was drawn in it, is not known",
+    Lack.AMOUNT: "an amount is not known",
+    Lack.ESTIMATED: "a demand rests on estimated or incomplete readings; the bill is complete",
 }
 DAYS: dict[DayKind, str] = {
     DayKind.WEEKDAY: "neither of the others",
@@ -286,6 +312,9 @@ def test_the_page_is_what_the_code_says() -> None:
         (SiteStatus, STATUSES),
         (SupplyKind, SUPPLIES),
         (ComponentKind, COMPONENTS),
+        (Basis, BASES),
+        (Netting, NETTINGS),
+        (Lack, LACKS),
         (DayKind, DAYS),
         (Format, FORMATS),
         (Rule, RULES),

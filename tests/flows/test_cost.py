@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tests.core.paying import tariff
 
-from wattbook.core.entities import Meter, MeterKind, MeterRole
+from wattbook.core.entities import Meter, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import (
     InvalidEntityError,
     InvalidPeriodError,
@@ -17,8 +17,10 @@ from wattbook.core.errors import (
 from wattbook.core.periods import Grain, Period
 from wattbook.core.tariffs import (
     Band,
+    CoincidentDemand,
     Component,
     Demand,
+    Export,
     Fixed,
     Flat,
     Indexed,
@@ -412,3 +414,91 @@ async def test_what_cannot_be_meant_is_refused_whole_and_named(world) -> None:
         ("tariffs[2].id", "duplicate_id"),
     ]
     assert (await world.registry.site("s")).tariffs == (kept,)
+
+
+async def test_a_question_from_a_day_to_the_same_day_is_one_bill(world):
+    # 100 kW but in an hour of 5 March, of 20 March and of 20 April.
+    await world.add("s")
+    spikes = {(3, 5): 1_000.0, (3, 20): 500.0, (4, 20): 800.0}
+    at = {datetime(2026, *day, 12, tzinfo=UTC): kwh for day, kwh in spikes.items()}
+    await draw(world, "s.main", MARCH, MARCH + 60 * DAY, lambda n: at.get(MARCH + n * HOUR, 100.0))
+    await put(world, always(DEMAND, Fixed(name="meter", price=30.0)))
+    begin, end = datetime(2026, 3, 17, 23, tzinfo=UTC), datetime(2026, 4, 17, 22, tzinfo=UTC)
+
+    found = await account(world, begin, end)
+    weeks = await account(world, begin, end - DAY)
+
+    assert [bill.month.name for bill in found.bills] == ["2026-03-18 to 2026-04-17"]
+    assert found.totals == [{"currency": "EUR", "cost": 5_030.0}]  # 500 kW × 10 + 30
+    assert [bill.month.name for bill in weeks.bills] == ["2026-03", "2026-04"]
+
+
+async def test_a_billing_day_of_the_tariff_holds_whatever_is_asked(world):
+    await world.add("s")
+    await draw(world, "s.main", MARCH, MARCH + 60 * DAY, 100.0)
+    await put(world, always(FLAT, billing_day=18))
+
+    found = await account(world, MARCH + 20 * DAY, MARCH + 21 * DAY)  # 21 March
+    by_month = await figures(world, MARCH, APRIL, Grain.MONTH)
+
+    (bill,) = found.bills
+    assert bill.month.name == "2026-03-18 to 2026-04-17"
+    assert bill.energy_kwh == 31 * 24 * 100.0 - 100.0  # clocks go on an hour on 29 March
+    assert by_month.total["cost"] == pytest.approx(7_430.0)  # 743 h × 100 kW × 0.10, civil
+
+
+async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
+    await world.add("s")
+    await draw(world, "s.main", MARCH, APRIL, 100.0)
+    row = {"meter_id": ["s.main"], "timestamp": [T.isoformat()], "energy_kwh": [300.0]}
+    await ingest.take_in(
+        pl.DataFrame({**row, "quality": ["estimated"]}),
+        Origin.of("test", b""),
+        registry=world.registry,
+        readings=world.readings,
+        clock=world.clock,
+    )
+    await put(world, always(DEMAND))
+
+    (bill,) = (await account(world, MARCH, APRIL)).bills
+
+    (line,) = bill.lines
+    assert (line.quantity, line.estimated, bill.complete) == (300.0, True, True)
+    assert [each.detail for each in bill.missing] == [
+        "demand: the highest demand rests on estimated or incomplete readings"
+    ]
+
+
+async def test_peaks_of_the_zone_are_read_from_its_load(world):
+    await world.add("s")
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = pl.DataFrame(
+        {
+            "zone": ["NO1"] * 744,
+            "start": [(MARCH + n * HOUR).isoformat() for n in range(744)],
+            "load_mw": [900.0 if n == 300 else 500.0 for n in range(744)],
+        }
+    )
+    await ingest.take_in_grid(rows, Origin.of("test", b""), grid=world.grid, clock=world.clock)
+    await draw(world, "s.main", MARCH, APRIL, lambda n: 40.0 if n == 300 else 100.0)
+    peak = CoincidentDemand(name="cp", price_per_kw_month=5.0, months=(3,), same_month=True)
+    await put(world, always(peak))
+
+    (bill,) = (await account(world, begin, begin + DAY)).bills
+
+    assert (bill.lines[0].quantity, bill.lines[0].amount) == (40.0, 200.0)
+
+
+async def test_what_a_net_meter_gives_back_is_billed_and_in_the_figures(world):
+    both = Meter(id="s.main", site_id="s", kind=MeterKind.INTERVAL, expected_interval_s=3600)
+    await world.add("s", replace(both, flow=MeterFlow.NET))
+    await draw(world, "s.main", MARCH, APRIL, lambda n: -40.0 if n % 24 == 12 else 100.0)
+    await put(world, always(FLAT, Export(name="feed-in", price_per_kwh=0.05)))
+
+    found = await account(world, MARCH, APRIL)
+    series = await figures(world, MARCH, APRIL, Grain.MONTH)
+
+    # 743 hours, of which 31 give 40 kWh back: 712 × 100 × 0.10 − 31 × 40 × 0.05 = 7 120 − 62.
+    assert found.bills[0].totals == {"EUR": pytest.approx(7_058.0)}
+    assert (found.bills[0].export_kwh, found.energy_kwh) == (1_240.0, 71_200.0 - 1_240.0)
+    assert series.total["cost"] == pytest.approx(7_058.0)

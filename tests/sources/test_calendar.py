@@ -53,3 +53,20 @@ def test_a_part_of_a_country_has_its_own_beside_those_of_the_country() -> None:
 
 def test_no_year_is_too_far() -> None:
     assert date(1776, 7, 4) not in CALENDAR.holidays("US", date(1, 1, 1), date(9999, 1, 1))
+
+
+def test_nerc_has_six_days_and_moves_those_on_a_sunday() -> None:
+    year = date(2026, 1, 1), date(2027, 1, 1)
+
+    assert CALENDAR.knows("NERC")
+    assert sorted(CALENDAR.holidays("NERC", *year)) == [
+        date(2026, 1, 1),
+        date(2026, 5, 25),  # the last Monday of May
+        date(2026, 7, 4),  # a Saturday stays
+        date(2026, 9, 7),  # the first Monday of September
+        date(2026, 11, 26),  # the fourth Thursday of November
+        date(2026, 12, 25),
+    ]
+    # 1 January 2023 and 25 December 2022 are Sundays.
+    turn = CALENDAR.holidays("NERC", date(2022, 12, 1), date(2023, 1, 31))
+    assert sorted(turn) == [date(2022, 12, 26), date(2023, 1, 2)]

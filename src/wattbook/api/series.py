@@ -4,6 +4,7 @@ from datetime import date
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from wattbook.core.missing import Lack
 from wattbook.core.periods import Grain
 
 
@@ -241,6 +242,24 @@ class BillTotal(BaseModel):
     amount: float | None
 
 
+class PeakOut(BaseModel):
+    """The mean demand over one interval."""
+
+    kw: float
+    at: AwareDatetime = Field(description="start of the interval")
+    minutes: int = Field(description="its length")
+
+
+class MissingOut(BaseModel):
+    """One thing that is not known of a bill."""
+
+    lack: Lack = Field(description="what kind of thing")
+    component: str | None = Field(description="null: the whole bill")
+    kwh: float | None = Field(description="energy [kWh] concerned, where it is known")
+    share: float | None = Field(description="share of the time concerned, 0 to 1")
+    detail: str = Field(description="the same in words")
+
+
 class BillLine(BaseModel):
     """One price of one component: `amount` = `quantity` × `price` × `share`."""
 
@@ -253,26 +272,34 @@ class BillLine(BaseModel):
     quantity: float | None
     unit: str = Field(description="`kWh`, `kW`, `month`, `day`, or a currency")
     price: float | None = Field(description="per unit; the mean, where the price is the zone's")
-    share: float = Field(description="days of the month over all of it, for what is due by month")
-    amount: float | None
+    share: float = Field(
+        description="days over all days of the billing month, for what is due by the month"
+    )
+    amount: float | None = Field(description="below zero: a credit")
     currency: str | None
     unpriced_kwh: float = Field(description="energy beside the quantity that has no price")
     peak_kw: float | None = Field(description="highest demand measured")
-    peak_at: AwareDatetime | None = Field(description="start of its quarter-hour")
+    peak_at: AwareDatetime | None = Field(description="start of its interval")
+    peaks: list[PeakOut] = Field(description="the intervals whose demand is billed")
+    estimated: bool = Field(description="whether one of them was estimated, or measured in part")
     floor_kw: float | None = Field(description="the least that the ratchet bills")
     floor_month: date | None = Field(description="the month that sets it")
     floor_coverage: float | None = Field(description="least coverage of the months looked back at")
 
 
 class BillOut(BaseModel):
-    """What a month cost, as far as it is known."""
+    """What a billing month cost, as far as it is known."""
 
-    month: str = Field(description="where the site stands, as 2026-01")
+    month: str = Field(description="2026-01, or the first and last day of a billing month")
+    first: date = Field(description="first day, where the site stands")
+    end_day: date = Field(description="first day after")
     start: AwareDatetime
     end: AwareDatetime
-    energy_kwh: float | None
+    energy_kwh: float | None = Field(description="drawn, before netting [kWh]")
+    export_kwh: float = Field(description="given back, before netting [kWh]")
     coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
     complete: bool = Field(description="whether all energy and all prices are known")
+    missing: list[MissingOut] = Field(description="what is not known; empty when complete")
     holidays: list[date] = Field(description="days of the month that were charged as such")
     totals: list[BillTotal]
     lines: list[BillLine]

@@ -11,7 +11,7 @@ from wattbook.core.tariffs import Tariff
 from wattbook.faults import explained
 from wattbook.flows.sites import Draft
 from wattbook.schemas.sites import SiteIn
-from wattbook.schemas.tariffs import TariffIn
+from wattbook.schemas.tariffs import TariffIn, uncommented
 
 TARIFFS: Final = TypeAdapter(list[TariffIn])
 
@@ -38,6 +38,7 @@ def tariffs(body: object) -> list[Tariff]:
     InvalidEntityError
         Naming every field that is unknown, absent or wrong.
     """
+    body = uncommented(body)
     whole = body if isinstance(body, list) else [body]
     try:
         return [each.entity() for each in TARIFFS.validate_python(whole)]

@@ -1,7 +1,9 @@
 """The bills of a site, and what it pays by."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from wattbook.answers import analytics
 from wattbook.answers import sites as documents
@@ -10,8 +12,7 @@ from wattbook.cli import ask, bodies, door, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.cli.sites import tariff_table
-from wattbook.core.lines import whole
-from wattbook.core.periods import Grain
+from wattbook.core.periods import Grain, zone
 from wattbook.flows import tariffs as paying
 from wattbook.wiring import Runtime
 
@@ -49,16 +50,18 @@ def _print(found: Document) -> None:
     for at, bill in enumerate(found["bills"]):
         if at:
             show.say("")
-        _bill(bill)
+        _bill(bill, found["timezone"])
 
 
-def _bill(bill: Document) -> None:
+def _bill(bill: Document, timezone: str) -> None:
     """One bill; money is rounded here and nowhere else."""
     coverage = percent(bill["coverage"])
-    state = "complete" if bill["complete"] else f"incomplete: {'; '.join(_unknown(bill))}"
+    missing = "; ".join(each["detail"] for each in bill["missing"])
+    state = "complete" if bill["complete"] else "incomplete"
+    back = f"   given back {number(bill['export_kwh'], 1)} kWh" if bill["export_kwh"] else ""
     show.say(
-        f"{bill['month']}   energy {number(bill['energy_kwh'], 1)} kWh"
-        f"   coverage {coverage} %   {state}"
+        f"{bill['month']}   energy {number(bill['energy_kwh'], 1)} kWh{back}"
+        f"   coverage {coverage} %   {state}{f': {missing}' if missing else ''}"
     )
     lines = bill["lines"]
     totals = [number(total["amount"], 2) for total in bill["totals"]]
@@ -81,8 +84,8 @@ def _bill(bill: Document) -> None:
             ),
         ]
     )
-    for said in _ratchets(bill):
-        show.say(said)
+    for note in _notes(bill, timezone):
+        show.say(note)
 
 
 def _name(line: Document) -> str:
@@ -90,30 +93,36 @@ def _name(line: Document) -> str:
     return name if band is None else f"{name}, {band}"
 
 
-def _unknown(bill: Document) -> list[str]:
-    """What is not known of a bill, in words."""
-    said = [] if whole(bill["coverage"]) else ["energy is missing"]
-    unpriced_kwh = max((line["unpriced_kwh"] for line in bill["lines"]), default=0.0)
-    if unpriced_kwh:
-        said.append(f"{number(unpriced_kwh, QUANTITY_DIGITS)} kWh have no price")
-    if any(line["amount"] is None and not line["unpriced_kwh"] for line in bill["lines"]):
-        said.append("an amount is not known")
-    if any(
-        line["floor_coverage"] is not None and not whole(line["floor_coverage"])
-        for line in bill["lines"]
-    ):
-        said.append("a month that a ratchet looks back at has gaps")
-    return said
+def _notes(bill: Document, timezone: str) -> list[str]:
+    """What stands behind the table: demands, what ratchets made of them, and shares of a month."""
+    notes = [_measured(line, zone(timezone)) for line in bill["lines"] if line["peaks"]]
+    if any(line["share"] != 1 for line in bill["lines"]):
+        notes.append(
+            "share: days of the line over all days of its billing month; what is due by the month"
+            " is due for that share of it"
+        )
+    return notes
 
 
-def _ratchets(bill: Document) -> list[str]:
-    """The demands that a ratchet raised, in words."""
-    return [
-        f"{line['component']}: {number(line['peak_kw'], QUANTITY_DIGITS)} kW were measured;"
-        f" the ratchet bills for {line['floor_month'][:MONTH]}"
-        for line in bill["lines"]
-        if line["floor_month"] is not None and line["quantity"] == line["floor_kw"]
-    ]
+def _measured(line: Document, where: ZoneInfo) -> str:
+    """The demand of a line, when it was, and the floor that a ratchet sets."""
+    peaks = line["peaks"]
+    each = [f"{number(peak['kw'], QUANTITY_DIGITS)} kW" for peak in peaks]
+    when = [f"{datetime.fromisoformat(peak['at']).astimezone(where):%F %H:%M}" for peak in peaks]
+    minutes = f"{peaks[0]['minutes']} minutes"
+    if len(peaks) == 1:
+        said = f"{each[0]} measured over {minutes} from {when[0]}"
+    else:
+        mean = sum(peak["kw"] for peak in peaks) / len(peaks)
+        listed = ", ".join(f"{kw} at {at}" for kw, at in zip(each, when, strict=True))
+        said = f"{number(mean, QUANTITY_DIGITS)} kW, the mean over {minutes} of {listed}"
+    if line["floor_month"] is not None:
+        raised = "is billed" if line["quantity"] == line["floor_kw"] else "is lower"
+        said += (
+            f"; the ratchet's floor of {number(line['floor_kw'], QUANTITY_DIGITS)} kW, set in"
+            f" {line['floor_month'][:MONTH]}, {raised}"
+        )
+    return f"{line['component']}: {said}"
 
 
 def tariffs(

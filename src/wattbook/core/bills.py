@@ -1,4 +1,4 @@
-"""The bill of a month: a line for each component of each tariff, and for each of its prices."""
+"""The bill of a billing month: a line for each component of each tariff and each of its prices."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,25 +11,28 @@ import polars as pl
 
 from wattbook.core import peaks
 from wattbook.core.charges import block_names
-from wattbook.core.frames import known_sum
-from wattbook.core.lines import Line, Month, Part, known, whole, within
-from wattbook.core.peaks import Key
-from wattbook.core.tariffs import (
-    IMPLICIT,
+from wattbook.core.components import (
+    CoincidentDemand,
     Demand,
+    DemandSteps,
+    Export,
     Fixed,
     Flat,
-    Holidays,
     Indexed,
+    Minimum,
     OnEnergy,
     Per,
     Percentage,
-    Span,
     Tiered,
     TimeOfUse,
+    band_slots,
 )
+from wattbook.core.demand import Key
+from wattbook.core.frames import known_sum
+from wattbook.core.lines import Line, Month, Part, known, within
+from wattbook.core.missing import Lack, Missing, missing_from
+from wattbook.core.tariffs import IMPLICIT, Holidays, Span
 from wattbook.core.units import PERCENT
-from wattbook.core.windows import slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +41,21 @@ class Bill:
 
     month: Month
     energy_kwh: float | None
+    """Drawn, before netting."""
+    export_kwh: float = 0.0
+    """Given back, before netting."""
     holidays: tuple[date, ...]
     lines: tuple[Line, ...]
 
     @property
     def complete(self) -> bool:
         """Whether all energy of the month is known, and all its prices."""
-        return whole(self.month.coverage) and all(line.complete for line in self.lines)
+        return all(each.lack is Lack.ESTIMATED for each in self.missing)
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What is not known, so that amounts may be too low or absent; empty when complete."""
+        return missing_from(self.month, self.lines)
 
     @property
     def totals(self) -> dict[str, float | None]:
@@ -63,6 +74,9 @@ def made(
     spans: Sequence[Span],
     holidays: Holidays,
     since: date,
+    *,
+    load: pl.DataFrame,
+    timezone: str,
 ) -> list[Bill]:
     """The bill of each month from `since`; ratchets look at those before.
 
@@ -76,17 +90,19 @@ def made(
         From `core.charges.of_energy`, of the months from `since` on.
     spans
         The same as for both of them; they cover the months.
+    load
+        As for `core.peaks.lines`.
     """
-    drawn = _drawn(energy)
+    drawn, exported = _added(energy, "energy_kwh"), _added(energy, "export_kwh")
     parts = [
         Part(month, index, span, drawn.get((month.first, index)), holidays)
         for month in months
         for index, span in within(month, spans)
     ]
-    demands = peaks.lines(parts, energy, spans, holidays)
+    demands = peaks.lines(parts, energy, spans, holidays, load, timezone)
     sums = _sums(charged)
     return [
-        _bill(month, list(own), sums, demands)
+        _bill(month, list(own), sums, demands, exported)
         for month, own in groupby(parts, key=lambda part: part.month)
         if month.first >= since
     ]
@@ -105,9 +121,9 @@ Sums: TypeAlias = Mapping[tuple[date, int, str, str | None], list[_Sum]]
 """What each price came to, by month, span, component and band."""
 
 
-def _drawn(energy: pl.DataFrame) -> dict[tuple[date, int], float]:
+def _added(energy: pl.DataFrame, column: str) -> dict[tuple[date, int], float]:
     """Energy [kWh] that is known, by month and span."""
-    sums = energy.group_by("month", "span").agg(pl.col("energy_kwh").sum())
+    sums = energy.group_by("month", "span").agg(pl.col(column).sum())
     return {(month, span): kwh for month, span, kwh in sums.iter_rows()}
 
 
@@ -124,10 +140,17 @@ def _sums(charged: pl.DataFrame) -> Sums:
     return found
 
 
-def _bill(month: Month, parts: Sequence[Part], sums: Sums, demands: Mapping[Key, Line]) -> Bill:
+def _bill(
+    month: Month,
+    parts: Sequence[Part],
+    sums: Sums,
+    demands: Mapping[Key, Line],
+    exported: Mapping[tuple[date, int], float],
+) -> Bill:
     return Bill(
         month=month,
         energy_kwh=known(part.energy_kwh for part in parts),
+        export_kwh=sum(exported.get((month.first, part.index), 0.0) for part in parts),
         holidays=tuple(day for part in parts for day in part.free),
         lines=tuple(line for part in parts for line in _lines(part, sums, demands)),
     )
@@ -139,10 +162,12 @@ def _lines(part: Part, sums: Sums, demands: Mapping[Key, Line]) -> list[Line]:
     lines: list[Line] = []
     for component in (IMPLICIT,) if tariff is None else tariff.components:
         match component:
-            case Demand():
+            case Demand() | DemandSteps() | CoincidentDemand():
                 lines.append(demands[part.month.first, part.index, component.name])
             case Fixed():
                 lines.append(_fixed_line(part, component))
+            case Minimum():
+                lines.append(_minimum_line(part, component, lines))
             case Percentage():
                 lines.append(_percentage_line(part, component, lines))
             case _:
@@ -167,16 +192,40 @@ def _fixed_line(part: Part, component: Fixed) -> Line:
     )
 
 
+def _minimum_line(part: Part, component: Minimum, lines: Sequence[Line]) -> Line:
+    """What is missing to the least amount; unknown where one of the lines before it is."""
+    by_day = component.per is Per.DAY
+    least = component.amount * (len(part.days) if by_day else part.share)
+    counted = [line for line in lines if line.component in component.of]
+    whole_sum = None
+    if all(line.amount is not None and not line.unpriced_kwh for line in counted):
+        whole_sum = known(line.amount for line in counted)
+    amount = None if whole_sum is None else max(0.0, least - whole_sum)
+    return part.line(
+        component,
+        quantity=amount,
+        unit=_currency(part),
+        price=None if amount is None else 1.0,
+        amount=amount,
+        stands=True,
+        standing=amount,
+    )
+
+
+def _currency(part: Part) -> str:
+    assert part.span.tariff is not None
+    return part.span.tariff.currency
+
+
 def _percentage_line(part: Part, component: Percentage, lines: Sequence[Line]) -> Line:
     """The percentage of the lines before it that are of the components it names."""
     rate = component.percent / PERCENT
     taxed = [line for line in lines if line.component in component.of]
     base, standing = known(line.amount for line in taxed), known(line.standing for line in taxed)
-    assert part.span.tariff is not None
     return part.line(
         component,
         quantity=base,
-        unit=part.span.tariff.currency,
+        unit=_currency(part),
         price=rate,
         amount=None if base is None else base * rate,
         stands=any(line.stands for line in taxed),
@@ -186,7 +235,7 @@ def _percentage_line(part: Part, component: Percentage, lines: Sequence[Line]) -
 
 def _energy_lines(part: Part, component: OnEnergy, sums: Sums) -> Iterator[Line]:
     """A line for each price of a component on energy; null where no energy is known."""
-    for band, price in _prices(component, part.month.first):
+    for band, price in _prices(component, part):
         found = sums.get((part.month.first, part.index, component.name, band), [])
         for each in found or [_Sum(None, 0.0, 0.0, None if price is None else 0.0)]:
             silent = part.energy_kwh is None
@@ -209,18 +258,22 @@ def _mean_price(cost: float | None, energy_kwh: float) -> float | None:
     return None if cost is None or not energy_kwh else cost / energy_kwh
 
 
-def _prices(component: OnEnergy, month: date) -> list[tuple[str | None, float | None]]:
-    """The bands of a component that the month can have, and their prices."""
+def _prices(component: OnEnergy, part: Part) -> list[tuple[str | None, float | None]]:
+    """The bands of a component that the days can have, and their prices."""
     match component:
         case Flat():
             return [(None, component.price_per_kwh)]
         case Indexed():
             return [(None, None)]
+        case Export():
+            price = component.price_per_kwh
+            return [(None, None if price is None else -price)]
         case TimeOfUse():
+            by_name = {band.name: band.price_per_kwh for band in component.bands}
             return [
-                (band.name, band.price_per_kwh)
-                for band in component.bands
-                if slots(band.windows)[month.month - 1].any()
+                (name, by_name[name])
+                for name, covered in band_slots(component.bands)
+                if any(covered[month - 1].any() for month in part.months)
             ]
         case Tiered():
             prices = [block.price_per_kwh for block in component.blocks]

@@ -5,23 +5,25 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames
-from wattbook.core.frames import known_sum
-from wattbook.core.tariffs import (
-    IMPLICIT,
+from wattbook.core import billing, frames
+from wattbook.core.components import (
     Component,
     ComponentKind,
+    Export,
     Flat,
-    Holidays,
     Indexed,
     OnEnergy,
+    Per,
     Percentage,
-    Span,
     Tiered,
     TimeOfUse,
+    band_slots,
 )
+from wattbook.core.frames import known_sum
+from wattbook.core.netting import netted
+from wattbook.core.tariffs import IMPLICIT, Holidays, Span
 from wattbook.core.units import KWH_PER_MWH, PERCENT, QUARTERS_PER_HOUR
-from wattbook.core.windows import in_local_time, slot, slots
+from wattbook.core.windows import in_local_time, slot
 
 CHARGES: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "start_utc": frames.UTC,
@@ -35,34 +37,74 @@ CHARGES: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "cost": pl.Float64,
 }
 """One charge of one component on the energy of one quarter-hour; a tier may cut it in two."""
+STANDING: Final = frozenset(
+    {
+        ComponentKind.DEMAND,
+        ComponentKind.DEMAND_STEPS,
+        ComponentKind.COINCIDENT_DEMAND,
+        ComponentKind.FIXED,
+        ComponentKind.MINIMUM,
+    }
+)
+"""Kinds that no quarter-hour causes by itself."""
 
 
-def quarters(demand: pl.DataFrame, timezone: str, spans: Sequence[Span]) -> pl.DataFrame:
+def quarters(
+    demand: pl.DataFrame,
+    timezone: str,
+    spans: Sequence[Span],
+    exported: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """The energy of each quarter-hour in the calendar of its site, with the `span` it lies in.
 
     Parameters
     ----------
     demand
-        From `core.metrics.demand`.
+        From `core.metrics.demand`, of the main meters.
     spans
         From `core.tariffs.timeline`; energy outside them is left out.
+    exported
+        The same of meters of what is given back.
+
+    Returns
+    -------
+    polars.DataFrame
+        `start_utc`, `net_kwh` (of the main meters), `energy_kwh` (drawn), `export_kwh` (given
+        back), the local `day` and its `quarter`, the first day of the billing `month`, and `span`.
     """
     begins = pl.DataFrame(
         {"span": range(len(spans)), "first": [span.first for span in spans]},
         schema={"span": pl.UInt32, "first": pl.Date},
     )
-    local = in_local_time(
-        demand.sort("start_utc").select(
-            "start_utc", energy_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR
-        ),
-        timezone,
+    months = pl.DataFrame(
+        {"month": [first for first, _ in billing.months(spans)]}, schema={"month": pl.Date}
     )
-    return local.join_asof(
-        begins,
-        left_on="day",
-        right_on="first",
-        check_sortedness=False,  # days do not go back where clocks do
-    ).filter(pl.col("span").is_not_null(), pl.col("day") < spans[-1].end)
+    # Days do not go back where clocks do: whether they are sorted need not be checked.
+    return (
+        in_local_time(_both_ways(demand, exported), timezone)
+        .join_asof(begins, left_on="day", right_on="first", check_sortedness=False)
+        .drop("month")
+        .join_asof(months, left_on="day", right_on="month", coalesce=False, check_sortedness=False)
+        .filter(pl.col("span").is_not_null(), pl.col("day") < spans[-1].end)
+    )
+
+
+def _both_ways(demand: pl.DataFrame, exported: pl.DataFrame | None) -> pl.DataFrame:
+    """What was drawn and what was given back in each quarter-hour, none of it below zero."""
+    net = demand.sort("start_utc").select(
+        "start_utc", net_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR
+    )
+    given = pl.lit(0.0)
+    if exported is not None and exported.height:
+        counted = exported.select("start_utc", given_kwh=pl.col("power_kw") / QUARTERS_PER_HOUR)
+        net = net.join(counted, on="start_utc", how="full", coalesce=True).sort("start_utc")
+        given = pl.col("given_kwh").fill_null(0.0)
+    return net.select(
+        "start_utc",
+        "net_kwh",
+        energy_kwh=pl.col("net_kwh").clip(lower_bound=0).fill_null(0.0),
+        export_kwh=(-pl.col("net_kwh").fill_null(0.0)).clip(lower_bound=0) + given,
+    )
 
 
 def of_energy(
@@ -95,10 +137,8 @@ def of_energy(
             made.append(_implicit(own))
             continue
         place = slot(tariff.weekend, holidays.get(tariff.id, frozenset()))
-        known = {
-            each.name: _charged(each, own.with_columns(slot=place), span)
-            for each in tariff.on_energy
-        }
+        due = netted(own.with_columns(slot=place), tariff)
+        known = {each.name: _charged(each, due, span) for each in tariff.on_energy}
         for each in tariff.components:
             if isinstance(each, Percentage):
                 known[each.name] = _percentage(each, known, tariff.currency)
@@ -107,7 +147,8 @@ def of_energy(
 
 
 def _implicit(own: pl.DataFrame) -> pl.DataFrame:
-    """The zone's price and currency; where it has but one, that is the currency of all hours."""
+    """The zone's price both ways; where it has one currency, that is the currency of all hours."""
+    own = own.with_columns(energy_kwh="net_kwh")
     currencies = own["currency"].drop_nulls().unique()
     only = currencies[0] if len(currencies) == 1 else None
     currency = pl.col("currency").fill_null(pl.lit(only, pl.String))
@@ -129,24 +170,42 @@ def _charged(component: OnEnergy, own: pl.DataFrame, span: Span) -> pl.DataFrame
         case TimeOfUse():
             parts = [
                 _rows(
-                    own.filter(pl.lit(pl.Series(slots(band.windows).ravel())).gather("slot")),
+                    own.filter(pl.lit(pl.Series(covered.ravel())).gather("slot")),
                     component,
                     pl.lit(band.price_per_kwh),
                     currency,
                     pl.lit(band.name),
                 )
-                for band in component.bands
+                for band, (_, covered) in zip(
+                    component.bands, band_slots(component.bands), strict=True
+                )
             ]
             return pl.concat(parts).sort("start_utc")
         case Tiered():
             return _tiered(component, own, span, currency)
+        case Export():
+            return _credited(component, own, currency)
+
+
+def _credited(component: Export, own: pl.DataFrame, currency: pl.Expr) -> pl.DataFrame:
+    """What is paid for the energy that is given back: an amount below zero."""
+    back = own.filter(pl.col("export_kwh") > 0).with_columns(energy_kwh="export_kwh")
+    if component.price_per_kwh is not None:
+        return _rows(back, component, pl.lit(-component.price_per_kwh), currency)
+    price = pl.when(pl.col("currency") == currency).then(
+        -(pl.col("price_per_mwh") * component.multiplier + component.adder_per_mwh)
+    )
+    return _rows(back, component, price, currency, per_kwh=KWH_PER_MWH)
 
 
 def _tiered(component: Tiered, own: pl.DataFrame, span: Span, currency: pl.Expr) -> pl.DataFrame:
-    """Energy by block; limits are for a whole month, and in part of one a share of it."""
-    reached = pl.col("energy_kwh").cum_sum().over("month")
+    """Energy by block; limits are for a whole month, in part of one a share of it, or for a day."""
+    by_day = component.per is Per.DAY
+    reached = pl.col("energy_kwh").cum_sum().over("day" if by_day else "month")
     counted = own.with_columns(
-        before=reached - pl.col("energy_kwh"), reached=reached, share=share_of_month(span)
+        before=reached - pl.col("energy_kwh"),
+        reached=reached,
+        share=pl.lit(1.0) if by_day else share_of_month(span, own["month"]),
     )
     parts, floor = [], pl.lit(0.0)
     for block, name in zip(component.blocks, block_names(component), strict=True):
@@ -161,9 +220,9 @@ def _tiered(component: Tiered, own: pl.DataFrame, span: Span, currency: pl.Expr)
 
 
 def block_names(component: Tiered) -> list[str]:
-    """What the blocks are called on a bill, by their limits for a whole month.
+    """What the blocks are called on a bill, by their limits for a whole month or day.
 
-    >>> from wattbook.core.tariffs import Block
+    >>> from wattbook.core.components import Block
     >>> blocks = (
     ...     Block(up_to_kwh=1500.0, price_per_kwh=1.0),
     ...     Block(up_to_kwh=None, price_per_kwh=2.0),
@@ -172,9 +231,10 @@ def block_names(component: Tiered) -> list[str]:
     ['to 1,500 kWh', 'above 1,500 kWh']
     """
     limits = [block.up_to_kwh for block in component.blocks]
-    names = [f"to {_said(limit)} kWh" for limit in limits if limit is not None]
+    unit = "kWh a day" if component.per is Per.DAY else "kWh"
+    names = [f"to {_said(limit)} {unit}" for limit in limits if limit is not None]
     last = limits[-2] if len(limits) > 1 else None
-    return [*names, "all" if last is None else f"above {_said(last)} kWh"]
+    return [*names, "all" if last is None else f"above {_said(last)} {unit}"]
 
 
 def _said(limit: float) -> str:
@@ -186,13 +246,14 @@ def _said(limit: float) -> str:
     return f"{limit:,.15g}"
 
 
-def share_of_month(span: Span) -> pl.Expr:
-    """Days of `month` that lie in the span over all days of it."""
-    first, following = pl.col("month"), pl.col("month").dt.offset_by("1mo")
-    inside = pl.min_horizontal(following, pl.lit(span.end)) - pl.max_horizontal(
-        first, pl.lit(span.first)
-    )
-    return inside.dt.total_days() / (following - first).dt.total_days()
+def share_of_month(span: Span, months: pl.Series) -> pl.Expr:
+    """Days of each billing `month` that lie in the span over all days of it."""
+    shares = {}
+    for month in months.unique():
+        first = max(month, span.first)
+        end = min(billing.following(first, span.billing_day), span.end)
+        shares[month] = billing.share(first, end, span.billing_day)
+    return pl.col("month").replace_strict(shares, return_dtype=pl.Float64)
 
 
 def _percentage(each: Percentage, known: dict[str, pl.DataFrame], currency: str) -> pl.DataFrame:
@@ -280,4 +341,4 @@ def on_energy(component: Component, before: Sequence[Component]) -> bool:
     """Whether some of what a component charges follows the energy of each quarter-hour."""
     if isinstance(component, Percentage):
         return any(on_energy(each, before) for each in before if each.name in component.of)
-    return component.kind not in (ComponentKind.DEMAND, ComponentKind.FIXED)
+    return component.kind not in STANDING

@@ -9,10 +9,11 @@ import polars as pl
 from wattbook.core import conditions
 from wattbook.core.bills import Bill
 from wattbook.core.charges import on_energy
+from wattbook.core.components import Component
 from wattbook.core.frames import UTC, known_sum
 from wattbook.core.periods import QUARTER, Grain, midnight_utc
 from wattbook.core.ratios import known_share
-from wattbook.core.tariffs import IMPLICIT, Component, Span
+from wattbook.core.tariffs import IMPLICIT, Span
 from wattbook.core.units import KWH_PER_MWH, QUARTERS_PER_HOUR
 
 NEGLIGIBLE: Final = 2**-40
@@ -276,9 +277,22 @@ def standing(bills: Iterable[Bill], timezone: str) -> pl.DataFrame:
     return _in_utc(days, timezone)
 
 
-def due(bills: Iterable[Bill], timezone: str, grain: Grain, *, spread: bool) -> pl.DataFrame:
-    """Standing charges as rows: at the month, evenly over the quarters of their days, or none."""
+def due(
+    bills: Iterable[Bill],
+    timezone: str,
+    grain: Grain,
+    *,
+    spread: bool,
+    buckets: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Standing charges as rows: at the month, evenly over the quarters of their days, or none.
+
+    Where civil months (`buckets`) are wanted of billing months that are none, each has its share of
+    the time.
+    """
     charges = standing(bills if spread or grain is Grain.MONTH else (), timezone)
+    if grain is Grain.MONTH and buckets is not None:
+        charges = _divided(charges, buckets)
     if grain is Grain.MONTH:
         return charges.rename({"begin_utc": "start_utc"}).drop("end_utc")
     quarters = pl.datetime_ranges("begin_utc", "end_utc", QUARTER, closed="left")
@@ -288,6 +302,26 @@ def due(bills: Iterable[Bill], timezone: str, grain: Grain, *, spread: bool) -> 
         .explode("start_utc")
         .drop("begin_utc", "end_utc")
     )
+
+
+def _divided(charges: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Standing charges cut where a bucket ends, each part with its share of the time."""
+    begin = pl.max_horizontal("begin_utc", "start_utc")
+    end = pl.min_horizontal("end_utc", "until")
+    whole = (pl.col("end_utc") - pl.col("begin_utc")).dt.total_seconds()
+    cut = charges.join_where(
+        buckets.select("start_utc", until="end_utc"),
+        pl.col("begin_utc") < pl.col("until"),
+        pl.col("end_utc") > pl.col("start_utc"),
+    )
+    return cut.select(
+        begin.alias("begin_utc"),
+        end.alias("end_utc"),
+        "component",
+        "kind",
+        "currency",
+        cost=pl.col("cost") * ((end - begin).dt.total_seconds() / whole),
+    ).sort("begin_utc", maintain_order=True)
 
 
 def by_component(

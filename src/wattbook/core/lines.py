@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from wattbook.core.tariffs import Component, Demand, Holidays, Span
+import numpy as np
+
+from wattbook.core import billing
+from wattbook.core.components import Component, OnDemand
+from wattbook.core.demand import At
+from wattbook.core.tariffs import Holidays, Span
 from wattbook.core.windows import DAY_KINDS, day_kind, slots
 
 WHOLE: Final = 10**9
@@ -35,27 +40,27 @@ class Line:
     unpriced_kwh: float = 0.0
     peak_kw: float | None = None
     peak_at: datetime | None = None
+    peaks: tuple[At, ...] = ()
+    """The intervals whose demand is billed, the highest first."""
     floor_kw: float | None = None
     floor_month: date | None = None
     floor_coverage: float | None = None
+    estimated: bool = False
+    """Whether a demand rests on readings that were estimated, or cover a part of its time."""
 
     @property
     def floor_lost(self) -> bool:
         """Whether a demand that was measured is unknown for want of the months before it."""
         return self.peak_kw is not None and self.quantity is None
 
-    @property
-    def complete(self) -> bool:
-        """Whether nothing about the line is unknown."""
-        seen = self.floor_coverage is None or whole(self.floor_coverage)
-        return self.amount is not None and not self.unpriced_kwh and seen
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Month:
-    """A civil month of a site, with the share of its main meters' time that is covered."""
+    """A billing month of a site, with the share of its main meters' time that is covered."""
 
     first: date
+    following: date
+    """First day of the month after it."""
     start: datetime
     end: datetime
     coverage: float
@@ -63,14 +68,21 @@ class Month:
     """Whether none of its quarter-hours was removed."""
 
     @property
-    def following(self) -> date:
-        """First day of the month after it."""
-        return (self.first + timedelta(days=31)).replace(day=1)
+    def civil(self) -> bool:
+        """Whether it is a month of the calendar."""
+        return self.first.day == 1 and self.following == billing.shifted(self.first, 1)
 
     @property
-    def days(self) -> int:
-        """How many days it has."""
-        return (self.following - self.first).days
+    def name(self) -> str:
+        """`2026-03`, or the first and the last day where it is no month of the calendar."""
+        if self.civil:
+            return f"{self.first:%Y-%m}"
+        return f"{self.first} to {self.following - timedelta(days=1)}"
+
+    @property
+    def months(self) -> set[int]:
+        """The months of the year of which it has days."""
+        return months_of(self.first, self.following)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +97,8 @@ class Part:
 
     @property
     def share(self) -> float:
-        """Of the month's days."""
-        return (self.span.end - self.span.first).days / self.month.days
+        """Of the days of the billing month of its tariff."""
+        return billing.share(self.span.first, self.span.end, self.span.billing_day)
 
     @property
     def days(self) -> list[date]:
@@ -101,15 +113,20 @@ class Part:
         closed = self.holidays.get(tariff.id, frozenset()) if tariff is not None else ()
         return [day for day in self.days if day in closed]
 
-    def ever(self, component: Demand) -> bool:
+    @property
+    def months(self) -> set[int]:
+        """The months of the year of which it has days."""
+        return months_of(self.span.first, self.span.end)
+
+    def ever(self, component: OnDemand) -> bool:
         """Whether a window of the component opens on one of the days."""
         tariff = self.span.tariff
         if tariff is None or not component.windows:
             return True
-        open_on = slots(component.windows)[self.month.first.month - 1].any(axis=1)
+        open_on = np.any(slots(component.windows), axis=2)
         free = frozenset(self.free)
-        kinds = {day_kind(day, tariff.weekend, free) for day in self.days}
-        return any(open_on[DAY_KINDS.index(kind)] for kind in kinds)
+        kinds = {(day.month, day_kind(day, tariff.weekend, free)) for day in self.days}
+        return any(bool(open_on[month - 1, DAY_KINDS.index(kind)]) for month, kind in kinds)
 
     def line(
         self,
@@ -125,6 +142,7 @@ class Part:
         stands: bool = False,
         standing: float | None = None,
         unpriced_kwh: float = 0.0,
+        peaks: tuple[At, ...] = (),
     ) -> Line:
         """A line of these days."""
         tariff = self.span.tariff
@@ -144,7 +162,21 @@ class Part:
             stands=stands,
             standing=standing,
             unpriced_kwh=unpriced_kwh,
+            peaks=peaks,
         )
+
+
+def months_of(first: date, end: date) -> set[int]:
+    """The months of the year in which days from `first` until `end` lie.
+
+    >>> months_of(date(2026, 3, 18), date(2026, 4, 18))
+    {3, 4}
+    """
+    at, found = first.replace(day=1), set()
+    while at < end:
+        found.add(at.month)
+        at = billing.shifted(at, 1)
+    return found
 
 
 def whole(coverage: float) -> bool:
@@ -167,4 +199,4 @@ def within(month: Month, spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
     for index, span in enumerate(spans):
         first, end = max(span.first, month.first), min(span.end, month.following)
         if first < end:
-            yield index, Span(first, end, span.tariff)
+            yield index, replace(span, first=first, end=end)

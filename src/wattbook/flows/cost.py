@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from wattbook.core import (
+    billing,
     bills,
     charges,
+    coincident,
     cost,
     frames,
+    lines,
     metrics,
     notices,
     peaks,
@@ -21,11 +24,13 @@ from wattbook.core import (
     retention,
 )
 from wattbook.core.bills import Bill
+from wattbook.core.daysoff import days_off
+from wattbook.core.entities import MeterRole
 from wattbook.core.errors import InvalidEntityError, Problem
-from wattbook.core.lines import Month
+from wattbook.core.lines import Line, Month
 from wattbook.core.notices import Notice
 from wattbook.core.periods import QUARTER, Grain, Period
-from wattbook.core.tariffs import Holidays, Span, Tariff, timeline
+from wattbook.core.tariffs import FIRST_OF_MONTH, Holidays, Span, Tariff, timeline
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
@@ -38,6 +43,10 @@ from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups, RollupStore
 
 METHOD: Final = "tariff"
+BILLED: Final = (MeterRole.MAIN, MeterRole.EXPORT)
+"""Meters that bills rest on."""
+TWO_MONTHS: Final = timedelta(days=62)
+"""A billing month, wherever one of its days lies within it, and a day."""
 WITHIN: Final = ("stands", "standing")
 """Fields of a line that are for adding up, and not for a reader."""
 
@@ -67,9 +76,9 @@ class Terms:
 
     timezone: str
     months: pl.DataFrame
-    """`start_utc` and `end_utc` of each, and its `first` day."""
+    """`first` and `following` day of each billing month, and its `start_utc` and `end_utc`."""
     since: date
-    """The first month that is billed."""
+    """First day of the first month that is billed."""
     spans: Sequence[Span]
     holidays: Holidays
 
@@ -87,10 +96,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """What was read of a site's main meters: demand by quarter-hour, and rollups by month."""
+    """What was read of a site's main meters: demand by quarter-hour, and rollups by day."""
 
     demand: pl.DataFrame
-    monthly: pl.DataFrame
+    exported: pl.DataFrame
+    """The same of the meters of what the site gives back."""
+    daily: pl.DataFrame
     spans: pl.DataFrame
     """`presence.SPANS` of the main meters."""
     since: datetime | None
@@ -106,26 +117,34 @@ class Books:
     """Of the months that ratchets look at too."""
     charged: pl.DataFrame
     """Of the months that are billed."""
+    load: pl.DataFrame
+    """Of the zone, where peaks of the grid decide."""
 
 
 def told(bill: Bill) -> dict[str, object]:
     """A bill as plain values, the same at every door."""
-    lines = [asdict(line) for line in bill.lines]
     return {
-        "month": f"{bill.month.first:%Y-%m}",
+        "month": bill.month.name,
+        "first": bill.month.first,
+        "end_day": bill.month.following,
         "start": bill.month.start,
         "end": bill.month.end,
         "energy_kwh": bill.energy_kwh,
+        "export_kwh": bill.export_kwh,
         "coverage": bill.month.coverage,
         "complete": bill.complete,
+        "missing": [{**asdict(each), "detail": each.detail} for each in bill.missing],
         "holidays": list(bill.holidays),
         "totals": [
             {"currency": currency, "amount": amount} for currency, amount in bill.totals.items()
         ],
-        "lines": [
-            {name: value for name, value in line.items() if name not in WITHIN} for line in lines
-        ],
+        "lines": [_told_line(line) for line in bill.lines],
     }
+
+
+def _told_line(line: Line) -> dict[str, object]:
+    values = {name: value for name, value in asdict(line).items() if name not in WITHIN}
+    return {**values, "peaks": [each._asdict() for each in line.peaks]}
 
 
 async def account(
@@ -142,26 +161,36 @@ async def account(
     calendar: Calendar,
     clock: Clock,
 ) -> Account:
-    """What a site pays, by component and bucket, and the bill of every month that it touches."""
+    """What a site pays, by component and bucket, and the bill of every month that it touches.
+
+    The months are billing months, and so are the buckets of the grain `month`.
+    """
     found = await entities.find(entity_id, as_of=as_of, registry=registry)
     if found.kind != "site":
         detail = f"{found.id!r} is of the kind {found.kind}; a bill is of one site: site:ID"
         raise InvalidEntityError(detail, [Problem("not_a_site", detail, field="entity_id")])
-    buckets = periods.buckets(period, grain, found.timezone)
-    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     tariffs = await registry.tariffs(found.id)
-    terms = await terms_of(tariffs, found.timezone, whole, calendar=calendar)
+    buckets, terms = await _asked(period, grain, tariffs, found.timezone, calendar)
+    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     _refuse_more_than_can_be_shown(buckets.height, terms.spans, grain)
     mains = Mains(found.meters)
     _refuse_removed(mains.meters, terms, grain)
+    zone = str(found.meters["zone"][0])
+    prices = await prices_of(zone, terms.billed, grid=grid, as_of=as_of)
+    load = await loads(zone, terms, grid=grid, as_of=as_of)
 
-    async def read(figures: Rollups) -> tuple[Drawn, pl.DataFrame]:
-        drawn = await drawn_by(mains, terms, figures)
-        return drawn, await mains.read(figures, grain, whole)
+    async def read(figures: Rollups) -> tuple[Books, list[Bill], pl.DataFrame]:
+        drawn = await drawn_by(found.meters, terms, figures)
+        books = await asyncio.to_thread(kept, terms, drawn, prices.rows, load)
+        made = await asyncio.to_thread(billed, books, drawn)
+        rows = await mains.read(figures, Grain.DAY if grain is Grain.MONTH else grain, whole)
+        return books, await _marked(made, mains, figures), rows
 
-    drawn, rows = await rolling.read_settled(
+    books, made, rows = await rolling.read_settled(
         read,
-        mains.meters,
+        pl.concat([presence.with_role(found.meters, role) for role in BILLED]).unique(
+            "meter_id", maintain_order=True
+        ),
         terms.period,
         as_of=as_of,
         registry=registry,
@@ -169,12 +198,8 @@ async def account(
         rollups=rollups,
         clock=clock,
     )
-    zone = str(found.meters["zone"][0])
-    prices = await prices_of(zone, terms.billed, grid=grid, as_of=as_of)
 
     def compute() -> Account:
-        books = kept(terms, drawn.demand, prices.rows)
-        made = billed(books, drawn)
         due = cost.due(made, found.timezone, grain, spread=spread)
         costs = _rows(books, due, buckets, rows, mains.spans)
         return Account(
@@ -195,11 +220,50 @@ async def account(
     return await asyncio.to_thread(compute)
 
 
+async def _asked(
+    period: Period, grain: Grain, tariffs: Sequence[Tariff], timezone: str, calendar: Calendar
+) -> tuple[pl.DataFrame, Terms]:
+    """The buckets of a question, and the terms of the months that they touch."""
+    billing_day = asked_day(period, timezone)
+    if grain is Grain.MONTH:
+        terms = await terms_of(
+            tariffs, timezone, period, billing_day=billing_day, calendar=calendar
+        )
+        months = terms.months.filter(pl.col("first") >= terms.since)
+        return months.select("start_utc", "end_utc"), terms
+    buckets = periods.buckets(period, grain, timezone)
+    whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
+    terms = await terms_of(tariffs, timezone, whole, billing_day=billing_day, calendar=calendar)
+    return buckets, terms
+
+
+async def _marked(made: Sequence[Bill], mains: Mains, figures: Rollups) -> list[Bill]:
+    """The bills, with the lines marked whose demand was estimated or measured in part."""
+    spans = {each for bill in made for line in bill.lines for each in line.peaks}
+    weak = set()
+    for each in spans:
+        period = Period(each.at, each.at + timedelta(minutes=each.minutes))
+        rows = await mains.read(figures, Grain.QUARTER, period)
+        short = not lines.whole(_share(rows, period, mains.spans))
+        if short or (rows["quality"] != frames.QUALITIES[0]).any():
+            weak.add(each)
+    return [
+        replace(
+            bill,
+            lines=tuple(
+                replace(line, estimated=not weak.isdisjoint(line.peaks)) for line in bill.lines
+            ),
+        )
+        for bill in made
+    ]
+
+
 async def terms_of(
     tariffs: Sequence[Tariff],
     timezone: str,
     whole: Period,
     *,
+    billing_day: int = FIRST_OF_MONTH,
     standing: bool = True,
     calendar: Calendar,
 ) -> Terms:
@@ -207,35 +271,64 @@ async def terms_of(
 
     Demand alone is decided by months before, and not wanted where only energy is priced.
     """
-    begin = periods.floor(whole.start, Grain.MONTH, timezone)
-    last = periods.floor(whole.end - QUARTER, Grain.MONTH, timezone)
-    first, end = _day(begin, timezone), peaks.months_before(_day(last, timezone), -1)
-    earliest = peaks.reach(tariffs, first, end) if standing else first
-    reached = Period(periods.midnight(earliest, timezone), whole.end)
-    months = periods.buckets(reached, Grain.MONTH, timezone).with_columns(
-        first=pl.col("start_utc").dt.convert_time_zone(timezone).dt.date()
-    )
-    spans = list(timeline(tariffs, earliest, end))
+    first = _billing_month(tariffs, _day(whole.start, timezone), billing_day)[0]
+    end = _billing_month(tariffs, _day(whole.end - QUARTER, timezone), billing_day)[1]
+    earliest = first
+    if standing and (reached := peaks.reach(tariffs, first, end)) < first:
+        earliest = min(first, _billing_month(tariffs, reached, billing_day)[0])
+    spans = list(timeline(tariffs, earliest, end, billing_day))
     holidays = {}
     for tariff in (span.tariff for span in spans if span.tariff is not None):
         listed: frozenset[date] = frozenset()
         if tariff.calendar is not None:
             listed = await asyncio.to_thread(calendar.holidays, tariff.calendar, earliest, end)
-        holidays[tariff.id] = listed.union(tariff.holidays)
+        holidays[tariff.id] = days_off(tariff, listed)
     return Terms(
         timezone=timezone,
-        months=months,
+        months=_in_utc(billing.months(spans), timezone),
         since=first,
         spans=spans,
         holidays=holidays,
     )
 
 
-async def drawn_by(mains: Mains, terms: Terms, figures: Rollups) -> Drawn:
-    """What the main meters of a site drew in the months of its terms."""
+def _billing_month(tariffs: Sequence[Tariff], day: date, billing_day: int) -> tuple[date, date]:
+    """The billing month in which a day lies."""
+    around = timeline(tariffs, day - TWO_MONTHS, day + TWO_MONTHS, billing_day)
+    return billing.containing(list(around), day)
+
+
+def _in_utc(months: Sequence[tuple[date, date]], timezone: str) -> pl.DataFrame:
+    """Billing months with the instants at which they begin and end."""
+    days = pl.DataFrame(months, schema={"first": pl.Date, "following": pl.Date}, orient="row")
+    return days.with_columns(
+        start_utc=periods.midnight_utc(pl.col("first").cast(pl.Datetime("us")), timezone),
+        end_utc=periods.midnight_utc(pl.col("following").cast(pl.Datetime("us")), timezone),
+    )
+
+
+def asked_day(period: Period, timezone: str) -> int:
+    """The billing day of a question from one day of a month to the same day of another.
+
+    What is asked for is answered: from 18 March to 18 April is one bill, where the tariff names
+    no day of its own.
+    """
+    first, end = _day(period.start, timezone), _day(period.end, timezone)
+    midnights = periods.midnight(first, timezone), periods.midnight(end, timezone)
+    if midnights != (period.start, period.end):
+        return FIRST_OF_MONTH
+    return billing.asked(first, end) or FIRST_OF_MONTH
+
+
+async def drawn_by(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> Drawn:
+    """What a site drew by its main meters, and gave back, in the months of its terms."""
+    mains, exports = Mains(meters), Mains(meters, MeterRole.EXPORT)
+    demand = await mains.demand(figures, terms.period)
+    exported = await exports.demand(figures, terms.period) if exports.ids else demand.clear()
     return Drawn(
-        demand=await mains.demand(figures, terms.period),
-        monthly=await mains.read(figures, Grain.MONTH, terms.period),
+        demand=demand,
+        exported=exported,
+        daily=await mains.read(figures, Grain.DAY, terms.period),
         spans=mains.spans,
         since=retention.quarters_since(mains.meters),
     )
@@ -266,19 +359,39 @@ async def prices_of(
     return await asyncio.to_thread(compute)
 
 
-def kept(terms: Terms, demand: pl.DataFrame, prices: pl.DataFrame) -> Books:
+async def loads(
+    zone: str, terms: Terms, *, grid: GridStore, as_of: datetime | None
+) -> pl.DataFrame:
+    """The load of a zone in the months of the terms, where it decides a bill."""
+    columns = ["start_utc", "interval_s", "load_mw"]
+    if not coincident.needs_load(terms.spans):
+        return frames.GRID.empty().select(columns)
+    found = await zone_rows.read([zone], terms.period, grid=grid, as_of=as_of)
+    return found.select(columns)
+
+
+def kept(terms: Terms, drawn: Drawn, prices: pl.DataFrame, load: pl.DataFrame) -> Books:
     """What the energy of the months costs, quarter by quarter."""
-    energy = charges.quarters(demand, terms.timezone, terms.spans)
+    energy = charges.quarters(drawn.demand, terms.timezone, terms.spans, drawn.exported)
     billed = energy.filter(pl.col("month") >= terms.since)
     charged = charges.of_energy(billed, prices, terms.spans, terms.holidays)
-    return Books(terms=terms, energy=energy, charged=charged)
+    return Books(terms=terms, energy=energy, charged=charged, load=load)
 
 
 def billed(books: Books, drawn: Drawn) -> list[Bill]:
     """The bills of the months."""
     terms = books.terms
     months = _months(terms.months, drawn)
-    return bills.made(months, books.energy, books.charged, terms.spans, terms.holidays, terms.since)
+    return bills.made(
+        months,
+        books.energy,
+        books.charged,
+        terms.spans,
+        terms.holidays,
+        terms.since,
+        load=books.load,
+        timezone=terms.timezone,
+    )
 
 
 def lost(
@@ -286,30 +399,40 @@ def lost(
 ) -> pl.DataFrame:
     """Those rows whose cost is not known because quarter-hours that decide it were removed.
 
-    Prices by the block count from the first of the month: a cost needs the whole of it.
+    Prices by the block count from the first day of the billing month: a cost needs all of it.
     """
     gone = pl.lit(value=False)
     if drawn.since is not None:
-        gone = pl.col("start_utc") < periods.ceil(drawn.since, Grain.MONTH, terms.timezone)
+        gone = pl.col("start_utc") < _whole_from(terms.months, drawn.since)
     if grain is Grain.MONTH:
-        unknown = [bill.month.start for bill in made if any(line.floor_lost for line in bill.lines)]
-        gone |= pl.col("start_utc").is_in(unknown)
+        for bill in made:
+            if any(line.floor_lost for line in bill.lines):
+                gone |= (pl.col("start_utc") < bill.month.end) & (
+                    pl.col("end_utc") > bill.month.start
+                )
     return rows.filter(gone)
 
 
+def _whole_from(months: pl.DataFrame, since: datetime) -> datetime:
+    """Start of the first billing month of which nothing before an instant is wanted."""
+    whole = months.filter(pl.col("start_utc") >= since)["start_utc"]
+    begins: datetime = whole[0] if whole.len() else months["end_utc"][-1]
+    return begins
+
+
 def _months(months: pl.DataFrame, drawn: Drawn) -> list[Month]:
-    rows = _covered(months, drawn.monthly, drawn.spans)
+    rows = _covered(months, drawn.daily, drawn.spans)
+    columns = ("first", "following", "start_utc", "end_utc", "coverage")
     return [
         Month(
             first=first,
+            following=following,
             start=start,
             end=end,
             coverage=coverage,
             kept=drawn.since is None or start >= drawn.since,
         )
-        for first, start, end, coverage in rows.select(
-            "first", "start_utc", "end_utc", "coverage"
-        ).iter_rows()
+        for first, following, start, end, coverage in rows.select(columns).iter_rows()
     ]
 
 
@@ -330,7 +453,13 @@ def _rows(
 
 def _covered(buckets: pl.DataFrame, figures: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """Buckets with the share of the time that is covered of that for which meters are there."""
-    sums = figures.group_by("start_utc").agg(pl.col("covered_s").sum())
+    sums = (
+        figures.select("start_utc", "covered_s")
+        .sort("start_utc")
+        .join_asof(buckets.select("start_utc", bucket="start_utc"), on="start_utc")
+        .group_by(start_utc="bucket")
+        .agg(pl.col("covered_s").sum())
+    )
     share = metrics.covered(pl.col("covered_s"), pl.col("expected_s"))
     return (
         buckets.join(sums, on="start_utc", how="left", maintain_order="left")
@@ -360,8 +489,8 @@ def _totals(rows: pl.DataFrame) -> list[dict[str, object]]:
 def _refuse_removed(mains: pl.DataFrame, terms: Terms, grain: Grain) -> None:
     """Refuse bills of months of which quarter-hours were removed: what is left is not the month."""
     if (since := retention.quarters_since(mains)) is not None:
-        month = periods.ceil(since, Grain.MONTH, terms.timezone)
-        answered = periods.ceil(month, grain, terms.timezone)
+        month = _whole_from(terms.months, since)
+        answered = month if grain is Grain.MONTH else periods.ceil(month, grain, terms.timezone)
         retention.check_quarters(mains, terms.billed.start, answered)
 
 

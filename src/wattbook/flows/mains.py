@@ -20,13 +20,15 @@ class Mains:
     ----------
     meters
         `frames.METERS` of any meters.
+    role
+        That of other meters, in place of main ones.
     """
 
-    def __init__(self, meters: pl.DataFrame) -> None:
-        self.meters: Final = presence.with_role(meters, MAIN)
-        self.spans: Final = presence.spans(self.meters, MAIN)
+    def __init__(self, meters: pl.DataFrame, role: MeterRole = MAIN) -> None:
+        self.meters: Final = presence.with_role(meters, role)
+        self.spans: Final = presence.spans(self.meters, role)
         self.ids: Final[list[str]] = self.meters["meter_id"].to_list()
-        self._changing = presence.changing(self.meters, MAIN)
+        self._changing = presence.changing(self.meters, role)
 
     async def of(
         self, found: pl.DataFrame, figures: Rollups, grain: Grain, period: Period

@@ -26,7 +26,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.units import US_PER_SECOND
 from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
-from wattbook.flows.cost import Drawn, Terms
+from wattbook.flows.cost import Books, Drawn
 from wattbook.flows.mains import Mains
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
@@ -99,8 +99,8 @@ async def of_site(
     registers = presence.registers(meters)["meter_id"].to_list()
     tariffs = await registry.tariffs(site_id)
     terms = None
+    standing = grain is Grain.MONTH
     if tariffs:
-        standing = grain is Grain.MONTH
         terms = await paying.terms_of(
             tariffs, timezone, whole, standing=standing, calendar=calendar
         )
@@ -112,7 +112,7 @@ async def of_site(
     async def read(figures: Rollups) -> _Read:
         found = await figures.read(meters["meter_id"].to_list(), grain, whole)
         return (
-            await paying.drawn_by(mains, terms, figures) if terms is not None else None,
+            await paying.drawn_by(meters, terms, figures) if terms is not None else None,
             found,
             own := await mains.of(found, figures, grain, whole),
             own if parts is grain else await mains.read(figures, parts, whole),
@@ -133,13 +133,17 @@ async def of_site(
         rollups=rollups,
         clock=clock,
     )
+    load = pl.DataFrame()
+    if terms is not None and standing:
+        load = await paying.loads(zone, terms, grid=grid, as_of=as_of)
     own = lending.borrowed(own, lent)
     rows = _summed(own, buckets, mains.meters, mains.spans, quarter_demand)
     total = _whole(rows, own, whole, mains.meters, mains.spans)
     if terms is None or drawn is None:
         rows, money = _with_cost(rows, fine, quarter_demand, prices.rows, zone)
     else:
-        rows, money = await asyncio.to_thread(_by_tariff, rows, terms, drawn, prices.rows, grain)
+        books = await asyncio.to_thread(paying.kept, terms, drawn, prices.rows, load)
+        rows, money = await asyncio.to_thread(_by_tariff, rows, books, drawn, grain)
     return Series(
         grain=grain,
         timezone=timezone,
@@ -368,12 +372,12 @@ def _without_parts(rows: pl.DataFrame, fine: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_tariff(
-    rows: pl.DataFrame, terms: Terms, drawn: Drawn, prices: pl.DataFrame, grain: Grain
+    rows: pl.DataFrame, books: Books, drawn: Drawn, grain: Grain
 ) -> tuple[pl.DataFrame, dict[str, object]]:
     """Rows with `cost`, and the cost of all; demand and fixed charges only by the month."""
-    books = paying.kept(terms, drawn.demand, prices)
+    terms = books.terms
     bills = paying.billed(books, drawn) if grain is Grain.MONTH else []
-    due = cost.due(bills, terms.timezone, grain, spread=False)
+    due = cost.due(bills, terms.timezone, grain, spread=False, buckets=rows)
     settled = charges.settled(books.energy, books.charged, terms.spans)
     lost = paying.lost(rows, terms, drawn, bills, grain)
     per_bucket, whole = cost.totalled(settled, due, rows, lost)

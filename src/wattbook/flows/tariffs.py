@@ -7,7 +7,8 @@ from datetime import datetime
 
 from wattbook.core.entities import SLUG, Site
 from wattbook.core.errors import InvalidEntityError, Problem
-from wattbook.core.tariffs import Tariff, problems_with
+from wattbook.core.problems import problems_with
+from wattbook.core.tariffs import Tariff
 from wattbook.flows.sites import Check, Placement
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.registry import Edit, Registry
@@ -67,7 +68,7 @@ def _about_calendars(tariffs: Sequence[Tariff], calendar: Calendar) -> list[Prob
         Problem(
             "unknown_calendar",
             f"no public holidays are known of {each.calendar!r}: want a country or a part of it,"
-            " as US or US-TX",
+            " as US or US-TX, or NERC",
             field=f"tariffs[{at}].calendar",
         )
         for at, each in enumerate(tariffs)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wattbook.core import tariffs as core
-from wattbook.core.tariffs import ComponentKind, Per, Tariff
+from wattbook.core.components import Basis, ComponentKind, Per
+from wattbook.core.tariffs import Netting, Tariff
 from wattbook.core.windows import DAY_KINDS, MONTHS, DayKind, Window
 from wattbook.fields import Id, Number
 
@@ -15,6 +16,8 @@ MOST_TARIFFS: Final = 200
 MOST_COMPONENTS: Final = 50
 MOST_BANDS: Final = 100
 MOST_DAYS: Final = 2_000
+COMMENT: Final = "$comment"
+"""A member of this name says something to people, as in JSON Schema."""
 ISO_DATE: Final = len("2026-01-01")
 
 
@@ -29,6 +32,8 @@ def _written(value: object) -> object:
 Day = Annotated[date, BeforeValidator(_written)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Months = Annotated[tuple[Whole, ...], Field(max_length=12, description="1 to 12")]
 
 
 class Part(BaseModel):
@@ -70,11 +75,12 @@ class FlatBody(Part):
 
 
 class BandBody(Part):
-    """The price of the kilowatt-hours drawn in some windows."""
+    """The price of the kilowatt-hours drawn in some windows, or in the rest of the time."""
 
     name: Name
     price_per_kwh: Number
-    windows: Windows
+    windows: Windows = Field((), description="empty where `rest` is true")
+    rest: Flag = Field(default=False, description="all the time that no other band covers")
 
     def entity(self) -> core.Band:
         """The same, for the core."""
@@ -94,23 +100,26 @@ class TimeOfUseBody(Part):
 
 
 class BlockBody(Part):
-    """The price of the kilowatt-hours of a month up to a limit."""
+    """The price of the kilowatt-hours of a billing month or a day up to a limit."""
 
-    up_to_kwh: Number | None = Field(description="limit for a whole month; null for the last block")
+    up_to_kwh: Number | None = Field(
+        description="limit for a whole month, or day; null for the last block"
+    )
     price_per_kwh: Number
 
 
 class TieredBody(Part):
-    """A price by how much was drawn in the month so far."""
+    """A price by how much was drawn in the billing month, or in the day, so far."""
 
     kind: Literal[ComponentKind.TIERED]
     name: Name
     blocks: tuple[BlockBody, ...] = Field(max_length=MOST_BANDS)
+    per: Per = Field(Per.MONTH, description="when blocks begin from zero")
 
     def entity(self) -> core.Tiered:
         """The same, for the core."""
         blocks = tuple(core.Block(**dict(each)) for each in self.blocks)
-        return core.Tiered(name=self.name, blocks=blocks)
+        return core.Tiered(name=self.name, blocks=blocks, per=self.per)
 
 
 class IndexedBody(Part):
@@ -126,27 +135,101 @@ class IndexedBody(Part):
         return core.Indexed(**dict(self))
 
 
+class ExportBody(Part):
+    """What is paid for each kilowatt-hour given back: a price, or the zone's."""
+
+    kind: Literal[ComponentKind.EXPORT]
+    name: Name
+    price_per_kwh: Number | None = Field(
+        None, description="null: the zone's price of the hour × `multiplier` + `adder_per_mwh`"
+    )
+    multiplier: Number = 1.0
+    adder_per_mwh: Number = 0.0
+
+    def entity(self) -> core.Export:
+        """The same, for the core."""
+        return core.Export(**dict(self))
+
+
 class RatchetBody(Part):
-    """At least so many percent of the highest billed demand of so many months before."""
+    """At least so many percent of the highest demand of so many billing months before."""
 
     percent: Number
     months: Whole
+    peak_months: Months = Field(MONTHS, description="months of the year whose demand counts")
+    basis: Basis = Field(Basis.MEASURED, description="of the demand as measured, or as billed")
 
 
-class DemandBody(Part):
-    """A price for the month's highest quarter-hour demand."""
+class MeasuringBody(Part):
+    """Over what demand is measured."""
+
+    windows: Windows = Field((), description="where demand counts; empty: always")
+    interval_minutes: Whole = Field(15, description="demand is the mean over 15, 30 or 60 minutes")
+    sliding_minutes: Whole | None = Field(
+        None, description="15: intervals begin with every quarter-hour; null: with the full hour"
+    )
+    peaks: Whole = Field(1, description="the mean of so many highest, each of another day")
+
+
+class DemandBody(MeasuringBody):
+    """A price for the billing month's highest demand."""
 
     kind: Literal[ComponentKind.DEMAND]
     name: Name
     price_per_kw_month: Number
-    windows: Windows = Field((), description="where demand counts; empty: always")
     ratchet: RatchetBody | None = None
+    minimum_kw: Number = Field(0.0, description="no less is billed")
 
     def entity(self) -> core.Demand:
         """The same, for the core."""
         ratchet = None if self.ratchet is None else core.Ratchet(**dict(self.ratchet))
         rest = {"windows": _entities(self.windows), "ratchet": ratchet}
         return core.Demand(**{**dict(self), **rest})
+
+
+class StepBody(Part):
+    """The price of a month whose demand is below a limit."""
+
+    up_to_kw: Number | None = Field(description="null for the last step")
+    price_per_month: Number
+
+
+class DemandStepsBody(MeasuringBody):
+    """A price by the month that depends on the step in which the demand lies."""
+
+    kind: Literal[ComponentKind.DEMAND_STEPS]
+    name: Name
+    steps: tuple[StepBody, ...] = Field(max_length=MOST_BANDS)
+
+    def entity(self) -> core.DemandSteps:
+        """The same, for the core."""
+        steps = tuple(core.Step(**dict(each)) for each in self.steps)
+        rest = {"windows": _entities(self.windows), "steps": steps}
+        return core.DemandSteps(**{**dict(self), **rest})
+
+
+class CoincidentDemandBody(Part):
+    """A price for the mean demand at the grid's own peaks, as 4CP."""
+
+    kind: Literal[ComponentKind.COINCIDENT_DEMAND]
+    name: Name
+    price_per_kw_month: Number
+    months: Months = Field(MONTHS, description="months of the year in which peaks count")
+    instants: tuple[AwareDatetime, ...] = Field(
+        (),
+        max_length=MOST_DAYS,
+        description="starts of the published peaks; empty: the zone's highest load of each month",
+    )
+    count: Whole | None = Field(None, description="instants of a year; null: one for each month")
+    interval_minutes: Whole = Field(15, description="demand is the mean over 15, 30 or 60 minutes")
+    year_begins: Whole = Field(
+        1, description="from this month on, for a year, the twelve months before are billed"
+    )
+    same_month: Flag = Field(default=False, description="each billing month pays for its own peaks")
+
+    def entity(self) -> core.CoincidentDemand:
+        """The same, for the core."""
+        return core.CoincidentDemand(**dict(self))
 
 
 class FixedBody(Part):
@@ -160,6 +243,20 @@ class FixedBody(Part):
     def entity(self) -> core.Fixed:
         """The same, for the core."""
         return core.Fixed(**dict(self))
+
+
+class MinimumBody(Part):
+    """What is missing where components that stand before it come to less than an amount."""
+
+    kind: Literal[ComponentKind.MINIMUM]
+    name: Name
+    amount: Number
+    of: tuple[Name, ...] = Field(max_length=MOST_COMPONENTS, description="names of components")
+    per: Per = Per.MONTH
+
+    def entity(self) -> core.Minimum:
+        """The same, for the core."""
+        return core.Minimum(**dict(self))
 
 
 class PercentageBody(Part):
@@ -176,7 +273,17 @@ class PercentageBody(Part):
 
 
 ComponentBody = Annotated[
-    FlatBody | TimeOfUseBody | TieredBody | IndexedBody | DemandBody | FixedBody | PercentageBody,
+    FlatBody
+    | TimeOfUseBody
+    | TieredBody
+    | IndexedBody
+    | ExportBody
+    | DemandBody
+    | DemandStepsBody
+    | CoincidentDemandBody
+    | FixedBody
+    | MinimumBody
+    | PercentageBody,
     Field(discriminator="kind"),
 ]
 
@@ -191,13 +298,26 @@ class TariffIn(Part):
     )
     currency: str = Field(max_length=3, description="ISO 4217 code")
     calendar: str | None = Field(
-        None, max_length=16, description="public holidays of a country or a part of it: US, US-TX"
+        None,
+        max_length=16,
+        description="public holidays of a country or a part of it (US, US-TX), or NERC",
     )
     holidays: tuple[Day, ...] = Field(
         (), max_length=MOST_DAYS, description="holidays beside those of the calendar"
     )
+    holidays_removed: tuple[Annotated[str, Field(max_length=16)], ...] = Field(
+        (),
+        max_length=MOST_DAYS,
+        description="days of the calendar that count as others: a date, 12-24 or easter-2",
+    )
     weekend: tuple[Whole, ...] = Field(
         core.WEEKEND, max_length=7, description="days of the week, 1 is Monday"
+    )
+    billing_day: Whole | None = Field(
+        None, description="day on which bills begin, in shorter months the last; null: the first"
+    )
+    netting: Netting = Field(
+        Netting.NONE, description="over what time exports are taken off what is drawn"
     )
     components: tuple[ComponentBody, ...] = Field(max_length=MOST_COMPONENTS)
 
@@ -221,7 +341,17 @@ class TariffOut(TariffIn):
         return cls.model_validate(tariff)
 
 
+def uncommented(value: object) -> object:
+    """`value` without the members `$comment`, at any depth: they are for people to read."""
+    if isinstance(value, Mapping):
+        return {name: uncommented(each) for name, each in value.items() if name != COMMENT}
+    if isinstance(value, list):
+        return [uncommented(each) for each in value]
+    return value
+
+
 def _listed(value: object) -> object:
+    value = uncommented(value)
     return [value] if isinstance(value, Mapping) else value
 
 

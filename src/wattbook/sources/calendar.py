@@ -1,6 +1,6 @@
-"""Public holidays, as the package `holidays` lists them."""
+"""Public holidays, as the package `holidays` lists them, and the off-peak days of NERC."""
 
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Final
 
@@ -8,13 +8,18 @@ from wattbook.core.errors import InputError, Problem
 
 FIRST: Final = 1900
 LAST: Final = 2200
+SUNDAY: Final = 6
+NERC: Final = "NERC"
+"""The off-peak days of the North American Electric Reliability Corporation: six a year."""
 
 
 class PublicHolidays:
-    """Days off by law in a country, or in a part of it: `US`, `US-TX` (ISO 3166)."""
+    """Days off by law in a country, or in a part of it: `US`, `US-TX` (ISO 3166); or `NERC`."""
 
     def knows(self, name: str) -> bool:
         """Whether the package lists this country and this part of it."""
+        if name == NERC:
+            return True
         country, dash, part = name.partition("-")
         listed = _listed()
         return country in listed and (not dash or part in listed[country])
@@ -42,5 +47,28 @@ def _listed() -> dict[str, list[str]]:
 def _of(name: str, year: int) -> frozenset[date]:
     import holidays  # noqa: PLC0415 -- slow
 
+    if name == NERC:
+        return _nerc(year)
     country, _, part = name.partition("-")
     return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))
+
+
+def _nerc(year: int) -> frozenset[date]:
+    """New Year, Memorial, Independence, Labor, Thanksgiving, Christmas Day.
+
+    One that falls on a Sunday is kept on the Monday after; one on a Saturday stays where it is.
+    """
+    last_of_may = date(year, 5, 31)
+    fixed = [date(year, 1, 1), date(year, 7, 4), date(year, 12, 25)]
+    return frozenset(
+        [day + timedelta(days=day.weekday() == SUNDAY) for day in fixed]
+        + [
+            last_of_may - timedelta(days=last_of_may.weekday()),
+            _monday_on_or_after(date(year, 9, 1)),
+            _monday_on_or_after(date(year, 11, 19)) + timedelta(days=3),
+        ]
+    )
+
+
+def _monday_on_or_after(day: date) -> date:
+    return day + timedelta(days=-day.weekday() % 7)

@@ -56,7 +56,7 @@ def list_meters(
 
 @sites.command("tariffs")
 def site_tariffs(
-    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    site: Annotated[str | None, typer.Argument(metavar="ID", show_default=False)] = None,
     file: Annotated[
         Path | None,
         typer.Argument(
@@ -72,10 +72,19 @@ def site_tariffs(
     ] = False,
     url: Url = None,
     json: AsJson = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a tariff with every kind of component.")
+    ] = False,
 ) -> None:
     """What a site pays by; with a file, add its tariffs first."""
     from wattbook.cli import cost as door
+    from wattbook.cli import template as printed
 
+    if template:
+        printed.tariff()
+        return
+    if site is None:
+        raise typer.BadParameter("name the ID of a site, or --template")
     if replace and file is None:
         raise typer.BadParameter("name the FILE.json whose tariffs replace those of the site")
     door.tariffs(site, file, url, replace=replace, as_json=json)

@@ -6,9 +6,9 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import JSON, Dialect
 from sqlalchemy.types import TypeDecorator
 
-from wattbook.core import tariffs
+from wattbook.core import components
 
-Component: TypeAlias = Annotated[tariffs.Component, Field(discriminator="kind")]
+Component: TypeAlias = Annotated[components.Component, Field(discriminator="kind")]
 """What a tariff consists of, told apart by its kind."""
 
 

@@ -37,6 +37,7 @@ from wattbook.core.entities import (
 )
 from wattbook.core.jobs import JobState, Outcome
 from wattbook.core.report import Format
+from wattbook.core.tariffs import Netting
 from wattbook.stores.sql.listed import Component, Listed
 
 
@@ -232,6 +233,9 @@ tariffs: Final = Table(
     Column("holidays", Listed(date), nullable=False),
     Column("weekend", Listed(int), nullable=False),
     Column("components", Listed(Component), nullable=False),
+    Column("holidays_removed", Listed(str), nullable=False, server_default="[]"),
+    Column("billing_day", Integer),
+    Column("netting", Word(Netting), nullable=False, server_default=str(Netting.NONE)),
     _period(),
 )
 """What a site pays by; dates are those where it stands."""

@@ -1,0 +1,82 @@
+"""Tariff files that can be copied are right: the template, and those in examples/tariffs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wattbook.cli import bodies, template
+from wattbook.core.components import ComponentKind
+from wattbook.core.problems import problems_with
+from wattbook.schemas.tariffs import TariffIn, uncommented
+
+FOLDER = Path(__file__).parents[2] / "examples" / "tariffs"
+FILES = sorted(FOLDER.glob("*.json"))
+SOURCES = 2
+"""Sentences that a file has at least: what it is, and who published it where."""
+
+
+def test_the_template_has_every_kind_of_component_once() -> None:
+    kinds = [each["kind"] for each in template.TARIFF["components"]]
+
+    assert sorted(kinds) == sorted(ComponentKind)
+
+
+def test_the_template_has_every_field_of_every_component() -> None:
+    """The schema of the HTTP API lists them; windows and bounds may be left out."""
+    told = TariffIn.model_validate(uncommented(template.TARIFF))
+
+    assert set(TariffIn.model_fields) == set(template.TARIFF) - {"$comment"}
+    left_out = {
+        (each.kind.value, name)
+        for each, sent in zip(told.components, template.TARIFF["components"], strict=True)
+        for name in type(each).model_fields
+        if name not in sent
+    }
+    assert left_out == {
+        ("export", "multiplier"),
+        ("export", "adder_per_mwh"),
+        ("demand_steps", "windows"),
+        ("demand_steps", "sliding_minutes"),
+    }
+
+
+@pytest.mark.parametrize("body", [template.TARIFF, *(json.loads(p.read_text()) for p in FILES)])
+def test_the_command_line_and_the_http_api_read_the_same_tariff(body: dict[str, object]) -> None:
+    (by_file,) = bodies.tariffs(body)
+
+    assert by_file == TariffIn.model_validate(uncommented(body)).entity()
+    assert problems_with([by_file]) == []
+
+
+def test_there_are_real_tariffs_of_many_kinds() -> None:
+    kinds = {
+        str(each["kind"])
+        for path in FILES
+        for each in json.loads(path.read_text("utf-8"))["components"]
+    }
+
+    assert len(FILES) >= 6
+    assert {"coincident_demand", "demand_steps", "export", "indexed", "time_of_use"} <= kinds
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_real_tariff_says_where_its_figures_are_from(path: Path) -> None:
+    said = json.loads(path.read_text("utf-8"))["$comment"]
+
+    assert len(said) >= SOURCES
+    assert any(".net" in each or ".no" in each or ".de" in each or "/" in each for each in said)
+
+
+def test_the_template_is_printed_as_a_tariff(run) -> None:
+    done = run("sites", "tariffs", "--template")
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == template.TARIFF
+
+
+def test_without_a_site_the_command_says_what_to_name(run) -> None:
+    done = run("sites", "tariffs")
+
+    assert done.exit_code != 0
+    assert "--template" in done.output
