@@ -198,7 +198,7 @@ def test_an_unforeseen_error_is_one_line_too(run, monkeypatch, folder):
 
 @pytest.mark.slow
 def test_the_demo_shows_every_site_and_loads_it_once(run, folder):
-    first, second = run("demo", "--no-serve"), run("demo", "--no-serve")
+    first, second = run("demo", "--load-only"), run("demo", "--load-only")
 
     assert first.exit_code == 0, first.output
     assert first.stdout == second.stdout
@@ -210,7 +210,7 @@ def test_the_demo_shows_every_site_and_loads_it_once(run, folder):
 
 
 def test_a_fresh_demo_deletes_only_what_a_demo_made(run, site):
-    result = run("demo", "--no-serve", "--fresh")
+    result = run("demo", "--load-only", "--fresh")
 
     assert result.exit_code == 4
     assert run("sites", "show", site).exit_code == 0

@@ -55,8 +55,11 @@ def lines() -> Iterator[str]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of the loaded demo, and what it printed."""
     folder = tmp_path_factory.mktemp("readme") / "demo"
-    wattbook("demo", "--no-serve", data_dir=folder)
-    return folder, wattbook("demo", "--no-serve", data_dir=folder, FORCE_COLOR="1")
+    said = wattbook("demo", "--no-serve", data_dir=folder)
+    assert "Nothing flowed" in said or "No reading came" in said  # a finding
+    assert "p10 to p90" in said  # a forecast
+    assert (folder / "pecos-1-2021-07.pdf").read_bytes().startswith(b"%PDF")
+    return folder, wattbook("demo", "--load-only", data_dir=folder, FORCE_COLOR="1")
 
 
 def test_the_first_screen_is_short() -> None:

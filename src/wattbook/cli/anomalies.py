@@ -45,7 +45,7 @@ def run(
         until=None if until is None else when.instant(until, "UTC"),
     )
     if look:
-        _look(wanted, url)
+        detect(wanted, url)
     if url is None:
         found = door.run(lambda runtime: _here(wanted, limit, runtime))
     else:
@@ -109,7 +109,7 @@ def _at(instant: str) -> str:
     return instant[:MINUTE].replace("T", " ")
 
 
-def _look(wanted: Wanted, url: str | None) -> None:
+def detect(wanted: Wanted, url: str | None) -> None:
     """Look for anomalies here and now, or have the service do so."""
     told = {
         "site_id": wanted.site_id,

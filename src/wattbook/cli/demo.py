@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from wattbook import __version__, samples, settings
-from wattbook.cli import bodies, door, progress, show
+from wattbook.cli import bodies, demo_tour, door, progress, show
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core.errors import ConflictError
@@ -61,8 +61,11 @@ class Loaded:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def run(*, fresh: bool) -> None:
-    """Load the sample sites into the demo's folder, unless they are there, and show a table."""
+def run(*, fresh: bool, load_only: bool = False) -> None:
+    """Load the sample sites into the demo's folder, unless they are there, and show a table.
+
+    Unless `load_only`, findings, a forecast and a report of them follow.
+    """
     if "data_dir" not in settings.load().model_fields_set:
         os.environ["DATA_DIR"] = str(HOME)
     if settings.load().postgresql_url is not None:
@@ -76,6 +79,11 @@ def run(*, fresh: bool) -> None:
     loaded, found = door.run(lambda runtime: _load_and_ask(folder, runtime), create=True)
     _table(found)
     _closing(folder, loaded, found)
+    if load_only:
+        return
+    note = _note(folder)
+    demo_tour.run(folder, is_detected=bool(note.get("is_detected")))
+    _write(folder, note | {"is_detected": True})
 
 
 def _empty(folder: Path) -> None:
@@ -89,7 +97,7 @@ def _empty(folder: Path) -> None:
         )
     door.run(_nothing)  # refuses where another process has the stores open
     for path in folder.iterdir():
-        if path.name.startswith(STORES) or path.name == NOTE:
+        if path.name.startswith(STORES) or path.name in (NOTE, demo_tour.REPORT):
             path.unlink()
 
 

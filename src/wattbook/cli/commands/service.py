@@ -28,7 +28,12 @@ def serve(host: Host = None, port: Port = None) -> None:
 
 @app.command()
 def demo(
-    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the table.")] = False,
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="Show all of it, and do not serve.")
+    ] = False,
+    load_only: Annotated[
+        bool, typer.Option("--load-only", help="Stop after the table of the sites.")
+    ] = False,
     fresh: Annotated[bool, typer.Option(help="Load everything anew.")] = False,
     host: Host = None,
     port: Port = None,
@@ -41,8 +46,8 @@ def demo(
     from wattbook.cli import serve as server
 
     server.listen_on(host, port)
-    door.run(fresh=fresh)
-    if not no_serve:
+    door.run(fresh=fresh, load_only=load_only)
+    if not (no_serve or load_only):
         server.serve()
 
 
