@@ -199,6 +199,71 @@ def test_a_checksum_can_be_computed_with_a_pencil() -> None:
     assert sums.rows() == [("a", MARCH, 2, digest.hexdigest())]
 
 
+LATER_NOTES = Table(
+    "notes",
+    Contract(
+        "notes",
+        "words",
+        ("who", "at_utc"),
+        {
+            "who": Column(pl.String, "owner"),
+            "at_utc": Column(frames.UTC, "time"),
+            "power_kw": Column(pl.Float64, "number"),
+            "above_capacity": Column(pl.Boolean, "a column that came later"),
+        },
+    ),
+    "who",
+    "at_utc",
+)
+
+
+def test_a_column_that_came_later_is_part_of_a_checksum_only_where_a_row_has_it() -> None:
+    rows = pl.DataFrame(
+        [("a", T, 1.5, None), ("b", T, 1.5, None), ("b", T + HOUR / 2, None, False)],
+        schema=LATER_NOTES.contract.schema,
+        orient="row",
+    )
+
+    sums = archive.checksums(rows, LATER_NOTES)["sha256"].to_list()
+
+    at = int(T.timestamp()) * 1_000_000
+    value = int.from_bytes(struct.pack("<d", 1.5), "little")
+    former = hashlib.sha256(b"notes(who,at_utc,power_kw)\na\n1\n")
+    former.update(struct.pack("<3q", 0b011, at, value))
+    later = hashlib.sha256(b"notes(who,at_utc,power_kw,above_capacity)\nb\n2\n")
+    later.update(struct.pack("<4q", 0b011, at, value, 0))
+    later.update(struct.pack("<4q", 0b101, at + 1_800_000_000, 0, 0))
+    assert sums == [former.hexdigest(), later.hexdigest()]
+
+
+def test_rollups_of_the_former_version_have_the_checksum_that_they_had() -> None:
+    former = Contract(
+        "rollups",
+        "without what came later",
+        frames.ROLLUPS.key,
+        {name: each for name, each in frames.ROLLUPS.columns.items() if name != "above_capacity"},
+    )
+    row = dict.fromkeys(frames.ROLLUPS.columns) | {
+        "meter_id": "a",
+        "grain": "hour",
+        "start_utc": T,
+        "energy_kwh": 5.0,
+        "bucket_s": 3600,
+        "quality": "measured",
+        "computed_utc": T,
+        "revision": 0,
+    }
+    rows = pl.DataFrame([row], schema=frames.ROLLUPS.schema)
+
+    before = archive.checksums(
+        rows.drop("above_capacity"), Table("rollups", former, "meter_id", "start_utc")
+    )
+
+    assert_frame_equal(archive.checksums(rows, ROLLUPS), before)
+    new = rows.with_columns(above_capacity=pl.lit(value=False))
+    assert archive.checksums(new, ROLLUPS)["sha256"].item() != before["sha256"].item()
+
+
 def test_checksums_are_by_owner_and_utc_month_sorted() -> None:
     rows = readings(("b", 0, 1.0), ("a", 1, 1.0), ("a", 0, 1.0), ("a", 2, 2.0))
 

@@ -67,6 +67,80 @@ def by_quarter(rows: pl.DataFrame, column: str) -> dict[int, object]:
     return dict(zip(minutes.to_list(), rows[column].to_list(), strict=True))
 
 
+# --- above the capacity ------------------------------------------------------------------------
+
+
+def above(kind: str, values: Mapping[int, float], **changes: object) -> list[bool | None]:
+    return quarters(kind, values, **changes)["above_capacity"].to_list()
+
+
+def test_a_quarter_is_above_the_capacity_where_a_reading_s_power_is() -> None:
+    # 25 kWh in a quarter-hour are 100 kW: not above it; 25.5 kWh are 102 kW.
+    assert above("interval", {0: 25.0, 15: 25.5}, capacity_kw=100.0) == [False, True]
+    # 150 kW for five minutes and then 60: the mean of 90 kW hides it, the flag does not.
+    assert above("power", {0: 150.0, 5: 60.0}, max_hold_s=600, capacity_kw=100.0) == [True]
+
+
+def test_a_register_is_above_the_capacity_beyond_the_jitter_of_its_stamps() -> None:
+    # 25.4 kWh in a quarter-hour are 101.6 kW, within a fiftieth of 100; 27 kWh are 108 kW.
+    states = {0: 0.0, 15: 25.4, 30: 52.4}
+    assert above("register", states, capacity_kw=100.0) == [False, True, None]
+
+
+def test_whether_it_was_above_is_unknown_without_a_capacity_or_a_power() -> None:
+    assert above("interval", {0: 25.0}) == [None]
+    assert above("register", {0: 10.0}, capacity_kw=100.0) == [None]
+
+
+def test_a_longer_bucket_is_above_where_one_of_its_quarters_is() -> None:
+    about = meter("interval", capacity_kw=100.0)
+    rows = rollup.quarters(readings("interval", {0: 25.5, 15: 25.0, 60: 25.0}), about)
+
+    hours = rollup.coarsen(rows, about, Grain.HOUR)
+
+    assert hours["above_capacity"].to_list() == [True, False]
+    assert rollup.coarsen(rows, about, Grain.DAY)["above_capacity"].to_list() == [True]
+
+
+def test_a_bucket_with_parts_of_a_former_version_is_above_or_unknown_never_below() -> None:
+    about = meter("interval", capacity_kw=100.0)
+    rows = rollup.quarters(
+        readings("interval", {0: 25.5, 15: 25.0, 60: 25.0, 75: 25.0, 120: 25.0}), about
+    )
+    former = pl.col("start_utc").dt.minute() == 15  # these were rolled up before
+
+    old = rows.with_columns(above_capacity=pl.when(~former).then("above_capacity"))
+
+    # 00: one quarter above, one unknown; 01: one below, one unknown; 02: one below.
+    hours = rollup.coarsen(old, about, Grain.HOUR)
+    assert hours["above_capacity"].to_list() == [True, None, False]
+
+
+def test_each_reading_is_compared_with_the_capacity_in_force_at_its_time() -> None:
+    version: dict[str, object] = dict.fromkeys(frames.VERSION) | {
+        "kind": "interval",
+        "role": "main",
+        "expected_interval_s": 900,
+        "max_hold_s": 2700,
+        "flow": "consumption",
+    }
+    change = T + 15 * MINUTE
+    versions = [
+        version | {"valid_to_utc": change, "capacity_kw": 100.0},
+        version | {"valid_from_utc": change, "capacity_kw": 200.0},
+    ]
+    # 150 kW throughout: above the capacity of 100 kW, below that of 200 kW, which came at 00:15.
+    values = {0: 37.5, 15: 37.5}
+    assert above("interval", values, capacity_kw=200.0, versions=versions) == [True, False]
+
+
+def test_a_figure_that_is_found_above_the_capacity_is_a_revision() -> None:
+    rows = quarters("interval", {0: 25.5}, capacity_kw=100.0)
+    old = rollup.stamped(rows.with_columns(above_capacity=pl.lit(None, pl.Boolean)), T)
+
+    assert rollup.stamped(rows, T + HOUR, old)["revision"].to_list() == [1]
+
+
 # --- interval meters ---------------------------------------------------------------------------
 
 

@@ -225,6 +225,7 @@ def dtype_of(column: Column) -> str:
         return f"time, µs, {dtype.time_zone}"
     words = {
         pl.String: "text",
+        pl.Boolean: "boolean",
         pl.Date: "date",
         pl.Float64: "float64",
         pl.Int64: "int64",

@@ -121,6 +121,40 @@ async def test_the_main_meters_are_added_and_their_peak_is_that_of_the_sum(world
     assert series.total["power_kw_max"] == 110.0
 
 
+async def test_a_site_is_above_its_capacity_where_a_meter_is(world) -> None:
+    await world.add("s", capacity_kw=1000.0)
+    await take_in(world, "s.main", {0: 1000.0, 1: 1010.0})
+
+    series = await of_site(world, T, T + 3 * HOUR)
+
+    assert series.rows["above_capacity"].to_list() == [False, True, None]
+    assert series.total["above_capacity"] is True
+    calm = await of_site(world, T, T + HOUR)
+    assert calm.total["above_capacity"] is False
+
+
+async def test_a_site_is_above_its_capacity_where_the_sum_of_its_meters_is(world) -> None:
+    await world.add("s", interval("s.a"), interval("s.b"), capacity_kw=1000.0)
+    await take_in(world, "s.a", {0: 600.0, 1: 600.0, 2: 100.0})
+    await take_in(world, "s.b", {0: 300.0, 1: 600.0})
+
+    series = await of_site(world, T, T + 3 * HOUR)
+
+    # 900 kW; 600 + 600 = 1,200 kW, though neither meter is above 1,000 kW; 100 kW
+    assert series.rows["above_capacity"].to_list() == [False, True, False]
+    assert series.total["above_capacity"] is True
+
+
+async def test_without_a_capacity_it_is_unknown_whether_a_site_was_above_it(world) -> None:
+    await world.add("s", interval("s.a"), interval("s.b"), capacity_kw=None)
+    await take_in(world, "s.a", {0: 600.0})
+
+    series = await of_site(world, T, T + HOUR)
+
+    assert series.rows["above_capacity"].to_list() == [None]
+    assert series.total["above_capacity"] is None
+
+
 async def test_one_silent_main_meter_shows_in_the_coverage(world) -> None:
     await world.add("s", interval("s.a"), interval("s.b"))
     await take_in(world, "s.a", {0: 100.0})

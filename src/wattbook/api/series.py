@@ -52,11 +52,20 @@ class Cost(BaseModel):
     cost_energy_share: float | None = Field(description="share of the energy that has a price")
 
 
-class PricedRow(Row, Cost):
+class Exceedance(BaseModel):
+    """Whether more was drawn than the site's capacity."""
+
+    above_capacity: bool | None = Field(
+        description="whether a reading of a main meter, or the quarter-hour demand of several, was"
+        " above the capacity in force; null where that is not known"
+    )
+
+
+class PricedRow(Row, Exceedance, Cost):
     """Figures of one bucket, with their cost."""
 
 
-class PricedTotal(Figures, Cost):
+class PricedTotal(Figures, Exceedance, Cost):
     """Figures of the whole period, with their cost."""
 
 
@@ -160,6 +169,10 @@ class Rollup(BaseModel):
     quality: str | None
     computed: AwareDatetime
     revision: int
+    above_capacity: bool | None = Field(
+        description="whether a reading was above the capacity in force; null where the capacity or"
+        " the power is not known, or a version that did not store it rolled up"
+    )
 
 
 class RollupPage(BaseModel):

@@ -17,6 +17,9 @@ from wattbook.core.periods import Grain, Period
 RESOLUTION: Final = timedelta(microseconds=1)
 AT_ONCE: Final = 250_000
 """About so many rows are held at a time."""
+LATER: Final = ("above_capacity",)
+"""Columns that came after checksums were first kept, last in their contracts. Where all rows of an
+owner and month have null there, their sum is what it was before."""
 TEXTS_AT_ONCE: Final = 25_000
 """The same for rejects, each of which may hold some thousand letters."""
 
@@ -197,18 +200,29 @@ def _digests(ordered: pl.DataFrame, table: Table, groups: pl.DataFrame) -> Itera
 
     What is hashed: the names of the columns and the owner; then row by row one number that
     tells which columns are null and one for each other column (a text's is its length); then the
-    texts, column by column.
+    texts, column by column. Columns of `LATER` that are null in all rows of a group are left out.
     """
-    opening = hashlib.sha256(f"{table.name}({','.join(table.contract.columns)})".encode())
+    columns = tuple(table.contract.columns)
+    first = tuple(name for name in columns if name not in LATER)
+    opening = {names: _opening(table.name, names) for names in (columns, first)}
     numbers = _numbers(ordered)
+    former = numbers.shape[1] - (len(columns) - len(first))
+    added = numbers[:, 0] >> (former - 1) != 0
+    known = np.append(0, np.cumsum(added))
     texts = [_joined(ordered[name]) for name, dtype in ordered.schema.items() if dtype == pl.String]
     for owner, begin, rows in groups.select("owner", "begin", "rows").iter_rows():
-        digest = opening.copy()
+        end = begin + rows
+        names, width = (first, former) if known[begin] == known[end] else (columns, None)
+        digest = opening[names].copy()
         digest.update(f"\n{owner}\n{rows}\n".encode())
-        digest.update(numbers[begin : begin + rows].data)
+        digest.update(np.ascontiguousarray(numbers[begin:end, :width]).data)
         for text, begins in texts:
-            digest.update(text[begins[begin] : begins[begin + rows]])
+            digest.update(text[begins[begin] : begins[end]])
         yield digest.hexdigest()
+
+
+def _opening(table: str, columns: Sequence[str]) -> "hashlib._Hash":
+    return hashlib.sha256(f"{table}({','.join(columns)})".encode())
 
 
 def _numbers(rows: pl.DataFrame) -> NDArray[np.int64]:

@@ -268,6 +268,11 @@ ROLLUPS: Final = Contract(
         "quality": Column(pl.String, "worst quality of the parts"),
         "computed_utc": Column(UTC, "when the figures were computed"),
         "revision": Column(pl.Int64, "0, and one more each time the figures changed"),
+        "above_capacity": Column(
+            pl.Boolean,
+            "whether a reading's span had more power than the capacity in force; null where the"
+            " capacity or the power is not known, or it was rolled up before this was stored",
+        ),
     },
 )
 DIRTY: Final = Contract(
@@ -405,6 +410,20 @@ def rank() -> pl.Expr:
 def quality_of(rank_: pl.Expr) -> pl.Expr:
     """The quality that has this rank."""
     return pl.lit(_QUALITIES).gather(rank_.cast(pl.UInt32))
+
+
+def above_rank() -> pl.Expr:
+    """What a part with energy says of `above_capacity`: 0 not above, 1 unknown, 2 above.
+
+    Null where it has no energy. The highest of several parts is what they say together.
+    """
+    rank = pl.col("above_capacity").cast(pl.UInt8) * 2
+    return pl.when(pl.col("energy_kwh").is_not_null()).then(rank.fill_null(1))
+
+
+def above_of(rank_: pl.Expr) -> pl.Expr:
+    """`above_capacity` of the highest `above_rank`."""
+    return pl.when(rank_ != 1).then(rank_ == 2)  # noqa: PLR2004 -- see `above_rank`
 
 
 def known_sum(column: str) -> pl.Expr:

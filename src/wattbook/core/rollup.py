@@ -66,6 +66,7 @@ def quarters(
         cut.with_columns(
             covered=covered,
             hashrate_kwh=pl.when(hashed).then("energy_kwh"),
+            above=frames.above_rank(),
             key=pl.col("slot") * _SLOT + pl.col("quarter"),
             **_weighted(
                 "hashrate_th", "hash", pl.when(pl.col("energy_kwh").is_not_null()).then(covered)
@@ -86,6 +87,7 @@ def quarters(
             temperature_c_mean=_weighted_mean("warm"),
             warm_us=pl.col("warm_us").sum(),
             rank=pl.col("rank").max(),
+            above=pl.col("above").max(),
         )
     )
     counts = (
@@ -145,6 +147,7 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             key=key,
             bucket_utc=start,
             rank=frames.rank(),
+            above=frames.above_rank(),
             covered=_us(pl.col("covered_s")),
             hashrate_kwh=hashing.energy_kwh(),
             **_weighted("hashrate_th_mean", "hash", _us(hashing.known_s("hashrate_th"))),
@@ -167,6 +170,7 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             readings=pl.col("readings").sum(),
             covered_s=over(pl.col("covered").sum(), US_PER_SECOND),
             rank=pl.col("rank").max(),
+            above=pl.col("above").max(),
             slot=pl.col("slot").first(),
             start_utc=pl.col("bucket_utc").first(),
         )
@@ -450,6 +454,7 @@ def _finish(rows: pl.DataFrame, meters: pl.DataFrame, grain: Grain) -> pl.DataFr
         temperature_c_mean=pl.col("temperature_c_mean").fill_nan(None),
         expected=presence.expected(rows, meters),
         quality=frames.quality_of(pl.col("rank")),
+        above_capacity=frames.above_of(pl.col("above")),
     )
     return with_ratios(named).select(FIGURES)
 
@@ -509,4 +514,5 @@ _COMPARED: Final[Sequence[str]] = (
     "expected",
     "covered_s",
     "quality",
+    "above_capacity",
 )

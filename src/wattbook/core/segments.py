@@ -28,6 +28,7 @@ _SEGMENT: Final = (
     "temperature_c",
     "rank",
     "resolution_kwh",
+    "above_capacity",
 )
 _ABOUT: Final = (
     "kind",
@@ -39,6 +40,8 @@ _ABOUT: Final = (
     "plausible_kw",
     "expected_interval",
 )
+_JITTER: Final = 1 / 50
+"""The power of a register follows from two stamps, which jitter by up to this share."""
 _PARTS: Final = 2**20
 """The numbers of a meter's registers follow each other: a counter that comes after another kind of
 meter is not compared with the one before."""
@@ -179,7 +182,8 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(
         energy_kwh=pl.when("is_power")
         .then(over(pl.col("power_kw") * (pl.col("end") - pl.col("begin")), US_PER_HOUR))
-        .otherwise("energy_kwh")
+        .otherwise("energy_kwh"),
+        above_capacity=pl.col("power_kw") > pl.col("capacity_kw"),
     )
     counters = rows.filter(kind=str(MeterKind.REGISTER))
     if counters.is_empty():
@@ -195,8 +199,14 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
         energy_kwh="step_kwh",
         power_kw=over(pl.col("step_kwh") * US_PER_HOUR, span),
         rank=pl.max_horizontal("rank", "last_rank", guessed.cast(pl.UInt8) * _ESTIMATED),
-    )
+    ).with_columns(above_capacity=_register_above())
     return pl.concat([held.select(_SEGMENT), counted.select(_SEGMENT)])
+
+
+def _register_above() -> pl.Expr:
+    """Whether a register counted at more than the capacity; null where its steps are too coarse."""
+    above = pl.col("power_kw") > pl.col("capacity_kw") * (1 + _JITTER)
+    return pl.when(~(above & pl.col("estimated"))).then(above)
 
 
 def _cut(segments: pl.DataFrame) -> pl.DataFrame:

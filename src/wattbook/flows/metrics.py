@@ -11,6 +11,7 @@ import polars as pl
 from wattbook.core import (
     charges,
     cost,
+    exceedance,
     frames,
     lending,
     periods,
@@ -138,7 +139,9 @@ async def of_site(
         load = await paying.loads(zone, terms, grid=grid, as_of=as_of)
     own = lending.borrowed(own, lent)
     rows = _summed(own, buckets, mains.meters, mains.spans, quarter_demand)
+    rows = exceedance.of_site(rows, own, buckets, mains.meters, quarter_demand)
     total = _whole(rows, own, whole, mains.meters, mains.spans)
+    total |= {"above_capacity": exceedance.altogether(rows)}
     if terms is None or drawn is None:
         rows, money = _with_cost(rows, fine, quarter_demand, prices.rows, zone)
     else:

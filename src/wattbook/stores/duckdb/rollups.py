@@ -37,6 +37,7 @@ STORED: Final = (
     "hashrate_kwh",
     "hashrate_s",
     "temperature_s",
+    "above_capacity",
 )
 
 

@@ -1,0 +1,76 @@
+"""Whether a site drew more than its capacity."""
+
+import polars as pl
+
+from wattbook.core import frames, presence, retention
+from wattbook.core.periods import microseconds
+
+
+def of_site(
+    rows: pl.DataFrame,
+    rollups: pl.DataFrame,
+    buckets: pl.DataFrame,
+    mains: pl.DataFrame,
+    quarter_demand: pl.DataFrame,
+) -> pl.DataFrame:
+    """Rows of one site with `above_capacity`: whether a main meter, or their sum, was above it.
+
+    Parameters
+    ----------
+    rows
+        From `metrics.total`: one for each bucket.
+    rollups
+        The rows of the main meters that they are the sum of.
+    buckets
+        `start_utc` and `end_utc`.
+    mains
+        `frames.METERS` of the main meters.
+    quarter_demand
+        From `metrics.demand`; used where there are several main meters.
+
+    Returns
+    -------
+    polars.DataFrame
+        `rows` with the column, which is null where nothing was above and a part is unknown: time
+        without a capacity, and sums whose quarter-hours were removed.
+    """
+    said = [rollups.select("start_utc", above=frames.above_rank())]
+    if mains.height > 1:
+        said.append(_of_sums(quarter_demand, buckets, mains))
+    found = pl.concat(said).group_by("start_utc").agg(pl.col("above").max())
+    known = found.select("start_utc", above_capacity=frames.above_of(pl.col("above")))
+    joined = rows.join(known, on="start_utc", how="left", maintain_order="left")
+    since = retention.quarters_since(mains)
+    if mains.height == 1 or since is None:
+        return joined
+    removed = (pl.col("start_utc") < since) & ~pl.col("above_capacity")
+    return joined.with_columns(above_capacity=pl.when(~removed).then("above_capacity"))
+
+
+def _of_sums(
+    quarter_demand: pl.DataFrame, buckets: pl.DataFrame, mains: pl.DataFrame
+) -> pl.DataFrame:
+    """`above` of the demand of each quarter-hour, by the start of the bucket that it is in."""
+    each = pl.int_range(mains.height, dtype=pl.UInt32, eager=True).alias("slot").to_frame()
+    at = quarter_demand.select("start_utc", "power_kw", ts=microseconds("start_utc"))
+    known = presence.attributes(at.join(each, how="cross"), mains, ("capacity_kw",))
+    above = (pl.col("power_kw") > pl.col("capacity_kw")).cast(pl.UInt8) * 2
+    return (
+        known.group_by("start_utc", "power_kw")
+        .agg(pl.col("capacity_kw").max())
+        .sort("start_utc")
+        .join_asof(
+            buckets.select(bucket="start_utc", end_utc="end_utc").sort("bucket"),
+            left_on="start_utc",
+            right_on="bucket",
+        )
+        .filter(pl.col("start_utc") < pl.col("end_utc"))
+        .select(start_utc="bucket", above=above.fill_null(1))
+    )
+
+
+def altogether(rows: pl.DataFrame) -> bool | None:
+    """Whether any row with energy was above; null where none was and one is unknown."""
+    rank = rows.select(above=frames.above_rank().max())
+    found: bool | None = rank.select(frames.above_of(pl.col("above"))).item()
+    return found
