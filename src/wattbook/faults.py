@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
@@ -20,7 +20,7 @@ CLOSE: Final = 0.5
 def explained(faults: Iterable[Fault], body: object, where: str = "") -> list[Problem]:
     """All faults, each with the place `where` it is: `meters[0].id`."""
     return [
-        Problem(_reason(fault), said(fault, body), field=_place(fault, body, where) or None)
+        Problem(_reason(fault), said(fault, body), field=place(fault, body, where) or None)
         for fault in faults
     ]
 
@@ -104,25 +104,32 @@ def _suggestion(fault: Fault, body: object) -> str:
     """The field that was likely meant, if one of the same object resembles the unknown one."""
     *way, name = fault["loc"]
     there: object = body
+    tag = None
     for part in way:
         if (isinstance(there, Mapping) and part in there) or (
             isinstance(there, Sequence) and isinstance(part, int) and part < len(there)
         ):
             there = there[part]
+        else:
+            tag = part  # the kind that was chosen for a part
     if not isinstance(there, Mapping):
         return ""
-    fields = _fields_like(frozenset(map(str, there)))
+    fields = _fields_like(frozenset(map(str, there)), tag)
     close = difflib.get_close_matches(str(name), fields - there.keys(), n=1, cutoff=CLOSE)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _fields_like(names: frozenset[str]) -> frozenset[str]:
-    """The fields of the body that has the most of these names."""
-    known = [
-        frozenset(model.model_fields)
-        for model in _descendants(BaseModel)
-        if model.model_config.get("extra") == "forbid"
+def _fields_like(names: frozenset[str], tag: object) -> frozenset[str]:
+    """The fields of the body with the most of these names, among those of kind `tag` if any."""
+    models = [
+        model for model in _descendants(BaseModel) if model.model_config.get("extra") == "forbid"
     ]
+    of_kind = [
+        model
+        for model in models
+        if "kind" in model.model_fields and tag in get_args(model.model_fields["kind"].annotation)
+    ]
+    known = [frozenset(model.model_fields) for model in of_kind or models]
     return max(known, key=lambda fields: (len(fields & names), -len(fields)), default=frozenset())
 
 
@@ -132,7 +139,7 @@ def _descendants(model: type[BaseModel]) -> Iterable[type[BaseModel]]:
         yield from _descendants(each)
 
 
-def _place(fault: Fault, body: object, where: str) -> str:
+def place(fault: Fault, body: object, where: str) -> str:
     """Where the fault is; the kind that was chosen for a part is a step there, and no field."""
     way = list(fault["loc"])
     context = fault.get("ctx", {})

@@ -478,7 +478,7 @@ async def test_what_is_no_number_is_refused_by_its_row(client, literal) -> None:
     )
 
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "series.1.value"
+    assert answer.json()["errors"][0]["field"] == "series[1].value"
 
 
 async def test_a_csv_with_what_is_no_number_is_refused(client) -> None:

@@ -150,7 +150,7 @@ def test_tariffs_are_listed_replaced_and_shown_with_their_site(run, folder, site
             "tariffs[0].components[0].kind: must be one of flat, time_of_use",
         ),
         (
-            {"components": [{**FLAT, "price": 1}]},
+            {"components": [{"kind": "flat", "name": "x", "price": 1}]},
             "tariffs[0].components[0].price: unknown field; did you mean price_per_kwh?",
         ),
         (

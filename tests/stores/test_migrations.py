@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from wattbook.core.errors import InputError, UnavailableError
+from wattbook.core.errors import DamagedStoreError, InputError, UnavailableError
 from wattbook.stores.sql.engine import ALONE, create_engine
 from wattbook.stores.sql.migrate import SCRIPTS, Upgrade, upgrade, upgrade_on
 from wattbook.stores.sql.schema import metadata
@@ -115,7 +115,7 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no database at all, but long enough to be looked at" * 9)
     (tmp_path / "file").touch()
 
-    with pytest.raises(UnavailableError, match=r"notes\.txt"):
+    with pytest.raises(DamagedStoreError, match=r"notes\.txt"):
         upgrade(f"sqlite:///{tmp_path / 'notes.txt'}")
     with pytest.raises(UnavailableError, match="registry"):
         upgrade(f"sqlite:///{tmp_path / 'file' / 'registry.sqlite'}")

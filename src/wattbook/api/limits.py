@@ -27,7 +27,8 @@ class DocumentRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def within_limit(request: Request) -> Response:
-            whole = await deps.read_body(request, self.max_bytes)
+            settings = (await deps.runtime(request)).settings
+            whole = await deps.read_body(request, min(self.max_bytes, settings.body_limit))
 
             async def replay() -> dict[str, Any]:
                 return {"type": "http.request", "body": whole, "more_body": False}

@@ -143,13 +143,13 @@ async def _of_domain(_: Request, error: Exception) -> Response:
     return answer(STATUS[type(error)], str(error), list(error.problems))
 
 
-async def _of_request(_: Request, error: Exception) -> Response:
+async def _of_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
         Problem(
             reason=str(fault["type"]),
             detail=_said(fault, error.body),
-            field=_field((*fault["loc"], *_discriminator(fault)), error.body),
+            field=_place(request, fault, error.body),
         )
         for fault in error.errors()
     ]
@@ -167,25 +167,14 @@ def _said(fault: Mapping[str, Any], body: object) -> str:
     return said
 
 
-def _discriminator(fault: Mapping[str, Any]) -> list[str]:
-    """The field that says of which kind a part is, where that is what is wrong."""
-    named = fault.get("ctx", {}).get("discriminator")
-    return [named.strip("'")] if named else []
-
-
-def _field(place: Sequence[int | str], body: object) -> str:
-    """Where in the request something is wrong; the kind that was chosen there is no field."""
-    first, *rest = place
-    named = []
-    for at, part in enumerate(rest, start=1):
-        if isinstance(body, Mapping):
-            if isinstance(part, str) and part not in body and at < len(rest):
-                continue
-            body = body.get(part, body)
-        elif isinstance(body, list) and isinstance(part, int) and part < len(body):
-            body = body[part]
-        named.append(str(part))
-    return ".".join(named) or str(first)
+def _place(request: Request, fault: Mapping[str, Any], body: object) -> str:
+    """Where in the request something is wrong; the parts of a bare list are named by the path."""
+    source, *way = fault["loc"]
+    if source != "body":
+        return ".".join(str(part) for part in way) or str(source)
+    named = isinstance(body, Sequence) and not isinstance(body, str | bytes)
+    where = request.url.path.rsplit("/", 1)[-1] if named else ""
+    return faults.place({**fault, "loc": way}, body, where) or str(source)
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

@@ -279,7 +279,7 @@ async def realtime(request: Request) -> Response:
     """Take in one reading: 201 when it is new, 200 when it was known, on disk either way."""
     parts = await runtime(request)
     single = await parts.collector.take_in(
-        decode_single(await read_body(request, MAX_DOCUMENT_BYTES))
+        decode_single(await read_body(request, min(MAX_DOCUMENT_BYTES, parts.settings.body_limit)))
     )
     if single.reason is not None:
         fault = Problem(single.reason, single.detail or "", row=0)
