@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from wattbook.answers.encode import Answer
+from wattbook.core.errors import ConflictError, Problem
 from wattbook.core.training import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Run
@@ -60,8 +61,17 @@ async def hashrate(run: Run, reach: timedelta, runtime: Runtime) -> Answer:
 
 
 async def history(run_id: str, quantity: Quantity, since: datetime, runtime: Runtime) -> Answer:
-    """What was known before a run, by its steps: `start` and `value`, in the unit of `quantity`."""
+    """What was known before a run, by its steps: `start` and `value`, in the unit of `quantity`.
+
+    Raises
+    ------
+    ConflictError
+        The run is of a series that the caller sent: its history is not stored.
+    """
     run = await runtime.forecasts.run(run_id)
+    if run.asked.entity_id is None:
+        detail = "the run is of a series that was sent with the request; its history is not stored"
+        raise ConflictError(detail, [Problem("custom_series", detail, field="run_id")])
     of = await flow.subject(str(run.asked.entity_id), run.asked.quantity, ports=runtime)
     known = await flow.history(of, run.asked.grain, ports=runtime)
     rows = known.filter(
