@@ -21,6 +21,7 @@ from wattbook.api.routes import (
     anomalies,
     carbon,
     cost,
+    deletion,
     forecast,
     health,
     ingest,
@@ -107,6 +108,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
     app.include_router(write.router)
     for routes in (
         sites,
+        deletion,
         ingest,
         metrics,
         readings,

@@ -73,6 +73,14 @@ def send(url: str, method: str, path: str, body: object = None) -> Any:  # noqa:
         return service.send(method, path, body)
 
 
+def delete(url: str, path: str, query: Mapping[str, object]) -> Any:  # noqa: ANN401
+    """What a service answers where something is deleted."""
+    from wattbook.cli.client import Service  # noqa: PLC0415 -- as above
+
+    with Service(url) as service:
+        return service.delete(path, query)
+
+
 def step(name: str) -> str:
     """A name as one step of a path."""
     return quote(name, safe=":")

@@ -79,6 +79,10 @@ class Service:
         """The JSON that the service answers to a body of JSON."""
         return self._json(self.request(method, path, body=json.dumps(body).encode()))
 
+    def delete(self, path: str, query: Mapping[str, object]) -> Any:  # noqa: ANN401
+        """The JSON that the service answers where something is deleted."""
+        return self._json(self.request("DELETE", path, query=query))
+
     def upload(
         self,
         path: str,

@@ -11,7 +11,7 @@ from wattbook.core.errors import InputError, Problem
 
 
 class Kind(StrEnum):
-    """What is kept for a time of its own."""
+    """What is kept for a time of its own; and sites and meters, which are deleted by hand."""
 
     READINGS = "readings"
     REVISIONS = "revisions"
@@ -26,6 +26,8 @@ class Kind(StrEnum):
     REPORTS = "reports"
     FORECASTS = "forecasts"
     ANOMALIES = "anomalies"
+    SITE = "site"
+    METER = "meter"
 
     @property
     def grain(self) -> str | None:
@@ -53,13 +55,17 @@ class Kind(StrEnum):
     @property
     def of_meters(self) -> bool:
         """Whether each row belongs to a meter, and so to a site."""
-        return not self.of_entities and self not in (Kind.REJECTS, Kind.RECEIPTS, Kind.JOBS)
+        shared = (Kind.REJECTS, Kind.RECEIPTS, Kind.JOBS)
+        return not self.of_entities and self not in shared and self not in REGISTERED
 
     @property
     def of_entities(self) -> bool:
         """Whether each row is about a site, or about several."""
         return self in (Kind.REPORTS, Kind.FORECASTS)
 
+
+REGISTERED: Final = frozenset({Kind.SITE, Kind.METER})
+"""What is registered: it has no lifetime and is deleted by hand alone."""
 
 IN_THE_REGISTRY: Final = frozenset({Kind.JOBS, Kind.REPORTS, Kind.FORECASTS, Kind.ANOMALIES})
 """What is kept beside the registry, wherever readings are."""

@@ -1,6 +1,6 @@
 """For how long which data is kept, and what must stay although its time is over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -56,6 +56,16 @@ class Tombstone:
     """When the last row was gone; null while that is under way."""
     version: str
     """That of wattbook."""
+    requested_by: str | None = None
+    """Who deleted a site or meter; null for clean-ups, whose job says it."""
+    reason: str | None = None
+    """Why a site or meter was deleted."""
+    entity: Mapping[str, object] | None = None
+    """The site or meter that was deleted, as it was registered."""
+    counts: Mapping[str, int] | None = None
+    """Rows of each kind that were removed with it."""
+    sha256: str | None = None
+    """Checksum of its readings: `core.deletion.checksum`."""
 
 
 def lines(meters: pl.DataFrame, kind: Kind, days: int, now: datetime) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """What knows the sites, their meters, supplies, fleets and tariffs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 import polars as pl
 
 from wattbook.core.entities import FleetItem, Meter, Site, Supply
+from wattbook.core.retention import Tombstone
 from wattbook.core.tariffs import Tariff
 
 Part: TypeAlias = Meter | Supply | FleetItem | Tariff
@@ -31,8 +32,16 @@ class Edit:
     """Added, or put in the place of those with the same id."""
     only: type[Part] | None = None
     """Of this kind the site has no others afterwards."""
-    without: tuple[str, ...] = ()
-    """Meters that are removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What is to be deleted of a site, or a site itself."""
+
+    meters: tuple[str, ...] | None = None
+    """These meters; null: the site with everything on it."""
+    tombstones: tuple[Tombstone, ...]
+    """What stays to say that they were there."""
 
 
 Plan: TypeAlias = Callable[[Site], Edit]
@@ -81,10 +90,14 @@ class Registry(Protocol):
         """
         ...
 
-    async def remove(self, site_id: str, check: Callable[[Site], None], now: datetime) -> Site:
-        """Remove a site with everything on it, unless `check` raises; returns what it was.
+    async def remove(
+        self, site_id: str, plan: Callable[[Site], Removal], now: datetime
+    ) -> Sequence[Tombstone]:
+        """Delete a site or meters of it; returns the tombstones.
 
-        The versions of its meters and of its capacity stay, for `as_of`.
+        `plan` sees the site within the transaction that deletes and that writes the tombstones;
+        whatever it raises leaves the site as it is. Versions go too: `as_of` no longer knows what
+        was deleted. Until the tombstones say `removed_utc`, `add` and `edit` refuse the ids.
         """
         ...
 

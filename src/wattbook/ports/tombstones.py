@@ -33,7 +33,11 @@ class Tombstones(Protocol):
         ...
 
     async def unfinished(self) -> list[Tombstone]:
-        """Those under which removing is, or was, under way."""
+        """Those of clean-ups under which removing is, or was, under way."""
+        ...
+
+    async def deletion(self, kind: Kind, owner: str, site_id: str) -> list[Tombstone]:
+        """Those of the deletion of a site or meter whose data is not all removed; or none."""
         ...
 
     async def of_job(self, job_id: str) -> list[Tombstone]:

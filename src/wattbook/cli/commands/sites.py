@@ -1,7 +1,7 @@
 # ruff: noqa: PLC0415 -- a command imports what it needs when it runs, so that --help is quick
 # ruff: noqa: PLR0913, PLR0917 -- an option of a command is an argument here
 # ruff: noqa: FBT002 -- Typer makes flags of booleans
-"""Commands for sites: list, show, register and hold them."""
+"""Commands for sites: list, show, register, hold and delete them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from wattbook.cli.commands.options import AsJson, FlowName, KindName, Url
 
 @sites.callback()
 def all_sites(context: typer.Context) -> None:
-    """List, show, register and hold sites."""
+    """List, show, register, hold and delete sites."""
     if context.invoked_subcommand is None:
         list_sites()
 
@@ -227,6 +227,43 @@ def hold_site(
     if (reason is None) != release:
         raise typer.BadParameter("say --reason TEXT or --release, one of the two")
     door.hold(site, reason, url)
+
+
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Also where there are readings: delete them, with all figures."),
+]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; the tombstone keeps it.")]
+
+
+@sites.command("remove")
+def remove_site(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    force: Force = False,
+    reason: Reason = None,
+    url: Url = None,
+) -> None:
+    """Delete a site that was registered by mistake, with its meters.
+
+    A tombstone stays. Refused under legal hold, and without --force where there are readings.
+    """
+    from wattbook.cli import deletion as door
+
+    door.delete(site, None, url, force=force, reason=reason)
+
+
+@sites.command("remove-meter")
+def remove_meter(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    meter: Annotated[str, typer.Argument(metavar="METER", show_default=False)],
+    force: Force = False,
+    reason: Reason = None,
+    url: Url = None,
+) -> None:
+    """Delete a meter that was registered by mistake; refused as `sites remove` is."""
+    from wattbook.cli import deletion as door
+
+    door.delete(site, meter, url, force=force, reason=reason)
 
 
 @app.command("zones")

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import rollup
-from wattbook.core.lifetimes import IN_THE_REGISTRY, Kind
+from wattbook.core.lifetimes import IN_THE_REGISTRY, REGISTERED, Kind
 from wattbook.core.periods import Grain
 from wattbook.core.retention import TALLY
 from wattbook.stores.postgres.engine import SHAPES, Engine, Session, Writer, instant, integers
@@ -28,7 +28,7 @@ class Removal:
 class PostgresRetention:
     """`ports.retention.Retention` in PostgreSQL."""
 
-    kinds = frozenset(Kind) - IN_THE_REGISTRY
+    kinds = frozenset(Kind) - IN_THE_REGISTRY - REGISTERED
 
     def __init__(self, engine: Engine, keys: Keys) -> None:
         self._engine = engine

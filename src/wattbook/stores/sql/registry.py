@@ -38,10 +38,12 @@ from wattbook.core.errors import (
     Problem,
     UnknownEntityError,
 )
+from wattbook.core.lifetimes import Kind
+from wattbook.core.retention import Tombstone
 from wattbook.core.tariffs import Tariff
 from wattbook.core.versions import Version
-from wattbook.ports.registry import Edit, Edited, Page, Part, Plan
-from wattbook.stores.sql import known, versions
+from wattbook.ports.registry import Edit, Edited, Page, Part, Plan, Removal
+from wattbook.stores.sql import known, tombstones, versions
 from wattbook.stores.sql.engine import reached, refused
 from wattbook.stores.sql.schema import (
     fleet,
@@ -83,6 +85,7 @@ class SqlRegistry:
                 detail = f"there is a site {site.id!r} already"
                 problems.append(Problem("id_taken", detail, field="id"))
             problems += await _foreign(connection, site.id, site.meters)
+            problems += await _leaving(connection, site.meters, site.id)
             if problems:
                 raise ConflictError(problems[0].detail, problems)
             await connection.execute(insert(sites), _values(sites, site))
@@ -134,17 +137,24 @@ class SqlRegistry:
             await _exchange(connection, before, edit, now)
             return Edited(before, await _one(connection, site_id))
 
-    async def remove(self, site_id: str, check: Callable[[Site], None], now: datetime) -> Site:
-        """Remove a site with everything on it, unless `check` raises; returns what it was."""
+    async def remove(
+        self, site_id: str, plan: Callable[[Site], Removal], now: datetime
+    ) -> Sequence[Tombstone]:
+        """Delete a site or meters of it; returns the tombstones."""
         async with self._writing() as connection:
-            site = await _one(connection, site_id)
-            check(site)
-            owners = [("site", site_id), *(("meter", meter.id) for meter in site.meters)]
-            await versions.end(connection, site_id, owners, now)
-            for table in TABLES.values():
-                await connection.execute(delete(table).where(table.c.site_id == site_id))
-            await connection.execute(delete(sites).where(sites.c.id == site_id))
-            return site
+            removal = plan(await _one(connection, site_id))
+            await versions.forget(connection, site_id, removal.meters)
+            if removal.meters is None:
+                for table in TABLES.values():
+                    await connection.execute(delete(table).where(table.c.site_id == site_id))
+                await connection.execute(delete(sites).where(sites.c.id == site_id))
+            else:
+                leaving = (meters.c.site_id == site_id, meters.c.id.in_(removal.meters))
+                await connection.execute(delete(meters).where(*leaving))
+                own = update(sites).where(sites.c.id == site_id)
+                await connection.execute(own.values(updated_utc=now))
+            await tombstones.keep(connection, removal.tombstones)
+            return removal.tombstones
 
     async def holds(self) -> Mapping[str, str]:
         """Why nothing of a site may be removed, for each site of which that is so."""
@@ -219,6 +229,23 @@ async def _foreign(
     ]
 
 
+async def _leaving(
+    connection: AsyncConnection, own: Sequence[Meter], site_id: str | None = None
+) -> list[Problem]:
+    """Ids that were deleted, of which the data is not removed yet."""
+    fields_ = {meter.id: f"meters[{index}].id" for index, meter in enumerate(own)}
+    found = await tombstones.leaving(connection, site_id, list(fields_))
+    return [
+        Problem(
+            "being_deleted",
+            f"{owner!r} was deleted, and its data is not all removed yet: delete it again to finish"
+            " that, then register it",
+            field="id" if kind is Kind.SITE else fields_[owner],
+        )
+        for kind, owner in found
+    ]
+
+
 async def _change(
     connection: AsyncConnection, before: Site, changes: Mapping[str, object], now: datetime
 ) -> None:
@@ -238,19 +265,15 @@ async def _change(
 
 
 async def _exchange(connection: AsyncConnection, before: Site, edit: Edit, now: datetime) -> None:
-    """Add and replace parts of a site, and remove those that are to go."""
+    """Add and replace parts of a site, in place of all others of a kind where `edit` says so."""
     own = [part for part in edit.parts if isinstance(part, Meter)]
-    if problems := await _foreign(connection, before.id, own):
+    problems = await _foreign(connection, before.id, own) + await _leaving(connection, own)
+    if problems:
         raise ConflictError(problems[0].detail, problems)
     if edit.only is not None:
         gone = TABLES[edit.only]
         await connection.execute(delete(gone).where(gone.c.site_id == before.id))
     await _put(connection, before.id, edit.parts)
-    if edit.without:
-        leaving = (meters.c.site_id == before.id, meters.c.id.in_(edit.without))
-        await connection.execute(delete(meters).where(*leaving))
-        owners = [("meter", meter_id) for meter_id in edit.without]
-        await versions.end(connection, before.id, owners, now)
     await versions.record(connection, before.id, own, now)
 
 

@@ -186,7 +186,8 @@ versions: Final = Table(
     Index("ix_versions_site_id", "site_id"),
 )
 """What meters and the capacities of sites were and are, from when until when, and when that was
-said: `as_of` finds what was not yet superseded then. Rows are never removed."""
+said: `as_of` finds what was not yet superseded then. Rows go only with a site or meter that is
+deleted, whose tombstone says what it was."""
 supplies: Final = Table(
     "supplies",
     metadata,
@@ -303,11 +304,17 @@ tombstones: Final = Table(
     Column("rows", BigInteger),
     Column("removed_utc", Utc),
     Column("version", String(64), nullable=False),
+    Column("requested_by", String(200)),
+    Column("reason", String(1000)),
+    Column("entity", JSON(none_as_null=True)),
+    Column("counts", JSON(none_as_null=True)),
+    Column("sha256", String(64)),
     Index("ix_tombstones_owner", "owner", "kind", "until_utc"),
     Index("ix_tombstones_until_utc", "until_utc"),
 )
 """What was removed, of whom and by which job. The latest `until_utc` of a meter is where its data
-begins, so these rows are read by whoever takes in readings or rolls them up."""
+begins, so these rows are read by whoever takes in readings or rolls them up. Kinds `site` and
+`meter` are deletions; while `removed_utc` is null their ids cannot be registered again."""
 reports: Final = Table(
     "reports",
     metadata,

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core.lifetimes import Kind
+from wattbook.core.lifetimes import REGISTERED, Kind
 from wattbook.core.retention import Tombstone
 from wattbook.ports.cursor import Listing
 from wattbook.ports.tombstones import StonePage
@@ -18,6 +18,7 @@ from wattbook.stores.sql.engine import reached
 from wattbook.stores.sql.schema import registry_version, tombstones
 
 KEY: Final = ("job_id", "kind", "owner")
+DELETED: Final = tombstones.c.kind.in_([str(kind) for kind in REGISTERED])
 AT_ONCE: Final = 1000
 """So many rows go into one statement."""
 
@@ -30,16 +31,8 @@ class SqlTombstones:
 
     async def put(self, stones: Sequence[Tombstone]) -> None:
         """Keep all of these, in place of those with the same key; one transaction."""
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        fresh = dialect.insert(tombstones)
-        rest = [column.key for column in tombstones.c if column.key not in KEY]
-        statement = fresh.on_conflict_do_update(
-            index_elements=list(KEY), set_={name: fresh.excluded[name] for name in rest}
-        )
-        rows = [asdict(stone) | {"kind": str(stone.kind)} for stone in stones]
         async with self._writing() as connection:
-            for at in range(0, len(rows), AT_ONCE):
-                await connection.execute(statement, rows[at : at + AT_ONCE])
+            await keep(connection, stones)
 
     async def drop(self, stones: Sequence[Tombstone]) -> None:
         """Take back tombstones under which nothing was removed."""
@@ -49,8 +42,19 @@ class SqlTombstones:
                 await connection.execute(delete(tombstones).where(*mine))
 
     async def unfinished(self) -> list[Tombstone]:
-        """Those under which removing is, or was, under way."""
-        return await self._all(tombstones.c.removed_utc.is_(None))
+        """Those of clean-ups under which removing is, or was, under way."""
+        return await self._all(tombstones.c.removed_utc.is_(None), ~DELETED)
+
+    async def deletion(self, kind: Kind, owner: str, site_id: str) -> list[Tombstone]:
+        """Those of the deletion of a site or meter whose data is not all removed; or none."""
+        mine = (
+            tombstones.c.kind == str(kind),
+            tombstones.c.owner == owner,
+            tombstones.c.site_id == site_id,
+        )
+        for stone in await self._all(tombstones.c.removed_utc.is_(None), *mine):
+            return await self.of_job(stone.job_id)
+        return []
 
     async def of_job(self, job_id: str) -> list[Tombstone]:
         """Those of one job, by kind and owner."""
@@ -93,8 +97,8 @@ class SqlTombstones:
         key = (str(getattr(last, name)) for name in KEY)
         return StonePage(found, listing.after(last.until_utc, *key))
 
-    async def _all(self, which: ColumnElement[bool]) -> list[Tombstone]:
-        query = select(tombstones).where(which).order_by(*(tombstones.c[name] for name in KEY))
+    async def _all(self, *which: ColumnElement[bool]) -> list[Tombstone]:
+        query = select(tombstones).where(*which).order_by(*(tombstones.c[name] for name in KEY))
         with reached(self._engine.url):
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(query)).mappings().all()
@@ -108,6 +112,33 @@ class SqlTombstones:
             async with self._engine.begin() as connection:
                 await connection.execute(update(registry_version).values(version=higher))
                 yield connection
+
+
+async def keep(connection: AsyncConnection, stones: Sequence[Tombstone]) -> None:
+    """Keep all of these, in place of those with the same key; part of a transaction."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    fresh = dialect.insert(tombstones)
+    rest = [column.key for column in tombstones.c if column.key not in KEY]
+    statement = fresh.on_conflict_do_update(
+        index_elements=list(KEY), set_={name: fresh.excluded[name] for name in rest}
+    )
+    rows = [asdict(stone) | {"kind": str(stone.kind)} for stone in stones]
+    for at in range(0, len(rows), AT_ONCE):
+        await connection.execute(statement, rows[at : at + AT_ONCE])
+
+
+async def leaving(
+    connection: AsyncConnection, site_id: str | None, meter_ids: Sequence[str]
+) -> list[tuple[Kind, str]]:
+    """Those of a site and of meters that were deleted and whose data is not all removed."""
+    columns = (tombstones.c.kind, tombstones.c.owner)
+    asked = or_(
+        and_(tombstones.c.kind == str(Kind.SITE), tombstones.c.owner == site_id),
+        and_(tombstones.c.kind == str(Kind.METER), tombstones.c.owner.in_(meter_ids)),
+    )
+    query = select(*columns).where(asked, tombstones.c.removed_utc.is_(None)).distinct()
+    rows = await connection.execute(query.order_by(*columns))
+    return [(Kind(row.kind), row.owner) for row in rows]
 
 
 def _stone(row: RowMapping) -> Tombstone:

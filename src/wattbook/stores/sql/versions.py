@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wattbook.core import dated
@@ -87,11 +87,14 @@ async def record_capacity(connection: AsyncConnection, site: Site, now: datetime
     await _settle(connection, site.id, {("site", site.id): dated.capacities_of(site)}, now)
 
 
-async def end(
-    connection: AsyncConnection, site_id: str, owners: Sequence[Owner], now: datetime
+async def forget(
+    connection: AsyncConnection, site_id: str, meter_ids: Sequence[str] | None
 ) -> None:
-    """No version of these holds any more: what they are of was removed."""
-    await _settle(connection, site_id, dict.fromkeys(owners, ()), now)
+    """Delete every version of these meters; null: of the site and of all that was ever on it."""
+    gone = [versions.c.site_id == site_id]
+    if meter_ids is not None:
+        gone += [versions.c.kind == "meter", versions.c.owner.in_(meter_ids)]
+    await connection.execute(delete(versions).where(*gone))
 
 
 async def _settle(
