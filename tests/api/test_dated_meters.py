@@ -98,3 +98,19 @@ async def test_another_capacity_holds_from_the_date_that_is_sent(client):
     site = answer.json()
     assert (site["capacity_kw"], site["capacity_since"]) == (30_000.0, "2026-04-16T05:00:00Z")
     assert [each["valid_to"] for each in site["earlier_capacities"]] == ["2026-04-16T05:00:00Z"]
+
+
+async def test_two_main_meters_above_the_capacity_are_told_with_the_receipt(client):
+    await client.patch(f"{SITES}/pecos-1", json={"capacity_kw": 5000})
+    about = {"id": "pecos-1.two", "kind": "power", "role": "main"}
+    assert (await client.post(METERS, json=about)).status_code == 201
+    rows = [
+        {"meter_id": meter_id, "timestamp": "2025-12-31T00:00:00Z", "power_kw": 3000}
+        for meter_id in ("pecos-1.main", "pecos-1.two")
+    ]
+
+    receipt = (await client.post("/api/v1/ingest/telemetry", json=rows)).json()
+
+    assert receipt["accepted"] == 2
+    (said,) = receipt["warnings"]
+    assert "pecos-1.main, pecos-1.two together have 6,000 kW" in said
