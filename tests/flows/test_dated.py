@@ -347,3 +347,21 @@ async def test_a_civil_month_is_as_long_as_the_calendar_says(world):
     assert series.rows["power_kw_max"].to_list() == pytest.approx([100, 100, 100])
     rows = await world.rollups.read(["s.main"], Grain.MONTH, series.period)
     assert rows["expected"].to_list() == [1, 1, 1]
+
+
+async def test_a_civil_day_of_25_hours_has_25(world):
+    """Oslo: 25 hours on 25 October 2026. 100 kW on three days: 2 400, 2 500, 2 400 kWh."""
+    world.clock.at = datetime(2026, 11, 1, tzinfo=UTC)
+    daily = a_meter("main", expected_interval=CivilInterval.DAY, expected_interval_s=86_400)
+    await world.add("s", daily)
+    stamps = [
+        datetime(2026, 10, day, hour, tzinfo=UTC) for day, hour in ((23, 22), (24, 22), (25, 23))
+    ]
+    for at, energy in zip(stamps, (2_400.0, 2_500.0, 2_400.0), strict=True):
+        await draw(world, "s.main", at, [energy])
+
+    series = await of_site(world, stamps[0], datetime(2026, 10, 26, 23, tzinfo=UTC), Grain.DAY)
+
+    assert series.rows["energy_kwh"].to_list() == pytest.approx([2_400, 2_500, 2_400])
+    assert series.rows["coverage"].to_list() == [1, 1, 1]
+    assert series.rows["power_kw_max"].to_list() == pytest.approx([100, 100, 100])
