@@ -124,7 +124,7 @@ def show_one(site_id: str, url: str | None, *, as_json: bool) -> None:
     if site["hold_reason"]:
         show.say(f"on hold since {site['hold_since'][:DAY]}: {site['hold_reason']}")
     show.say("")
-    _meters(site["meters"])
+    meter_table(site["meters"])
     if site["supplies"]:
         show.say("")
         _supplies(site["supplies"])
@@ -153,7 +153,7 @@ def list_meters(site_id: str | None, url: str | None, *, as_json: bool) -> None:
     elif not found:
         show.say("no meter is registered")
     else:
-        _meters(found)
+        meter_table(found)
 
 
 def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> None:
@@ -287,7 +287,8 @@ def _limits(site: Document) -> str:
     return "".join(f" · {name} {number(value)} kW" for name, value in named if value is not None)
 
 
-def _meters(meters: Sequence[Document]) -> None:
+def meter_table(meters: Sequence[Document]) -> None:
+    """Meters in a line each."""
     show.table(
         [
             Column("meter", [meter["id"] for meter in meters], right=False),

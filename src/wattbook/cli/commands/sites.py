@@ -54,6 +54,27 @@ def list_meters(
     door.list_meters(site, url, as_json=json)
 
 
+@sites.command("meter")
+def put_meter(
+    site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.json",
+            show_default=False,
+            help="One meter or a list of them, as POST /api/v1/sites/ID/meters takes it; - is the"
+            " standard input.",
+        ),
+    ],
+    url: Url = None,
+    json: AsJson = False,
+) -> None:
+    """Add a meter to a site, or change one from its `valid_from` on."""
+    from wattbook.cli import meters as door
+
+    door.put(site, file, url, as_json=json)
+
+
 @sites.command("tariffs")
 def site_tariffs(
     site: Annotated[str | None, typer.Argument(metavar="ID", show_default=False)] = None,
