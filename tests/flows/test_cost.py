@@ -458,7 +458,7 @@ async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
         readings=world.readings,
         clock=world.clock,
     )
-    await put(world, always(DEMAND))
+    await put(world, always(replace(DEMAND, interval_minutes=60)))
 
     (bill,) = (await account(world, MARCH, APRIL)).bills
 
@@ -466,6 +466,21 @@ async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
     assert (line.quantity, line.estimated, bill.complete) == (300.0, True, True)
     assert [each.detail for each in bill.missing] == [
         "demand: the highest demand rests on estimated or incomplete readings"
+    ]
+
+
+async def test_the_quarter_hour_demand_of_an_hourly_meter_is_estimated_and_says_so(world):
+    await world.add("s")  # its main meter tells energy by the hour
+    await draw(world, "s.main", MARCH, APRIL, 100.0)
+    await put(world, always(DEMAND))
+
+    (bill,) = (await account(world, MARCH, APRIL)).bills
+
+    (line,) = bill.lines
+    assert (line.quantity, line.estimated, bill.complete) == (100.0, True, True)
+    assert line.demand_interval_s == 3600
+    assert [each.detail for each in bill.missing] == [
+        "demand: the highest demand is estimated: a meter has one value for 1 hour"
     ]
 
 

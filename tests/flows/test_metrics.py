@@ -129,6 +129,7 @@ async def test_a_site_is_above_its_capacity_where_a_meter_is(world) -> None:
 
     assert series.rows["above_capacity"].to_list() == [False, True, None]
     assert series.total["above_capacity"] is True
+    assert series.total["peak_interval_s"] == 3600  # an hourly meter: no quarter-hour peak
     calm = await of_site(world, T, T + HOUR)
     assert calm.total["above_capacity"] is False
 

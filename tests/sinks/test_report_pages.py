@@ -99,7 +99,8 @@ async def test_the_sentences_are_computed_from_the_figures(world) -> None:
     said = [plain(each) for each in cover.findings(await made(world, "s", T, DAY))]
 
     # 23 × 11 + 500 = 753 kWh against 240: 214 % more; 500 of 1000 kW; 0.753 MWh × 50
-    when = "on 1 April 2026 at 23:00"
+    # The meter tells energy by the hour: it has no quarter-hour peak.
+    when = "in the hour from 1 April 2026 at 23:00: a meter has one value for 1 hour"
     assert said == [
         "s used 753.0 kWh, 214 % more than in the day before (240.0 kWh).",
         f"The highest demand was 500.0 kW, 50 % of the capacity of 1 000.0 kW, {when}.",

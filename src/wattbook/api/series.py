@@ -68,6 +68,11 @@ class PricedRow(Row, Exceedance, Cost):
 class PricedTotal(Figures, Exceedance, Cost):
     """Figures of the whole period, with their cost."""
 
+    peak_interval_s: int | None = Field(
+        description="the longest time [s] for which a main meter has one value at the peak: a peak"
+        " is of no shorter time"
+    )
+
 
 class MeterShare(BaseModel):
     """One meter of the site; only `main` ones are part of its figures."""
@@ -270,6 +275,10 @@ class MissingOut(BaseModel):
     component: str | None = Field(description="null: the whole bill")
     kwh: float | None = Field(description="energy [kWh] concerned, where it is known")
     share: float | None = Field(description="share of the time concerned, 0 to 1")
+    interval_s: int | None = Field(
+        description="the time [s] for which a meter has one value, where a demand is the mean of a"
+        " shorter one"
+    )
     detail: str = Field(description="the same in words")
 
 
@@ -294,7 +303,13 @@ class BillLine(BaseModel):
     peak_kw: float | None = Field(description="highest demand measured")
     peak_at: AwareDatetime | None = Field(description="start of its interval")
     peaks: list[PeakOut] = Field(description="the intervals whose demand is billed")
-    estimated: bool = Field(description="whether one of them was estimated, or measured in part")
+    estimated: bool = Field(
+        description="whether one of them was estimated or measured in part, or a meter has one"
+        " value for a longer time than the demand is the mean of"
+    )
+    demand_interval_s: int | None = Field(
+        description="the longest time [s] for which a meter whose demand is billed has one value"
+    )
     floor_kw: float | None = Field(description="the least that the ratchet bills")
     floor_month: date | None = Field(description="the month that sets it")
     floor_coverage: float | None = Field(description="least coverage of the months looked back at")

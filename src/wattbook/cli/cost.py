@@ -13,6 +13,8 @@ from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.cli.sites import tariff_table
 from wattbook.core.periods import Grain, zone
+from wattbook.core.text import BLANK, spoken
+from wattbook.core.units import SECONDS_PER_MINUTE
 from wattbook.flows import tariffs as paying
 from wattbook.wiring import Runtime
 
@@ -111,7 +113,8 @@ def _measured(line: Document, where: ZoneInfo) -> str:
     when = [f"{datetime.fromisoformat(peak['at']).astimezone(where):%F %H:%M}" for peak in peaks]
     minutes = f"{peaks[0]['minutes']} minutes"
     if len(peaks) == 1:
-        said = f"{each[0]} measured over {minutes} from {when[0]}"
+        how = "estimated" if line["estimated"] else "measured"
+        said = f"{each[0]} {how} over {minutes} from {when[0]}"
     else:
         mean = sum(peak["kw"] for peak in peaks) / len(peaks)
         listed = ", ".join(f"{kw} at {at}" for kw, at in zip(each, when, strict=True))
@@ -122,6 +125,9 @@ def _measured(line: Document, where: ZoneInfo) -> str:
             f"; the ratchet's floor of {number(line['floor_kw'], QUANTITY_DIGITS)} kW, set in"
             f" {line['floor_month'][:MONTH]}, {raised}"
         )
+    length = line["demand_interval_s"]
+    if length is not None and length > peaks[0]["minutes"] * SECONDS_PER_MINUTE:
+        said += f"; a meter has one value for {spoken(length).replace(BLANK, ' ')}"
     return f"{line['component']}: {said}"
 
 

@@ -8,7 +8,8 @@ from wattbook.answers.encode import Answer
 from wattbook.cli import ask, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import Column, number, percent
-from wattbook.core.periods import Grain
+from wattbook.core.periods import QUARTER_S, Grain
+from wattbook.core.text import BLANK, spoken
 from wattbook.wiring import Runtime
 
 
@@ -63,6 +64,10 @@ def network(
 def _site(found: Document) -> None:
     show.notices(found["notices"])
     _buckets(found)
+    length = found["total"]["peak_interval_s"]
+    if length is not None and length > QUARTER_S:
+        words = spoken(length).replace(BLANK, " ")
+        show.say(f"peak: a main meter has one value for {words}; no shorter peak is known")
     kinds = Counter(each["kind"] for each in found["register_events"])
     if kinds:
         said = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())

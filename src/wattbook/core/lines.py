@@ -46,7 +46,10 @@ class Line:
     floor_month: date | None = None
     floor_coverage: float | None = None
     estimated: bool = False
-    """Whether a demand rests on readings that were estimated, or cover a part of its time."""
+    """Whether a demand rests on readings that were estimated or cover a part of its time, or on a
+    meter that has one value for a longer time than the demand is the mean of."""
+    demand_interval_s: int | None = None
+    """The longest time [s] for which a meter whose demand is billed has one value."""
 
     @property
     def floor_lost(self) -> bool:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from wattbook.core.components import ComponentKind
 from wattbook.core.lines import Line, Month, whole
+from wattbook.core.text import BLANK, spoken
+from wattbook.core.units import SECONDS_PER_MINUTE
 
 
 class Lack(StrEnum):
@@ -39,10 +41,18 @@ class Missing:
     component: str | None = None
     kwh: float | None = None
     share: float | None = None
+    interval_s: int | None = None
+    """The time for which a meter has one value, where the demand is the mean of a shorter one."""
 
     @property
     def detail(self) -> str:
         """The same in words."""
+        if self.interval_s is not None:
+            length = spoken(self.interval_s).replace(BLANK, " ")
+            return (
+                f"{self.component}: the highest demand is estimated: a meter has one value for"
+                f" {length}"
+            )
         percent = None if self.share is None else self.share * 100
         return WORDS[self.lack].format(component=self.component, kwh=self.kwh, share=percent)
 
@@ -67,7 +77,10 @@ def _of_line(line: Line) -> Iterator[Missing]:
     if gaps and not line.floor_lost:
         yield Missing(lack=Lack.RATCHET, component=line.component)
     if line.estimated:
-        yield Missing(lack=Lack.ESTIMATED, component=line.component)
+        shortest = min((each.minutes for each in line.peaks), default=0) * SECONDS_PER_MINUTE
+        length = line.demand_interval_s
+        longer = length if length is not None and length > shortest else None
+        yield Missing(lack=Lack.ESTIMATED, component=line.component, interval_s=longer)
 
 
 def _why(line: Line) -> Lack:

@@ -210,6 +210,21 @@ def registers(meters: pl.DataFrame) -> pl.DataFrame:
     return meters.filter(pl.col("meter_id").is_in(ids.implode()))
 
 
+def longest_interval_s(
+    meters: pl.DataFrame, at: datetime | None, role: MeterRole = MeterRole.MAIN
+) -> int | None:
+    """The longest time [s] for which a meter that is there at an instant has one value."""
+    if at is None:
+        return None
+    slots = pl.int_range(meters.height, dtype=pl.UInt32, eager=True).alias("slot").to_frame()
+    rows = slots.with_columns(ts=pl.lit(at, dtype=frames.UTC).to_physical())
+    known = attributes(rows, meters, ("role", "expected_interval_s"))
+    longest: int | None = (
+        known.filter(role=str(role)).select(pl.col("expected_interval_s").max()).item()
+    )
+    return longest
+
+
 def attributes(
     rows: pl.DataFrame, meters: pl.DataFrame, names: tuple[str, ...], *, absent: bool = False
 ) -> pl.DataFrame:

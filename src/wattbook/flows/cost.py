@@ -31,6 +31,7 @@ from wattbook.core.lines import Line, Month
 from wattbook.core.notices import Notice
 from wattbook.core.periods import QUARTER, Grain, Period
 from wattbook.core.tariffs import FIRST_OF_MONTH, Holidays, Span, Tariff, timeline
+from wattbook.core.units import SECONDS_PER_MINUTE
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
@@ -238,10 +239,18 @@ async def _asked(
 
 
 async def _marked(made: Sequence[Bill], mains: Mains, figures: Rollups) -> list[Bill]:
-    """The bills, with the lines marked whose demand was estimated or measured in part."""
+    """The bills, with the lines marked whose demand was estimated or measured in part.
+
+    A meter that has one value for an hour measures no quarter-hour: its demand is estimated too.
+    """
     spans = {each for bill in made for line in bill.lines for each in line.peaks}
-    weak = set()
+    weak, lengths = set(), {}
     for each in spans:
+        length = presence.longest_interval_s(mains.meters, each.at)
+        if length is not None:
+            lengths[each] = length
+            if length > each.minutes * SECONDS_PER_MINUTE:
+                weak.add(each)
         period = Period(each.at, each.at + timedelta(minutes=each.minutes))
         rows = await mains.read(figures, Grain.QUARTER, period)
         short = not lines.whole(_share(rows, period, mains.spans))
@@ -251,7 +260,14 @@ async def _marked(made: Sequence[Bill], mains: Mains, figures: Rollups) -> list[
         replace(
             bill,
             lines=tuple(
-                replace(line, estimated=not weak.isdisjoint(line.peaks)) for line in bill.lines
+                replace(
+                    line,
+                    estimated=not weak.isdisjoint(line.peaks),
+                    demand_interval_s=max(
+                        (lengths[each] for each in line.peaks if each in lengths), default=None
+                    ),
+                )
+                for line in bill.lines
             ),
         )
         for bill in made

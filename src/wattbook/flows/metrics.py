@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 
@@ -141,7 +141,10 @@ async def of_site(
     rows = _summed(own, buckets, mains.meters, mains.spans, quarter_demand)
     rows = exceedance.of_site(rows, own, buckets, mains.meters, quarter_demand)
     total = _whole(rows, own, whole, mains.meters, mains.spans)
-    total |= {"above_capacity": exceedance.altogether(rows)}
+    total |= {
+        "above_capacity": exceedance.altogether(rows),
+        "peak_interval_s": presence.longest_interval_s(meters, total["power_kw_max_at"]),
+    }
     if terms is None or drawn is None:
         rows, money = _with_cost(rows, fine, quarter_demand, prices.rows, zone)
     else:
@@ -266,7 +269,7 @@ def _whole(
     whole: Period,
     mains: pl.DataFrame,
     spans: pl.DataFrame,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """All rows in one; the peak of several meters is unknown where one of their rows lacks it."""
     total = figures_of.whole(rows, own, whole, spans)
     since = retention.quarters_since(mains)

@@ -206,7 +206,12 @@ def _made(
         comparison=beside.comparison,
         fingerprint=Fingerprint("", (), 0),
     )
-    return replace(made, fingerprint=_printed(made, parts, found, conditions))
+    interval_s = presence.longest_interval_s(found.meters, made.total["power_kw_max_at"])
+    return replace(
+        made,
+        total=made.total | {"peak_interval_s": interval_s},
+        fingerprint=_printed(made, parts, found, conditions),
+    )
 
 
 def _printed(

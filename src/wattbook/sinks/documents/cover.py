@@ -8,7 +8,7 @@ from wattbook.core.carbon import NONE, REPORTED
 from wattbook.core.comparison import Comparison
 from wattbook.core.entities import Site
 from wattbook.core.notices import OVERLAPPING_ROWS
-from wattbook.core.periods import zone
+from wattbook.core.periods import QUARTER_S, zone
 from wattbook.core.report import Report
 from wattbook.core.text import BLANK, MINUS, THIN, number, percent, spoken, unit_of
 from wattbook.core.units import PERCENT
@@ -17,6 +17,7 @@ from wattbook.sinks.documents.words import (
     count,
     day_of,
     energy_said,
+    interval,
     moment,
     money_said,
     period_of,
@@ -186,6 +187,13 @@ def _peak(report: Report) -> Iterator[str]:
         digits = 1 if part > 99 / 100 else 0
         said += f", {number(part * PERCENT, digits)}{THIN}% of the capacity of {power_said(limit)}"
     at = total["power_kw_max_at"].astimezone(zone(scope.timezone))
+    length = total.get("peak_interval_s")
+    if length is not None and length > QUARTER_S:
+        yield (
+            f"{said}, in the {interval(length)} from {moment(at)}: a meter has one value for"
+            f" {spoken(length)}."
+        )
+        return
     yield f"{said}, on {moment(at)}."
 
 

@@ -24,7 +24,7 @@ from wattbook.core.text import (
 )
 from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
 from wattbook.sinks.documents.cover import earlier_name
-from wattbook.sinks.documents.words import factor_said, moment, power_said, share
+from wattbook.sinks.documents.words import factor_said, interval, moment, power_said, share
 
 MIN_DAYS: Final = 7
 """Of fewer days neither what is usual by the hour nor a duration says more than the load."""
@@ -58,7 +58,10 @@ def key(report: Report) -> Sequence[Block]:
     energy = unit_of("energy_kwh", [total["energy_kwh"]])
     emitted = unit_of("emitted_kg", [total["emitted_kg"]])
     peak_at = total["power_kw_max_at"]
-    when = moment(peak_at.astimezone(zone(scope.timezone))) if peak_at else ""
+    when = ""
+    if peak_at:
+        begin = moment(peak_at.astimezone(zone(scope.timezone)))
+        when = f"{interval(total.get('peak_interval_s'))} from {begin}"
     tiles = [
         Tile("Energy", energy.say(total["energy_kwh"]), _estimated(total)),
         Tile("Electricity cost", _paid(report), _priced(report)),

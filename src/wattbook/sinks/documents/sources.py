@@ -52,7 +52,8 @@ HOW: Final = {
         "Peak demand, load factor, duration",
         "report",
         "Demand = energy of a quarter-hour / 0.25 h, of all revenue meters together. Load factor ="
-        " mean power / highest demand.",
+        " mean power / highest demand. A meter whose interval is longer than a quarter-hour has no"
+        " quarter-hour peak: its demand is the mean of its interval.",
     ),
     "complete": How(
         "Readings, energy known",

@@ -4,8 +4,20 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from wattbook.core.factors import EARLIER, LATER
-from wattbook.core.periods import Period, zone
-from wattbook.core.text import BLANK, NOTHING, THIN, Unit, clock, money, number, percent, unit_of
+from wattbook.core.periods import QUARTER_S, Period, zone
+from wattbook.core.text import (
+    BLANK,
+    NOTHING,
+    THIN,
+    Unit,
+    clock,
+    money,
+    number,
+    percent,
+    spoken,
+    unit_of,
+)
+from wattbook.core.units import SECONDS_PER_HOUR
 
 
 def energy_said(value: object) -> str:
@@ -43,6 +55,17 @@ def day_of(at: datetime) -> str:
 def moment(at: datetime) -> str:
     """A local time in words: `21 June 2021 at 15:15`."""
     return f"{day_of(at)} at{BLANK}{at:%H:%M}"
+
+
+def interval(seconds: int | None) -> str:
+    r"""The name of the interval that a demand is the mean of, which is a quarter-hour or longer.
+
+    >>> interval(None), interval(300), interval(3600), interval(1800)
+    ('quarter-hour', 'quarter-hour', 'hour', '30\xa0minutes')
+    """
+    if seconds is None or seconds <= QUARTER_S:
+        return "quarter-hour"
+    return {SECONDS_PER_HOUR: "hour", 24 * SECONDS_PER_HOUR: "day"}.get(seconds, spoken(seconds))
 
 
 def local(at: datetime, timezone: str) -> str:
