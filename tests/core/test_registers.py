@@ -235,3 +235,13 @@ def test_a_register_that_only_rises_is_counted_alike_with_and_without_its_states
     assert_frame_equal(quick.steps.select(columns), slow.steps.select(columns), check_exact=True)
     assert quick.events.is_empty()
     assert slow.events.is_empty()
+
+
+def test_states_in_watt_hours_are_counted_to_the_watt_hour() -> None:
+    """amshan 2.1.1 cuts 1024.003 kWh to 1024002 Wh: findings/amshan-p1-truncation.sh."""
+    rise = {15 * quarter: float(f"1024.{quarter:03d}") for quarter in range(25)}
+
+    # 24 quarter-hours of 1 Wh.
+    assert total_kwh(rise) == pytest.approx(0.024, abs=1e-6)
+    quarters = rollup.quarters(sent(rise), meter())["energy_kwh"].drop_nulls()
+    assert quarters.to_list() == pytest.approx([0.001] * 24, abs=1e-6)
