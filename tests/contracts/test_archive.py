@@ -529,7 +529,7 @@ async def test_what_came_in_through_the_ports_moves_there_and_back_whole(stores)
             await old.readings.write(batch(f"b{power_kw}", kept.with_row_index("row")))
             kept = conditions(0, 1, load_mw=power_kw, known_utc=known)
             await old.grid.write(batch(f"g{power_kw}", kept.with_row_index("row")))
-        for name in ("rejects", "rollups", "register_events"):
+        for name in ("refused_instants", "rejects", "rollups", "register_events"):
             await put(old.archive, BY_NAME[name], SAMPLES[name])
 
         await move(old.archive, stores.archive)

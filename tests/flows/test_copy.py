@@ -163,6 +163,7 @@ async def full(world):
         ("fir.reg", 5, "register_kwh", 2.0),
         ("fir.reg", 6, "register_kwh", 3.0),
         ("nobody", 0, "energy_kwh", 1.0),
+        ("ask.main", 9, "energy_kwh", -1.0),
     )
     await conditions(world, 100.0, 101.0)
     await catch_up(world)

@@ -395,10 +395,14 @@ def test_what_a_job_failed_of_is_said_as_if_at_once(error, kind) -> None:
     [
         ("forecast", {}, "name entity_id or input"),
         ("forecast", {"entity_id": "a", "input": "ab" * 32}, "name entity_id or input"),
-        ("forecast", {"input": "x"}, "pattern"),
+        ("forecast", {"input": "x"}, r"params\.input: must match \[0-9a-f\]\{64\}$"),
         ("forecast", {"entity_id": "a", "grain": "week"}, "grain: want one of quarter, hour, day"),
         ("retrain", {"grain": "month"}, "grain: want one of"),
-        ("retrain", {"model": "x"}, "'auto', 'ensemble'"),
+        (
+            "retrain",
+            {"model": "x"},
+            r"params\.model: must be one of auto, ensemble, naive, statistical, ",
+        ),
         ("import_influxdb", {"since": "yesterday"}, "since"),
     ],
 )

@@ -135,7 +135,7 @@ async def test_what_is_refused_is_counted_by_its_reason_and_stops_nothing(here) 
     done = await pulled(here, Theirs({0: 1.0, 1: -1.0, 2: 9e9}))
 
     assert counts(done) == (1, 0, 0, 2)
-    assert done.reasons == {"negative_energy": 1, "above_capacity": 1}
+    assert done.reasons == {"negative_energy": 1, "implausible": 1}
 
 
 async def test_a_run_that_breaks_is_taken_up_where_the_last_stretch_was_kept(here) -> None:

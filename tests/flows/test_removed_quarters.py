@@ -27,7 +27,6 @@ from wattbook.core.tariffs import Ratchet
 from wattbook.flows import entities, metrics, retention
 from wattbook.flows.entities import Found
 from wattbook.ports.registry import Registry
-from wattbook.stores.sql import registry
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -40,7 +39,6 @@ LINE = datetime(2026, 4, 11, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _no_other_process(monkeypatch) -> None:
     monkeypatch.setattr(retention, "QUIET_S", 0.0)
-    monkeypatch.setattr(registry, "FRESH_S", 0.0)
 
 
 async def opened(world: World, meters: Sequence[str] = ("s.main",)) -> None:

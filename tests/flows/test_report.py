@@ -242,7 +242,7 @@ async def test_refused_rows_of_the_site_are_counted_by_their_reason(world) -> No
     found = (await made(world, "s", T, DAY)).quality.rejects
 
     assert found is not None
-    assert found.select("reason", "rows").rows() == [("above_capacity", 1), ("negative_energy", 1)]
+    assert found.select("reason", "rows").rows() == [("implausible", 1), ("negative_energy", 1)]
 
 
 async def test_what_cannot_be_meant_is_refused(world) -> None:

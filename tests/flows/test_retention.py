@@ -24,7 +24,6 @@ from wattbook.flows.ingest import Origin
 from wattbook.flows.retention import Cleaned, Cleaner, Order
 from wattbook.ports.readings import Receipt
 from wattbook.ports.reports import Filed
-from wattbook.stores.sql import registry
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +39,6 @@ Rows = Mapping[tuple[str, datetime], float]
 @pytest.fixture(autouse=True)
 def _no_other_process(monkeypatch) -> None:
     monkeypatch.setattr(retention, "QUIET_S", 0.0)
-    monkeypatch.setattr(registry, "FRESH_S", 0.0)
 
 
 async def opened(world: World) -> World:

@@ -37,6 +37,15 @@ FOUND = Finding(
 )
 IDLE = {"rule": Rule.ZERO, "category": Category.OPERATIONAL}
 A_DAY = {"end_utc": T + timedelta(days=1)}
+A_FORTNIGHT = {"end_utc": T + timedelta(days=14)}
+
+
+def drawn(power_kw: float) -> dict[str, object]:
+    """Evidence of a power where 1.5 kW were expected."""
+    return {"evidence": Evidence(quantity="power_kw", observed=power_kw, expected=1.5)}
+
+
+SPIKE = {"rule": Rule.SPIKE, "category": Category.OPERATIONAL} | A_DAY | drawn(2.0)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +55,12 @@ A_DAY = {"end_utc": T + timedelta(days=1)}
         ({}, State.DISMISSED, False),
         (IDLE | A_DAY, State.OPEN, True),
         (IDLE, State.OPEN, False),  # for more than a week: so it is now
-        ({"rule": Rule.SPIKE, "category": Category.OPERATIONAL} | A_DAY, State.OPEN, False),
-        ({"rule": Rule.SPIKE, "category": Category.OPERATIONAL} | A_DAY, State.CONFIRMED, True),
+        (SPIKE, State.OPEN, False),  # 2.0 of 1.5 kW: more than expected
+        (SPIKE | drawn(1.0), State.OPEN, True),  # 1.0 of 1.5 kW, under three quarters: curtailed
+        (SPIKE | drawn(1.125), State.OPEN, False),  # three quarters of 1.5 kW
+        (SPIKE | drawn(1.0) | A_FORTNIGHT, State.OPEN, False),
+        (SPIKE | drawn(1.0), State.DISMISSED, False),
+        (SPIKE, State.CONFIRMED, True),
         ({"rule": Rule.LEVEL_SHIFT} | A_DAY, State.CONFIRMED, False),
     ],
 )
