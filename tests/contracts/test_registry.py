@@ -478,3 +478,30 @@ async def test_the_frame_is_the_same_one_until_something_is_written(registry):
 
     await registry.edit("pecos-1", Edit(parts=(a_meter("pecos-1.new"),)), LATER)
     assert (await registry.meters()).height == 2
+
+
+async def test_a_site_that_comes_with_its_history_keeps_it_as_recorded(registry) -> None:
+    meter = Meter(id="moved.main", site_id="moved", kind=MeterKind.POWER, expected_interval_s=3600)
+    site = Site(
+        id="moved", name="Moved", operator="o", timezone="UTC", zone="NO1", capacity_kw=900.0,
+        meters=(meter,), created_utc=T, updated_utc=T,
+    )  # fmt: skip
+    await registry.add(site)
+    await registry.edit("moved", Edit(changes={"capacity_kw": 1200.0}), LATER)
+    history = await registry.history("moved")
+    now = await registry.site("moved")
+    assert [(each.kind, each.recorded_utc, each.superseded_utc) for each in history] == [
+        ("meter", T, None),
+        ("site", T, LATER),
+        ("site", LATER, None),
+    ]
+    own = [replace(each, owner=each.owner.replace("moved", "again")) for each in history]
+    meters = tuple(replace(each, id="again.main", site_id="again") for each in now.meters)
+
+    again = await registry.add(replace(now, id="again", meters=meters), own)
+
+    assert again.capacity_kw == 1200.0
+    assert await registry.history("again") == tuple(own)
+    for as_of, capacity_kw in ((T, 900.0), (LATER, 1200.0)):
+        then = (await registry.meters(as_of)).filter(meter_id="again.main")
+        assert then["capacity_kw"].to_list() == [capacity_kw]

@@ -238,6 +238,34 @@ async def test_answers_as_of_any_time_are_the_same_in_both_houses(full, other) -
         assert replace(there, rejects=here.rejects) == here
 
 
+async def test_what_was_said_of_meters_and_capacities_at_any_time_is_the_same_in_both_houses(
+    full, other
+) -> None:
+    # Day 0: 900 kW; day 1: 1,200 kW; day 2: quarter-hours in place of hours.
+    (register,) = [
+        each for each in (await full.registry.site("fir")).meters if each.id == "fir.reg"
+    ]
+    edits = (
+        Edit(changes={"capacity_kw": 900.0}),
+        Edit(changes={"capacity_kw": 1200.0}),
+        Edit(parts=(replace(register, expected_interval_s=900),)),
+    )
+    for day, edit in enumerate(edits):
+        await full.registry.edit("fir", edit, CORRECTED + timedelta(days=day))
+
+    await move(full, other)
+
+    assert await other.registry.history("fir") == await full.registry.history("fir")
+    found = []
+    for day in range(-1, 3):
+        as_of = CORRECTED + timedelta(days=day)
+        here, there = [await each.registry.meters(as_of) for each in (full, other)]
+        assert_frame_equal(there, here)
+        found.append(there.filter(meter_id="fir.reg")["capacity_kw", "expected_interval_s"].row(0))
+    assert found[1:] == [(900.0, 3600), (1200.0, 3600), (1200.0, 900)]
+    assert_frame_equal(await other.registry.meters(), await full.registry.meters())
+
+
 async def test_what_was_out_of_date_is_so_still_and_then_gives_the_same_figures(
     full, other
 ) -> None:

@@ -237,8 +237,8 @@ async def test_a_clean_up_while_a_report_is_read_is_noticed(world, monkeypatch) 
     await opened(world)
     find = entities.find
 
-    async def overtaken(text: str, *, registry: Registry) -> Found:
-        found = await find(text, registry=registry)
+    async def overtaken(text: str, *, registry: Registry, as_of: datetime | None = None) -> Found:
+        found = await find(text, registry=registry, as_of=as_of)
         await clean_up(world)
         return found
 

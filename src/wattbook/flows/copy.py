@@ -161,7 +161,8 @@ async def everything(
         if source.tombstones is not None and target.tombstones is not None and SITES in parts:
             await _remember(source.tombstones, target.tombstones)
         for site in absent:
-            await target.registry.add(site)
+            assert source.registry is not None  # it is where the sites come from
+            await target.registry.add(site, await source.registry.history(site.id))
 
     verified = move.verified()
     now = await target.archive.contents(tables)

@@ -35,6 +35,20 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A version of a meter or of a site's capacity, when it was recorded and when superseded."""
+
+    kind: str
+    """`meter` or `site`."""
+    owner: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+    attributes: Mapping[str, object]
+    recorded_utc: datetime
+    superseded_utc: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
     """What is to be deleted of a site, or a site itself."""
 
@@ -59,8 +73,16 @@ class Edited:
 class Registry(Protocol):
     """Knows the sites; a site is identified by its id."""
 
-    async def add(self, site: Site) -> Site:
-        """Register a site with everything on it; ConflictError if an id is taken."""
+    async def add(self, site: Site, history: Sequence[Recorded] = ()) -> Site:
+        """Register a site with everything on it; ConflictError if an id is taken.
+
+        With the `history` that another registry has of it, `meters` answers as of any instant what
+        it answers there; without, all counts as recorded when the site was created.
+        """
+        ...
+
+    async def history(self, site_id: str) -> Sequence[Recorded]:
+        """Every version of a site's meters and capacity, superseded ones too, as recorded."""
         ...
 
     async def site(self, site_id: str) -> Site:

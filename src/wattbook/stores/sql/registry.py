@@ -42,7 +42,7 @@ from wattbook.core.lifetimes import Kind
 from wattbook.core.retention import Tombstone
 from wattbook.core.tariffs import Tariff
 from wattbook.core.versions import Version
-from wattbook.ports.registry import Edit, Edited, Page, Part, Plan, Removal
+from wattbook.ports.registry import Edit, Edited, Page, Part, Plan, Recorded, Removal
 from wattbook.stores.sql import known, tombstones, versions
 from wattbook.stores.sql.engine import reached, refused
 from wattbook.stores.sql.schema import (
@@ -77,7 +77,7 @@ class SqlRegistry:
         self._meters: tuple[int, pl.DataFrame] | None = None
         self._tariffs: dict[str, tuple[Tariff, ...]] = {}
 
-    async def add(self, site: Site) -> Site:
+    async def add(self, site: Site, history: Sequence[Recorded] = ()) -> Site:
         """Register a site with everything on it."""
         async with self._writing() as connection:
             problems = []
@@ -91,9 +91,15 @@ class SqlRegistry:
             await connection.execute(insert(sites), _values(sites, site))
             parts: tuple[Part, ...] = (*site.meters, *site.supplies, *site.fleet, *site.tariffs)
             await _put(connection, site.id, parts)
+            await versions.restore(connection, site.id, history)
             await versions.record(connection, site.id, site.meters, site.created_utc)
             await versions.record_capacity(connection, site, site.created_utc)
             return await _one(connection, site.id)
+
+    async def history(self, site_id: str) -> Sequence[Recorded]:
+        """Every version of a site's meters and capacity, superseded ones too, as recorded."""
+        async with self._reading() as connection:
+            return await versions.history(connection, site_id)
 
     async def site(self, site_id: str) -> Site:
         """One site with everything on it."""

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from wattbook.core import dated
 from wattbook.core.dated import Values
 from wattbook.core.entities import CAPACITIES, DATED, Meter, Site
 from wattbook.core.versions import Version
+from wattbook.ports.registry import Recorded
 from wattbook.stores.sql.schema import versions
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {"meter": DATED, "site": CAPACITIES}
@@ -95,6 +96,20 @@ async def forget(
     if meter_ids is not None:
         gone += [versions.c.kind == "meter", versions.c.owner.in_(meter_ids)]
     await connection.execute(delete(versions).where(*gone))
+
+
+async def history(connection: AsyncConnection, site_id: str) -> tuple[Recorded, ...]:
+    """Every version of a site's meters and capacity, superseded ones too, as recorded."""
+    columns = [versions.c[each.name] for each in fields(Recorded)]
+    query = select(*columns).where(versions.c.site_id == site_id).order_by(versions.c.id)
+    return tuple(Recorded(**row) for row in (await connection.execute(query)).mappings())
+
+
+async def restore(connection: AsyncConnection, site_id: str, history: Sequence[Recorded]) -> None:
+    """Write the versions that another registry has of a site."""
+    rows = [{**asdict(each), "site_id": site_id} for each in history]
+    if rows:
+        await connection.execute(insert(versions), rows)
 
 
 async def _settle(
