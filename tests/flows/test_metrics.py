@@ -407,12 +407,22 @@ async def test_an_unknown_time_zone_is_refused(network) -> None:
 
 
 @pytest.mark.slow
-async def test_rollups_are_paged_through_in_the_order_of_their_keys(network) -> None:
+@pytest.mark.parametrize(
+    ("filters", "meters"),
+    [
+        ({"operator": "birch"}, ["b.main", "c.main"]),
+        ({"operator": "birch", "meter_id": "c.main"}, ["c.main"]),
+        ({}, None),  # all of them
+    ],
+)
+async def test_rollups_are_paged_through_in_the_order_of_their_keys(
+    network, filters, meters
+) -> None:
     seen: list[tuple[str, datetime]] = []
     after, more = None, True
     while more:
         rows, more = await metrics.page(
-            {"operator": "birch"},
+            filters,
             Period(T, T + HOUR),
             Grain.QUARTER,
             after=after,
@@ -426,4 +436,5 @@ async def test_rollups_are_paged_through_in_the_order_of_their_keys(network) -> 
         after = (seen[-1][0], seen[-1][1].isoformat())
 
     quarters = [T + minute * HOUR / 60 for minute in (0, 15, 30, 45)]
-    assert seen == [(name, start) for name in ("b.main", "c.main") for start in quarters]
+    names = meters or (await network.registry.meters())["meter_id"].to_list()
+    assert seen == [(name, start) for name in names for start in quarters]

@@ -302,8 +302,10 @@ async def page(
     """Some rollups of the meters that fit, in the order of their keys, and whether more follow."""
     meters = await registry.meters()
     fitting = meters.filter(
-        pl.col(name).is_in(zones.spellings(value) if name == "zone" else [value])
-        for name, value in filters.items()
+        *(
+            pl.col(name).is_in(zones.spellings(value) if name == "zone" else [value])
+            for name, value in filters.items()
+        )
     )
     meter_ids = fitting["meter_id"].to_list()
     await rolling.catch_up(
