@@ -141,7 +141,9 @@ async def test_a_name_is_text_whatever_it_looks_like(world, name) -> None:
 async def test_what_a_spreadsheet_would_compute_is_text(world, start) -> None:
     meter = Meter(id=f"{start}1+1", site_id="s", kind=MeterKind.INTERVAL, expected_interval_s=3600)
     await world.add("s", meter)
-    await world.registry.change("s", {"name": f"{start}cmd|' /C calc'!A0"}, world.clock.now())
+    await world.registry.edit(
+        "s", Edit(changes={"name": f"{start}cmd|' /C calc'!A0"}), world.clock.now()
+    )
     report = await made(world, "s", T, DAY)
 
     packed = ZipFile(io.BytesIO(documents.render(report, Format.ZIP)))

@@ -24,6 +24,7 @@ from wattbook.core.report import Format, Report
 from wattbook.core.tariffs import Demand, Flat, Indexed
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin
+from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 from wattbook.sinks.documents import cover
 from wattbook.sinks.documents.blocks import Table
@@ -60,9 +61,15 @@ def pairs(report: Report) -> dict[str, str]:
 
 async def test_the_first_page_says_who_files_for_which_place(world) -> None:
     await world.add("s", timezone="UTC")
-    await world.registry.change(
+    await world.registry.edit(
         "s",
-        {"legal_name": "Alder Kraft AS", "permit": "NVE 17", "address": "Storgata 1, Oslo"},
+        Edit(
+            changes={
+                "legal_name": "Alder Kraft AS",
+                "permit": "NVE 17",
+                "address": "Storgata 1, Oslo",
+            }
+        ),
         world.clock.now(),
     )
     await draw(world, "s.main", T, [10.0] * 720)
@@ -166,9 +173,9 @@ async def test_counts_of_readings_agree_on_every_page(world) -> None:
 
 async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -> None:
     await world.add("s", timezone="UTC", zone="XZ")
-    await world.registry.put_parts(
+    await world.registry.edit(
         "s",
-        (tariff(Indexed(name="spot"), Demand(name="demand", price_per_kw_month=5.0)),),
+        Edit(parts=(tariff(Indexed(name="spot"), Demand(name="demand", price_per_kw_month=5.0)),)),
         world.clock.now(),
     )
     await draw(world, "s.main", T, [10.0] * 720)  # no price was loaded
@@ -187,13 +194,15 @@ async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -
 
 async def test_the_rows_of_days_and_what_is_due_by_the_month_add_up(world) -> None:
     await world.add("s", timezone="UTC", zone="XZ")
-    await world.registry.put_parts(
+    await world.registry.edit(
         "s",
-        (
-            tariff(
-                Flat(name="energy", price_per_kwh=0.1),
-                Demand(name="demand", price_per_kw_month=5.0),
-            ),
+        Edit(
+            parts=(
+                tariff(
+                    Flat(name="energy", price_per_kwh=0.1),
+                    Demand(name="demand", price_per_kw_month=5.0),
+                ),
+            )
         ),
         world.clock.now(),
     )
@@ -325,7 +334,7 @@ async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(
         for name in ("north", "south")
     ]
     await world.add("s", *halls, timezone="UTC", capacity_kw=100.0)
-    await world.registry.change("s", {"contracted_kw": 75.0}, world.clock.now())
+    await world.registry.edit("s", Edit(changes={"contracted_kw": 75.0}), world.clock.now())
     await draw(world, "north", T, [45.0] * 23 + [50.5])
     await draw(world, "south", T, [45.0] * 23 + [50.5])  # 101 kW together
 
@@ -344,8 +353,10 @@ async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(
 async def test_what_only_some_sites_have_registered_is_not_said_of_all(world) -> None:
     await world.add("a", timezone="UTC")
     await world.add("b", timezone="UTC", operator="birch")
-    await world.registry.change(
-        "a", {"legal_name": "Alder Kraft AS", "permit": "NVE 17"}, world.clock.now()
+    await world.registry.edit(
+        "a",
+        Edit(changes={"legal_name": "Alder Kraft AS", "permit": "NVE 17"}),
+        world.clock.now(),
     )
     await draw(world, "a.main", T, [10.0])
     await draw(world, "b.main", T, [10.0])
