@@ -7,10 +7,10 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
 
 from wattbook import faults
 from wattbook.api.shapes import json_response
@@ -189,12 +189,13 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Every method that some route of this path takes."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return sorted(found)
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    fitting = (
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.methods and route.path_regex.match(path)
+    )
+    return sorted({method for route in fitting for method in route.methods or ()})
 
 
 async def _of_disconnect(request: Request, _: Exception) -> Response:
