@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -79,10 +80,10 @@ def test_every_answer_is_one_that_the_document_names(service: Service) -> None:
 def test_a_method_that_a_path_does_not_take_is_answered_with_all_that_it_takes(
     service: Service,
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=600)
-    connection.request("PATCH", "/api/v1/sites/0/tariffs")
-
-    answer = connection.getresponse()
+    asked = http.client.HTTPConnection("127.0.0.1", service.port, timeout=600)
+    with closing(asked) as connection:
+        connection.request("PATCH", "/api/v1/sites/0/tariffs")
+        answer = connection.getresponse()
 
     assert answer.status == 405
     assert answer.headers["Allow"] == "GET, POST, PUT"
