@@ -99,8 +99,10 @@ async def test_aggregate_has_a_shorthand(client) -> None:
 
 async def test_a_device_is_judged_again_by_what_is_known_today(client) -> None:
     await take_in(client, 100, 200)
-    # 200 kWh in a quarter-hour are 800 kW: more than twice what the site turns out to have.
-    await client.patch("/api/v1/sites/pecos-1", json={"capacity_kw": 300})
+    # 200 kWh in a quarter-hour are 800 kW: more than twice the 300 kW that the site always had.
+    # 100 kWh are 400 kW: above its capacity, and plausible.
+    change = {"capacity_kw": 300, "valid_from": None}
+    assert (await client.patch("/api/v1/sites/pecos-1", json=change)).status_code == 200
     params = {
         "meter_id": "pecos-1.main",
         "start": "2026-01-01T00:00:00Z",
@@ -252,7 +254,7 @@ async def test_a_period_in_which_nothing_was_read_is_nothing_to_do(client) -> No
         ({"end": "2026-01-01T00:00:00Z"}, "belong together"),
         ({"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "after"),
         ({"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "after"),
-        ({"start": "2026-01-01T00:00:00", "end": "2026-01-02T00:00:00Z"}, "timezone"),
+        ({"start": "2026-01-01T00:00:00", "end": "2026-01-02T00:00:00Z"}, "instant with offset"),
         (
             {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "everything": True},
             "everything",

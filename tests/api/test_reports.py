@@ -83,6 +83,14 @@ async def test_each_format_has_its_type_and_name(client, form, media_type, begin
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+async def test_a_report_takes_dates_as_days_of_the_site(client) -> None:
+    result = await made(client, formats=["json"], start="2026-01-01", end="2026-01-02")
+
+    document = (await client.get(result["links"]["json"])).json()
+
+    assert document["total"]["energy_kwh"] == 240.0  # 24 hours of 10 kWh
+
+
 async def test_what_a_browser_has_is_not_sent_again(client) -> None:
     link = (await made(client, formats=["csv"]))["links"]["csv"]
     tag = (await client.get(link)).headers["etag"]
@@ -170,10 +178,10 @@ async def test_a_format_that_was_not_made_is_not_there(client) -> None:
     [
         ({"entity_id": "pecos-1"}, "params.start"),
         ({"entity_id": "", **DAY}, "params.entity_id"),
-        ({"entity_id": "pecos-1", "start": DAY["end"], "end": DAY["start"]}, "params"),
-        ({"entity_id": "pecos-1", **DAY, "formats": ["docx"]}, "params.formats.0"),
+        ({"entity_id": "pecos-1", "start": DAY["end"], "end": DAY["start"]}, "params.end"),
+        ({"entity_id": "pecos-1", **DAY, "formats": ["docx"]}, "params.formats[0]"),
         ({"entity_id": "pecos-1", **DAY, "formats": []}, "params.formats"),
-        ({"entity_id": "pecos-1", "start": "2026-01-01", "end": "2026-01-02"}, "params.start"),
+        ({"entity_id": "pecos-1", **DAY, "start": "2026-01-01T00:00"}, "params.start"),
         ({"entity_id": "pecos-1", **DAY, "colour": "red"}, "params.colour"),
     ],
 )
@@ -189,7 +197,7 @@ async def test_an_order_that_cannot_be_meant_is_refused_by_name(client, params, 
     [
         ({"entity_id": "nobody"}, "entity_id", "no site, operator or zone 'nobody'"),
         ({"entity_id": "planet:mars"}, "entity_id", "no kind of entity"),
-        ({"as_of": "2100-01-01T00:00:00Z"}, "as_of", "as_of has not come yet"),
+        ({"as_of": "2100-01-01T00:00:00Z"}, "as_of", "as_of is in the future"),
         ({"factor_set": "mine"}, "factor_set", "'mine' is none of"),
         ({"start": "1900-01-02T00:00:00Z"}, "end", "more than 400000 buckets"),
     ],

@@ -22,7 +22,7 @@ COMMANDS = [
     ("sites", "tariffs"), ("sites", "edit"), ("sites", "hold"), ("cost",), ("report",), ("stats",),
     ("forecast",), ("backtest",), ("anomalies",),
     ("jobs", "watch"), ("batches",),
-    ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",),
+    ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",), ("zones",),
 ]  # fmt: skip
 
 
