@@ -302,6 +302,12 @@ async def test_a_month_is_billed_line_by_line(client):
     assert (document["start"], document["end"]) == ("2026-02-28T23:00:00Z", "2026-03-31T22:00:00Z")
     assert document["totals"] == [{"currency": "EUR", "cost": pytest.approx(8_430.0)}]
     (bill,) = document["bills"]
+    (lack,) = bill.pop("missing")  # the meter has hours, the tariff bills quarter-hours
+    assert (lack["lack"], lack["component"], lack["interval_s"]) == (
+        "estimated_demand",
+        "demand",
+        3600,
+    )
     assert {name: value for name, value in bill.items() if name != "lines"} == {
         "month": "2026-03",
         "first": "2026-03-01",
@@ -312,7 +318,6 @@ async def test_a_month_is_billed_line_by_line(client):
         "export_kwh": 0.0,
         "coverage": 1.0,
         "complete": True,
-        "missing": [],
         "holidays": [],
         "totals": [{"currency": "EUR", "amount": 8_430.0}],
     }
@@ -338,7 +343,9 @@ async def test_a_month_is_billed_line_by_line(client):
         "floor_coverage": None,
         "peaks": [],
         "estimated": False,
+        "demand_interval_s": None,
     }
+    assert (demand["estimated"], demand["demand_interval_s"]) == (True, 3600)
     assert (demand["quantity"], demand["amount"]) == (100.0, 1_000.0)
     assert demand["peak_at"] == "2026-02-28T23:00:00Z"
     assert [row["component"] for row in document["rows"]] == ["energy", "demand"]
