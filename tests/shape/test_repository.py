@@ -129,3 +129,11 @@ def test_no_file_repeats_its_folder() -> None:
         if words(path.stem) & {singular(part) for part in path.relative_to(PACKAGE).parts[:-1]}
     ]
     assert found == []
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    """Two of one number stop the program at start: alembic then sees two newest ones."""
+    folder = ROOT / "src" / "wattbook" / "stores" / "sql" / "migrations" / "versions"
+    numbers = [path.name[:4] for path in folder.glob("[0-9]*.py")]
+    assert numbers
+    assert len(set(numbers)) == len(numbers)

@@ -8,7 +8,7 @@ from pyarrow import ipc
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import Contract
 from wattbook.core.ingest import Reason
-from wattbook.sources.codecs.arrow import decode_arrow_stream
+from wattbook.sources.codecs.arrow import FAILURES, decode_arrow_stream
 from wattbook.sources.codecs.rows import OURS, RAW_LENGTH, Decoded
 
 MEDIA_TYPE: Final = "application/vnd.wattbook.raw+arrow"
@@ -39,12 +39,17 @@ def decode_raw(body: bytes, contract: Contract, *, max_rows: int = 2**32 - 1) ->
 
 def _own(body: bytes, contract: Contract) -> pl.DataFrame:
     """The columns that wattbook itself adds to rows."""
-    names = ipc.open_stream(body).schema.names
-    places = [at for at, name in enumerate(names) if name in OURS]
-    if not places:
-        return pl.DataFrame()
-    options = ipc.IpcReadOptions(included_fields=places)
-    found = pl.from_arrow(ipc.open_stream(body, options=options).read_all())
+    try:
+        names = ipc.open_stream(body).schema.names
+        places = [at for at, name in enumerate(names) if name in OURS]
+        if not places:
+            return pl.DataFrame()
+        options = ipc.IpcReadOptions(included_fields=places)
+        table = ipc.open_stream(body, options=options).read_all()
+        table.validate(full=True)
+        found = pl.from_arrow(table)
+    except FAILURES as error:
+        raise _refusal("body", f"not an Arrow stream of raw rows: {str(error)[:200]}") from error
     assert isinstance(found, pl.DataFrame)
     try:
         own = found.cast({name: contract.schema[name] for name in found.columns})
