@@ -61,3 +61,14 @@ def test_no_sender_can_fill_the_column_of_what_was_sent() -> None:
     assert EXPLICIT not in decoded.frame.columns
     assert decoded.ignored == (EXPLICIT,)
     assert EXPLICIT not in READING_VALUES
+
+
+def test_a_null_under_another_key_than_the_first_row_has_is_marked() -> None:
+    """Two rows of one key and one null each: the marks of the body are those of two equal rows."""
+    rows = '{"meter_id":null}', '{"power_kw":null}'
+
+    lines = decode_ndjson("\n".join(rows).encode(), RAW_READINGS).frame
+    array = decode_json(f"[{','.join(rows)}]".encode(), RAW_READINGS).frame
+
+    assert lines[EXPLICIT].to_list() == [0, BITS["power_kw"]]
+    assert array[EXPLICIT].to_list() == [0, BITS["power_kw"]]
