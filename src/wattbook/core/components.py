@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from wattbook.core import manifest
 from wattbook.core.windows import MONTHS, Slots, Window, slots
 
 
@@ -45,6 +46,7 @@ class Basis(StrEnum):
     BILLED = "billed"
 
 
+@manifest.named("Flat", "kind name price_per_kwh")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flat:
     """One price for every kilowatt-hour."""
@@ -54,6 +56,11 @@ class Flat:
     price_per_kwh: float
 
 
+@manifest.named(
+    "Band",
+    "name price_per_kwh windows rest",
+    later={"rest": False},
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
     """The price of the kilowatt-hours drawn in some windows, or in the rest of the time."""
@@ -65,6 +72,7 @@ class Band:
     """Whether the band is all the time that no other band covers."""
 
 
+@manifest.named("TimeOfUse", "kind name bands")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeOfUse:
     """A price by local time; the bands cover every quarter-hour of the year exactly once."""
@@ -74,6 +82,7 @@ class TimeOfUse:
     bands: tuple[Band, ...]
 
 
+@manifest.named("Block", "up_to_kwh price_per_kwh")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """The price of the kilowatt-hours of a billing month or day up to a limit; null: of all."""
@@ -82,6 +91,11 @@ class Block:
     price_per_kwh: float
 
 
+@manifest.named(
+    "Tiered",
+    "kind name blocks per",
+    later={"per": Per.MONTH},
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiered:
     """A price by how much the site drew in the billing month, or in the day, so far."""
@@ -92,6 +106,7 @@ class Tiered:
     per: Per = Per.MONTH
 
 
+@manifest.named("Indexed", "kind name multiplier adder_per_mwh")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
     """The zone's price of the hour, times a multiplier, plus an adder."""
@@ -102,6 +117,7 @@ class Indexed:
     adder_per_mwh: float = 0.0
 
 
+@manifest.named("Export", "kind name price_per_kwh multiplier adder_per_mwh")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """What is paid for each kilowatt-hour given back: a price, or the zone's as `Indexed`."""
@@ -113,6 +129,11 @@ class Export:
     adder_per_mwh: float = 0.0
 
 
+@manifest.named(
+    "Ratchet",
+    "percent months peak_months basis",
+    later={"peak_months": MONTHS, "basis": Basis.MEASURED},
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratchet:
     """At least so many percent of the highest demand of so many billing months before."""
@@ -130,6 +151,12 @@ STEP_MINUTES: Final = 15
 """By so much a rolling interval may move on: energy is kept by the quarter-hour."""
 
 
+@manifest.named(
+    "Demand",
+    "kind name price_per_kw_month windows ratchet"
+    " interval_minutes sliding_minutes peaks minimum_kw",
+    later={"interval_minutes": 15, "sliding_minutes": None, "peaks": 1, "minimum_kw": 0.0},
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """A price for the billing month's highest demand, within the windows if there are any."""
@@ -149,6 +176,7 @@ class Demand:
     """No less is billed."""
 
 
+@manifest.named("Step", "up_to_kw price_per_month")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """The price of a month whose demand is below a limit; null for all beyond."""
@@ -157,6 +185,7 @@ class Step:
     price_per_month: float
 
 
+@manifest.named("DemandSteps", "kind name steps windows interval_minutes sliding_minutes peaks")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandSteps:
     """A price by the month that depends on the step in which the demand lies (*effekttrinn*)."""
@@ -170,6 +199,10 @@ class DemandSteps:
     peaks: int = 1
 
 
+@manifest.named(
+    "CoincidentDemand",
+    "kind name price_per_kw_month months instants count interval_minutes year_begins same_month",
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoincidentDemand:
     """A price for the mean demand at the grid's own peaks, as 4CP."""
@@ -190,6 +223,7 @@ class CoincidentDemand:
     """Whether instead each billing month pays for its own peaks."""
 
 
+@manifest.named("Fixed", "kind name price per")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
     """A price that is due whatever is drawn."""
@@ -200,6 +234,7 @@ class Fixed:
     per: Per = Per.MONTH
 
 
+@manifest.named("Minimum", "kind name amount of per")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minimum:
     """What is missing where components that stand before it come to less than an amount."""
@@ -211,6 +246,7 @@ class Minimum:
     per: Per = Per.MONTH
 
 
+@manifest.named("Percentage", "kind name percent of")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentage:
     """A tax, fee or rebate on components that stand before it."""

@@ -1,14 +1,13 @@
 """One number for all that figures rest on: the same readings and settings, the same fingerprint."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from wattbook.core import archive, frames, presence
+from wattbook.core import archive, frames, manifest, presence
 from wattbook.core.archive import Table
 from wattbook.core.entities import MeterKind
 from wattbook.core.frames import Contract
@@ -64,7 +63,7 @@ def of(
     Parameters
     ----------
     settings
-        Lines of `settled` or others of that kind, in a fixed order.
+        Lines of `core.manifest.line` or others of that kind, in a fixed order.
     sums
         From `summed`, in any order.
     uncovered
@@ -88,10 +87,10 @@ def of(
         f"{table} {owner} {month:%Y-%m} {count} {sha256}"
         for table, owner, month, count, sha256 in rows.iter_rows()
     ]
-    manifest = (*settings, *lines)
-    digest = hashlib.sha256("".join(f"{line}\n" for line in manifest).encode())
+    stated = (*settings, *lines)
+    digest = hashlib.sha256("".join(f"{line}\n" for line in stated).encode())
     counted = rows.filter(table=READINGS.name)["rows"].sum()
-    return Fingerprint(digest.hexdigest(), manifest, int(counted), uncovered, others, around)
+    return Fingerprint(digest.hexdigest(), stated, int(counted), uncovered, others, around)
 
 
 _SUMS: Final = pl.DataFrame(
@@ -153,24 +152,6 @@ def decisive(readings: pl.DataFrame, meters: pl.DataFrame, period: Period) -> pl
     )
 
 
-def settled(name: str, thing: object) -> str:
-    """A line that says all about a setting, the same whenever the setting is.
-
-    >>> settled(
-    ...     "period",
-    ...     Period(
-    ...         datetime.fromisoformat("2026-01-01T00:00Z"),
-    ...         datetime.fromisoformat("2026-01-02T00:00Z"),
-    ...     ),
-    ... )
-    'period start=2026-01-01T00:00:00+00:00 end=2026-01-02T00:00:00+00:00'
-    """
-    if is_dataclass(thing) and not isinstance(thing, type):
-        named = {field.name: getattr(thing, field.name) for field in fields(thing)}
-        return f"{name} {_pairs(named)}"
-    return f"{name} {_plain(thing)}"
-
-
 def meters_settled(meters: pl.DataFrame) -> list[str]:
     """A line for each meter; of the settings in `LATER` only those that somebody set.
 
@@ -183,7 +164,7 @@ def meters_settled(meters: pl.DataFrame) -> list[str]:
         {name: value for name, value in row.items() if value != LATER.get(name, _UNSET)}
         for row in meters.iter_rows(named=True)
     ]
-    return [f"meter {_pairs(row)}" for row in rows]
+    return [f"meter {manifest.pairs(row)}" for row in rows]
 
 
 _UNSET: Final = object()
@@ -191,20 +172,4 @@ _UNSET: Final = object()
 
 def rows_settled(name: str, rows: pl.DataFrame) -> list[str]:
     """A line for each row of a table of settings."""
-    return [f"{name} {_pairs(row)}" for row in rows.iter_rows(named=True)]
-
-
-def _pairs(named: dict[str, object]) -> str:
-    return " ".join(f"{name}={_plain(value)}" for name, value in named.items())
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return f"({settled(type(value).__name__, value)})"
-    if isinstance(value, set | frozenset):
-        return f"[{', '.join(sorted(map(_plain, value)))}]"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{', '.join(map(_plain, value))}]"
-    return repr(str(value)) if isinstance(value, str) else repr(value)
+    return [f"{name} {manifest.pairs(row)}" for row in rows.iter_rows(named=True)]

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from wattbook.core import manifest
 from wattbook.core.entities import known_timezone
 from wattbook.core.errors import InvalidPeriodError, Problem
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
@@ -47,6 +48,7 @@ class Grain(StrEnum):
         return self in (Grain.DAY, Grain.WEEK, Grain.MONTH)
 
 
+@manifest.named("Period", "start end")
 @dataclass(frozen=True, slots=True)
 class Period:
     """A half-open span of time, [start, end), in UTC."""

@@ -6,6 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from wattbook.core import manifest
 from wattbook.core.components import (
     ON_ENERGY,
     Band,
@@ -77,6 +78,12 @@ class Netting(StrEnum):
     MONTH = "month"
 
 
+@manifest.named(
+    "Tariff",
+    "id site_id valid_from valid_to currency calendar holidays holidays_removed"
+    " weekend billing_day netting components",
+    later={"holidays_removed": (), "billing_day": None, "netting": Netting.NONE},
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
     """What a site pays by from the local date `valid_from` until `valid_to`, or until the next."""

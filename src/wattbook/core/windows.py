@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from wattbook.core import manifest
+
 
 class DayKind(StrEnum):
     """What kind of day it is where the site stands; a holiday is one on any day of the week."""
@@ -33,6 +35,7 @@ Slots: TypeAlias = NDArray[np.bool_]
 """Month × kind of day × quarter-hour of the local clock."""
 
 
+@manifest.named("Window", "days months start end")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """From `start` until `end` of the local clock, on days of these kinds in these months.

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import errors, fingerprint, lending, periods, presence, training
+from wattbook.core import errors, lending, manifest, periods, presence, training
 from wattbook.core.anomaly.finding import Finding, Rule
 from wattbook.core.entities import MeterRole
 from wattbook.core.errors import (
@@ -438,8 +438,8 @@ async def make(
     course.reach(STEPS - 1)
 
     asked = replace(asked, entity_id=of.entity_id, quantity=of.quantity)
-    more = [] if prices is None else [fingerprint.settled("covariates", _text(prices))]
-    more += [fingerprint.settled("donor", _text(each.history)) for each in donors]
+    more = [] if prices is None else [manifest.line("covariates", _text(prices))]
+    more += [manifest.line("donor", _text(each.history)) for each in donors]
     run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now(), more)
     run = replace(run, meter_ids=tuple(of.meter_ids))
     await ports.forecasts.keep(run)
@@ -491,8 +491,8 @@ async def make_custom(
         seed=ask.seed,
     )
     more = [
-        fingerprint.settled("covariates", _text(brought.covariates)),
-        fingerprint.settled("scenario", str(brought.scenario)),
+        manifest.line("covariates", _text(brought.covariates)),
+        manifest.line("scenario", manifest.call(brought.scenario)),
     ]
     run = await asyncio.to_thread(_run, run_id, asked, ask, rows, outlook, ports.clock.now(), more)
     unit = asked.quantity.unit if brought.meter_ids else brought.unit
@@ -529,7 +529,7 @@ def _run(
 ) -> Run:
     starts = outlook.rows["start_utc"]
     end = periods.after(starts[-1], ask.grain, ask.timezone)
-    settings = [fingerprint.settled("ask", ask), *more]
+    settings = [manifest.line("ask", ask), *more]
     return Run(
         run_id=run_id,
         asked=asked,

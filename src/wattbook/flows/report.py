@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import fingerprint, metrics, periods, presence, profile, report, retention
+from wattbook.core import (
+    fingerprint,
+    manifest,
+    metrics,
+    periods,
+    presence,
+    profile,
+    report,
+    retention,
+)
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.digest import Scope
@@ -224,13 +233,13 @@ def _printed(
         meters = meters.drop("valid_from_utc", "valid_to_utc", "versions")
     settings = [
         f"entity {scope.entity}",
-        fingerprint.settled("period", scope.period),
+        manifest.line("period", scope.period),
         f"timezone {scope.timezone}",
         f"factor_set {scope.factor_set}",
         *(f"method {name} {version}" for name, version in report.VERSIONS.items()),
         *fingerprint.meters_settled(meters),
         *(
-            fingerprint.settled(f"tariff {site.id}", tariff)
+            manifest.line(f"tariff {site.id}", tariff)
             for site in scope.sites
             for tariff in site.tariffs
         ),

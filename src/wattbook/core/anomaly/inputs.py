@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import fingerprint, frames
+from wattbook.core import fingerprint, frames, manifest
 from wattbook.core.anomaly.hours import Watched
 from wattbook.core.archive import Table
 from wattbook.core.frames import Contract
@@ -39,7 +39,7 @@ ROLLUPS: Final = Table(
 def of(watched: Watched, span: Period, per_month: float, seed: int) -> str:
     """SHA-256 of the hours of a meter, of its machines and prices, and of what was asked."""
     settings = [
-        fingerprint.settled("span", span),
+        manifest.line("span", span),
         f"budget {per_month!r}",
         f"seed {seed}",
         f"capacity {watched.capacity_kw!r}",

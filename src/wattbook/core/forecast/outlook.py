@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from wattbook.core import manifest
 from wattbook.core.periods import Grain, Period
 
 QUANTILES: Final = (1 / 10, 1 / 2, 9 / 10)
@@ -47,6 +48,11 @@ class ModelName(StrEnum):
     PROPHET = "prophet"
 
 
+@manifest.named(
+    "Ask",
+    "horizon grain timezone country quantiles model seed minimum maximum",
+    later={"minimum": None, "maximum": None},
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """A forecast that is wanted."""

@@ -6,10 +6,12 @@ from datetime import datetime
 
 import polars as pl
 
+from wattbook.core import manifest
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.periods import Period
 
 
+@manifest.named("Curtailment", "period left")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curtailment:
     """A span in which less is drawn."""
@@ -19,6 +21,7 @@ class Curtailment:
     """Share of the power that is left, from 0 to 1."""
 
 
+@manifest.named("Addition", "start value")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
     """More, or less, from an instant on, in the unit of the history."""
@@ -27,6 +30,7 @@ class Addition:
     value: float
 
 
+@manifest.named("Scenario", "prices curtailments additions")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A condition under which a forecast holds."""
