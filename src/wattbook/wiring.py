@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook import services
-from wattbook.core.errors import HeldError, InputError, missing_package
+from wattbook.core.errors import InputError, StoreLockedError, missing_package
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
 from wattbook.pool import Pool, spare_cores
@@ -437,11 +437,11 @@ def _open_file(settings: Settings) -> Engine:
             memory_limit=settings.duckdb_memory_limit,
             threads=settings.duckdb_threads,
         )
-    except HeldError as error:
-        raise HeldError(_held(error, settings), holder=error.holder) from error
+    except StoreLockedError as error:
+        raise StoreLockedError(_held(error, settings), holder=error.holder) from error
 
 
-def _held(error: HeldError, settings: Settings) -> str:
+def _held(error: StoreLockedError, settings: Settings) -> str:
     """Who holds the stores, and how to ask it."""
     service = services.running(settings.service_path)
     if service is not None and service.pid == error.holder:

@@ -5,13 +5,16 @@ from datetime import timedelta
 
 import pytest
 
+from wattbook.core.errors import Failure
 from wattbook.core.jobs import MAX_TRIES, Job, JobKind, JobState, Outcome, Progress
 from wattbook.ports.jobs import Child, Claim, Ending, JobStore, Order
 from wattbook.stores.sql.jobs import SqlJobs
 
 LONG, OVER = timedelta(minutes=5), timedelta(seconds=-1)
 DONE = Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result={"rows": 3})
-FAILED = Ending(outcome=Outcome.FAILED, state=JobState.FAILED, error="InputError: no")
+FAILED = Ending(
+    outcome=Outcome.FAILED, state=JobState.FAILED, failure=Failure("invalid_input", "no")
+)
 STOPPED = Ending(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
 
 
@@ -187,7 +190,7 @@ async def test_a_retry_runs_those_again_that_did_not_succeed(jobs, whom) -> None
     await jobs.steer((parent if whom == "parent" else failed).job_id, JobState.QUEUED)
 
     waiting = await jobs.job(parent.job_id)
-    assert (waiting.state, waiting.error) == (JobState.RUNNING, None)
+    assert (waiting.state, waiting.failure) == (JobState.RUNNING, None)
     assert waiting.children == {JobState.SUCCEEDED: 2, JobState.QUEUED: 1}
     again = await claimed(jobs)
     assert (again.job.job_id, again.attempt, again.tries) == (failed.job_id, 2, 1)

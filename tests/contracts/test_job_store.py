@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
+from wattbook.core.errors import (
+    ConflictError,
+    Failure,
+    InputError,
+    Problem,
+    UnknownEntityError,
+)
 from wattbook.core.jobs import MAX_TRIES, JobKind, JobState, Outcome, Progress
 from wattbook.ports.jobs import Ending, JobStore, Order
 from wattbook.stores.sql.jobs import SqlJobs
@@ -138,7 +144,8 @@ async def test_a_job_that_silences_every_worker_is_given_up(jobs) -> None:
 
     given_up = await jobs.job(job.job_id)
     assert given_up.state is JobState.FAILED
-    assert "silent" in given_up.error
+    assert given_up.failure.kind == "internal"
+    assert "silent" in given_up.failure.detail
 
 
 async def test_a_job_that_failed_waits_before_it_is_tried_again(jobs) -> None:
@@ -147,7 +154,7 @@ async def test_a_job_that_failed_waits_before_it_is_tried_again(jobs) -> None:
     failed = Ending(
         outcome=Outcome.FAILED,
         state=JobState.QUEUED,
-        error="UnavailableError: away",
+        failure=Failure("unavailable", "away", (Problem("away", "no\0answer", row=3),)),
         traceback_id="t" * 32,
         pause=timedelta(seconds=2),
     )
@@ -158,7 +165,10 @@ async def test_a_job_that_failed_waits_before_it_is_tried_again(jobs) -> None:
     await asyncio.sleep(2.05)
     again = await jobs.claim("w", LONG)
     assert again.attempt == 2
-    assert again.job.attempts[0].error == "UnavailableError: away"
+    assert again.job.attempts[0].error == "away"
+    assert again.job.failure == Failure(
+        "unavailable", "away", (Problem("away", "no\N{REPLACEMENT CHARACTER}answer", row=3),)
+    )
     assert again.job.attempts[0].traceback_id == "t" * 32
 
 
@@ -212,11 +222,16 @@ async def test_only_what_has_failed_or_was_cancelled_can_be_tried_again(jobs) ->
 async def test_a_person_s_retry_gives_all_tries_anew(jobs) -> None:
     job = await jobs.submit(order())
     claim = await jobs.claim("w", LONG)
-    await jobs.end(claim, Ending(outcome=Outcome.FAILED, state=JobState.FAILED, error="no"))
+    await jobs.end(
+        claim,
+        Ending(
+            outcome=Outcome.FAILED, state=JobState.FAILED, failure=Failure("invalid_input", "no")
+        ),
+    )
 
     again = await jobs.steer(job.job_id, JobState.QUEUED)
 
-    assert (again.state, again.error, again.finished) == (JobState.QUEUED, None, None)
+    assert (again.state, again.failure, again.finished) == (JobState.QUEUED, None, None)
     claim = await jobs.claim("w", LONG)
     assert (claim.attempt, claim.tries) == (2, 1)
 

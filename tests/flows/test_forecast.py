@@ -376,21 +376,6 @@ def test_what_is_no_horizon_is_refused(text) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        ("InputError: too short", InputError),
-        ("UnknownEntityError: no such site", UnknownEntityError),
-        ("UnavailableError: killed", ConflictError),
-        ("KeyError: 'x'", ConflictError),
-        ("print: x", ConflictError),
-        (None, ConflictError),
-    ],
-)
-def test_what_a_job_failed_of_is_said_as_if_at_once(error, kind) -> None:
-    assert type(flow.failure("j", "failed", error)) is kind
-
-
-@pytest.mark.parametrize(
     ("kind", "params", "said"),
     [
         ("forecast", {}, "name entity_id or input"),

@@ -81,16 +81,18 @@ async def test_a_job_that_ends_has_its_result_and_all_its_progress(jobs) -> None
 
 
 @pytest.mark.parametrize(
-    ("error", "tries", "state"),
+    ("error", "kind", "tries", "state"),
     [
-        (UnavailableError("away"), 1, JobState.QUEUED),
-        (ZeroDivisionError("odd"), 1, JobState.QUEUED),
-        (InputError("no"), 1, JobState.FAILED),
-        (UnavailableError("away"), MAX_TRIES, JobState.FAILED),
-        (ValueError("a\0b"), MAX_TRIES, JobState.FAILED),
+        (UnavailableError("away"), "unavailable", 1, JobState.QUEUED),
+        (ZeroDivisionError("odd"), "internal", 1, JobState.QUEUED),
+        (InputError("no"), "invalid_input", 1, JobState.FAILED),
+        (UnavailableError("away"), "unavailable", MAX_TRIES, JobState.FAILED),
+        (ValueError("a\0b"), "internal", MAX_TRIES, JobState.FAILED),
     ],
 )
-async def test_what_may_help_is_tried_again_but_not_for_ever(jobs, error, tries, state) -> None:
+async def test_what_may_help_is_tried_again_but_not_for_ever(
+    jobs, error, kind, tries, state
+) -> None:
     async def duty(_: Running) -> Mapping[str, Any]:
         raise error
 
@@ -98,7 +100,8 @@ async def test_what_may_help_is_tried_again_but_not_for_ever(jobs, error, tries,
 
     job = await only(jobs)
     assert (job.state, job.attempts[0].outcome) == (state, Outcome.FAILED)
-    assert type(error).__name__ in job.error
+    assert job.failure.kind == kind
+    assert job.failure.detail.endswith(str(error).replace("\0", "\N{REPLACEMENT CHARACTER}"))
     assert (job.not_before > job.created) == (state is JobState.QUEUED)
 
 
@@ -110,7 +113,7 @@ async def test_a_result_that_cannot_be_kept_is_a_failure_and_no_silence(jobs) ->
 
     job = await only(jobs)
     assert job.state is JobState.FAILED
-    assert "object" in job.error
+    assert "object" in job.failure.detail
 
 
 async def test_work_that_never_looks_up_is_cancelled(jobs) -> None:
@@ -253,9 +256,10 @@ async def test_one_slot_is_enough_for_a_divided_job_which_fails_with_a_part_and_
     failed = await jobs.job(parent.job_id)
     (part,) = (await jobs.jobs(parent_id=parent.job_id, state=JobState.FAILED)).jobs
     assert failed.state is JobState.FAILED
-    assert failed.error.startswith("ConflictError: 1 of 3 parts did not succeed: ")
-    assert part.job_id in failed.error
-    assert "no such meter" in failed.error
+    assert failed.failure.kind == "conflict"
+    assert failed.failure.detail.startswith("1 of 3 parts did not succeed: ")
+    assert part.job_id in failed.failure.detail
+    assert "no such meter" in failed.failure.detail
 
     await jobs.steer(parent.job_id, JobState.QUEUED)
     await until(ended)

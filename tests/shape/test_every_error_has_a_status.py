@@ -59,3 +59,9 @@ def test_the_tree_and_the_table_hold_no_error_that_is_gone() -> None:
 def test_every_drawn_error_says_what_it_means() -> None:
     lines = DRAWN.findall(errors.__doc__ or "")
     assert [name for _, name, meaning in lines[1:] if not meaning] == []
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_but_the_root_has_one_name_where_it_is_stored(error) -> None:
+    names = [name for name, kind in errors.KINDS.items() if kind is error]
+    assert len(names) == (0 if error is WattbookError else 1)

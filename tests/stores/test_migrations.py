@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core.errors import DamagedStoreError, InputError, UnavailableError
 from wattbook.stores.sql.engine import ALONE, create_engine
@@ -165,36 +166,77 @@ def test_migrating_says_nothing_when_a_program_does_it(
     assert caplog.records == []
 
 
-async def test_a_store_whose_meters_stand_behind_others_is_migrated_with_their_parents(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "registry.sqlite"
-    engine = create_engine(f"sqlite:///{path}")
+async def migrated_to(engine: AsyncEngine, revision: str, *statements: str) -> None:
+    """Bring an empty database to a revision, and run the statements in it."""
 
-    def to_0012(connection: Connection) -> None:
+    def upgrade_to(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", SCRIPTS)
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
-        command.upgrade(config, "0012")
+        command.upgrade(config, revision)
 
     async with engine.execution_options(**ALONE).begin() as connection:
-        await connection.run_sync(to_0012)
-        await connection.execute(
-            text(
-                "INSERT INTO sites (id, name, operator, timezone, zone, status, simulated,"
-                " created_utc, updated_utc) VALUES ('s', 's', 'o', 'UTC', 'Z', 'active', 0,"
-                " '2026-01-01', '2026-01-01')"
-            )
-        )
-        for meter, parent in (("s.main", "NULL"), ("s.hall", "'s.main'")):
-            await connection.execute(
-                text(
-                    "INSERT INTO meters (id, site_id, kind, role, parent, expected_interval_s)"
-                    f" VALUES ('{meter}', 's', 'power', 'main', {parent}, 900)"
-                )
-            )
+        await connection.run_sync(upgrade_to)
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
     await engine.dispose()
+
+
+async def test_errors_of_jobs_of_an_older_release_get_their_kind(tmp_path: Path) -> None:
+    path = tmp_path / "registry.sqlite"
+    errors = {
+        "a": "'UnknownEntityError: no site x'",
+        "b": "'KeyError: 7'",
+        "c": "'its worker fell silent, and 3 tries are enough'",
+        "d": "NULL",
+    }
+    columns = (
+        "job_id, kind, params, state, priority, done, unit, order_sha256, requested_by,"
+        " created, not_before, attempt, tries, error"
+    )
+    await migrated_to(
+        create_engine(f"sqlite:///{path}"),
+        "0021",
+        *(
+            f"INSERT INTO jobs ({columns}) VALUES ('{job}', 'report', '{{}}', 'failed', 0, 0, '',"
+            f" '', '', '2026-01-01', '2026-01-01', 1, 1, {error})"
+            for job, error in errors.items()
+        ),
+        "INSERT INTO job_attempts (job_id, number, worker, started, error)"
+        f" VALUES ('a', 1, 'w', '2026-01-01', {errors['a']})",
+    )
+
+    await asyncio.to_thread(upgrade, f"sqlite:///{path}")
+
+    with sqlite3.connect(path) as stored:
+        rows = stored.execute("SELECT job_id, error_kind, error FROM jobs ORDER BY job_id")
+        assert rows.fetchall() == [
+            ("a", "unknown_entity", "no site x"),
+            ("b", "internal", "KeyError: 7"),
+            ("c", "internal", "its worker fell silent, and 3 tries are enough"),
+            ("d", None, None),
+        ]
+        assert stored.execute("SELECT error FROM job_attempts").fetchall() == [("no site x",)]
+    stored.close()
+
+
+async def test_a_store_whose_meters_stand_behind_others_is_migrated_with_their_parents(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "registry.sqlite"
+    await migrated_to(
+        create_engine(f"sqlite:///{path}"),
+        "0012",
+        "INSERT INTO sites (id, name, operator, timezone, zone, status, simulated,"
+        " created_utc, updated_utc) VALUES ('s', 's', 'o', 'UTC', 'Z', 'active', 0,"
+        " '2026-01-01', '2026-01-01')",
+        *(
+            "INSERT INTO meters (id, site_id, kind, role, parent, expected_interval_s)"
+            f" VALUES ('{meter}', 's', 'power', 'main', {parent}, 900)"
+            for meter, parent in (("s.main", "NULL"), ("s.hall", "'s.main'"))
+        ),
+    )
 
     await asyncio.to_thread(upgrade, f"sqlite:///{path}")
 

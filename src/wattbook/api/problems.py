@@ -16,6 +16,7 @@ from wattbook import faults
 from wattbook.api.shapes import json_response
 from wattbook.core import errors, when
 from wattbook.core.errors import Problem, WattbookError
+from wattbook.schemas.problems import Fault
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ STATUS: Final[dict[type[WattbookError], int]] = {
     errors.UnsupportedError: 501,
     errors.UnavailableError: 503,
     errors.DamagedStoreError: 500,
-    errors.HeldError: 503,
+    errors.StoreLockedError: 503,
 }
 UNAVAILABLE: Final = 503
 TITLES: Final = {
@@ -53,15 +54,6 @@ TITLES: Final = {
     501: "Not supported by this store",
     503: "Not available",
 }
-
-
-class Fault(BaseModel):
-    """One thing that is wrong, and where."""
-
-    reason: str
-    detail: str
-    field: str | None = None
-    row: int | None = None
 
 
 class ProblemDocument(BaseModel):

@@ -10,10 +10,10 @@ from wattbook.cli.ask import Document
 from wattbook.cli.show import NOTHING, Column
 from wattbook.core import when
 from wattbook.core.anomaly.finding import Category, State
-from wattbook.core.jobs import JobKind
+from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.text import unit_of
-from wattbook.flows.forecast import failure
 from wattbook.ports.anomalies import Wanted
+from wattbook.schemas.problems import failure_from
 from wattbook.wiring import Runtime
 
 ID_SHOWN: Final = 8
@@ -120,7 +120,7 @@ def detect(wanted: Wanted, url: str | None) -> None:
     params = {name: value for name, value in told.items() if value is not None}
     job = jobs.done(JobKind.DETECT_ANOMALIES, params, url)
     if job["state"] != "succeeded":
-        raise failure(job["job_id"], job["state"], job["error"])
+        raise error_of(job["job_id"], job["state"], failure_from(job))
     done = job["result"]
     first, last = done["start"], done["end"]
     by_rules = ""

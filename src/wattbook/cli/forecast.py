@@ -16,12 +16,13 @@ from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core import frames
 from wattbook.core.charts.outlook import About, outlook
 from wattbook.core.errors import InputError, Problem, UnavailableError
-from wattbook.core.jobs import JobKind
+from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.periods import Grain
 from wattbook.core.text import unit_of
 from wattbook.core.training import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Asked
+from wattbook.schemas.problems import failure_from
 from wattbook.sinks.documents import picture
 from wattbook.wiring import Runtime
 
@@ -149,7 +150,7 @@ def _there(wish: Wish, url: str) -> Document:
 def _ended(job: Document) -> str:
     """The run that a job made."""
     if job["state"] != "succeeded":
-        raise flow.failure(job["job_id"], job["state"], job["error"])
+        raise error_of(job["job_id"], job["state"], failure_from(job))
     return str(job["result"]["run_id"])
 
 
@@ -164,7 +165,7 @@ def backtest(entity: str | None, grain: str, model: str, url: str | None) -> Non
             told |= door.run(lambda runtime: _checked(entity, told, runtime))
     job = jobs.done(JobKind.RETRAIN, told, url)
     if job["state"] != "succeeded":
-        raise flow.failure(job["job_id"], job["state"], job["error"])
+        raise error_of(job["job_id"], job["state"], failure_from(job))
     ids = [job["job_id"]]
     if job["children"]:
         children = jobs.list_all(url, None, None, job["job_id"], 1000)["jobs"]

@@ -10,13 +10,13 @@ from typing import Any, Final
 from wattbook.cli import ask, door, jobs, progress, show
 from wattbook.cli.ask import Document
 from wattbook.core.errors import InputError, Problem, UnavailableError
-from wattbook.core.jobs import JobKind
+from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.report import Format
 from wattbook.flows import bounds as bounding
 from wattbook.flows import entities
 from wattbook.flows import report as flow
-from wattbook.flows.forecast import failure
 from wattbook.ports.reports import file_name
+from wattbook.schemas.problems import failure_from
 from wattbook.wiring import Runtime
 
 BYTES_PER_KB: Final = 1000
@@ -90,7 +90,7 @@ def run(
     given = {name: value for name, value in params.items() if value is not None}
     job = jobs.done(JobKind.REPORT, given, url)
     if job["state"] != "succeeded":
-        raise failure(job["job_id"], job["state"], job["error"])
+        raise error_of(job["job_id"], job["state"], failure_from(job))
     _tell(fetch(job["result"], Path(), url, out))
 
 

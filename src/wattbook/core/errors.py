@@ -16,13 +16,13 @@
     ├── ChangedError                it is not any more what the caller's `If-Match` names
     ├── UnsupportedError            this store cannot do this
     ├── UnavailableError            a store or service cannot be reached
-    │   └── HeldError               another process holds the store
+    │   └── StoreLockedError               another process holds the store
     └── DamagedStoreError           a file of a store is damaged
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class DamagedStoreError(WattbookError):
     """A file of a store is damaged: trying again does not help."""
 
 
-class HeldError(UnavailableError):
+class StoreLockedError(UnavailableError):
     """Another process has the store open."""
 
     def __init__(
@@ -132,3 +132,53 @@ class HeldError(UnavailableError):
     ) -> None:
         super().__init__(message, problems)
         self.holder = holder
+
+
+KINDS: Final[Mapping[str, type[WattbookError]]] = {
+    "invalid_input": InputError,
+    "frame_mismatch": FrameMismatchError,
+    "undecodable": UndecodableError,
+    "unknown_format": UnknownFormatError,
+    "too_large": TooLargeError,
+    "invalid_period": InvalidPeriodError,
+    "invalid_entity": InvalidEntityError,
+    "unknown_entity": UnknownEntityError,
+    "removed": RemovedError,
+    "conflict": ConflictError,
+    "changed": ChangedError,
+    "unsupported": UnsupportedError,
+    "unavailable": UnavailableError,
+    "store_locked": StoreLockedError,
+    "damaged_store": DamagedStoreError,
+}
+"""The name of each kind of error where errors are stored or sent."""
+INTERNAL: Final = "internal"
+"""The kind of every error that is none of `KINDS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is stored with a job: without its Python class."""
+
+    kind: str
+    """A key of `KINDS`, or `INTERNAL`."""
+    detail: str
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def from_error(cls, error: BaseException) -> "Failure":
+        """What to store of an error.
+
+        >>> Failure.from_error(UnavailableError("the database does not answer"))
+        Failure(kind='unavailable', detail='the database does not answer', problems=())
+        >>> Failure.from_error(KeyError("x")).detail
+        "KeyError: 'x'"
+        """
+        for kind, raised in KINDS.items():
+            if type(error) is raised:
+                return cls(kind, str(error), getattr(error, "problems", ()))
+        return cls(INTERNAL, f"{type(error).__name__}: {error}")
+
+    def to_error(self) -> WattbookError:
+        """The error that was stored; an internal one as a plain `WattbookError`."""
+        return KINDS.get(self.kind, WattbookError)(self.detail, self.problems)

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from wattbook.core.errors import UnavailableError, WattbookError
+from wattbook.core.errors import (
+    ConflictError,
+    Failure,
+    InputError,
+    UnavailableError,
+    UnknownEntityError,
+    UnsupportedError,
+    WattbookError,
+)
 
 MAX_TRIES: Final = 5
 """So often a job is tried, unless a person asks for more."""
@@ -121,7 +129,8 @@ class Job:
     """From where a next attempt goes on."""
     attempts: tuple[Attempt, ...] = ()
     result: Mapping[str, Any] | None = None
-    error: str | None = None
+    failure: Failure | None = None
+    """Why it failed; null unless it did."""
     idempotency_key: str | None = None
     parent_id: str | None = None
     children: Mapping[JobState, int] = field(default_factory=dict)
@@ -147,3 +156,25 @@ def pause(attempt: int) -> timedelta:
     [2, 4, 8, 300]
     """
     return timedelta(seconds=min(FIRST_PAUSE_S << min(attempt - 1, 16), LONGEST_PAUSE_S))
+
+
+CALLERS_FAULT: Final = (InputError, UnknownEntityError, ConflictError, UnsupportedError)
+"""Errors that a caller can do something about."""
+
+
+def error_of(job_id: str, state: str, failure: Failure | None) -> WattbookError:
+    """The error to raise for a job that did not succeed.
+
+    An error that the caller can do something about is the same as if the job had run at once;
+    anything else is a conflict that names the job.
+
+    >>> error_of("j1", "failed", Failure("invalid_input", "grain: unknown"))
+    InputError('grain: unknown')
+    >>> error_of("j1", "cancelled", None)
+    ConflictError('the job j1 is cancelled')
+    """
+    error = None if failure is None else failure.to_error()
+    if isinstance(error, CALLERS_FAULT):
+        return error
+    why = "" if error is None else f": {error}"
+    return ConflictError(f"the job {job_id} is {state}{why}")

@@ -18,7 +18,6 @@ from wattbook.core.errors import (
     InputError,
     Problem,
     UnknownEntityError,
-    WattbookError,
 )
 from wattbook.core.forecast import series as judging
 from wattbook.core.forecast.outlook import Ask, Donor, ModelName, Outlook
@@ -56,7 +55,6 @@ Progress = Callable[[int, int], None]
 """Takes steps done, and steps in all."""
 OF_ENTITY: Final = dict.fromkeys(("start_utc", "value"), "entity_id")
 """What is amiss with its history is amiss with the entity that was named."""
-PASSED_ON: Final = (InputError, UnknownEntityError, ConflictError, errors.UnsupportedError)
 """What a job failed of that is told to the caller as it is."""
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
@@ -681,15 +679,6 @@ async def compared(run_id: str, *, ports: Ports) -> Compared:
         actual = seen.select("start_utc", actual="value")
     rows = run.rows.join(actual, on="start_utc", how="left", maintain_order="left")
     return Compared(run, rows)
-
-
-def failure(job_id: str, state: str, error: str | None) -> WattbookError:
-    """What a job failed of, as it would have been said at once."""
-    name, _, said = (error or "").partition(": ")
-    kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, PASSED_ON):
-        return kind(said)
-    return ConflictError(f"the job {job_id} is {state}: {error or 'nobody said why'}")
 
 
 def _ever(ports: Sources) -> Period:

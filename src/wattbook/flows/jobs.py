@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from wattbook.core.errors import ConflictError, UnavailableError, WattbookError
+from wattbook.core.errors import ConflictError, Failure, UnavailableError, WattbookError
 from wattbook.core.jobs import (
     MAX_TRIES,
     Job,
@@ -118,7 +118,7 @@ async def summed(parent: Job, *, jobs: JobStore) -> dict[str, int]:
             if child.state is JobState.SUCCEEDED:
                 results.update(child.result or {})
             else:
-                said = f": {child.error}" if child.error else ""
+                said = f": {child.failure.detail}" if child.failure else ""
                 amiss.append(f"{child.job_id} {child.state}{said}")
         if (cursor := page.cursor) is None:
             break
@@ -257,7 +257,7 @@ def _failure(running: Running, error: Exception) -> Ending:
     return Ending(
         outcome=Outcome.FAILED,
         state=JobState.QUEUED if again else JobState.FAILED,
-        error=f"{type(error).__name__}: {error}",
+        failure=Failure.from_error(error),
         traceback_id=traceback_id,
         pause=pause(running.claim.tries) if again else None,
     )

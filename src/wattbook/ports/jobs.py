@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
+from wattbook.core.errors import Failure
 from wattbook.core.jobs import Job, JobKind, JobState, Outcome, Progress
 
 
@@ -54,7 +55,7 @@ class Ending:
     outcome: Outcome
     state: JobState
     result: Mapping[str, Any] | None = None
-    error: str | None = None
+    failure: Failure | None = None
     traceback_id: str | None = None
     pause: timedelta | None = None
     """For a job that is queued again: how long it waits."""

@@ -1,5 +1,6 @@
 """Answers about background jobs."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from wattbook.core.jobs import Job, JobKind, JobState, Outcome
 from wattbook.ports.jobs import JobPage
+from wattbook.schemas.problems import Fault
 from wattbook.schemas.sites import Answer
 
 
@@ -42,7 +44,11 @@ class JobOut(BaseModel):
     progress: ProgressOut
     attempts: list[AttemptOut]
     result: dict[str, Any] | None
-    error: str | None
+    error: str | None = Field(description="why the job failed")
+    error_kind: str | None = Field(
+        description="kind of that error, such as invalid_input, unknown_entity or unavailable"
+    )
+    errors: list[Fault] = Field(description="each thing that is wrong with the input")
     idempotency_key: str | None
     parent_id: str | None = Field(description="the job that it is a part of")
     children: dict[JobState, int] = Field(
@@ -56,6 +62,7 @@ class JobOut(BaseModel):
     @classmethod
     def of(cls, job: Job) -> "JobOut":
         """The answer about a job."""
+        failure = job.failure
         begun = job.attempts[-1].started if job.attempts else None
         eta = None if job.state.ended else job.progress.eta_s(begun, datetime.now(UTC))
         return cls(
@@ -72,7 +79,9 @@ class JobOut(BaseModel):
             ),
             attempts=[AttemptOut.model_validate(attempt) for attempt in job.attempts],
             result=None if job.result is None else dict(job.result),
-            error=job.error,
+            error=failure.detail if failure else None,
+            error_kind=failure.kind if failure else None,
+            errors=[Fault(**asdict(each)) for each in (failure.problems if failure else ())],
             idempotency_key=job.idempotency_key,
             parent_id=job.parent_id,
             children=dict(job.children),

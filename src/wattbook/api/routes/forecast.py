@@ -29,7 +29,7 @@ from wattbook.core.errors import (
     renamed,
 )
 from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
-from wattbook.core.jobs import Job, JobKind, JobState
+from wattbook.core.jobs import Job, JobKind, JobState, error_of
 from wattbook.core.periods import Grain
 from wattbook.core.training import Quantity
 from wattbook.fields import Instant
@@ -463,7 +463,7 @@ async def _waited(job: Job, seconds: float, runtime: Runtime) -> Job:
 async def _made(job: Job, runtime: Runtime) -> Run:
     """What a job that has ended made."""
     if job.state is not JobState.SUCCEEDED or job.result is None:
-        raise flow.failure(job.job_id, job.state, job.error)
+        raise error_of(job.job_id, job.state, job.failure)
     return await runtime.forecasts.run(job.result["run_id"])
 
 

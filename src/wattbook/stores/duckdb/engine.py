@@ -10,7 +10,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from wattbook.core.errors import HeldError, UnavailableError
+from wattbook.core.errors import StoreLockedError, UnavailableError
 from wattbook.stores.lane import Item, Lane, Result, Run
 
 BLOCKED: Final = re.compile(r"PID (\d+)")
@@ -143,7 +143,7 @@ def _connect(path: Path | None, *, memory_limit: str, threads: int) -> Connectio
         if "lock" in text.lower():
             who = f"process {holder[1]}" if holder else "another process"
             pid = int(holder[1]) if holder else None
-            raise HeldError(f"{path} is open in {who}", holder=pid) from error
+            raise StoreLockedError(f"{path} is open in {who}", holder=pid) from error
         raise UnavailableError(f"{path} cannot be opened: {text.splitlines()[0]}") from error
     except OSError as error:
         raise UnavailableError(f"{path} cannot be opened: {error.strerror}") from error

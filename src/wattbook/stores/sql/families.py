@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wattbook.core.jobs import Job, JobState
 from wattbook.ports.jobs import Child, Order
-from wattbook.stores.sql.rows import change, fresh
+from wattbook.stores.sql.rows import change, failure_columns, fresh
 from wattbook.stores.sql.schema import jobs
 
 AT_WORK: Final = (JobState.RUNNING, JobState.CANCELLING)
@@ -86,8 +86,8 @@ async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> None:
 
 async def again(connection: AsyncConnection, job: Job, now: datetime) -> None:
     """Run a job again that ended, or its children that did not succeed; its parent is locked."""
-    anew = {"not_before": now, "finished": None, "error": None, "tries": 0}
-    waits = {"state": JobState.RUNNING, "finished": None, "error": None, "tries": 0}
+    anew = {"not_before": now, "finished": None, "tries": 0} | failure_columns(None)
+    waits = {"state": JobState.RUNNING, "finished": None, "tries": 0} | failure_columns(None)
     if any(job.children.get(state) for state in GONE_WRONG):
         own = and_(jobs.c.parent_id == job.job_id, jobs.c.state.in_(GONE_WRONG))
         children = update(jobs).where(own).values({"state": JobState.QUEUED} | anew)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core.errors import ConflictError, Problem
+from wattbook.core.errors import INTERNAL, ConflictError, Failure, Problem
 from wattbook.core.jobs import (
     MAX_TRIES,
     Job,
@@ -46,11 +46,11 @@ from wattbook.stores.sql.families import (
 from wattbook.stores.sql.rows import (
     NUL,
     change,
+    failure_columns,
     fresh,
     job_of,
     note,
     one,
-    sayable,
     sha256_of,
     whole,
     with_attempts,
@@ -162,8 +162,8 @@ class SqlJobs:
                 await note(connection, row["job_id"], row["attempt"], now, Outcome.LOST)
                 if ended is None:
                     return await _take(connection, row, worker, now, lease)
-                gone = {"state": ended[0], "error": ended[1], "finished": now}
-                await change(connection, row["job_id"], gone | {"lease_until": None})
+                gone = {"state": ended[0], "finished": now, "lease_until": None}
+                await change(connection, row["job_id"], gone | failure_columns(ended[1]))
                 await wake(connection, row["parent_id"], now)
             row = await _most_urgent(connection, now, asked)
             return None if row is None else await _take(connection, row, worker, now, lease)
@@ -210,7 +210,7 @@ class SqlJobs:
                 claim.attempt,
                 now,
                 outcome,
-                sayable(ending.error),
+                failure_columns(ending.failure)["error"],
                 ending.traceback_id,
             )
             return True
@@ -372,9 +372,9 @@ def _news(ending: Ending, now: datetime) -> dict[str, Any]:
     """What the end of an attempt changes in the row of its job."""
     news: dict[str, Any] = {
         "state": ending.state,
-        "error": sayable(ending.error),
         "lease_until": None,
     }
+    news |= failure_columns(ending.failure)
     if ending.state.ended:
         news["finished"] = now
     if ending.result is not None:
@@ -393,12 +393,13 @@ def _news(ending: Ending, now: datetime) -> dict[str, Any]:
     return news
 
 
-def _ended_by_silence(row: RowMapping) -> tuple[JobState, str | None] | None:
+def _ended_by_silence(row: RowMapping) -> tuple[JobState, Failure | None] | None:
     """What becomes of a job that nobody should take up again."""
     if row["state"] is JobState.CANCELLING:
         return JobState.CANCELLED, None
     if row["state"] is JobState.RUNNING and row["tries"] >= MAX_TRIES:
-        return JobState.FAILED, f"its worker fell silent, and {row['tries']} tries are enough"
+        detail = f"its worker fell silent {row['tries']} times, so it is not tried again"
+        return JobState.FAILED, Failure(INTERNAL, detail)
     return None
 
 

@@ -4,14 +4,14 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.errors import Failure, Problem, UnknownEntityError
 from wattbook.core.jobs import Attempt, Job, JobKind, JobState, Outcome, Progress
 from wattbook.ports.jobs import Order
 from wattbook.stores.sql.schema import attempts, jobs
@@ -111,24 +111,55 @@ async def with_attempts(
     return tuple(job_of(row, made[row["job_id"]], families.get(row["job_id"])) for row in rows)
 
 
+REWRITTEN: Final = frozenset(
+    (
+        *("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind"),
+        *("error", "error_kind", "error_problems"),
+    )
+)
+"""Columns of `jobs` that a `Job` has in another form, or not at all."""
+
+
 def job_of(
     row: Mapping[str, Any] | RowMapping, made: Sequence[Attempt], family: Family | None = None
 ) -> Job:
-    own = ("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind")
     progress = Progress(row["done"], row["total"], row["unit"])
     if family is not None:
         progress = Progress(family.done, family.total, family.unit)
     return Job(
-        **{name: value for name, value in row.items() if name not in own},
+        **{name: value for name, value in row.items() if name not in REWRITTEN},
         kind=JobKind(row["kind"]),
+        failure=_failure(row),
         progress=progress,
         attempts=tuple(made),
         children={} if family is None else family.counts,
     )
 
 
-def sayable(text: str | None) -> str | None:
-    return None if text is None else text.replace(NUL, "\N{REPLACEMENT CHARACTER}")
+def failure_columns(failure: Failure | None) -> dict[str, Any]:
+    """The columns of a job that say why it failed; PostgreSQL keeps no text with a NUL in it."""
+    if failure is None:
+        return {"error": None, "error_kind": None, "error_problems": None}
+    problems = [
+        {name: _storable(value) for name, value in asdict(problem).items()}
+        for problem in failure.problems
+    ]
+    return {
+        "error": _storable(failure.detail),
+        "error_kind": failure.kind,
+        "error_problems": problems,
+    }
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 -- a text, a number or null
+    return value.replace(NUL, "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+
+
+def _failure(row: Mapping[str, Any] | RowMapping) -> Failure | None:
+    if row["error_kind"] is None:
+        return None
+    problems = tuple(Problem(**problem) for problem in row["error_problems"] or ())
+    return Failure(row["error_kind"], row["error"], problems)
 
 
 def sha256_of(order: Order) -> str:

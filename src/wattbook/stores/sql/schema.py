@@ -262,6 +262,8 @@ jobs: Final = Table(
     Column("checkpoint", JSON),
     Column("result", JSON),
     Column("error", String),
+    Column("error_kind", String(32)),
+    Column("error_problems", JSON),
     Column("idempotency_key", String(200)),
     Column("order_sha256", String(64), nullable=False),
     Column("parent_id", ID),
