@@ -1,6 +1,7 @@
 """Figures live in rows and units in names: the core holds no number that nobody can follow home."""
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -43,17 +44,39 @@ AS_NAMED_BESIDE = {"low": "g_per_kwh", "high": "g_per_kwh"}
 """Ends of the range of another column, in its unit."""
 
 
+def explained_constants(tree: ast.Module) -> set[ast.Constant]:
+    """The figures of module-level `NAME: Final = figure` with a docstring below."""
+    return {
+        statement.value
+        for statement, after in pairwise(tree.body)
+        if isinstance(statement, ast.AnnAssign)
+        and ast.unparse(statement.annotation) == "Final"
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and isinstance(after.value.value, str)
+    }
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_a_figure_is_a_row_of_a_table_and_no_literal(path: Path) -> None:
+def test_a_figure_is_a_row_of_a_table_or_a_constant_with_its_meaning(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    explained = explained_constants(tree)
     literals = [
         f"line {node.lineno}: {node.value}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, float)
         and node.value not in HARMLESS
+        and node not in explained
     ]
     assert literals == []
+
+
+def test_a_constant_without_its_meaning_is_no_explained_one() -> None:
+    tree = ast.parse('A: Final = 0.5\nB: Final = 0.2\n"""A share."""\nC = 0.1\n"""No Final."""')
+
+    assert [node.value for node in explained_constants(tree)] == [0.2]
 
 
 @pytest.mark.parametrize("contract", frames.CONTRACTS, ids=lambda contract: contract.name)

@@ -40,7 +40,7 @@ _ABOUT: Final = (
     "plausible_kw",
     "expected_interval",
 )
-_JITTER: Final = 1 / 50
+_JITTER: Final = 0.02
 """The power of a register follows from two stamps, which jitter by up to this share."""
 _PARTS: Final = 2**20
 """The numbers of a meter's registers follow each other: a counter that comes after another kind of

@@ -13,7 +13,7 @@ from wattbook.core.fingerprint import Fingerprint, of, summed
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Grain, Period, instant
 
-LEAST_SHARE: Final = 9 / 10
+LEAST_SHARE: Final = 0.9
 """Of a bucket's time, and of its meters by their mean: with less it is a gap."""
 LINGER: Final = timedelta(days=7)
 """A meter that fell silent is missed for so long; after that it is taken for gone."""

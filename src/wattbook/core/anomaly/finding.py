@@ -16,7 +16,7 @@ PASSING: Final = timedelta(days=7)
 """What is no fault of a meter and lasts for longer is how things are now."""
 
 
-MAX_CURTAILED: Final = 3 / 4
+MAX_CURTAILED: Final = 0.75
 """Less than this share of what was expected is a curtailment."""
 
 

@@ -198,7 +198,7 @@ def middle(values: Floats) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-NORMAL: Final = 14_826 / 10_000
+NORMAL: Final = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""
 
 

@@ -26,36 +26,51 @@ from wattbook.core.periods import QUARTER_S
 from wattbook.core.registers import EventKind
 from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR
 
-THIN: Final = 1 / 2
-"""An hour of which no more is known is a gap."""
-NOTHING: Final = 1000
-"""A power, or a hash rate, below this part of what is usual is none."""
-SOME: Final = 20
-"""One above this part of what is usual is some."""
+MIN_COVERAGE: Final = 0.5
+"""Share of an hour's time, or of its readings: with no more than this the hour is a gap."""
+MAX_STILL_SHARE: Final = 0.5
+"""A hash rate that repeats itself in fewer hours than this share normally moves."""
+MAX_CLAIMED_SHARE: Final = 0.5
+"""A level shift is not reported if other findings cover more than this share of its first day."""
+ZERO_SHARE: Final = 0.001
+"""A power or a hash rate up to this share of its median is zero."""
+ACTIVE_SHARE: Final = 0.05
+"""A power or a hash rate above this share of its median is in use."""
+DRAWING_SHARE: Final = 0.2
+"""A power above this share of its median, without a hash rate, is `energy_without_hash`."""
 STUCK_HOURS: Final = 6
 TIMES_THE_LONGEST: Final = 3
 """A repetition counts where it is so many times as long as is usual for the meter."""
-OVER: Final = 50
-"""The power of a register is above the capacity if it is so by more than a part in this."""
+REGISTER_TOLERANCE: Final = 0.02
+"""The power of a register is above the capacity only beyond this share of it: stamps jitter."""
 SPIKE_SIGMAS: Final = 12
-SPIKE_SHARE: Final = 4
-"""A spike is no less than this part of what is usual."""
+SPIKE_SHARE: Final = 0.25
+"""A spike differs from the readings around it by more than this share of the median power."""
+LEVEL_SHIFT_SHARE: Final = 0.25
+"""A level shift is as severe as it is large beside this share of the former level."""
 SPIKE_QUARTERS: Final = 2
 """It lasts no longer than so many."""
 SIDE: Final = 3
 """So many quarter-hours on each side tell what it stands out from."""
-FRUGAL, WASTEFUL = 3 / 4, 3 / 2
-"""Of the best and the worst machine of a fleet: what settings, cold and cooling can do."""
-ANY_FRUGAL, ANY_WASTEFUL = 1 / 2, 2
-"""The same of any machine there is, where the fleet is not known."""
+MIN_OF_BEST: Final = 0.75
+"""J/TH of the fleet's best machine, times this, is the lowest possible: settings and cold."""
+MAX_OF_WORST: Final = 1.5
+"""J/TH of the fleet's worst machine, times this, is the highest possible: heat and cooling."""
+MIN_OF_ANY: Final = 0.5
+"""As `MIN_OF_BEST`, of the best machine on the market, where the fleet is not registered."""
+MAX_OF_ANY: Final = 2
+"""As `MAX_OF_WORST`, of the worst machine known, where the fleet is not registered."""
 SHIFT_SHARE: Final = 1 / 33
+"""Efficiency shifts by more than this share: 1 J/TH of 33."""
 SHIFT_SIGMAS: Final = 6
 SHIFT_DAYS: Final = 28
 LEAST_DAYS: Final = 7
 LEAST_HOURS: Final = 12
 """So many hours of a day must be known."""
-BALANCE_SHARE: Final = 1 / 50
-BALANCE_COVERAGE: Final = 9 / 10
+BALANCE_SHARE: Final = 0.02
+"""Meters behind a meter do not add up if they differ from the usual by more than this share."""
+BALANCE_COVERAGE: Final = 0.9
+"""Share of an hour that must be known to compare a meter with those behind it."""
 DOUBTFUL: Final = (
     EventKind.RESET,
     EventKind.RETROGRADE,
@@ -66,7 +81,7 @@ DOUBTFUL: Final = (
 
 def gap(hours: Hours) -> Bools:
     """Hours of which half or less is known, or in which hardly any reading came."""
-    found: Bools = (hours.coverage <= THIN) | (hours.heard < THIN)
+    found: Bools = (hours.coverage <= MIN_COVERAGE) | (hours.heard < MIN_COVERAGE)
     return found
 
 
@@ -81,7 +96,7 @@ def zero(hours: Hours, explained: Bools) -> Bools:
 
     What is none is a thousandth of the middle of all that is some.
     """
-    least = middle(hours.power_kw[hours.power_kw > 0]) / NOTHING
+    least = ZERO_SHARE * middle(hours.power_kw[hours.power_kw > 0])
     nothing = (hours.power_kw <= least) & ~explained
     return _unheard_of(nothing, hours, 1, 1)
 
@@ -112,7 +127,7 @@ def stuck(hours: Hours, watched: Watched, nothing: Bools) -> Bools:
     for six hours, and three times as long as is usual. Where a hash rate is told with
     them, it must have moved on, or stand still as it never did.
     """
-    same = _repeated(hours, watched) & ~nothing & (hours.coverage > THIN)
+    same = _repeated(hours, watched) & ~nothing & (hours.coverage > MIN_COVERAGE)
     long_ = _unheard_of(same, hours, STUCK_HOURS, TIMES_THE_LONGEST)
     rate = hours.hashrate_th
     still = _same_as_before(rate)
@@ -120,7 +135,7 @@ def stuck(hours: Hours, watched: Watched, nothing: Bools) -> Bools:
     usually_still = still[known & ~long_ & hours.in_history()]
     if not len(usually_still):
         return long_
-    moves = float(usually_still.mean()) < THIN
+    moves = float(usually_still.mean()) < MAX_STILL_SHARE
     kept = [
         (begin, end)
         for begin, end in runs(long_)
@@ -163,11 +178,11 @@ def above_capacity(hours: Hours, watched: Watched) -> Bools:
     """Hours in which more was drawn than the capacity of the site.
 
     The power of a register follows from two stamps, which jitter: it is above if it is so by more
-    than a part in `OVER`.
+    than `REGISTER_TOLERANCE`.
     """
     if watched.capacity_kw is None:
         return np.zeros(len(hours), dtype=np.bool_)
-    jitter = 1 + 1 / OVER if watched.kind is MeterKind.REGISTER else 1
+    jitter = 1 + REGISTER_TOLERANCE if watched.kind is MeterKind.REGISTER else 1
     found: Bools = hours.power_kw_max > watched.capacity_kw * jitter
     return found
 
@@ -180,8 +195,8 @@ def hashing(hours: Hours) -> tuple[Bools, Bools]:
     rate, power = hours.hashrate_th, hours.power_kw
     usual_th = middle(rate[rate > 0])
     usual_kw = middle(power[power > 0])
-    hashes, idle = rate > usual_th / SOME, rate <= usual_th / NOTHING
-    draws, nothing = power > usual_kw * SPIKE_SHARE / SOME, power <= usual_kw / NOTHING
+    hashes, idle = rate > ACTIVE_SHARE * usual_th, rate <= ZERO_SHARE * usual_th
+    draws, nothing = power > DRAWING_SHARE * usual_kw, power <= ZERO_SHARE * usual_kw
     return hashes & nothing, idle & draws
 
 
@@ -226,18 +241,19 @@ def _there(row: dict[str, Any], at: Ints) -> Bools:
 def efficiency_limits(hours: Hours, watched: Watched) -> tuple[Floats, Floats]:
     """The lowest and the highest efficiency [J/TH] that the machines can have; NaN: not known."""
     _, best, worst = nameplate(hours, watched.fleet)
-    low, high = best * FRUGAL, worst * WASTEFUL
+    low, high = best * MIN_OF_BEST, worst * MAX_OF_WORST
     if watched.machines_j_per_th is not None:
         least, most = watched.machines_j_per_th
-        low = np.where(np.isfinite(low), low, least * ANY_FRUGAL)
-        high = np.where(np.isfinite(high), high, most * ANY_WASTEFUL)
+        low = np.where(np.isfinite(low), low, least * MIN_OF_ANY)
+        high = np.where(np.isfinite(high), high, most * MAX_OF_ANY)
     return low, high
 
 
 def efficiency_bounds(hours: Hours, low: Floats, high: Floats) -> Bools:
     """Hours in which the machines would be better, or worse, than they can be."""
     rate, power = hours.hashrate_th, hours.power_kw
-    at_work = (rate > middle(rate[rate > 0]) / SOME) & (power > middle(power[power > 0]) / SOME)
+    busy = rate > ACTIVE_SHARE * middle(rate[rate > 0])
+    at_work = busy & (power > ACTIVE_SHARE * middle(power[power > 0]))
     each = hours.efficiency_j_per_th
     return at_work & ((each < low) | (each > high))
 
@@ -251,7 +267,8 @@ def efficiency_shift(hours: Hours, watched: Watched, doubted: Bools) -> tuple[Bo
     """
     plate, _, _ = nameplate(hours, watched.fleet)
     plate = np.where(np.isfinite(plate), plate, 1.0)
-    each = np.where(doubted | (hours.coverage < THIN), np.nan, hours.efficiency_j_per_th / plate)
+    unknown = doubted | (hours.coverage < MIN_COVERAGE)
+    each = np.where(unknown, np.nan, hours.efficiency_j_per_th / plate)
     count, lead = len(hours), len(hours) % HOURS_A_DAY
     nothing = np.zeros(count, dtype=np.bool_)
     by_day = each[lead:].reshape(-1, HOURS_A_DAY)
@@ -323,7 +340,7 @@ def spikes(watched: Watched, judged_from: object, per_month: float) -> pl.DataFr
     sigma = spread((power - beside)[before])
     far = (
         (off > SPIKE_SIGMAS * sigma)
-        & (off > middle(power[power > 0]) / SPIKE_SHARE)
+        & (off > SPIKE_SHARE * middle(power[power > 0]))
         & (tail.events_per_month(off) <= per_month)
     )
     short = [each for each in runs(far) if each[1] - each[0] <= SPIKE_QUARTERS]

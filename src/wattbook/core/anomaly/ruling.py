@@ -122,7 +122,7 @@ class _Inquiry:
 
     def _unexpected(self, nothing: Bools) -> Bools:
         """Rows of hours without consumption, from the first to the last of which some is usual."""
-        some = ~(self.usual.expected_kw <= self.usual.usual_kw / rules.SOME)
+        some = ~(self.usual.expected_kw <= rules.ACTIVE_SHARE * self.usual.usual_kw)
         rows = []
         for begin, end in runs(nothing):
             places = begin + np.flatnonzero(some[begin:end])
@@ -173,7 +173,7 @@ class _Inquiry:
     def _level_shifts(self) -> None:
         for step, amount in sorted(self.usual.shifts.items()):
             end = min(step + HOURS_A_DAY, len(self.hours))
-            if step < self.hours.judged or self.claimed[step:end].mean() > rules.THIN:
+            if step < self.hours.judged or self.claimed[step:end].mean() > rules.MAX_CLAIMED_SHARE:
                 continue
             self.claimed[step:end] = True
             if not self._registered(step, amount):

@@ -64,7 +64,8 @@ class Teller:
         heard = float(self.hours.heard[begin:end].mean())
         covered = float(self.hours.coverage[begin:end].mean())
         at_stake = self._stake(begin, end)
-        known = covered > rules.THIN  # a register tells afterwards what it counted meanwhile
+        # A register tells afterwards what it counted meanwhile.
+        known = covered > rules.MIN_COVERAGE
         silent = "No reading came"
         if 0 < heard < 1:
             silent = f"Only {percent(heard)} % of the readings came"
@@ -87,7 +88,7 @@ class Teller:
                 quantity="coverage",
                 observed=covered if not known else heard,
                 expected=1.0,
-                limit=rules.THIN,
+                limit=rules.MIN_COVERAGE,
                 more={"readings_share": heard},
             ),
             at_stake_kwh=at_stake,
@@ -287,7 +288,7 @@ class Teller:
             rule=Rule.SPIKE,
             start_utc=start,
             end_utc=rows["start_utc"][-1] + periods.QUARTER,
-            times=abs(power[top] - beside[top]) / (self.usual.usual_kw / rules.SPIKE_SHARE),
+            times=abs(power[top] - beside[top]) / (rules.SPIKE_SHARE * self.usual.usual_kw),
             at_stake_kwh=off,
             cause=f"{of_power(power[top])} for {len(power) * 15} minutes, between"
             f" {of_power(beside[top])} before and after.",
@@ -305,7 +306,7 @@ class Teller:
             Rule.LEVEL_SHIFT,
             step,
             end,
-            times=abs(amount) / (abs(before) / rules.SPIKE_SHARE) if before else 1.0,
+            times=abs(amount) / (rules.LEVEL_SHIFT_SHARE * abs(before)) if before else 1.0,
             cause=f"The level changed for good, from {of_power(before)} to {of_power(after)}, and"
             " no machines are registered that would explain it: some were added or taken away, or"
             " the meter was changed.",

@@ -11,8 +11,10 @@ from wattbook.core.forecast.series import Bools, Floats, Series
 
 PRICE: Final = "price_per_mwh"
 CURTAILED: Final = "curtailed"
-MOST_LEFT: Final = 3 / 4
-LEAST_AGREED: Final = 9 / 10
+MOST_LEFT: Final = 0.75
+"""Curtailed steps leave no more than this share of the power of the others."""
+LEAST_AGREED: Final = 0.9
+"""Share of the steps of which a strike price must say rightly whether they are curtailed."""
 LEAST_STEPS: Final = 12
 """With fewer curtailed steps nothing is said of what they leave."""
 TRIED: Final = (75, 80, 85, 90, 93, 95, 97, 98, 99)

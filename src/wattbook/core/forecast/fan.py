@@ -11,7 +11,7 @@ from wattbook.core.forecast.outlook import Ask, column
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series
 
-MEAN_INSIDE: Final = 1 / 10
+MEAN_INSIDE: Final = 0.1
 """The mean stays inside the outermost quantiles by this share of their distance to the point."""
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from wattbook.core.forecast.series import DAYS_PER_WEEK, Floats, Series
 from wattbook.core.periods import DAY_US
 
-DAYS_PER_YEAR: Final = 1461 / 4
+DAYS_PER_YEAR: Final = 365.25
+"""Of the Julian calendar, whose error of a day in 128 years is no matter here."""
 DAY_WAVES: Final = 11
 """Pairs of waves within a day: with a constant they can follow any 24 hours but their last wave."""
 SLOW_DAY_WAVES: Final = 4

@@ -14,11 +14,11 @@ DAYS: Final = 3
 """Days before and after a step whose values at the same time of day it is compared with."""
 MIN_DAYS: Final = 4
 """Known days of these without which no step is a one-off."""
-USUAL: Final = 9 / 10
+USUAL: Final = 0.9
 """So large a share of the deviations is usual."""
 UNUSUAL: Final = 4
 """A one-off deviates by more than so many times the largest usual deviation of the series."""
-MIN_SHARE: Final = 1 / 4
+MIN_SHARE: Final = 0.25
 """And by more than this share of the median of the series."""
 MAX_LENGTH_DAYS: Final = 7
 """A deviation that lasted longer is a state of the site, which may return."""
