@@ -17,11 +17,10 @@ from wattbook.cli.client import Service
 from wattbook.cli.intake import Here, Intake, There
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column
-from wattbook.core import frames, ingest
+from wattbook.core import frames, ingest, plausibility
 from wattbook.core.curves import CurveType
 from wattbook.core.errors import UnavailableError, WattbookError
 from wattbook.core.ingest import Reason
-from wattbook.core.unit_doubts import Doubts
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -73,13 +72,12 @@ class Tally:
     batches: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     guesses: tuple[Guess, ...] = ()
-    doubts: Doubts = field(default_factory=Doubts)
 
     def add(self, receipt: Receipt) -> None:
         """Count a part."""
         self.counts.update({name: getattr(receipt, name) for name in COUNTS})
         self.batches.append(receipt.batch_id)
-        self.warnings += [each for each in receipt.warnings if each not in self.warnings]
+        self.warnings = plausibility.first_of_each([*self.warnings, *receipt.warnings])
         self.refuse(receipt.rejects)
 
     def refuse(self, rejects: pl.DataFrame) -> None:
@@ -197,13 +195,9 @@ async def _file(
     with progress.bar(tally.name, tree.size(path)) as step:
         async for chunk in _chunks(path, mapping, form, step):
             tally.guesses = chunk.guesses
-            if not form.grid:
-                tally.doubts.add(chunk.frame)
             receipt = await intake.take_in(chunk.frame, origin, chunk.label)
             tally.add(receipt)
             evidence.write(tally.name, receipt.rejects)
-    if not form.grid:
-        tally.doubts.compare(await intake.meters(tally.doubts.meters))
 
 
 async def _chunks(
@@ -295,8 +289,8 @@ def _refusals(tallies: Sequence[Tally], form: Form) -> None:
 
 
 def _hints(tallies: Sequence[Tally], form: Form) -> Iterator[str]:
-    for warning in dict.fromkeys(each for tally in tallies for each in tally.warnings):
-        yield f"warning: {warning}"
+    for tally in tallies:
+        yield from (f"warning: {tally.name}: {each}" for each in tally.warnings)
     seen = {reason for tally in tallies for reason in tally.reasons}
     if seen.intersection(UNREGISTERED):
         yield "hint: `wattbook sites add` registers sites, `wattbook sites meters` lists meters"
@@ -304,7 +298,5 @@ def _hints(tallies: Sequence[Tally], form: Form) -> Iterator[str]:
         yield "hint: --timezone is for stamps without offset, --date-order for their order"
     if str(Reason.BAD_QUALITY) in seen:
         yield "hint: --map-values quality=WORD:measured,WORD:estimated maps the words of the file"
-    for tally in tallies:
-        yield from (f"warning: {tally.name}: {doubt}" for doubt in tally.doubts.found)
     if str(Reason.BATCH_REFUSED) in seen:
         yield "nothing was taken in of files with refused rows (--atomic)"

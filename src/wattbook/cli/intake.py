@@ -17,14 +17,14 @@ from wattbook.ports.readings import Receipt
 from wattbook.sources.codecs import raw as codec
 from wattbook.wiring import Runtime
 
-METERS = {"meter_id": pl.String, "expected_interval_s": pl.Int64, "capacity_kw": pl.Float64}
+METERS = {"meter_id": pl.String, "expected_interval_s": pl.Int64}
 
 
 class Intake(Protocol):
     """Takes rows in, or only validates them."""
 
     async def meters(self, meter_ids: Collection[str]) -> pl.DataFrame:
-        """`meter_id`, `expected_interval_s` and `capacity_kw` of these meters, where known."""
+        """`meter_id` and `expected_interval_s` of these meters, where known."""
         ...
 
     async def validate(self, raw: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
@@ -88,14 +88,14 @@ class There:
 
     async def meters(self, meter_ids: Collection[str]) -> pl.DataFrame:
         """What is registered of these meters."""
-        found: list[tuple[str, int, float | None]] = []
+        found: list[tuple[str, int]] = []
         cursor = None
         while True:
             page = await asyncio.to_thread(
                 self._service.get, "/sites", {"limit": 1000, "cursor": cursor}
             )
             found += [
-                (meter["id"], meter["expected_interval_s"], site.get("capacity_kw"))
+                (meter["id"], meter["expected_interval_s"])
                 for site in page["sites"]
                 for meter in site["meters"]
                 if meter["id"] in meter_ids
@@ -134,6 +134,7 @@ class There:
             received_utc=datetime.fromisoformat(found["received_utc"]),
             **{name: found[name] for name in COUNTS},
             rejects=pl.DataFrame(found["rejects"], schema=frames.REJECTS.schema, orient="row"),
+            warnings=tuple(found["warnings"]),
         )
 
 

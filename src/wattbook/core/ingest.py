@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import civil, curves, frames, merge, presence, zones
+from wattbook.core import civil, curves, frames, merge, plausibility, presence, zones
 from wattbook.core.curves import CurveType
 from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
@@ -95,6 +95,8 @@ class Sorted:
     rejects: pl.DataFrame
     refused: pl.DataFrame = field(default_factory=frames.REFUSED.empty)
     """`frames.REFUSED`: instants of known meters at which a row was refused."""
+    warnings: tuple[str, ...] = ()
+    """What the sender should check."""
 
 
 def sort_out(
@@ -142,7 +144,8 @@ def sort_out(
     good, again = _first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
     kept = good.select("row", *frames.READINGS.columns, *explicit)
     sent = [name for name in frames.RAW_READINGS.columns if name not in _VERDICT]
-    return Sorted(kept, _rejects([bad, again], sent), _refused(bad))
+    doubtful = plausibility.warnings(rows.filter(pl.col("slot").is_not_null()), kept, meters)
+    return Sorted(kept, _rejects([bad, again], sent), _refused(bad), doubtful)
 
 
 def _dated(rows: pl.DataFrame, meters: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
@@ -257,9 +260,9 @@ def refuse_all(sorted_: Sorted) -> Sorted:
     )
     rejects = pl.concat([sorted_.rejects, refused]).sort("row")
     if "ts_utc" not in sorted_.kept.columns:
-        return Sorted(sorted_.kept.clear(), rejects)
+        return Sorted(sorted_.kept.clear(), rejects, warnings=sorted_.warnings)
     instants = pl.concat([sorted_.refused, sorted_.kept.select(*frames.REFUSED.columns)])
-    return Sorted(sorted_.kept.clear(), rejects, instants)
+    return Sorted(sorted_.kept.clear(), rejects, instants, sorted_.warnings)
 
 
 _VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)

@@ -76,8 +76,7 @@ async def take_in(
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)
     batch = _batch(raw, sorted_, origin, clock)
     written = _not_written(batch) if dry_run else await readings.write(batch)
-    warnings = plausibility.warnings(sorted_.kept, meters)
-    return replace(written, receipt=replace(written.receipt, warnings=warnings))
+    return replace(written, receipt=replace(written.receipt, warnings=sorted_.warnings))
 
 
 async def take_in_grid(
@@ -104,7 +103,8 @@ async def take_in_grid(
 
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)
     batch = _batch(raw, sorted_, origin, clock)
-    return _not_written(batch) if dry_run else await grid.write(batch)
+    written = _not_written(batch) if dry_run else await grid.write(batch)
+    return replace(written, receipt=replace(written.receipt, warnings=sorted_.warnings))
 
 
 def _not_written(batch: Batch) -> Written:
@@ -245,5 +245,7 @@ def added(receipts: Sequence[Receipt]) -> Receipt:
         receipts[0],
         **counts,
         rejects=pl.concat(rejects) if rejects else frames.REJECTS.empty(),
-        warnings=tuple(dict.fromkeys(each for receipt in receipts for each in receipt.warnings)),
+        warnings=tuple(
+            plausibility.first_of_each(each for receipt in receipts for each in receipt.warnings)
+        ),
     )
