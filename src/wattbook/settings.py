@@ -331,8 +331,8 @@ class Settings(BaseSettings):
     @property
     def retention(self) -> dict[Kind, int]:
         """For how many days what is kept; what is not here is kept for ever."""
-        kinds = [kind for kind in Kind if kind not in lifetimes.REGISTERED]
-        days = {kind: getattr(self, lifetimes.setting(kind).lower()) for kind in kinds}
+        timed = [kind for kind in Kind if kind not in lifetimes.REGISTERED]
+        days = {kind: getattr(self, lifetimes.setting(kind).lower()) for kind in timed}
         return {kind: each for kind, each in days.items() if each is not None}
 
     @property

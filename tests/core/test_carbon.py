@@ -1,4 +1,4 @@
-"""Emissions by the mix of the hour, or by the next rung of the ladder, which is named."""
+"""Emissions by the mix of the hour, or by the next fallback level, which is named."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta

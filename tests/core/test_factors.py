@@ -91,7 +91,7 @@ def test_a_zone_lies_in_ever_larger_ones_and_at_last_in_the_world() -> None:
     ],
 )
 def test_a_figure_is_called_after_how_far_it_was_fetched(zone: str, holder: str, name: str) -> None:
-    assert factors.rung(zone, holder) == name
+    assert factors.fallback_level(zone, holder) == name
 
 
 def test_the_figure_in_force_at_the_instant_is_used() -> None:

@@ -1,4 +1,4 @@
-"""The carbon account of a site, an operator or a zone: every factor with its rung."""
+"""The carbon account of a site, an operator or a zone: every factor with its fallback level."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

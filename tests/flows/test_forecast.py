@@ -119,9 +119,9 @@ async def test_nothing_is_learnt_from_a_fault_that_was_noticed_unless_it_was_dis
     await ports.anomalies.replace(["oslo-1.main", "oslo-1.fan"], Period(T, T + DAY), [stuck, other])
     of = await flow.subject("site:oslo-1", Quantity.LOAD, ports=ports)
 
-    rows = await flow.history(of, Grain.HOUR, ports=ports)
+    rows = await flow.load_history(of, Grain.HOUR, ports=ports)
     await ports.anomalies.judge(stuck.finding_id, Judgement(state=State.DISMISSED))
-    after = await flow.history(of, Grain.HOUR, ports=ports)
+    after = await flow.load_history(of, Grain.HOUR, ports=ports)
 
     assert rows.filter("excluded")["start_utc"].to_list() == [T + at * DAY / 24 for at in range(3)]
     assert not after["excluded"].any()
@@ -187,7 +187,7 @@ async def test_prices_of_two_zones_are_told_of_neither(ports) -> None:
     await conditions(ports.world, "NO", T, [{"price_per_mwh": LOW, "currency": "EUR"}])
     of = await flow.subject("operator:alder", Quantity.LOAD, ports=ports)
     one = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
-    rows = await flow.history(one, Grain.HOUR, ports=ports)
+    rows = await flow.load_history(one, Grain.HOUR, ports=ports)
     ask = await flow.ask_of(NAIVE, one, DAY, rows, ports=ports)
 
     assert await flow.prices_of(of, rows, ask, ports=ports) is None
@@ -211,7 +211,7 @@ async def test_holidays_are_those_of_the_country_of_the_zone(ports) -> None:
     await filled(ports)
     of = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
 
-    rows = await flow.history(of, Grain.HOUR, ports=ports)
+    rows = await flow.load_history(of, Grain.HOUR, ports=ports)
 
     assert (await flow.ask_of(NAIVE, of, DAY, rows, ports=ports)).country == "NO"
 
@@ -219,7 +219,7 @@ async def test_holidays_are_those_of_the_country_of_the_zone(ports) -> None:
 async def test_the_most_that_is_forecast_is_the_capacity_or_what_was_drawn_beyond_it(ports) -> None:
     await filled(ports)  # 100 kW, and 200 kW at noon
     of = await flow.subject("oslo-1", Quantity.LOAD, ports=ports)
-    rows = await flow.history(of, Grain.HOUR, ports=ports)
+    rows = await flow.load_history(of, Grain.HOUR, ports=ports)
 
     def most(*capacities: float | None) -> float | None:
         meters = pl.concat([of.meters] * len(capacities)).with_columns(

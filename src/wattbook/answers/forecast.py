@@ -73,7 +73,7 @@ async def history(run_id: str, quantity: Quantity, since: datetime, runtime: Run
         detail = "the run is of a series that was sent with the request; its history is not stored"
         raise ConflictError(detail, [Problem("custom_series", detail, field="run_id")])
     of = await flow.subject(str(run.asked.entity_id), run.asked.quantity, ports=runtime)
-    known = await flow.history(of, run.asked.grain, ports=runtime)
+    known = await flow.load_history(of, run.asked.grain, ports=runtime)
     rows = known.filter(
         pl.col("start_utc") >= since, pl.col("start_utc") < run.period.start
     ).select("start_utc", "value")

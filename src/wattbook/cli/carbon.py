@@ -7,8 +7,9 @@ from wattbook.answers.encode import Answer
 from wattbook.cli import ask, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import Column
+from wattbook.core.factors import fallback_name
 from wattbook.core.periods import Grain
-from wattbook.core.text import NOTHING, number, percent, rung
+from wattbook.core.text import NOTHING, number, percent
 from wattbook.wiring import Runtime
 
 
@@ -41,10 +42,12 @@ def account(
 
 def shares(factors: list[dict[str, Any]]) -> str:
     """The rungs that were used, each with its share of the energy."""
-    by_rung: dict[str, float] = {}
+    by_level: dict[str, float] = {}
     for row in factors:
-        by_rung[row["fallback"]] = by_rung.get(row["fallback"], 0.0) + (row["energy_share"] or 0.0)
-    said = [f"{rung(name)} ({percent(share)} %)" for name, share in by_rung.items()]
+        by_level[row["fallback"]] = by_level.get(row["fallback"], 0.0) + (
+            row["energy_share"] or 0.0
+        )
+    said = [f"{fallback_name(name)} ({percent(share)} %)" for name, share in by_level.items()]
     return ", ".join(said) or NOTHING
 
 
@@ -86,7 +89,10 @@ def _print(found: Document) -> None:
             ),
             Column(
                 "factor",
-                [NOTHING if row["fallback"] is None else rung(row["fallback"]) for row in rows],
+                [
+                    NOTHING if row["fallback"] is None else fallback_name(row["fallback"])
+                    for row in rows
+                ],
                 right=False,
                 worth=5,
             ),
@@ -99,7 +105,7 @@ def _print(found: Document) -> None:
 def _sources(used: list[dict[str, Any]]) -> None:
     show.table(
         [
-            Column("factor", [rung(row["fallback"]) for row in used], right=False),
+            Column("factor", [fallback_name(row["fallback"]) for row in used], right=False),
             Column("share", [percent(row["energy_share"]) for row in used], "% of energy"),
             Column("mean", [number(row["g_per_kwh"], 1) for row in used], "g/kWh"),
             Column("source", [row["source"] or NOTHING for row in used], right=False, folds=True),

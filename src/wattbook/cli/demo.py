@@ -16,9 +16,8 @@ from wattbook.cli import bodies, demo_tour, door, progress, show
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core.errors import ConflictError
-from wattbook.core.factors import DEFAULT_SET
+from wattbook.core.factors import DEFAULT_SET, fallback_name
 from wattbook.core.periods import Grain, Period
-from wattbook.core.text import rung
 from wattbook.core.units import KW_PER_MW, KWH_PER_MWH
 from wattbook.flows import carbon, ingest, metrics
 from wattbook.flows import sites as registering
@@ -242,12 +241,12 @@ def _table(found: list[Figures]) -> None:
 
 
 def _rungs(account: Account, *, short: bool) -> str:
-    """Each rung of the factor ladder with its share of the energy."""
+    """Each fallback level of the factors with its share of the energy."""
     shares: dict[str, float] = {}
     for row in account.factors.iter_rows(named=True):
         shares[row["fallback"]] = shares.get(row["fallback"], 0.0) + (row["energy_share"] or 0.0)
     lines = [
-        f"{key}\n{percent(share, 0)}" if short else f"{rung(key)} {percent(share, 0)}"
+        f"{key}\n{percent(share, 0)}" if short else f"{fallback_name(key)} {percent(share, 0)}"
         for key, share in shares.items()
     ]
     return "\n".join(lines) or NOTHING

@@ -156,7 +156,7 @@ def known_intensity(grid: pl.DataFrame, table: pl.DataFrame, factor_set: str) ->
 def intensity(
     starts: pl.DataFrame, known: pl.DataFrame, table: pl.DataFrame, factor_set: str
 ) -> pl.DataFrame:
-    """The factor for each zone and quarter-hour, by the first rung of the ladder that has one.
+    """The factor for each zone and quarter-hour, by the first fallback level that has one.
 
     The rungs: the own mix of the time (`none`), the zone's published intensity (`reported`), then
     published yearly averages (`zone`, `region`, `country`, `world`, each with `_later` where only a
@@ -279,7 +279,7 @@ def summed(hours: pl.DataFrame, by: str) -> pl.DataFrame:
     """Rows of `footprint` added up by the column `by`: energy, emissions, intensity, rungs.
 
     `intensity_g_per_kwh` is emissions over the energy whose factor is known. `fallback` is the one
-    rung that was used, or `mixed`.
+    fallback level that was used, or `mixed`.
     """
     energy = pl.col("energy_kwh")
     used = pl.col("fallback").filter(energy.is_not_null())
@@ -293,7 +293,7 @@ def summed(hours: pl.DataFrame, by: str) -> pl.DataFrame:
 
 
 def shares(hours: pl.DataFrame) -> pl.DataFrame:
-    """Which factors were used for how much of the energy: their origin, rung and share."""
+    """The factors that were used: origin, fallback level, and their share of the energy."""
     energy = pl.col("energy_kwh")
     used = hours.drop_nulls("energy_kwh")
     whole = used["energy_kwh"].sum()

@@ -14,9 +14,9 @@ from wattbook.core.entities import (
     MeterKind,
     MeterRole,
     Site,
-    known_timezone,
 )
 from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.core.periods import known_timezone
 from wattbook.core.versions import UNSET, Sent, Unset
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import TYPE_CHECKING, Final
-from zoneinfo import available_timezones
 
 from wattbook.core.errors import InvalidEntityError, Problem
+from wattbook.core.periods import known_timezone
 
 if TYPE_CHECKING:
     from wattbook.core.tariffs import Tariff
@@ -23,7 +22,6 @@ MAX_DETAIL: Final = {"legal_name": 200, "permit": 200, "address": 500, "contact"
 """Characters of each field that only the first page of a report uses."""
 ONE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f]+")
 HOLD_REASON: Final = re.compile(r"[^\x00-\x1f\x7f]{1,1000}")
-CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _ABOVE_ZERO: Final = 5e-324
 HOLD_INTERVALS: Final = 3
 """A power reading is believed for so many expected intervals unless its meter says otherwise."""
@@ -358,18 +356,3 @@ def _in_circle(meter_id: str, parents: dict[str, str | None]) -> bool:
         seen.add(at)
         at = parents.get(at)
     return False
-
-
-def known_timezone(name: str) -> bool:
-    """Whether `name` is an IANA time zone.
-
-    >>> known_timezone("Europe/Oslo"), known_timezone("../etc/passwd"), known_timezone("localtime")
-    (True, False, False)
-    """
-    return name in _timezones()
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    """Names that every library knows: those of this machine alone are not among them."""
-    return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})

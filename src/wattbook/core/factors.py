@@ -15,7 +15,7 @@ PUBLISHED: Final = "published"
 DEFAULT_SET: Final = "ipcc2014"
 LATER: Final = "_later"
 EARLIER: Final = "_earlier"
-"""Ends of the name of a rung whose figure is of another time than the hour."""
+"""Ends of the name of a fallback level whose figure is of another time than the hour."""
 
 
 def technology_sets(table: pl.DataFrame) -> list[str]:
@@ -57,11 +57,13 @@ def ancestors(zone: str) -> list[str]:
     return [*zones.ancestors(zone), WORLD]
 
 
-def rung(zone: str, holder: str) -> str:
+def fallback_level(zone: str, holder: str) -> str:
     """What a published figure of `holder` is called when it stands in for `zone`.
 
-    >>> rung("US-TEX-ERCO", "US-TEX-ERCO"), rung("US-TEX-ERCO", "US"), rung("FR", "WORLD")
-    ('zone', 'country', 'world')
+    >>> fallback_level("US-TEX-ERCO", "US-TEX-ERCO"), fallback_level("US-TEX-ERCO", "US")
+    ('zone', 'country')
+    >>> fallback_level("FR", "WORLD")
+    'world'
     """
     if holder == WORLD:
         return "world"
@@ -79,8 +81,8 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
     """The published average that stands in for a zone's own mix at each instant.
 
     The nearest of `ancestors` that has any figure is used: the one in force, or, where all of them
-    are younger than the instant, the oldest, and the rung ends in `_later`; or, where the last has
-    run out, that one, and the rung ends in `_earlier`.
+    are younger than the instant, the oldest, and the level ends in `_later`; or, where the last has
+    run out, that one, and the level ends in `_earlier`.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
         from_utc=midnight("valid_from"),
         to_utc=midnight("valid_to"),
     )
-    name = rung(zone, holder)
+    name = fallback_level(zone, holder)
     first = dated.row(0, named=True)
     return (
         wanted.sort("start_utc")
@@ -127,3 +129,29 @@ def published(table: pl.DataFrame, zone: str, instants: pl.Series) -> pl.DataFra
             .otherwise(pl.lit(name)),
         )
     )
+
+
+FALLBACK_NAMES: Final = {
+    "none": "hourly mix",
+    "reported": "hourly, as published",
+    "zone": "zone, yearly",
+    "region": "region, yearly",
+    "country": "country, yearly",
+    "world": "world, yearly",
+    "unknown": "unknown",
+    "mixed": "mixed",
+}
+"""What the fallback levels of factors are called in a sentence."""
+
+
+def fallback_name(fallback: str) -> str:
+    """A fallback level in words.
+
+    >>> fallback_name("none"), fallback_name("zone_later")
+    ('hourly mix', 'zone, of a later year')
+    """
+    if fallback.endswith(LATER):
+        return f"{fallback.removesuffix(LATER)}, of a later year"
+    if fallback.endswith(EARLIER):
+        return f"{fallback.removesuffix(EARLIER)}, run out"
+    return FALLBACK_NAMES.get(fallback, fallback)

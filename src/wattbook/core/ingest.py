@@ -10,11 +10,11 @@ import polars as pl
 
 from wattbook.core import civil, curves, frames, merge, plausibility, presence, zones
 from wattbook.core.curves import CurveType
-from wattbook.core.entities import CURRENCY, ZONE, MeterFlow, MeterKind, MeterRole
+from wattbook.core.entities import ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
 from wattbook.core.periods import instant, microseconds
 from wattbook.core.segments import plausible_kw
-from wattbook.core.units import SECONDS_PER_HOUR
+from wattbook.core.units import CURRENCY, SECONDS_PER_HOUR
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """A stamp before this is a clock that was never set, not a reading."""

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
 
 from wattbook.core import manifest
-from wattbook.core.entities import known_timezone
 from wattbook.core.errors import InvalidPeriodError, Problem
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
 
@@ -218,3 +218,18 @@ def microseconds(column: str) -> pl.Expr:
 def instant(microseconds_: pl.Expr) -> pl.Expr:
     """Whole microseconds since 1970 as UTC instants."""
     return microseconds_.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def known_timezone(name: str) -> bool:
+    """Whether `name` is an IANA time zone.
+
+    >>> known_timezone("Europe/Oslo"), known_timezone("../etc/passwd"), known_timezone("localtime")
+    (True, False, False)
+    """
+    return name in _timezones()
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Names that every library knows: those of this machine alone are not among them."""
+    return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})

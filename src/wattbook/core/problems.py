@@ -28,10 +28,9 @@ from wattbook.core.components import (
     band_slots,
 )
 from wattbook.core.daysoff import readable
-from wattbook.core.entities import CURRENCY
 from wattbook.core.errors import Problem
 from wattbook.core.tariffs import Tariff
-from wattbook.core.units import PERCENT
+from wattbook.core.units import CURRENCY, PERCENT
 from wattbook.core.windows import MONTHS, TIME, Window, gaps, overlaps
 
 LARGEST: Final = 10**9

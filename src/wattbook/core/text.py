@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from wattbook.core.digits import NOTHING, ROUNDING, THIN, number, percent
-from wattbook.core.factors import EARLIER, LATER
 from wattbook.core.units import (
     KG_PER_T,
     KW_PER_MW,
@@ -21,7 +20,6 @@ __all__ = [
     "MINUS",
     "NOTHING",
     "ROUNDING",
-    "RUNGS",
     "SCALES",
     "THIN",
     "Unit",
@@ -31,36 +29,11 @@ __all__ = [
     "number",
     "offset",
     "percent",
-    "rung",
     "unit_of",
 ]
 
 BLANK: Final = "\N{NO-BREAK SPACE}"
 MINUS: Final = "\N{MINUS SIGN}"
-RUNGS: Final = {
-    "none": "hourly mix",
-    "reported": "hourly, as published",
-    "zone": "zone, yearly",
-    "region": "region, yearly",
-    "country": "country, yearly",
-    "world": "world, yearly",
-    "unknown": "unknown",
-    "mixed": "mixed",
-}
-"""What the rungs of the ladder of factors are called in a sentence."""
-
-
-def rung(fallback: str) -> str:
-    """A rung of the ladder in words.
-
-    >>> rung("none"), rung("zone_later")
-    ('hourly mix', 'zone, of a later year')
-    """
-    if fallback.endswith(LATER):
-        return f"{fallback.removesuffix(LATER)}, of a later year"
-    if fallback.endswith(EARLIER):
-        return f"{fallback.removesuffix(EARLIER)}, run out"
-    return RUNGS.get(fallback, fallback)
 
 
 @dataclass(frozen=True, slots=True)

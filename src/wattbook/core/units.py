@@ -1,5 +1,6 @@
 """Exact conversions; the only place where the size of a unit is written down."""
 
+import re
 from typing import Final
 
 import polars as pl
@@ -121,3 +122,6 @@ def to_base(column: str, unit: str) -> pl.Expr:
         return (value - FAHRENHEIT_ZERO) / FAHRENHEIT_PER_CELSIUS
     times, over = TO_BASE[column][unit]
     return value * times / over
+
+
+CURRENCY: Final = re.compile(r"[A-Z]{3}")

@@ -215,7 +215,7 @@ async def _network(name: str, quantity: Quantity, registry: Registry) -> Subject
     return Subject(entity_id=f"{NETWORK}:{name}", quantity=quantity, meters=meters, timezone="UTC")
 
 
-async def history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
+async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
     """`core.training.HISTORY` of the last two years that are known.
 
     Raises
@@ -315,7 +315,7 @@ async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]
     for site_id in largest["site_id"].head(MOST_DONORS):
         other = await subject(f"site:{site_id}", of.quantity, ports=ports)
         try:
-            rows = await history(other, asked.grain, ports=ports)
+            rows = await load_history(other, asked.grain, ports=ports)
         except ConflictError:  # nothing is known of it yet
             continue
         found.append(Donor(history=rows, timezone=other.timezone))
@@ -373,7 +373,7 @@ async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
     """
     assert asked.entity_id is not None
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
-    rows = await history(of, asked.grain, ports=ports)
+    rows = await load_history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, rows, ports=ports)
     try:
         await asyncio.to_thread(judging.series, rows, ask)
@@ -422,7 +422,7 @@ async def make(
     assert asked.entity_id is not None
     course = Course(progress)
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
-    rows = await history(of, asked.grain, ports=ports)
+    rows = await load_history(of, asked.grain, ports=ports)
     ask = await ask_of(asked, of, horizon, rows, ports=ports)
     prices = await prices_of(of, rows, ask, ports=ports)
     course.step()
@@ -459,7 +459,7 @@ async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
             "unknown_calendar", f"no public holidays of {country!r} are known", "country"
         )
     if rows is None:
-        rows = await history(
+        rows = await load_history(
             await _selected(brought, ports.registry), brought.ask.grain, ports=ports
         )
     await asyncio.to_thread(judging.series, rows, brought.ask, covariates=brought.covariates)

@@ -26,9 +26,9 @@ from wattbook.core.entities import (
     SiteStatus,
     Supply,
     SupplyKind,
-    known_timezone,
 )
 from wattbook.core.frames import TECHNOLOGIES
+from wattbook.core.periods import known_timezone
 from wattbook.core.versions import UNSET, Sent
 from wattbook.fields import Id, Instant, Number, When
 from wattbook.flows.sites import Draft
