@@ -16,7 +16,7 @@ from wattbook.core.entities import (
     Site,
 )
 from wattbook.core.errors import InvalidEntityError, Problem
-from wattbook.core.periods import known_timezone
+from wattbook.core.timezones import known_timezone
 from wattbook.core.versions import UNSET, Sent, Unset
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from wattbook.core.errors import InvalidEntityError, Problem
-from wattbook.core.periods import known_timezone
+from wattbook.core.timezones import known_timezone
 
 if TYPE_CHECKING:
     from wattbook.core.tariffs import Tariff

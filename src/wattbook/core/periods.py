@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from wattbook.core import manifest
 from wattbook.core.errors import InvalidPeriodError, Problem
+from wattbook.core.timezones import known_timezone
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
 
 QUARTER: Final = timedelta(minutes=15)
@@ -218,18 +218,3 @@ def microseconds(column: str) -> pl.Expr:
 def instant(microseconds_: pl.Expr) -> pl.Expr:
     """Whole microseconds since 1970 as UTC instants."""
     return microseconds_.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-
-
-def known_timezone(name: str) -> bool:
-    """Whether `name` is an IANA time zone.
-
-    >>> known_timezone("Europe/Oslo"), known_timezone("../etc/passwd"), known_timezone("localtime")
-    (True, False, False)
-    """
-    return name in _timezones()
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    """Names that every library knows: those of this machine alone are not among them."""
-    return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})

@@ -28,7 +28,7 @@ from wattbook.core.entities import (
     SupplyKind,
 )
 from wattbook.core.frames import TECHNOLOGIES
-from wattbook.core.periods import known_timezone
+from wattbook.core.timezones import known_timezone
 from wattbook.core.versions import UNSET, Sent
 from wattbook.fields import Id, Instant, Number, When
 from wattbook.flows.sites import Draft
