@@ -93,7 +93,7 @@ async def test_a_period_without_readings_says_nothing_but_that(world) -> None:
 
     found = await made(world, "s", T, 7 * DAY)
 
-    known = {"coverage": 0.0, "readings": 0}
+    known = {"coverage": 0.0, "load_factor_time_share": 0.0, "readings": 0}
     assert {name: value for name, value in found.total.items() if value is not None} == known
     assert found.costs.is_empty()
     assert found.quality.gaps.rows() == [("s.main", T, T + 7 * DAY, 7 * 86_400)]

@@ -51,7 +51,7 @@ def mix_intensity(grid: pl.DataFrame, technologies: pl.DataFrame) -> pl.DataFram
         ("generated_mw", "emitted", "g_per_kwh"),
     )
     weight = pl.col("weight")
-    pooled = (pl.col("emitted") * weight).sum() / (pl.col("generated_mw") * weight).sum()
+    pooled = ratio(pl.col("emitted") * weight, pl.col("generated_mw") * weight)
     return (
         pieces.group_by("zone", "start_utc")
         .agg(
@@ -302,13 +302,14 @@ def shares(hours: pl.DataFrame) -> pl.DataFrame:
         .agg(
             energy_kwh=energy.sum(),
             emitted_kg=known_sum("emitted_kg"),
+            g_per_kwh=ratio(pl.col("emitted_kg") * G_PER_KG, energy),
         )
         .select(
             "source",
             "scope",
             "fallback",
             energy_share=energy / whole if whole else pl.lit(None, dtype=pl.Float64),
-            g_per_kwh=pl.when(energy > 0).then(pl.col("emitted_kg") * G_PER_KG / energy),
+            g_per_kwh="g_per_kwh",
         )
         .sort("energy_share", "fallback", descending=[True, False])
     )

@@ -13,6 +13,7 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.periods import QUARTER_US, instant, microseconds
+from wattbook.core.ratios import ratio
 from wattbook.core.units import QUARTERS_PER_HOUR, US_PER_HOUR, US_PER_SECOND
 
 MAX_INTERVAL: Final = timedelta(days=1)
@@ -147,7 +148,7 @@ def quarters(rows: pl.DataFrame, carried: Sequence[str]) -> pl.DataFrame:
 def weighted_mean(column: str) -> pl.Expr:
     """Mean by `weight`; where there is but one piece, its own figure to the last bit."""
     value, weight = pl.col(column), pl.col("weight")
-    mean = (value * weight).sum() / weight.sum()
+    mean = ratio(value * weight, pl.when(value.is_not_null()).then(weight))
     return pl.when(pl.len() == 1).then(value.first()).otherwise(mean)
 
 

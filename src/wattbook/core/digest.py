@@ -104,6 +104,8 @@ class Digest:
     """Readings behind the figures of the main meters."""
     demand: pl.DataFrame
     """From `core.metrics.demand`, of the main meters."""
+    known: pl.DataFrame
+    """From `core.load_factor.quarters`, of the main meters."""
     spans: pl.DataFrame
     """`core.presence.SPANS` of its main meters."""
     notices: tuple[Notice, ...] = ()

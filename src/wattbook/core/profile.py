@@ -7,6 +7,7 @@ import polars as pl
 
 from wattbook.core import frames, periods
 from wattbook.core.periods import Grain, Period
+from wattbook.core.ratios import ratio
 
 FINE_DAYS: Final = 3
 """Up to so many days a load is drawn by quarter-hours."""
@@ -65,13 +66,12 @@ def load(rows: pl.DataFrame, days: pl.DataFrame | None = None) -> pl.DataFrame:
         .join_asof(days.select(day="start_utc"), left_on="start_utc", right_on="day")
         .group_by("day", maintain_order=True)
         .agg(
-            power_kw=(power * known_s).sum() / known_s.filter(power.is_not_null()).sum(),
+            power_kw=ratio(power * known_s, known_s),
             low_kw=power.min(),
             high_kw=power.max(),
             coverage=known_s.sum() / seconds.sum(),
             estimated=estimated.mean() > 1 / 2,
         )
-        .with_columns(pl.col("power_kw").fill_nan(None))
     )
     return days.join(
         sums, left_on="start_utc", right_on="day", how="left", maintain_order="left"

@@ -7,7 +7,17 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import carbon, completeness, frames, notices, payments, presence, profile, totals
+from wattbook.core import (
+    carbon,
+    completeness,
+    frames,
+    load_factor,
+    notices,
+    payments,
+    presence,
+    profile,
+    totals,
+)
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.completeness import Completeness
@@ -167,9 +177,10 @@ def made(
     )
     meter_steps = pl.concat(each.by_step for each in digests)
     came = completeness.together([each.completeness for each in digests])
-    steps = totals.by_step(buckets, meter_steps, spans, demand, emitted)
+    known_together = load_factor.added([each.known for each in digests])
+    steps = totals.by_step(buckets, meter_steps, spans, demand, known_together, emitted)
     steps = steps.with_columns(received=completeness.of_steps(came.silences, buckets, spans))
-    total = totals.total(digests, meter_steps, demand, emitted, period, spans)
+    total = totals.total(digests, meter_steps, demand, known_together, emitted, period, spans)
     load_grain = profile.grain(period)
     drawn_load = totals.load(series if quarters is None else quarters, load_grain, scope)
     heat = profile.heat(series, scope.timezone)

@@ -8,9 +8,11 @@ import polars as pl
 from wattbook.core import carbon, frames, hashing, metrics, presence, profile
 from wattbook.core.digest import Digest, Scope, highest
 from wattbook.core.frames import known_sum
+from wattbook.core.load_factor import load_factors
 from wattbook.core.periods import Grain, Period
 from wattbook.core.profile import stepped
-from wattbook.core.units import SECONDS_PER_HOUR, over
+from wattbook.core.ratios import ratio
+from wattbook.core.units import KWH_PER_MWH, SECONDS_PER_HOUR, over
 
 
 def by_step(
@@ -18,9 +20,10 @@ def by_step(
     meter_steps: pl.DataFrame,
     spans: pl.DataFrame,
     demand: pl.DataFrame,
+    known: pl.DataFrame,
     emitted: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Figures of all main meters together in each step."""
+    """Figures of all main meters together in each step; `known` is from `load_factor.added`."""
     per_meter = meter_steps.with_columns(
         power_kw_mean=pl.col("energy_kwh") / (pl.col("covered_s") / SECONDS_PER_HOUR),
         start_utc="step_utc",
@@ -45,6 +48,12 @@ def by_step(
             maintain_order="left",
         )
         .join(footprints, on="start_utc", how="left", maintain_order="left")
+        .join(
+            load_factors(known, buckets, spans),
+            on="start_utc",
+            how="left",
+            maintain_order="left",
+        )
         .with_columns(expected_s=presence.seconds(spans, buckets))
     )
     energy = pl.col("energy_kwh")
@@ -55,7 +64,8 @@ def by_step(
         "power_kw_mean",
         "power_kw_max",
         "power_kw_max_at",
-        load_factor=pl.col("power_kw_mean") / pl.col("power_kw_max"),
+        "load_factor",
+        "load_factor_time_share",
         coverage=share,
         estimated_share=pl.when(energy > 0).then(pl.col("estimated_kwh") / energy),
         emitted_kg="emitted_kg",
@@ -67,11 +77,15 @@ def total(
     digests: Sequence[Digest],
     meter_steps: pl.DataFrame,
     demand: pl.DataFrame,
+    known: pl.DataFrame,
     emitted: pl.DataFrame,
     period: Period,
     spans: pl.DataFrame,
 ) -> dict[str, Any]:
-    """The key figures. Means are formed for each meter over its own covered time, then added."""
+    """The key figures. Means are formed for each meter over its own covered time, then added.
+
+    The load factor is of the time at which every meter is `known`: from `load_factor.added`.
+    """
     per_meter = meter_steps.group_by("meter_id").agg(
         energy_kwh=known_sum("energy_kwh"),
         covered_s=pl.col("covered_s").sum(),
@@ -80,7 +94,7 @@ def total(
     power = over(pl.col("energy_kwh") * SECONDS_PER_HOUR, pl.col("covered_s"))
     bucket = presence.bucket(period)
     seconds = presence.seconds(spans, bucket).item()
-    known: dict[str, Any] = (
+    sums: dict[str, Any] = (
         metrics.present(per_meter.with_columns(power_kw=power), bucket, spans)
         .select(
             energy_kwh=known_sum("energy_kwh"),
@@ -96,15 +110,16 @@ def total(
     green: dict[str, Any] = (
         dict.fromkeys(names) if footprint.is_empty() else footprint.select(names).row(0, named=True)
     )
-    energy = known["energy_kwh"]
+    energy = sums["energy_kwh"]
+    factor = load_factors(known, bucket, spans).drop("start_utc").row(0, named=True)
     return {
         "energy_kwh": energy,
-        "power_kw_mean": known["power_kw_mean"],
+        "power_kw_mean": sums["power_kw_mean"],
         "power_kw_max": peak[1] if peak else None,
         "power_kw_max_at": peak[0] if peak else None,
-        "load_factor": known["power_kw_mean"] / peak[1] if peak and peak[1] else None,
-        "coverage": known["coverage"],
-        "estimated_share": known["estimated_kwh"] / energy if energy else None,
+        **factor,
+        "coverage": sums["coverage"],
+        "estimated_share": sums["estimated_kwh"] / energy if energy else None,
         "readings": sum(each.readings for each in digests),
         **_hashing(digests),
         "emitted_kg": green["emitted_kg"],
@@ -180,8 +195,10 @@ def load(rows: pl.DataFrame, grain: Grain, scope: Scope) -> pl.DataFrame:
 
 
 def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
-    """A row of figures for each site."""
-    footprints = carbon.summed(emitted, "site_id").select("site_id", "emitted_kg")
+    """A row of figures for each site; price and intensity are of the energy that has one."""
+    footprints = carbon.summed(emitted, "site_id").select(
+        "site_id", "emitted_kg", "intensity_g_per_kwh"
+    )
     rows = [
         {
             "site_id": each.site.id,
@@ -197,6 +214,7 @@ def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
             "efficiency_j_per_th": each.total["efficiency_j_per_th"],
             "cost": each.money.total["cost"],
             "currency": each.money.total["currency"],
+            "cost_energy_share": each.money.total["cost_energy_share"],
         }
         for each in digests
     ]
@@ -214,9 +232,13 @@ def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
         "efficiency_j_per_th": pl.Float64,
         "cost": pl.Float64,
         "currency": pl.String,
+        "cost_energy_share": pl.Float64,
     }
-    return pl.DataFrame(rows, schema=schema).join(
-        footprints, on="site_id", how="left", maintain_order="left"
+    priced_mwh = pl.col("energy_kwh") * pl.col("cost_energy_share") / KWH_PER_MWH
+    return (
+        pl.DataFrame(rows, schema=schema)
+        .with_columns(ratio(pl.col("cost"), priced_mwh).over("site_id").alias("price_per_mwh"))
+        .join(footprints, on="site_id", how="left", maintain_order="left")
     )
 
 

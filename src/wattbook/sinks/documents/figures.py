@@ -68,7 +68,7 @@ def key(report: Report) -> Sequence[Block]:
         Tile("Emissions, location-based", emitted.say(total["emitted_kg"]), _intensity(report)),
         Tile("Peak demand", power_said(total["power_kw_max"]), _peak_note(report, when)),
         Tile("Mean power", power_said(total["power_kw_mean"]), "over the known time"),
-        Tile("Load factor", share(total["load_factor"]), "mean power over peak demand"),
+        Tile("Load factor", share(total["load_factor"]), _of_known_time(total)),
         _readings(report),
         _last(report),
     ]
@@ -99,6 +99,14 @@ def _efficiency(total: dict[str, Any]) -> str:
     if part is None or part >= 1 - 10**-9:
         return said
     return f"{said}, for {share(part)} of the known time"
+
+
+def _of_known_time(total: dict[str, Any]) -> str:
+    """What the load factor is of, and for how much of the time where that is not all."""
+    part = total["load_factor_time_share"]
+    if part is None or part >= 1 - 10**-9:
+        return "mean power over peak demand"
+    return f"mean power over peak demand, for {share(part)} of the time"
 
 
 def _peak_note(report: Report, when: str) -> str:

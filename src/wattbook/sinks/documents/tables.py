@@ -212,9 +212,9 @@ def _site(
         percent(row["coverage"]),
         number(row["efficiency_j_per_th"], 1),
         emitted.write(row["emitted_kg"]),
-        number(row["emitted_kg"] * 1000 / energy if energy and row["emitted_kg"] else None, 0),
+        number(row["intensity_g_per_kwh"], 0),
         money([cost], currency).say(cost),
-        number(cost / energy * 1000 if energy and cost is not None else None, 2),
+        number(row["price_per_mwh"], 2),
     ]
 
 
