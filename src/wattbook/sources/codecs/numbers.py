@@ -17,6 +17,11 @@ BLANKS: Final = "\u0020\u00a0\u2007\u2009\u202f"
 QUOTES: Final = "'\u2019\u02bc"
 GROUPING: Final = rf"[{BLANKS}{QUOTES}]"
 MINUS: Final = "\u2212"
+FORMULA: Final = r'^="(.*)"$'
+PARENTHESES: Final = r"^\((.*\d.*)\)$"
+BEHIND: Final = r"^([^-+]*\d)\s?-$"
+UNIT: Final = rf"^([-+(]?[\d.,{BLANKS}{QUOTES}]*\d[)-]?)\s*([^\d\s.,()+'-][^\d,()]*)$"
+"""A number, and what is behind it in the same cell."""
 EXPONENT: Final = r"(?:[eE][+-]?\d+)?"
 
 
@@ -105,7 +110,7 @@ def evidence(texts: Iterable[pl.Series]) -> Evidence:
     proofs: dict[Decimal, str] = {}
     ambiguous: dict[str, str] = {}
     ungrouped = False
-    for text in map(normal, texts):
+    for text in (normal(bare(text)) for text in texts):
         for sign in Decimal:
             for pattern, found in ((CERTAIN[sign], proofs), (AMBIGUOUS[sign], ambiguous)):
                 hits = text.filter(text.str.contains(pattern).fill_null(value=False)).head(1)
@@ -116,8 +121,28 @@ def evidence(texts: Iterable[pl.Series]) -> Evidence:
 
 
 def normal(text: pl.Series) -> pl.Series:
-    """Without blanks around, with a plain minus."""
-    return text.str.strip_chars().str.replace(MINUS, "-", literal=True)
+    """Without blanks around, with a plain minus before the digits.
+
+    >>> normal(pl.Series([" \u22121", "(2.5)", "3,5-", '="4"'])).to_list()
+    ['-1', '-2.5', '-3,5', '4']
+    """
+    text = text.str.strip_chars().str.replace(MINUS, "-", literal=True)
+    text = text.str.replace(FORMULA, "${1}")
+    return text.str.replace(PARENTHESES, "-${1}").str.replace(BEHIND, "-${1}")
+
+
+def bare(text: pl.Series) -> pl.Series:
+    """The texts without a unit behind the number."""
+    return text.str.replace(UNIT, "${1}")
+
+
+def unit(text: pl.Series) -> pl.Series:
+    """The unit behind each number; null where there is none.
+
+    >>> unit(pl.Series(["12.5 kW", "1 234,5", "(3 MWh)", "1e3", "n/a"])).to_list()
+    ['kW', None, None, None, None]
+    """
+    return text.str.strip_chars().str.extract(UNIT, 2).str.strip_chars()
 
 
 def parse(text: pl.Series, notation: Notation = PLAIN) -> pl.Series:
@@ -146,6 +171,6 @@ def parse(text: pl.Series, notation: Notation = PLAIN) -> pl.Series:
     fits = read.is_null() & text.str.contains(shape).fill_null(value=False)
     if not fits.any():
         return read.alias(text.name)
-    bare = text.str.replace_all(rf"{GROUPING}|{other}", "").str.replace(decimal, ".", literal=True)
-    more = pl.select(pl.when(fits).then(bare)).to_series().cast(pl.Float64, strict=False)
+    plain = text.str.replace_all(rf"{GROUPING}|{other}", "").str.replace(decimal, ".", literal=True)
+    more = pl.select(pl.when(fits).then(plain)).to_series().cast(pl.Float64, strict=False)
     return pl.select(pl.coalesce(read, more)).to_series().alias(text.name)

@@ -108,6 +108,14 @@ def _recoded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
         raise UndecodableError(detail, [Problem("bad_csv", detail)]) from error
 
 
+def newlines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The text with newlines, also where its lines end with a carriage return alone."""
+    first = next(pieces, b"")
+    if b"\r" not in first.rstrip(b"\r") or b"\n" in first:
+        return chain((first,), pieces)
+    return (piece.replace(b"\r", b"\n") for piece in chain((first,), pieces))
+
+
 def hinted(text: bytes) -> tuple[str | None, bytes]:
     """The separator that a first line `sep=;` names, as Excel writes it, and the text after it."""
     text = text.removeprefix(BOM)

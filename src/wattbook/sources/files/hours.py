@@ -193,8 +193,8 @@ def _modes(known: pl.DataFrame, timezone: str, base: int, step: int) -> pl.DataF
         elif seconds > HOURS * SECONDS_PER_HOUR:
             position = max(index) >= HOURS
         else:
-            position = max(index) < HOURS - 1 and {skipped, skipped - 1} <= index
-            if not position and skipped in index and skipped - 1 not in index:
+            position = max(index) < HOURS - 1 and {skipped, max(skipped - 1, 0)} <= index
+            if not position and skipped > 0 and skipped in index and skipped - 1 not in index:
                 moved = skipped
         rows.append((who, day, position, moved, seconds))
     schema = {

@@ -12,7 +12,7 @@ import polars as pl
 from wattbook.core.frames import UTC
 from wattbook.core.ingest import IntervalLabel
 from wattbook.sources.codecs.rows import Guess
-from wattbook.sources.files import dst_flags, hours, stamps
+from wattbook.sources.files import dst_flags, hours, midnight, stamps
 from wattbook.sources.files.mapping import DateOrder, Sense
 from wattbook.sources.files.stamps import DAY, WALL, WORDS
 
@@ -76,6 +76,7 @@ class LocalTime:
     _numbering: hours.Numbering | None = None
     _descending: bool = False
     _clock_at_end: bool = False
+    _label_because: str | None = None
     _pairs: set[tuple[Hashable, Hashable]] = field(default_factory=set)
     _seen: set[tuple[Hashable, Hashable]] = field(default_factory=set)
 
@@ -102,8 +103,8 @@ class LocalTime:
         span = self._span
         if self.midnight_closes_day:
             wall = pl.col("wall")
-            midnight = (wall.dt.hour() == 0) & (wall.dt.minute() == 0) & (wall.dt.second() == 0)
-            frame = frame.with_columns(wall=pl.when(midnight).then(wall + DAY).otherwise(wall))
+            closes = (wall.dt.hour() == 0) & (wall.dt.minute() == 0) & (wall.dt.second() == 0)
+            frame = frame.with_columns(wall=pl.when(closes).then(wall + DAY).otherwise(wall))
         frame = self._localized(frame.with_columns(pl.col("wall") - span, named="wall"))
         end = _once(pl.col("named"), str(self.timezone))  # 03:00, though 02:00 does not exist
         late = pl.col("skipped") & end.is_not_null() & (span > NEVER)
@@ -169,6 +170,7 @@ class LocalTime:
             self.label = IntervalLabel.START
             self.guesses.append(Guess("label", "start", "detected", "stamps name both ends"))
         placed = self._placed(frame)
+        self._find_closing_midnight(text, placed)
         if self._numbering is not None:
             self.label = IntervalLabel.START
         self._find_span(placed)
@@ -178,7 +180,27 @@ class LocalTime:
             self._tell_label()
         self._find_sense(whole)
 
+    def _find_closing_midnight(self, text: pl.Series, walls: pl.DataFrame) -> None:
+        """Whether days are closed by their midnight, as 24:00 or as 00:00 of the same date.
+
+        Such a stamp is an end: hours that begin do so from 00:00 to 23:00.
+        """
+        if self._kind is not Kind.CLOCK:
+            return
+        why = midnight.written_as_24(text)
+        if why is None and not self.midnight_closes_day:
+            why = midnight.closes_date(walls)
+            if why is not None:
+                self.midnight_closes_day = True
+                self.guesses.append(Guess("midnight", "24:00 of its date", "detected", why))
+        if why is not None and self.label is None:
+            self.label = IntervalLabel.END
+            self._label_because = why
+
     def _tell_label(self) -> None:
+        if self._label_because is not None:
+            self.guesses.append(Guess("label", "end", "detected", self._label_because))
+            return
         how = "default" if self.label is None else "given"
         self.label = self.label or IntervalLabel.START
         self.guesses.append(Guess("label", str(self.label), how))

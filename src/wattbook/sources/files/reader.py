@@ -14,10 +14,12 @@ from wattbook.core.frames import RAW_GRID, RAW_READINGS, Contract
 from wattbook.core.ingest import IntervalLabel, Reason
 from wattbook.sources.codecs import csv, rows
 from wattbook.sources.codecs.rows import Decoded, Guess
+from wattbook.sources.files.cell_units import Cells
 from wattbook.sources.files.local_time import LocalTime, Part
 from wattbook.sources.files.mapping import IDENTITY, IDS, TEMPLATE, Mapping, Target
+from wattbook.sources.files.resolving import names_of, resolve
 from wattbook.sources.files.stream import Body, Source
-from wattbook.sources.files.tables import Table, form_of, names_of, resolve, tables
+from wattbook.sources.files.tables import Table, form_of, tables
 from wattbook.sources.files.unit_names import with_units
 
 CHUNK_BYTES: Final = 8 << 20
@@ -128,7 +130,7 @@ class _Work:
         whole: Callable[[], Iterator[Table]],
     ) -> None:
         resolved = resolve(mapping, first.names, contract)
-        self.mapping, self.unit_guesses = with_units(resolved)
+        self.mapping, self.unit_guesses = with_units(resolved, first.units)
         self.contract = contract
         self.notation = first.notation
         self.whole = whole
@@ -237,17 +239,32 @@ class _Work:
             if target.meter == meter and self.contract.columns[target.column].dtype != pl.String
         ]
         names = [target.column for target in targets]
-        frame = frame.with_columns(_number(table, target) for target in targets)
+        cells = [Cells.of(_number(table, target), target) for target in targets]
+        self._name_units(targets, cells)
+        frame = frame.with_columns(each.texts for each in cells)
         nulls = self.mapping.null_values
         frame = csv.judge_numbers(frame, names, self.notation, nulls)
         floats = [name for name in names if frame.schema[name].is_float()]
         if set(self.mapping.null_values) & {"NaN", "nan"}:
             frame = frame.with_columns(pl.col(floats).fill_nan(None))
-        frame = frame.with_columns(target.in_base() for target in targets)
+        frame = frame.with_columns(
+            each.in_base(target) for each, target in zip(cells, targets, strict=True)
+        )
         frame = csv.whole_seconds(frame)
         if "reason" not in frame.columns:
             return frame.drop("raw", strict=False)
         return frame.with_columns(raw=pl.when(pl.col("reason").is_not_null()).then("raw"))
+
+    def _name_units(self, targets: list[Target], cells: list[Cells]) -> None:
+        """Units that cells have decide, whatever the header says."""
+        found = {
+            guess.what: guess
+            for each, target in zip(cells, targets, strict=True)
+            if (guess := each.guess(target)) is not None
+        }
+        if found:
+            others = [guess for guess in self.unit_guesses if guess.what not in found]
+            self.unit_guesses = (*others, *found.values())
 
 
 def _refuse(

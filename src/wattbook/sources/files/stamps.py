@@ -20,10 +20,11 @@ FIRST_YEAR: Final = 1000
 """`%Y` also fits one digit; no file means the year 26."""
 JOINS: Final = (" ", "T", ", ")
 CLOCKS: Final = (
-    *("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p"),
+    *("%H:%M:%S%.f", "%H:%M", "%I:%M:%S%.f %p", "%I:%M %p", "%I:%M:%S%.f%p", "%I:%M%p"),
     *("%H.%M", "%H%M"),
 )
-NAMED: Final = ("%d-%b-%Y", "%d %b %Y", "%d/%b/%Y", "%d-%b-%y", "%d %b %y", "%b %d, %Y", "%b %d %Y")
+NAMED: Final = ("%d-%B-%Y", "%d %B %Y", "%d/%B/%Y", "%d-%B-%y", "%d %B %y", "%B %d, %Y", "%B %d %Y")
+"""`%B` reads short names too."""
 SHORT_DATE: Final = r"^(\d{1,2}[-/.]\d{1,2}[-/.]\d{2}(?:\d{2})?)(?:\D|$)"
 HOUR_24: Final = r"([T ])24:00"
 RANGE: Final = r"^(.*?\d.*?)\s+[-–—]\s+\d.*$"
@@ -31,6 +32,33 @@ HOURS_RANGE: Final = r"^(.+[T ]\d{1,2})[-–—]\d{1,2}$"
 ABBREVIATION: Final = r"^(.*\d[X*]?(?: ?[AaPp][Mm])?)\s*\(?\b([A-Z]{3,5})\)?$"
 REPEATED: Final = r"^(.*\d)\s?[X*]((?::\d\d)*)$"
 SPOKEN: Final = r"(?i)\s?\b([ap])\.\s?m\b\.?"
+FORMULA: Final = r'^="(.*)"$'
+"""A text that a spreadsheet is to leave as it is."""
+WEEKDAY: Final = (
+    r"(?i)^(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
+    r"|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|sonnabend|mo|di|mi|do|fr|sa|so)"
+    r"\.?,?\s+"
+)
+CLOCK_WORD: Final = r"(?i)(\d)\s?(?:Uhr|hrs?|hours?)$"
+LETTER_H: Final = r"(^|[T \-–—])(\d{1,2})\s?[hH](\d\d)?(?:m|min)?(\b|$)"
+ALONE: Final = r"(\d):($|\D)"
+HOUR_ALONE: Final = r"(^|[T ])(\d{1,2})\s?([AaPp])[Mm]\b"
+MONTH_WORD: Final = r"(\d)\.?([- /])\s?(\pL{3,})\.?[- /](\d)"
+MONTH_WORDS: Final = {
+    "Jan": r"(?i)(?:janu?a?r?|jänner|janv(?:ier)?|ene(?:ro)?|genn?(?:aio)?)",
+    "Feb": r"(?i)(?:feb(?:r|ruary?|ruar|rero|braio)?|févr?(?:ier)?|fevr?)",
+    "Mar": r"(?i)(?:marc?h?|mär(?:z)?|mrz|maerz|mars|marzo|mrt|maart)",
+    "Apr": r"(?i)(?:apr(?:il|ile)?|avr(?:il)?|abr(?:il)?)",
+    "May": r"(?i)(?:may|mai|mayo|maggio|mag|mei|maj)",
+    "Jun": r"(?i)(?:june?|juni|juin|junio|giugno|giu)",
+    "Jul": r"(?i)(?:july?|juli|juill?(?:et)?|julio|luglio|lug)",
+    "Aug": r"(?i)(?:aug(?:ust|ustus|usti)?|août|aout|ago(?:sto)?)",
+    "Sep": r"(?i)(?:sept?(?:ember|embre|tiembre|iembre)?|set(?:tembre)?)",
+    "Oct": r"(?i)(?:oct(?:ober|obre|ubre)?|okt(?:ober)?|ott(?:obre)?)",
+    "Nov": r"(?i)(?:nov(?:ember|embre|iembre)?)",
+    "Dec": r"(?i)(?:dec(?:ember)?|dez(?:ember)?|déc(?:embre)?|des(?:ember)?|dic(?:iembre|embre)?)",
+}
+"""Months in the languages of the files that people have, by their English short names."""
 MONTH_FIRST_ZONES: Final = (
     *("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"),
     *("America/Phoenix", "America/Detroit", "America/Boise", "America/Anchorage", "America/Adak"),
@@ -67,6 +95,7 @@ def clean(text: pl.Series) -> Cleaned:
     column = pl.col("text")
     frame = pl.DataFrame({"text": text.cast(pl.String).str.replace_all("\u00a0|\u202f", " ")})
     frame = frame.select(column.str.strip_chars().str.replace_all(r"\s{2,}", " "))
+    frame = frame.select(_clock(_month(column.str.replace(FORMULA, "${1}"))))
     ranged = frame.select(column.str.contains(f"{RANGE}|{HOURS_RANGE}").any()).item()
     if ranged:
         start = column.str.replace(RANGE, "${1}").str.replace(HOURS_RANGE, "${1}")
@@ -75,10 +104,34 @@ def clean(text: pl.Series) -> Cleaned:
     frame = frame.with_columns(column.str.replace(ABBREVIATION, "${1}").str.strip_chars())
     repeated = column.str.contains(REPEATED)
     frame = frame.with_columns(
-        column.str.replace(REPEATED, "${1}${2}").str.replace(SPOKEN, " ${1}m"),
+        column.str.replace(REPEATED, "${1}${2}"),
         mark=pl.when(repeated).then(pl.lit("*")).otherwise("mark"),
     )
     return Cleaned(frame["text"], frame["mark"], bool(ranged))
+
+
+def _month(text: pl.Expr) -> pl.Expr:
+    """Without the day of the week; months by the names that `%b` reads."""
+    text = text.str.replace(WEEKDAY, "")
+    word = text.str.extract(MONTH_WORD, 3)
+    named = pl.coalesce(
+        pl.when(word.str.contains(f"{pattern}$") & word.str.contains(f"^{pattern}")).then(
+            pl.lit(name)
+        )
+        for name, pattern in MONTH_WORDS.items()
+    )
+    parts = [text.str.extract(rf"^(.*?){MONTH_WORD}", 1), text.str.extract(MONTH_WORD, 1)]
+    rest = text.str.extract(rf"{MONTH_WORD}(.*)$", 5)
+    last = text.str.extract(MONTH_WORD, 4)
+    gap = pl.lit(" ")
+    return pl.coalesce(pl.concat_str([*parts, gap, named, gap, last, rest]), text)
+
+
+def _clock(text: pl.Expr) -> pl.Expr:
+    """Hours with their minutes: `13h`, `13h30`, `1 PM` and `13:00 Uhr` as `13:00` and the like."""
+    text = text.str.replace(SPOKEN, " ${1}m").str.replace(CLOCK_WORD, "${1}")
+    text = text.str.replace_all(LETTER_H, "${1}${2}:${3}${4}").str.replace_all(ALONE, "${1}:00${2}")
+    return text.str.replace(HOUR_ALONE, "${1}${2}:00 ${3}M")
 
 
 def forms(order: DateOrder | None) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,14 +10,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wattbook.core.errors import InputError, Problem, TooLargeError, UndecodableError
+from wattbook.core.errors import Problem, TooLargeError, UndecodableError
 from wattbook.core.frames import Contract
 from wattbook.sources.codecs import arrow, csv, rows
 from wattbook.sources.codecs import json as json_codec
 from wattbook.sources.codecs.numbers import PLAIN, Notation
 from wattbook.sources.codecs.rows import Guess
-from wattbook.sources.files import dialect
-from wattbook.sources.files.mapping import TEMPLATE, Mapping, Target
+from wattbook.sources.files import dialect, header
+from wattbook.sources.files.mapping import Mapping
+from wattbook.sources.files.resolving import names_of, resolve
 from wattbook.sources.files.stream import COMPRESSIONS, Body, Source, records
 
 BATCH_ROWS: Final = 131_072
@@ -40,6 +41,8 @@ class Table:
     names: tuple[str, ...]
     notation: Notation = PLAIN
     guesses: tuple[Guess, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    """Units of columns that a row below the header names."""
 
 
 def form_of(name: str) -> str:
@@ -80,16 +83,17 @@ def _csv(
 ) -> Iterator[Table]:
     layout = None
     pieces, encoding = dialect.in_utf8(source.pieces(), mapping.encoding)
-    skip = mapping.skip_lines
-    for part in records(pieces, chunk_bytes, quotes=True):
+    for part in records(dialect.newlines(pieces), chunk_bytes, quotes=True):
         text = part
         if layout is None:
-            text, named, line = _begin(text, skip)
-            first, text = csv.split_header(text)
-            layout, guesses = _layout(first, text, mapping, contract, named)
-            line += 1
-            guesses = (encoding, *guesses)
-        yield Table(csv.table(text, layout, line), layout.header, layout.notation, guesses)
+            text, named, line = _begin(text, mapping.skip_lines)
+            head = header.find(text, mapping, contract, named=named, line=line)
+            text, line = head.text, head.line
+            layout, decimals = _layout(head, mapping, contract)
+            guesses = (encoding, *head.guesses, decimals)
+        yield Table(
+            csv.table(text, layout, line), layout.header, layout.notation, guesses, head.units
+        )
         line += text.count(b"\n")
     if layout is None:
         csv.split_header(b"")
@@ -103,34 +107,23 @@ def _begin(text: bytes, skip: int) -> tuple[bytes, str | None, int]:
     return rest, named, 1 + skip + (named is not None)
 
 
-def _layout(
-    line: bytes, text: bytes, mapping: Mapping, contract: Contract, named: str | None
-) -> tuple[csv.Layout, tuple[Guess, ...]]:
-    if mapping.separator is not None or named is not None:
-        separator = mapping.separator or str(named)
-        how, because = ("given", None) if mapping.separator else ("detected", "a first line sep=")
-    else:
-        separator, because = dialect.find_separator(line, text)
-        how = "detected"
-    header = csv.read_header(line, separator)
-    resolved = resolve(mapping, header, contract)
-    wanted = {name for target in resolved.columns for name in names_of(target)}
+def _layout(head: header.Header, mapping: Mapping, contract: Contract) -> tuple[csv.Layout, Guess]:
+    wanted = {name for target in head.mapping.columns for name in names_of(target)}
     wanted.update(name for name in (mapping.dst_flag,) if name is not None)
     layout = csv.Layout(
-        header=header,
+        header=head.names,
         wanted=frozenset(wanted),
         numbers=frozenset(
             name
-            for target in resolved.columns
+            for target in head.mapping.columns
             for name in target.sources
             if contract.columns[target.column].dtype != pl.String
         ),
-        separator=separator,
+        separator=head.separator,
         nulls=mapping.null_values,
     )
-    notation, decimals = dialect.find_notation(text, layout, mapping.decimal)
-    shown = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "pipe"}.get(separator, separator)
-    return replace(layout, notation=notation), (Guess("separator", shown, how, because), decimals)
+    notation, decimals = dialect.find_notation(head.text, layout, mapping.decimal)
+    return replace(layout, notation=notation), decimals
 
 
 def _ndjson(
@@ -201,49 +194,3 @@ def _parquet(source: Source | Body, mapping: Mapping, contract: Contract) -> Ite
                 yield Table(arrow.plain(frame), names)
         except arrow.FAILURES as error:
             raise UndecodableError(f"not Parquet: {str(error)[:200]}") from error
-
-
-def names_of(target: Target) -> list[str]:
-    """Columns of the file that a target needs."""
-    return [name for source in target.sources for name in (TEMPLATE.findall(source) or [source])]
-
-
-def resolve(mapping: Mapping, names: tuple[str, ...], contract: Contract) -> Mapping:
-    """The mapping with every source a column of the file; the contract's own names if it is bare.
-
-    Raises
-    ------
-    InputError
-        A source is no column of the file; the message lists those that are.
-    """
-    targets = []
-    for target in mapping.columns:
-        joined = "+".join(target.sources)
-        targets.append(replace(target, sources=(joined,)) if joined in names else target)
-    mapped = {target.column for target in targets} | set(mapping.constants)
-    aliases = {name: alias for alias, name in rows.aliases(contract).items() if alias in names}
-    for name in contract.columns:
-        if mapping.columns or name in rows.OURS or name in mapped:
-            continue
-        found = tuple(one for one in (name, aliases.get(name)) if one in names)
-        if found:
-            targets.append(Target(name, found, either=True))
-    missing = [name for target in targets for name in names_of(target) if name not in names]
-    missing += [mapping.dst_flag] if mapping.dst_flag and mapping.dst_flag not in names else []
-    if missing or not targets:
-        raise _no_such_columns(missing, names, contract)
-    return replace(mapping, columns=tuple(targets))
-
-
-def _no_such_columns(missing: list[str], names: tuple[str, ...], contract: Contract) -> InputError:
-    have = f"it has {', '.join(map(repr, names))}"
-    if missing:
-        detail = f"the file has no {', '.join(map(repr, dict.fromkeys(missing)))}; {have}"
-    else:
-        own = [name for name in contract.columns if name not in rows.OURS]
-        detail = (
-            f"the file has none of the columns {', '.join(own)}; {have}: say which is which with"
-            f" --map, as --map {'start' if 'start' in own else 'timestamp'}={names[0]!r}"
-        )
-        return UndecodableError(detail, [Problem("bad_header", detail)])
-    return InputError(detail, [Problem("bad_mapping", detail, field="map")])

@@ -1,6 +1,7 @@
 """Units that the names of a file's columns tell, as `Power (MW)` or `power_w_avg` do."""
 
 import re
+from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 from typing import Final
 
@@ -12,11 +13,18 @@ BRACKETED: Final = re.compile(r"[\[(]\s*([^\])]+?)\s*[\])]")
 LETTERS: Final = ("j", "f")
 """Too short to mean a unit outside brackets."""
 MILLIWATT: Final = "mW"
+MONEY: Final = re.compile(r"^(?:[A-Z]{3}|[€$£]|kr\.?)\s?/\s?([kM]Wh)$")
+CENTS: Final = re.compile(r"^(?:c|ct|cts|cent|cents|øre|öre|p|¢)\s?/\s?kWh$", re.IGNORECASE)
 PARTS: Final = re.compile(r"[\s_,;:]+")
 
 
-def with_units(mapping: Mapping) -> tuple[Mapping, tuple[Guess, ...]]:
-    """The mapping with a unit for every column whose source names one, and where each is from."""
+def with_units(
+    mapping: Mapping, below: Dictionary[str, str] | None = None
+) -> tuple[Mapping, tuple[Guess, ...]]:
+    """The mapping with a unit for every column whose source names one, and where each is from.
+
+    `below` are units of the file's columns that the row below the header names.
+    """
     targets = []
     guesses: dict[Guess, None] = {}
     for target in mapping.columns:
@@ -26,7 +34,10 @@ def with_units(mapping: Mapping) -> tuple[Mapping, tuple[Guess, ...]]:
             name = target.sources[0]
             because = None
             how = "given"
-            if unit is None:
+            if unit is None and name in (below or {}):
+                unit = (below or {})[name]
+                how, because = "detected", "the row below the header"
+            elif unit is None:
                 unit = unit_in(name, known)
                 how, because = ("detected", f"the name {name!r}") if unit else ("default", None)
             guesses[Guess(f"unit of {target.column}", unit or known[0], how, because)] = None
@@ -42,6 +53,19 @@ def unit_in(name: str, known: tuple[str, ...]) -> str | None:
     """
     bracketed = BRACKETED.findall(name)
     loose = [word for word in PARTS.split(BRACKETED.sub(" ", name)) if word.lower() not in LETTERS]
-    spelt = {unit.lower(): unit for unit in known}
-    words = [word for word in (*bracketed, *reversed(loose)) if word != MILLIWATT]
-    return next((spelt[word.lower()] for word in words if word.lower() in spelt), None)
+    found = (known_unit(word, known) for word in (*bracketed, *reversed(loose)))
+    return next(filter(None, found), None)
+
+
+def known_unit(word: str, known: tuple[str, ...]) -> str | None:
+    """The unit of `known` that a word means; prices with their currency, in whole or in cents.
+
+    >>> known_unit("mw", ("kW", "MW")), known_unit("mW", ("kW", "MW"))
+    ('MW', None)
+    >>> [known_unit(word, ("1/MWh", "1/kWh", "c/kWh")) for word in ("EUR/MWh", "ct/kWh", "$/kWh")]
+    ['1/MWh', 'c/kWh', '1/kWh']
+    """
+    if word == MILLIWATT:
+        return None
+    word = CENTS.sub("c/kWh", MONEY.sub(r"1/\1", word.removeprefix("°")))
+    return {unit.lower(): unit for unit in known}.get(word.lower())
