@@ -173,7 +173,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             anomalies=stores.anomalies,
             detector=pool,
             machines=reference.asic_models(),
-            picture=documents.picture,
+            picture=documents.render_png,
         )
 
 

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-
-from .test_sites import PECOS, SITES, fields, serving
+from tests.api.test_sites import PECOS, SITES, fields, serving
 
 METERS = f"{SITES}/pecos-1/meters"
 

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from tests.api.test_sites import PECOS, SITES, serving
 
 from wattbook.flows import deletion
-
-from .test_sites import PECOS, SITES, serving
 
 SITE = f"{SITES}/pecos-1"
 MAIN = f"{SITE}/meters/pecos-1.main"

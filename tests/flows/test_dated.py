@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from tests.flows.reporting import made
 
 from wattbook.core.declared import SentMeter
 from wattbook.core.entities import CivilInterval, Meter, MeterKind, MeterRole
@@ -17,8 +18,6 @@ from wattbook.flows.ingest import Origin
 from wattbook.flows.metrics import Series
 from wattbook.ports.registry import Edit
 from wattbook.sources.files import reference
-
-from .reporting import made
 
 APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 SWAP = datetime(2026, 4, 16, tzinfo=UTC)

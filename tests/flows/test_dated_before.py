@@ -9,13 +9,12 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.flows.test_dated import DAY, draw, of_site
 
 from wattbook.core.periods import Grain
 from wattbook.stores.sql.engine import ALONE, create_engine
 from wattbook.stores.sql.migrate import SCRIPTS, upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
-
-from .test_dated import DAY, draw, of_site
 
 BEFORE = "0017"
 T = datetime(2026, 3, 31, 22, tzinfo=UTC)

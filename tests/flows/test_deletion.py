@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from tests.flows.test_dated import draw
 
 from wattbook.core import archive, deletion
 from wattbook.core.archive import READINGS
@@ -21,8 +22,6 @@ from wattbook.flows import deletion as flow
 from wattbook.flows import rollup, sites
 from wattbook.flows.deletion import Deleter, Request
 from wattbook.ports.archive import Archive
-
-from .test_dated import draw
 
 T = datetime(2026, 4, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

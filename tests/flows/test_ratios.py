@@ -3,12 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.flows.reporting import conditions, draw, made
+from tests.flows.test_dated import a_meter
 
 from wattbook.core.periods import Grain, Period
 from wattbook.flows import metrics
-
-from .reporting import conditions, draw, made
-from .test_dated import a_meter
 
 T = datetime(2026, 4, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -23,7 +23,7 @@ from wattbook.core.training import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Asked
 from wattbook.schemas.problems import failure_from
-from wattbook.sinks.documents import picture
+from wattbook.sinks.documents import render_png
 from wattbook.wiring import Runtime
 
 BAR: Final = 28
@@ -237,7 +237,7 @@ def _draw(found: Document, history: Document, path: Path) -> None:
         unit,
         about,
     )
-    content = picture(chart.svg) if path.suffix.lower() == ".png" else chart.svg.encode()
+    content = render_png(chart.svg) if path.suffix.lower() == ".png" else chart.svg.encode()
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -30,7 +30,7 @@ def render(report: Report, form: Format) -> bytes:
     return pdf.render(outline(report), report.scope.known_utc)
 
 
-def picture(svg: str) -> bytes:
+def render_png(svg: str) -> bytes:
     """A chart as PNG."""
     from wattbook.sinks.documents.picture import png
 

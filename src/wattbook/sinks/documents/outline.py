@@ -14,7 +14,7 @@ def outline(report: Report) -> Document:
     scope = report.scope
     numbering = sources.numbered(report)
     said = cover.findings(report)
-    sections = [
+    parts = [
         Section("summary", "Summary", [Sentences(said)] if said else []),
         Section("key-figures", "Key figures", figures.key(report)),
         Section("load", "Load", [*figures.load(report), *figures.hashing(report)]),
@@ -42,7 +42,7 @@ def outline(report: Report) -> Document:
         period=period_of(scope.period, scope.timezone),
         about=cover.about(report),
         notices=list(cover.notices(report)),
-        sections=[section for section in sections if section.blocks],
+        sections=[part for part in parts if part.blocks],
         footer=f"{scope.entity} · {report.fingerprint.sha256[:SHORT]}",
         author=f"wattbook {scope.version}",
         keywords=("energy", scope.kind, scope.id),
