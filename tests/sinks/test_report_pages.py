@@ -18,10 +18,10 @@ from wattbook.core.anomaly.finding import (
     Severity,
     State,
 )
-from wattbook.core.entities import Meter, MeterKind
+from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.periods import Period
 from wattbook.core.report import Format, Report
-from wattbook.core.tariffs import Demand, Flat, Indexed
+from wattbook.core.tariffs import Demand, Export, Flat, Indexed
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin
 from wattbook.ports.registry import Edit
@@ -187,9 +187,9 @@ async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -
         " known."
         for each in notices(report)
     )
-    bill = table(report, "Cost by component")
-    assert [plain(cell) for cell in bill.rows[0]][-1] == "7 200 kWh have no price"
-    assert [plain(cell) for cell in bill.totals[0]][-1] == "for 0.0 % of the energy"
+    lacking = table(report, "Missing from the bills")
+    assert lacking.rows[0][-1] == "7200.0 kWh have no price"
+    assert plain(table(report, "Cost by component").caption).endswith("for 0.0 % of the energy")
 
 
 async def test_the_rows_of_days_and_what_is_due_by_the_month_add_up(world) -> None:
@@ -366,3 +366,48 @@ async def test_what_only_some_sites_have_registered_is_not_said_of_all(world) ->
     assert about["Operator"] == "Alder Kraft AS; birch (legal name not registered)"
     assert about["Permit"] == "NVE 17; of other sites not registered"
     assert about["Contact"] == "not registered"
+
+
+async def test_a_bill_with_export_shows_the_credit_and_lists_what_it_lacks(world) -> None:
+    def meter(name: str, role: MeterRole) -> Meter:
+        kind = MeterKind.INTERVAL
+        return Meter(id=f"s.{name}", site_id="s", kind=kind, role=role, expected_interval_s=3600)
+
+    await world.add("s", meter("main", MeterRole.MAIN), meter("export", MeterRole.EXPORT),
+                    timezone="UTC")  # fmt: skip
+    await draw(world, "s.main", T, [100.0] * 708 + [None] * 12)
+    await draw(world, "s.export", T, [10.0] * 720)
+    pays = tariff(
+        Flat(name="energy", price_per_kwh=0.10),
+        Indexed(name="spot"),
+        Export(name="feed-in", price_per_kwh=0.05),
+    )
+    await world.registry.edit("s", Edit(parts=(pays,)), world.clock.now())
+
+    report = await made(world, "s", T, MONTH)
+
+    groups = dict(report.payments.lines.select("group", "amount").drop_nulls().rows())
+    assert groups == {"energy": pytest.approx(7080.0), "export": pytest.approx(-360.0)}
+    # 708 h × 100 kWh × 0.10; 720 h × 10 kWh × 0.05 given back
+    assert table(report, "Cost by component").rows[-1][:2] == ["Feed-in", "7\u202f200\xa0kWh"]
+    assert [row[1:] for row in table(report, "Missing from the bills").rows] == [
+        ["all on energy and demand", "energy is missing for 1.7 % of the time"],  # 12 of 720 h
+        ["spot", "70800.0 kWh have no price"],
+    ]
+    assert any("exported 7 200.0 kWh" in plain(each) for each in cover.findings(report))
+    for form in (Format.PDF, Format.HTML):  # an export meter is in the table of meters
+        assert documents.render(report, form)
+
+
+async def test_bills_that_lack_nothing_have_no_table_of_what_is_missing(world) -> None:
+    await world.add("s", timezone="UTC")
+    await draw(world, "s.main", T, [100.0] * 720)
+    await world.registry.edit(
+        "s", Edit(parts=(tariff(Flat(name="energy", price_per_kwh=0.10)),)), world.clock.now()
+    )
+
+    report = await made(world, "s", T, MONTH)
+
+    assert report.payments.missing.is_empty()
+    with pytest.raises(StopIteration):
+        table(report, "Missing from the bills")

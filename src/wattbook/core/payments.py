@@ -20,14 +20,20 @@ class Group(StrEnum):
     """What a component of a tariff is paid for."""
 
     ENERGY = "energy"
+    EXPORT = "export"
+    """A credit for energy given back."""
     DEMAND = "demand"
     FIXED = "fixed"
     TAX = "tax"
 
 
 GROUPS: Final = {
+    "export": Group.EXPORT,
     "demand": Group.DEMAND,
+    "demand_steps": Group.DEMAND,
+    "coincident_demand": Group.DEMAND,
     "fixed": Group.FIXED,
+    "minimum": Group.FIXED,
     "percentage": Group.TAX,
 }
 """By the kind of a component; every other kind is paid on energy."""
@@ -51,7 +57,15 @@ STEPS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "currency": pl.String,
     "cost": pl.Float64,
 }
-STANDING: Final = frozenset({Group.DEMAND, Group.FIXED})
+MISSING: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "site_id": pl.String,
+    "bill": pl.String,
+    "lack": pl.String,
+    "component": pl.String,
+    "kwh": pl.Float64,
+    "share": pl.Float64,
+    "detail": pl.String,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +76,17 @@ class Payments:
     """`LINES`: the quantity of a demand is added up over months, so its unit is `kW × month`."""
     steps: pl.DataFrame
     """`STEPS`: the cost of each component by step; what is due by the month is at its start."""
+    missing: pl.DataFrame
+    """`MISSING`: what each bill lacks, and why; of whole months."""
     whole_months: bool
     """Whether demand and fixed charges are included: they belong to whole months."""
 
 
 NONE: Final = Payments(
-    lines=pl.DataFrame(schema=LINES), steps=pl.DataFrame(schema=STEPS), whole_months=False
+    lines=pl.DataFrame(schema=LINES),
+    steps=pl.DataFrame(schema=STEPS),
+    missing=pl.DataFrame(schema=MISSING),
+    whole_months=False,
 )
 
 
@@ -102,6 +121,24 @@ def of_bills(site_id: str, bills: Sequence[Bill]) -> pl.DataFrame:
         for (group, component, band, unit, currency), lines in found.items()
     ]
     return pl.DataFrame(rows, schema=LINES)
+
+
+def missing_of(site_id: str, bills: Sequence[Bill]) -> pl.DataFrame:
+    """What each bill lacks: `MISSING`."""
+    rows = [
+        {
+            "site_id": site_id,
+            "bill": bill.month.name,
+            "lack": each.lack,
+            "component": each.component,
+            "kwh": each.kwh,
+            "share": each.share,
+            "detail": each.detail,
+        }
+        for bill in bills
+        for each in bill.missing
+    ]
+    return pl.DataFrame(rows, schema=MISSING)
 
 
 def of_charges(site_id: str, charged: pl.DataFrame) -> pl.DataFrame:
@@ -176,12 +213,14 @@ def together(parts: Sequence[Payments]) -> Payments:
     return Payments(
         lines=pl.concat(each.lines for each in known),
         steps=pl.concat(each.steps for each in known),
+        missing=pl.concat(each.missing for each in known),
         whole_months=all(each.whole_months for each in known),
     )
 
 
 def _unit(line: Line) -> str:
-    return "kW × month" if line.kind == "demand" else line.unit
+    demand = group_of(line.kind) is Group.DEMAND and line.unit == "kW"
+    return "kW × month" if demand else line.unit
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -215,6 +215,7 @@ def _paid(site: Site, scope: Scope, account: Account) -> Payments:
     return Payments(
         lines=lines,
         steps=payments.by_step(charged, due, steps),
+        missing=payments.missing_of(site.id, account.bills if by_bill else ()),
         whole_months=months or not site.tariffs,
     )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from wattbook.core.carbon import NONE, REPORTED
 from wattbook.core.comparison import Comparison
-from wattbook.core.entities import Site
+from wattbook.core.entities import MeterRole, Site
 from wattbook.core.notices import OVERLAPPING_ROWS
 from wattbook.core.periods import QUARTER_S, zone
 from wattbook.core.report import Report
@@ -124,6 +124,7 @@ def findings(report: Report) -> list[str]:
         return []
     return [
         _energy(report),
+        *_exported(report),
         *_peak(report),
         *_money(report),
         *_emitted(report),
@@ -148,6 +149,13 @@ def _energy(report: Report) -> str:
     if whole:
         return f"{used}, {changed} in {name} ({energy_said(earlier.energy_kwh)})."
     return f"{used}; the mean power was {changed} in {name} ({power_said(then)})."
+
+
+def _exported(report: Report) -> Iterator[str]:
+    """What was given back, where export meters say it."""
+    back = report.meters.filter(role=MeterRole.EXPORT)["energy_kwh"].drop_nulls()
+    if back.len():
+        yield f"It exported {energy_said(back.sum())} to the grid; that is not subtracted here."
 
 
 def _whose(report: Report) -> str:

@@ -31,6 +31,7 @@ def bundle(report: Report) -> bytes:
         "step_costs": report.step_costs,
         "costs": report.costs,
         "bill": report.payments.lines,
+        "bill_missing": report.payments.missing,
         "step_components": report.payments.steps,
         "readings": quality.completeness.meters,
         "silences": quality.completeness.silences,

@@ -156,7 +156,12 @@ def _priced(report: Report) -> str:
     if part < 1 - 10**-9:
         return f"incomplete: for {share(part)} of the energy"
     groups = report.payments.lines["group"].unique().to_list()
-    names = {"demand": "demand", "fixed": "fixed charges", "tax": "tax"}
+    names = {
+        "export": "credit for export",
+        "demand": "demand",
+        "fixed": "fixed charges",
+        "tax": "tax",
+    }
     with_ = [names[name] for name in names if name in groups]
     return f"energy, {', '.join(with_)}" if with_ else "energy only"
 

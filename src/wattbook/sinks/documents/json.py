@@ -46,6 +46,7 @@ def document(report: Report) -> dict[str, Any]:
         "steps": _rows(report.steps),
         "step_costs": _rows(report.step_costs),
         "bill": _rows(report.payments.lines),
+        "bill_missing": _rows(report.payments.missing),
         "step_components": _rows(report.payments.steps),
         "whole_months": report.payments.whole_months,
         "comparison": _comparison(report.comparison),

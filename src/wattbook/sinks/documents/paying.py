@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core.charts import stack
+from wattbook.core.missing import Lack
 from wattbook.core.payments import Group
 from wattbook.core.periods import Grain
 from wattbook.core.report import Report
@@ -16,7 +17,20 @@ from wattbook.sinks.documents.figures import figure
 from wattbook.sinks.documents.words import share
 
 ENERGY_COLOURS: Final = ("pay0", "pay1", "pay2")
-COLOURS: Final = {Group.DEMAND: "pay3", Group.FIXED: "pay4", Group.TAX: "pay5"}
+COLOURS: Final = {
+    Group.EXPORT: "hash",
+    Group.DEMAND: "pay3",
+    Group.FIXED: "pay4",
+    Group.TAX: "pay5",
+}
+NAMES: Final = {
+    Group.ENERGY: "energy",
+    Group.EXPORT: "credit for export",
+    Group.DEMAND: "demand",
+    Group.FIXED: "fixed charges",
+    Group.TAX: "tax",
+}
+MAX_MISSING: Final = 24
 ORDER: Final = [str(group) for group in Group]
 KWH: Final = Unit("kWh", 1, 0)
 CENT: Final = 1 / 200
@@ -34,6 +48,37 @@ def cost(report: Report) -> Iterator[Block]:
     for currency, whole, part in report.costs.iter_rows():
         yield _bill(report, currency, whole, part)
         yield from _stacked(report, currency)
+    yield from _missing(report)
+
+
+def _missing(report: Report) -> Iterator[Block]:
+    """What could not be billed, and why: the amounts above are without it."""
+    rows, many = report.payments.missing, report.scope.kind != "site"
+    if rows.is_empty():
+        return
+    names = {site.id: site.name for site in report.scope.sites}
+    listed = rows.head(MAX_MISSING)
+    columns = [
+        *([Column("Site", right=False)] if many else []),
+        Column("Bill", right=False),
+        Column("Component", right=False),
+        Column("What is missing", right=False, wide=1),
+    ]
+    cells = [
+        [
+            *([names[row["site_id"]]] if many else []),
+            row["bill"],
+            row["component"] or "all on energy and demand",
+            row["detail"].removeprefix(f"{row['component']}: "),
+        ]
+        for row in listed.iter_rows(named=True)
+    ]
+    caption = "Missing from the bills"
+    if rows.height > listed.height:
+        caption += f": {listed.height} of {number(rows.height)}"
+    yield Table(caption, columns, cells)
+    if (rows["lack"] != Lack.ESTIMATED).any():
+        yield Paragraph("Nothing was added for what is missing.")
 
 
 def _bill(report: Report, currency: str, whole: float, part: float) -> Table:
@@ -41,6 +86,7 @@ def _bill(report: Report, currency: str, whole: float, part: float) -> Table:
     lines = _ordered(report.payments.lines.filter(currency=currency))
     unit = money([whole], currency)
     many = report.scope.kind != "site"
+    explained = report.payments.missing.height > 0  # by the table of what is missing
     if many:
         lines = _by_group(lines)
     rows = [
@@ -52,7 +98,7 @@ def _bill(report: Report, currency: str, whole: float, part: float) -> Table:
             number(row["amount"] / whole * PERCENT, 1).replace("-", MINUS)
             if whole and row["amount"] is not None
             else "–",
-            row["incomplete"] or "",
+            "" if explained else row["incomplete"] or "",
         ]
         for row in lines.iter_rows(named=True)
     ]
@@ -69,11 +115,10 @@ def _bill(report: Report, currency: str, whole: float, part: float) -> Table:
         Column("Incomplete", right=False),
     ]
     foot = ["Total", "", "", unit.write(whole), number(PERCENT, 1), ""]
-    if part < 1 - 10**-9:
-        foot[-1] = f"for {share(part)} of the energy"
+    known_part = f", for {share(part)} of the energy" if part < 1 - 10**-9 else ""
     used = [at for at in range(len(columns)) if any(row[at] for row in [*rows, foot])]
     return Table(
-        f"Cost by component, in {currency}",
+        f"Cost by component, in {currency}{known_part}",
         [columns[at] for at in used],
         [[row[at] for at in used] for row in rows],
         [[foot[at] for at in used]],
@@ -87,9 +132,10 @@ def _ordered(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _by_group(lines: pl.DataFrame) -> pl.DataFrame:
     """Of several sites: what was paid for energy, demand, fixed charges and tax."""
+    names = {str(group): name.capitalize() for group, name in NAMES.items()}
     words = pl.col("incomplete").filter(pl.col("incomplete") != "").unique(maintain_order=True)
     return lines.group_by("group", maintain_order=True).agg(
-        component=pl.col("group").first().str.to_titlecase(),
+        component=pl.col("group").first().replace_strict(names),
         band=pl.lit(None, pl.String),
         amount=pl.col("amount").sum(),
         incomplete=words.str.join("; "),
@@ -207,8 +253,7 @@ def _layers(rows: pl.DataFrame, lines: pl.DataFrame) -> list[tuple[str, str]]:
         names = [(str(Group.ENERGY), None)]
     layers = [(colour, _said(*name)) for colour, name in zip(ENERGY_COLOURS, names, strict=False)]
     here = set(rows["group"])
-    words = {Group.DEMAND: "demand", Group.FIXED: "fixed charges", Group.TAX: "tax"}
-    return layers + [(COLOURS[group], text) for group, text in words.items() if group in here]
+    return layers + [(colour, NAMES[group]) for group, colour in COLOURS.items() if group in here]
 
 
 def _said(component: str, band: str | None) -> str:
@@ -217,9 +262,8 @@ def _said(component: str, band: str | None) -> str:
 
 def _label(group: str, component: str, band: str | None, layers: list[tuple[str, str]]) -> str:
     names = [text for _, text in layers]
-    words = {Group.DEMAND: "demand", Group.FIXED: "fixed charges", Group.TAX: "tax"}
     if group != Group.ENERGY:
-        return words[Group(group)]
+        return NAMES[Group(group)]
     for text in (_said(component, band), component):
         if text in names:
             return text

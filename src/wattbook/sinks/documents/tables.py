@@ -15,7 +15,8 @@ from wattbook.sinks.documents.figures import figure
 
 MAX_BARS: Final = 30
 """So many names have a bar of their own; the table lists all."""
-ROLES: Final = {"main": "revenue meter", "sub": "sub-meter", "generation": "generation meter"}
+ROLES: Final = {"main": "revenue meter", "sub": "sub-meter", "generation": "generation meter",
+         "export": "export meter"}  # fmt: skip
 CENT: Final = 1 / 200
 HOURS_PER_DAY: Final = 24
 EMPTY: Final = frozenset({"–", ""})
