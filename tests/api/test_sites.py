@@ -112,6 +112,7 @@ async def test_a_site_is_registered_and_found(client):
                 "valid_from": None,
                 "valid_to": None,
                 "earlier": [],
+                "warnings": [],
             }
         ],
         "supplies": [],

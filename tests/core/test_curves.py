@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from wattbook.core import cost, ingest
 from wattbook.core.curves import CurveType
+from wattbook.core.ingest import IntervalLabel
 
 T = datetime(2025, 11, 3, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -74,7 +76,41 @@ def test_a_gap_of_more_than_a_day_is_refused() -> None:
     assert found.rejects["reason"].to_list() == ["bad_interval"]
 
 
+def test_a_month_is_held_where_its_end_or_its_length_is_given() -> None:
+    # 720 h and 744 h
+    end = T + 30 * 24 * HOUR
+    assert held(sent(("XP", 0, 50.0)), end).kept["interval_s"].to_list() == [720 * 3600]
+    month = sent(("XP", 0, 50.0), ("XP", 31 * 24, 60.0)).with_columns(interval_s=744 * 3600)
+    late = T + 60 * 24 * HOUR
+    found = ingest.sort_out_grid(month, now=late, curve=CurveType.A03)
+    assert found.kept["interval_s"].to_list() == [744 * 3600] * 2
+
+
 def test_in_a_curve_a01_an_interval_without_row_is_missing() -> None:
     found = ingest.sort_out_grid(sent(("XP", 0, 50.0), ("XP", 3, 80.0)), now=T + 24 * HOUR)
 
     assert found.kept["interval_s"].to_list() == [3600, 3600]
+
+
+@pytest.mark.parametrize("form", ["text", "instants"])
+def test_stamps_of_ends_move_back_by_their_own_interval_before_they_hold(form: str) -> None:
+    # ends at 01:00, 02:00 and 05:00 of hours: they begin at 00:00, 01:00 and 04:00; the second
+    # repeats until 04:00, so it is of three hours; the third is of its hour
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    ends = [begin + timedelta(hours=hours) for hours in (1, 2, 5)]
+    raw = pl.DataFrame(
+        {
+            "zone": ["NO1"] * 3,
+            "start": [at.isoformat() for at in ends] if form == "text" else ends,
+            "price_per_mwh": [50.0, 60.0, 70.0],
+        }
+    )
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+
+    of_body = ingest.sort_out_grid(raw, now=now, label=IntervalLabel.END, curve=CurveType.A03).kept
+    of_file = ingest.sort_out_grid(ingest.hold(raw, label=IntervalLabel.END), now=now).kept
+
+    for kept in (of_body, of_file):
+        hours = [(at - begin).total_seconds() / 3600 for at in kept["start_utc"]]
+        assert hours == [0, 1, 4]
+        assert kept["interval_s"].to_list() == [3_600, 10_800, 3_600]

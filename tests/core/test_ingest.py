@@ -180,7 +180,7 @@ def grid_reason(row: dict[str, object]) -> str | None:
         ({"start": "1980-01-01T00:00:00Z"}, Reason.TOO_OLD),
         ({"interval_s": 0}, Reason.BAD_INTERVAL),
         ({"interval_s": -900}, Reason.BAD_INTERVAL),
-        ({"interval_s": 86_401}, Reason.BAD_INTERVAL),
+        ({"interval_s": 366 * 86_400 + 1}, Reason.BAD_INTERVAL),
         ({"gen_wind_mw": float("nan")}, Reason.NOT_FINITE),
         ({"load_mw": None}, Reason.NO_VALUE),
         ({"currency": "euro"}, Reason.BAD_CURRENCY),

@@ -63,7 +63,7 @@ REASONS: dict[Reason, str] = {
     Reason.BAD_QUALITY: "`quality` is none of the words below",
     Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
     Reason.UNKNOWN_ZONE: "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`",
-    Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 86,400",
+    Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 31,622,400 (366 days)",
     Reason.BAD_CURRENCY: "`currency` is no code of three capital letters (ISO 4217)",
     Reason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
     Reason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
@@ -343,6 +343,6 @@ def test_numbers_in_the_meanings_are_those_of_the_code() -> None:
     assert ingest.FUTURE_TOLERANCE.total_seconds() == 5 * 60
     assert ingest.GRID_AHEAD.days == 8
     assert ingest.EARLIEST.year == 1990
-    assert ingest.MAX_INTERVAL_S == 86_400
+    assert ingest.MAX_INTERVAL_S == 366 * 86_400
     assert registers.PLAUSIBLE == 2
     assert entities.HOLD_INTERVALS == 3

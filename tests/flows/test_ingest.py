@@ -8,6 +8,7 @@ import pytest
 
 from wattbook.core.errors import UnavailableError
 from wattbook.core.ingest import IntervalLabel
+from wattbook.core.periods import Period
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Collector, Origin
 from wattbook.ports.readings import Written
@@ -145,6 +146,58 @@ async def test_conditions_of_a_zone_are_taken_in_the_same_way(world) -> None:
     assert counts(written) == (1, 0, 0, 2)
     assert written.receipt.rejects["reason"].to_list() == ["no_value", "bad_zone"]
     assert counts(refused) == (0, 0, 0, 3)
+
+
+def zone_rows(*rows: tuple[int, int, float]) -> pl.DataFrame:
+    """Prices of NO1: minutes after `T`, length [s] and price."""
+    return pl.DataFrame(
+        {
+            "zone": "NO1",
+            "start": (T + timedelta(minutes=minutes)).isoformat(),
+            "interval_s": length,
+            "price_per_mwh": price,
+        }
+        for minutes, length, price in rows
+    )
+
+
+async def test_rows_of_a_zone_that_overlap_are_warned_of_by_the_receipt(world) -> None:
+    # an hour and its first quarter: 0.25 h of two prices, in one batch or in two
+    both = zone_rows((0, 3600, 50.0), (0, 900, 80.0))
+    dry = await ingest.take_in_grid(both, BODY, dry_run=True, grid=world.grid, clock=world.clock)
+    one = await ingest.take_in_grid(both, BODY, grid=world.grid, clock=world.clock)
+    later = await ingest.take_in_grid(
+        zone_rows((15, 900, 20.0)), BODY, grid=world.grid, clock=world.clock
+    )
+
+    (text,) = one.receipt.warnings
+    assert dry.receipt.warnings == one.receipt.warnings
+    assert text.startswith("price of zone NO-NO1: rows of 900 s and of 3600 s overlap for 0.25 h")
+    (text,) = later.receipt.warnings  # with the hour, which was stored before
+    assert "between 2026-03-01T00:15Z and 2026-03-01T00:30Z" in text
+    assert "the shorter row is used for its time" in text
+
+
+async def test_rows_of_a_zone_that_follow_each_other_are_not_warned_of(world) -> None:
+    quarters = zone_rows(*((15 * at, 900, 50.0) for at in range(4)))
+    for _ in range(2):
+        done = await ingest.take_in_grid(quarters, BODY, grid=world.grid, clock=world.clock)
+        assert done.receipt.warnings == ()
+
+
+async def test_a_row_of_a_month_or_a_year_holds_for_all_of_it(world) -> None:
+    rows = zone_rows((0, 31 * 86_400, 50.0)), zone_rows((0, 366 * 86_400, 40.0))
+    for each in rows:
+        done = await ingest.take_in_grid(each, BODY, grid=world.grid, clock=world.clock)
+        assert done.receipt.accepted == 1
+    longer = await ingest.take_in_grid(
+        zone_rows((0, 366 * 86_400 + 1, 40.0)), BODY, grid=world.grid, clock=world.clock
+    )
+    assert longer.receipt.rejects["reason"].to_list() == ["bad_interval"]
+
+    at = T + timedelta(days=300)
+    held = await world.grid.read(["NO-NO1"], Period(at, at + HOUR))
+    assert held["price_per_mwh"].to_list() == [40.0]
 
 
 async def test_receipts_of_the_chunks_of_one_file_add_up(world, site) -> None:

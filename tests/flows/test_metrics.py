@@ -339,11 +339,26 @@ async def test_a_network_is_the_sum_of_all_main_meters(network) -> None:
     assert found.series.total["coverage"] == 0.5
 
 
+async def test_sites_of_one_zone_under_several_names_are_one_group(world) -> None:
+    # older stores hold zones as they were written: 10 + 20 + 40 kWh of one zone
+    for at, zone in enumerate(("PJM", "US-PJM", "US-MIDA-PJM")):
+        await world.add(f"s{at}", zone=zone)
+        await take_in(world, f"s{at}.main", {0: 10.0 * 2**at})
+
+    found = await aggregate(world, T, T + HOUR, Grain.HOUR, by="zone")
+
+    groups = [(group["group"], group["energy_kwh"], group["sites"]) for group in found.totals]
+    assert groups == [("US-MIDA-PJM", 70.0, 3)]
+    for name in ("PJM", "US-PJM", "pjm", "US-MIDA-PJM"):
+        page = await world.registry.sites({"zone": name})
+        assert [site.id for site in page.sites] == ["s0", "s1", "s2"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "sums"),
     [
-        ("zone", {"NO1": (30.0, 2), "SE1": (40.0, 1)}),
+        ("zone", {"NO-NO1": (30.0, 2), "SE-SE1": (40.0, 1)}),
         ("operator", {"alder": (10.0, 1), "birch": (60.0, 2)}),
     ],
 )

@@ -20,7 +20,7 @@ from wattbook.cli.show import Column
 from wattbook.core import frames, ingest, plausibility
 from wattbook.core.curves import CurveType
 from wattbook.core.errors import UnavailableError, WattbookError
-from wattbook.core.ingest import Reason
+from wattbook.core.ingest import IntervalLabel, Reason
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -223,7 +223,8 @@ def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
         yield from parts
     elif chunks := list(parts):  # a row holds until the next one, in whatever part that is
         rows = pl.concat([chunk.frame for chunk in chunks], how="diagonal")
-        yield replace(chunks[-1], frame=ingest.hold(rows, form.period_end))
+        held = ingest.hold(rows, form.period_end, chunks[-1].label)
+        yield replace(chunks[-1], frame=held, label=IntervalLabel.START)
 
 
 async def _registered(form: Form, intake: Intake) -> timedelta | None:

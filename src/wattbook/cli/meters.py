@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wattbook.answers import sites as documents
 from wattbook.cli import ask, bodies, door, show
-from wattbook.cli.sites import Document, meter_table
+from wattbook.cli.sites import Document, meter_table, warn
 from wattbook.flows import sites as flow
 from wattbook.wiring import Runtime
 
@@ -34,3 +34,4 @@ def put(site_id: str, file: Path, url: str | None, *, as_json: bool) -> None:
         show.json(found)
     else:
         meter_table(found)
+        warn(found)

@@ -192,6 +192,14 @@ def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> 
 def _registered(site: Document) -> None:
     meters = ", ".join(f"{meter['id']} ({meter['kind']})" for meter in site["meters"])
     show.say(f"registered {site['id']}: {meters}")
+    warn(site["meters"])
+
+
+def warn(meters: Sequence[Document]) -> None:
+    """Say what the meters of an answer warn of: one warning, as each of the meters has the same."""
+    first = next((text for meter in meters for text in meter["warnings"]), None)
+    if first is not None:
+        show.say(f"warning: {first}", err=True)
 
 
 def edit(site_id: str, texts: Mapping[str, str], url: str | None) -> None:

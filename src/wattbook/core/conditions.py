@@ -16,8 +16,8 @@ from wattbook.core.periods import QUARTER_US, instant, microseconds
 from wattbook.core.ratios import ratio
 from wattbook.core.units import QUARTERS_PER_HOUR, US_PER_HOUR, US_PER_SECOND
 
-MAX_INTERVAL: Final = timedelta(days=1)
-"""The longest time for which a row may hold."""
+MAX_INTERVAL: Final = timedelta(days=366)
+"""The longest time for which a row may hold: a year."""
 OVERLAPS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "zone": pl.String,
     "quantity": pl.String,

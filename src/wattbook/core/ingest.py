@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import civil, curves, frames, merge, plausibility, presence, zones
+from wattbook.core.conditions import MAX_INTERVAL
 from wattbook.core.curves import CurveType
 from wattbook.core.entities import ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import FrameMismatchError, Problem
@@ -24,7 +25,7 @@ GRID_AHEAD: Final = timedelta(days=8)
 """Day-ahead prices and forecasts of a zone are known before their time."""
 TIMESTAMP_FORMATS: Final = ("%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
 """Tried where the full ISO 8601 form does not fit; each of them has an offset."""
-MAX_INTERVAL_S: Final = 86_400
+MAX_INTERVAL_S: Final = int(MAX_INTERVAL.total_seconds())
 MAX_HINTS: Final = 20
 """For so many unknown zones of a batch the nearest names are looked up."""
 
@@ -197,12 +198,26 @@ def sort_out_grid(
     return Sorted(kept, _rejects([bad, again], sent))
 
 
-def hold(raw: pl.DataFrame, period_end: datetime | None = None) -> pl.DataFrame:
-    """`frames.RAW_GRID` of a curve A03 with the time that each row holds as its `interval_s`."""
+def hold(
+    raw: pl.DataFrame,
+    period_end: datetime | None = None,
+    label: IntervalLabel = IntervalLabel.START,
+) -> pl.DataFrame:
+    """`frames.RAW_GRID` of a curve A03 with the time that each row holds as its `interval_s`.
+
+    Stamps become starts: those of ends move back by the interval that the row was sent with.
+    """
     rows = _named_zones(_complete(raw, frames.RAW_GRID)).with_columns(
         start_utc=_instant(raw["start"]),
         interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
     )
+    if label is IntervalLabel.END:
+        begun = pl.col("start_utc") - pl.duration(seconds="interval_s")
+        written = begun.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+        text = rows.schema["start"] == pl.String
+        rows = rows.with_columns(
+            start_utc=begun, start=pl.coalesce(written, "start") if text else begun
+        )
     return curves.held(rows, period_end).select(list(frames.RAW_GRID.columns))
 
 

@@ -10,9 +10,12 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import frames, ingest, merge, plausibility
+from wattbook.core import frames, ingest, merge, notices, plausibility
+from wattbook.core.conditions import QUANTITIES
 from wattbook.core.curves import CurveType
 from wattbook.core.ingest import IntervalLabel, Reason, Sorted
+from wattbook.core.periods import Period
+from wattbook.flows import conditions as zone_rows
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import Batch, ReadingStore, Receipt, Written
@@ -104,7 +107,23 @@ async def take_in_grid(
     sorted_ = judge() if turnstile is None else await turnstile.run(judge)
     batch = _batch(raw, sorted_, origin, clock)
     written = _not_written(batch) if dry_run else await grid.write(batch)
-    return replace(written, receipt=replace(written.receipt, warnings=sorted_.warnings))
+    warnings = await _overlaps(sorted_.kept, grid)
+    return replace(written, receipt=replace(written.receipt, warnings=warnings))
+
+
+async def _overlaps(kept: pl.DataFrame, grid: GridStore) -> tuple[str, ...]:
+    """Warnings of rows that say the same of a zone for the same time, stored ones included."""
+    if kept.is_empty():
+        return ()
+    end = pl.col("start_utc") + pl.duration(seconds="interval_s")
+    begin, until = kept.select(pl.col("start_utc").min(), until=end.max()).row(0)
+    names = kept["zone"].unique().sort().to_list()
+    stored = await zone_rows.read(names, Period(begin, until), grid=grid)
+    rows = pl.concat([stored, kept.select(stored.columns)])
+    rows = rows.unique(list(frames.GRID.key), keep="last", maintain_order=True)
+    return await asyncio.to_thread(
+        lambda: tuple(each.detail for each in notices.of_overlaps(rows, tuple(QUANTITIES)))
+    )
 
 
 def _not_written(batch: Batch) -> Written:

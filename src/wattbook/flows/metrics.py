@@ -185,7 +185,8 @@ async def aggregate(
     parts = periods.parts_of(grain, buckets)
     groups: list[tuple[str | None, pl.DataFrame]] = [(None, mains)]
     if by != "none":
-        split = mains.sort(GROUPS[by]).group_by(GROUPS[by], maintain_order=True)
+        named = _in_one_name(mains)  # older stores hold zones under aliases
+        split = named.sort(GROUPS[by]).group_by(GROUPS[by], maintain_order=True)
         groups += [(str(name), members) for (name,), members in split]
     ids = [members["meter_id"].to_list() for _, members in groups]
 
@@ -301,9 +302,10 @@ async def page(
 ) -> tuple[pl.DataFrame, bool]:
     """Some rollups of the meters that fit, in the order of their keys, and whether more follow."""
     meters = await registry.meters()
-    fitting = meters.filter(
+    named = _in_one_name(meters)
+    fitting = named.filter(
         *(
-            pl.col(name).is_in(zones.spellings(value) if name == "zone" else [value])
+            pl.col(name) == (zones.resolved(value) if name == "zone" else value)
             for name, value in filters.items()
         )
     )
@@ -313,6 +315,12 @@ async def page(
     )
     rows = await rollups.page(meter_ids, grain, period, after, limit + 1)
     return rows.head(limit), rows.height > limit
+
+
+def _in_one_name(meters: pl.DataFrame) -> pl.DataFrame:
+    """The meters with the canonical names of their zones, as older stores may not have them."""
+    names = {name: zones.resolved(name) for name in meters["zone"].unique().to_list()}
+    return meters.with_columns(pl.col("zone").replace(names))
 
 
 def _of(rows: pl.DataFrame, meter_ids: Sequence[str]) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from wattbook.core import mains
 from wattbook.core.declared import SentMeter
 from wattbook.core.entities import (
     CivilInterval,
@@ -341,6 +342,9 @@ class MeterOut(MeterVersion):
     """A meter of a site: as it is by its latest version, and what it was before."""
 
     earlier: list[MeterVersion] = Field(description="what it was before, in the order of time")
+    warnings: list[str] = Field(
+        default_factory=list, description="of a main meter: which others are added to it"
+    )
 
 
 class CapacityOut(Answer):
@@ -415,7 +419,13 @@ class SiteOut(Answer):
     @classmethod
     def of(cls, site: Site) -> Self:
         """The answer about `site`."""
-        return cls.model_validate(site)
+        answer = cls.model_validate(site)
+        added = mains.added(site)
+        meters = [
+            each.model_copy(update={"warnings": [added[each.id]]}) if each.id in added else each
+            for each in answer.meters
+        ]
+        return answer.model_copy(update={"meters": meters})
 
 
 class SitePage(Answer):

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core import dated
+from wattbook.core import dated, zones
 from wattbook.core.dated import Values
 from wattbook.core.entities import (
     SLUG,
@@ -121,7 +121,8 @@ class SqlRegistry:
                 raise InputError(detail, [Problem("bad_filter", detail, field=name)])
             if not ZONE.fullmatch(value):
                 return Page((), None)
-            query = query.where(FILTERS[name] == value)
+            names = zones.spellings(value) if name == "zone" else [value]
+            query = query.where(FILTERS[name].in_(names))
         if after is not None:
             if not SLUG.fullmatch(after):
                 detail = "this cursor was not given out here"
