@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from wattbook.core import frames, gaps, hashing, metrics, presence, profile
+from wattbook.core import dated, frames, gaps, hashing, metrics, presence, profile
 from wattbook.core.completeness import Completeness
-from wattbook.core.entities import MeterRole, Site
+from wattbook.core.entities import CAPACITIES, MeterRole, Site
 from wattbook.core.frames import known_sum
 from wattbook.core.notices import Notice
 from wattbook.core.payments import Payments
@@ -62,6 +62,18 @@ class Scope:
     def contracted_kw(self) -> float | None:
         """Power contracted or permitted; null where it is not known of every site."""
         return _added([site.contracted_kw for site in self.sites])
+
+
+def capacity_at(sites: Sequence[Site], at: datetime) -> float | None:
+    """What the sites together could draw at an instant; null where it is not known of every one."""
+    return _added(
+        [
+            each.what[CAPACITIES.index("capacity_kw")]
+            for site in sites
+            for each in dated.capacities_of(site)
+            if each.holds(at)
+        ]
+    )
 
 
 def _added(powers: Sequence[float | None]) -> float | None:

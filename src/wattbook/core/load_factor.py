@@ -6,7 +6,7 @@ import polars as pl
 
 from wattbook.core import presence
 from wattbook.core.frames import known_sum
-from wattbook.core.periods import QUARTER, microseconds
+from wattbook.core.periods import QUARTER
 from wattbook.core.ratios import ratio
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND, over
 
@@ -66,9 +66,10 @@ def load_factors(known: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame
     """
     ends = known.with_columns(end_utc=pl.col("start_utc") + QUARTER)
     expected_s = presence.seconds(spans, ends)
+    there = presence.count(ends, spans, QUARTER_S * US_PER_SECOND)
     share = over(pl.col("covered_s"), pl.col("expected_s")).clip(0, 1)
     rows = (
-        ends.with_columns(expected_s=expected_s, there=_meters_there(ends, spans))
+        ends.with_columns(expected_s=expected_s, there=there)
         .with_columns(share=share)
         .filter(pl.col("meters") >= pl.col("there"), pl.col("share") >= MIN_KNOWN_SHARE)
         .with_columns(known_h=pl.col("share") * (QUARTER_S / SECONDS_PER_HOUR))
@@ -95,11 +96,3 @@ def load_factors(known: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame
             pl.min_horizontal(pl.col("used_s").fill_null(0) / pl.col("there_s"), pl.lit(1.0))
         ),
     )
-
-
-def _meters_there(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.Series:
-    """How many of the meters are there in each quarter-hour, or in a part of it."""
-    begins = rows.select(microseconds("start_utc")).to_series()
-    begun = spans["from_us"].sort().search_sorted(begins + QUARTER_S * US_PER_SECOND, side="left")
-    ended = spans["to_us"].sort().search_sorted(begins, side="right")
-    return begun.cast(pl.Int64) - ended.cast(pl.Int64)

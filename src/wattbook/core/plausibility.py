@@ -20,6 +20,7 @@ MAX_J_PER_TH: Final = 2_000
 """The Antminer S1 of 2013: 360 W for 0.18 TH/s by its maker's nameplate."""
 LONGEST_H: Final = {"day": 25, "month": 31 * 24 + 1}
 """Hours of the longest civil day and month."""
+MINUTE: Final = "%Y-%m-%dT%H:%MZ"
 SHOWN: Final = 5
 """So many meters are named by warnings of one kind."""
 
@@ -40,7 +41,9 @@ def warnings(rows: pl.DataFrame, kept: pl.DataFrame, meters: pl.DataFrame) -> tu
     if rows.is_empty():
         return ()
     units = (*_magnitudes(rows), *_ratios(rows))
-    return (*units, *_totals(kept, meters)) if kept.height else units
+    if kept.is_empty():
+        return units
+    return (*units, *_absences(kept, meters), *_totals(kept, meters))
 
 
 def first_of_each(warnings: Iterable[str]) -> list[str]:
@@ -103,6 +106,35 @@ def _ratios(rows: pl.DataFrame) -> Iterator[str]:
             f" {unit} (of a file: --unit hashrate_th={unit}), and whether the power is in kW"
         )
     yield from _more("hashrate_th", found.height)
+
+
+def _absences(kept: pl.DataFrame, meters: pl.DataFrame) -> Iterator[str]:
+    """Meters with readings of a time at which they are not there: stored, and counted nowhere.
+
+    The last state of a register may be read at the instant at which it is taken away.
+    """
+    own = meters.filter(pl.col("meter_id").is_in(kept["meter_id"].unique().implode()))
+    if presence.constant(own):
+        return
+    keys = kept.select("meter_id", "ts_utc")
+    closing = pl.col("meter_id").is_in(presence.registers(own)["meter_id"].implode())
+    spans = presence.spans(own).with_columns(pl.col("to_us") + closing.cast(pl.Int64))
+    there = presence.within(keys, spans, "ts_utc")
+    found = (
+        keys.join(there, on=["meter_id", "ts_utc"], how="anti")
+        .group_by("meter_id")
+        .agg(count=pl.len(), first=pl.col("ts_utc").min(), last=pl.col("ts_utc").max())
+        .sort("meter_id")
+    )
+    for meter_id, count, first, last in found.head(SHOWN).rows():
+        readings = "1 reading" if count == 1 else f"{count:,} readings"
+        when = f"{first:{MINUTE}}" if first == last else f"{first:{MINUTE}} to {last:{MINUTE}}"
+        yield (
+            f"presence of {meter_id}: {readings} ({when}) outside the meter's valid_from and"
+            " valid_to are stored and count in no figure; correct these dates of the meter, or"
+            " send the readings under the id of the meter that was there"
+        )
+    yield from _more("presence", found.height)
 
 
 def _more(column: str, count: int) -> Iterator[str]:

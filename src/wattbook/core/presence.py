@@ -162,6 +162,14 @@ def _reached(sorted_: pl.Series, at: pl.Series) -> pl.Series:
     return count.cast(pl.Float64) * at.cast(pl.Float64) - sums.gather(count)
 
 
+def count(rows: pl.DataFrame, spans_: pl.DataFrame, length_us: int) -> pl.Series:
+    """How many spans have a part in the time of so long [µs] from each row's `start_utc` on."""
+    begins = rows.select(microseconds("start_utc")).to_series()
+    begun = spans_["from_us"].sort().search_sorted(begins + length_us, side="left")
+    ended = spans_["to_us"].sort().search_sorted(begins, side="right")
+    return begun.cast(pl.Int64) - ended.cast(pl.Int64)
+
+
 def bucket(period: Period) -> pl.DataFrame:
     """A period as the only bucket: `start_utc`, `end_utc`."""
     return pl.DataFrame({"start_utc": [period.start], "end_utc": [period.end]}, schema=_BUCKET)

@@ -107,17 +107,28 @@ def _known(rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     else:
         left_s = (pl.col("stop_us") - pl.col("ts")) // US_PER_SECOND
         is_power = pl.col("kind") == str(MeterKind.POWER)
-        known = (
-            presence.attributes(rows, meters, _ABOUT)
-            .drop_nulls("kind")
-            .with_columns(
-                resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
-                max_hold_s=pl.when(is_power)
-                .then(pl.min_horizontal("max_hold_s", left_s))
-                .otherwise("max_hold_s"),
-            )
+        known = _with_closing_states(
+            presence.attributes(rows, meters, _ABOUT), rows, meters
+        ).with_columns(
+            resolution_kwh=energy_step_kwh(pl.col("capacity_kw")),
+            max_hold_s=pl.when(is_power)
+            .then(pl.min_horizontal("max_hold_s", left_s))
+            .otherwise("max_hold_s"),
         )
     return civil.lengths(known, meters).with_columns(plausible_kw=plausible_kw())
+
+
+def _with_closing_states(
+    known: pl.DataFrame, rows: pl.DataFrame, meters: pl.DataFrame
+) -> pl.DataFrame:
+    """Readings of the time of their meter; of a register also that of the instant it is removed."""
+    late = known.filter(pl.col("kind").is_null()).select(rows.columns)
+    closing = (
+        presence.attributes(late.with_columns(pl.col("ts") - 1), meters, _ABOUT)
+        .filter(pl.col("kind") == str(MeterKind.REGISTER))
+        .with_columns(pl.col("ts") + 1)
+    )
+    return pl.concat([known.drop_nulls("kind"), closing])
 
 
 def _with_refused(rows: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:

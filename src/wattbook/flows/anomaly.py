@@ -11,9 +11,9 @@ import polars as pl
 
 from wattbook import __version__
 from wattbook.core import cost, periods, presence
-from wattbook.core.anomaly import inputs, verdict
+from wattbook.core.anomaly import behind, inputs, verdict
 from wattbook.core.anomaly.finding import Finding
-from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES, Watched
+from wattbook.core.anomaly.hours import FLEET, PRICES, Watched
 from wattbook.core.anomaly.verdict import Judged, Meter, Signed
 from wattbook.core.entities import MeterKind, MeterRole, Site
 from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
@@ -36,8 +36,6 @@ PIECE: Final = timedelta(days=28)
 whole history at once finds what month by month finds. The first is as short as the model allows."""
 LATE: Final = timedelta(hours=1)
 """The last hour is left for its readings to come."""
-WHOLE: Final = 9 / 10
-"""So much of an hour must be known of a meter behind another to be added up."""
 AT_ONCE: Final = 4
 """Meters that are judged beside each other: others wait for the same processes."""
 READ: Final = ("start_utc", "power_kw_mean", "power_kw_min", "power_kw_max", "readings")
@@ -233,7 +231,7 @@ async def _look_at(
     hours, events = await _settled(meters, around, ports)
     grid = await zone_rows.read([site.zone], around, grid=ports.grid)
     prices = cost.hour_means(cost.quarter_prices(grid)).select(*PRICES)
-    parents = {meter.id: meter.parent for meter in site.meters}
+    parents = {meter.id: behind.parents_of(meter) for meter in site.meters}
     fleet, machines = fleet_of(site), _machines(ports.machines)
     there = presence.latest(meters, asked.span.end)
 
@@ -252,7 +250,7 @@ async def _look_at(
             events=events.filter(meter_id=meter_id),
             prices=prices,
             fleet=fleet,
-            parts=_parts(site, meter_id, hours),
+            parts=behind.parts(site.meters, meter_id, hours),
             valid_from_utc=there[meter_id][0],
             valid_to_utc=there[meter_id][1],
             machines_j_per_th=machines,
@@ -268,7 +266,7 @@ async def _look_at(
             site_id=site_id,
             role=watched.role,
             fingerprint=print_,
-            parent=parents.get(meter_id),
+            parents=parents.get(meter_id, ()),
         ), judged
 
     judged = await _all([partial(one, about) for about in meters.iter_rows(named=True)], step)
@@ -377,21 +375,6 @@ def _machines(models: pl.DataFrame) -> tuple[float, float]:
         best=pl.col("efficiency_j_per_th").min(), worst=pl.col("efficiency_j_per_th").max()
     ).row(0)
     return float(best), float(worst)
-
-
-def _parts(site: Site, meter_id: str, hours: pl.DataFrame) -> pl.DataFrame:
-    """What the meters right behind one counted together, of the hours that all of them know."""
-    behind = [meter.id for meter in site.meters if meter.parent == meter_id]
-    if not behind:
-        return pl.DataFrame(schema=PARTS)
-    whole = hours.filter(pl.col("meter_id").is_in(behind), pl.col("coverage") >= WHOLE)
-    return (
-        whole.group_by("start_utc")
-        .agg(energy_kwh=pl.col("energy_kwh").sum(), meters=pl.col("meter_id").n_unique())
-        .filter(pl.col("meters") == len(behind))
-        .select(*PARTS)
-        .sort("start_utc")
-    )
 
 
 async def scores(

@@ -9,6 +9,7 @@ import polars as pl
 
 from wattbook import __version__
 from wattbook.core import (
+    digest,
     fingerprint,
     manifest,
     metrics,
@@ -215,10 +216,15 @@ def _made(
         comparison=beside.comparison,
         fingerprint=Fingerprint("", (), 0),
     )
-    interval_s = presence.longest_interval_s(found.meters, made.total["power_kw_max_at"])
+    at = made.total["power_kw_max_at"]
+    interval_s = presence.longest_interval_s(found.meters, at)
     return replace(
         made,
-        total=made.total | {"peak_interval_s": interval_s},
+        total=made.total
+        | {
+            "peak_interval_s": interval_s,
+            "capacity_kw_at_peak": None if at is None else digest.capacity_at(scope.sites, at),
+        },
         fingerprint=_printed(made, parts, found, conditions),
     )
 

@@ -303,7 +303,11 @@ def test_meters_that_do_not_add_up_any_more_are_found() -> None:
     """Two halls tell 99 % of the main meter's energy; then it counts a tenth less than before."""
     kw = noisy()
     parts = pl.DataFrame(
-        {"start_utc": [T + at * HOUR for at in range(len(kw))], "energy_kwh": kw * 0.99},
+        {
+            "start_utc": [T + at * HOUR for at in range(len(kw))],
+            "energy_kwh": kw * 0.99,
+            "behind": [1] * len(kw),
+        },
         schema=PARTS,
     )
     kw[FIRST + 8 : FIRST + 20] *= 0.9

@@ -16,6 +16,7 @@ from wattbook.core.anomaly.finding import (
 )
 from wattbook.core.anomaly.verdict import SCORES, Judged, Meter, Signed
 from wattbook.core.entities import MeterRole
+from wattbook.core.versions import Version
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,7 +40,8 @@ def judged(*of: Noticed) -> Judged:
 
 
 def meter(name: str, role: MeterRole = MeterRole.MAIN, parent: str | None = None) -> Meter:
-    return Meter(meter_id=name, site_id="s", role=role, fingerprint="ab" * 32, parent=parent)
+    parents = (Version(parent),)
+    return Meter(meter_id=name, site_id="s", role=role, fingerprint="ab" * 32, parents=parents)
 
 
 def test_a_finding_has_the_same_id_whenever_it_is_made() -> None:

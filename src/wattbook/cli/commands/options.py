@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -12,6 +13,31 @@ StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "c
 LabelName = Literal["start", "end"]
 CurveName = Literal["A01", "A03"]
 DateOrderName = Literal["ymd", "dmy", "mdy"]
+
+
+UNITS_S: Final = {"": 1, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400}
+LENGTH: Final = re.compile(r"(\d{1,8}) ?(s|min|m|h|d|)", re.IGNORECASE)
+ISO_LENGTH: Final = re.compile(
+    r"P(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?"
+)
+
+
+def seconds(text: str) -> int:
+    """A length of time in seconds: `15min`, `1h`, `PT15M`, or a number of seconds.
+
+    >>> [seconds(each) for each in ("900", "15min", "15 m", "1h", "1d", "PT15M", "PT1H30M", "P1D")]
+    [900, 900, 900, 3600, 86400, 900, 5400, 86400]
+    """
+    found = 0
+    if plain := LENGTH.fullmatch(text.strip()):
+        found = int(plain[1]) * UNITS_S[plain[2].lower()]
+    elif iso := ISO_LENGTH.fullmatch(text.strip().upper()):
+        parts = zip(iso.groups(), (86_400, 3600, 60, 1), strict=True)
+        found = sum(int(count or 0) * unit_s for count, unit_s in parts)
+    if not found:
+        detail = f"invalid length {text!r}: use 15min, 1h, PT15M, or a number of seconds"
+        raise typer.BadParameter(detail)
+    return found
 
 
 def service(context: typer.Context, url: str | None) -> str | None:

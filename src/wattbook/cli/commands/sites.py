@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook.cli.commands.app import app, sites
-from wattbook.cli.commands.options import AsJson, FlowName, KindName, Url
+from wattbook.cli.commands.options import AsJson, FlowName, KindName, Url, seconds
 
 
 @sites.callback()
@@ -152,7 +152,12 @@ def add_site(
         KindName | None, typer.Option(help="How its main meter, ID.main, tells energy.")
     ] = None,
     expected_interval: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Between its readings; 900 if left out.")
+        int | None,
+        typer.Option(
+            metavar="TIME",
+            parser=seconds,
+            help="Between its readings: 15min, 1h, PT15M or seconds. Default: 15min.",
+        ),
     ] = None,
     register_size_kwh: Annotated[
         float | None, typer.Option(help="Where its register returns to 0, in kWh.")

@@ -21,6 +21,7 @@ PRICES: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
 PARTS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "start_utc": frames.UTC,
     "energy_kwh": pl.Float64,
+    "behind": pl.Int64,
 }
 FLEET: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "valid_from_utc": frames.UTC,
@@ -52,7 +53,8 @@ class Watched:
     fleet: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FLEET))
     """The machines of the site."""
     parts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PARTS))
-    """What the meters behind it counted together, of the hours that all of them know in full."""
+    """What the meters behind it counted together, of the hours that all of them know in full; equal
+    numbers of `behind` are of the same meters."""
     valid_from_utc: datetime | None = None
     """Since when the meter is there, without a break; null: always."""
     valid_to_utc: datetime | None = None

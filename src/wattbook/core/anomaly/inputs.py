@@ -47,11 +47,16 @@ def of(watched: Watched, span: Period, per_month: float, seed: int) -> str:
         *fingerprint.rows_settled("machine", watched.fleet),
         *fingerprint.rows_settled("event", watched.events.select("at_utc", "kind")),
         f"prices {_sum(watched.prices)}",
-        f"parts {_sum(watched.parts)}",
+        f"parts {_sum(_parts(watched.parts))}",
     ]
     if watched.valid_from_utc is not None or watched.valid_to_utc is not None:
         settings.append(f"there {watched.valid_from_utc} {watched.valid_to_utc}")
     return fingerprint.of(settings, [fingerprint.summed(watched.hours, ROLLUPS)]).sha256
+
+
+def _parts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without the number of the set of meters where there is but one."""
+    return rows.drop("behind") if rows["behind"].n_unique() <= 1 else rows
 
 
 def _sum(rows: pl.DataFrame) -> str:

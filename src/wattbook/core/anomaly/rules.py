@@ -290,23 +290,31 @@ def _lately(days: Floats, at: int) -> float:
     return middle(before) if np.isfinite(before).sum() >= LEAST_DAYS else float("nan")
 
 
-def balance(hours: Hours, watched: Watched) -> tuple[Bools, Floats, Floats, float]:
+def balance(hours: Hours, watched: Watched) -> tuple[Bools, Floats, Floats, Floats]:
     """Hours in which a meter and those behind it do not add up as they did.
 
     Returns them; the share of its energy that the meters behind it counted, and the share that
-    they usually do; and by how much it may be off.
+    they usually do; and by how much it may be off. Usual is what was while the same meters were
+    behind it.
     """
-    nothing = np.zeros(len(hours), dtype=np.bool_)
+    off = np.zeros(len(hours), dtype=np.bool_)
+    usual, allowed = np.full(len(hours), np.nan), np.full(len(hours), np.nan)
     parts = on_grid(hours, watched.parts, "energy_kwh")
+    behind = np.nan_to_num(on_grid(hours, watched.parts, "behind"), nan=-1.0)
     whole = hours.coverage >= BALANCE_COVERAGE
     energy = np.where(whole & (hours.power_kw > 0), hours.energy_kwh, np.nan)
     share = parts / energy
-    history = share[hours.in_history()]
-    usual = middle(history)
-    if np.isfinite(history).sum() < LEAST_DAYS * HOURS_A_DAY:
-        return nothing, share, np.full(len(hours), np.nan), 0.0
-    allowed = max(BALANCE_SHARE, SHIFT_SIGMAS * spread(history))
-    return np.abs(share - usual) > allowed, share, np.full(len(hours), usual), allowed
+    history = np.zeros(len(hours), dtype=np.bool_)
+    history[hours.in_history()] = True
+    for each in np.unique(behind[np.isfinite(share)]):
+        same = behind == each
+        before = share[same & history]
+        if np.isfinite(before).sum() < LEAST_DAYS * HOURS_A_DAY:
+            continue
+        usual[same] = middle(before)
+        allowed[same] = max(BALANCE_SHARE, SHIFT_SIGMAS * spread(before))
+        off[same] = np.abs(share[same] - usual[same]) > allowed[same]
+    return off, share, usual, allowed
 
 
 def spikes(watched: Watched, judged_from: object, per_month: float) -> pl.DataFrame:

@@ -227,10 +227,11 @@ class Teller:
         )
 
     def sums(
-        self, rule: Rule, begin: int, end: int, share: Floats, usual: Floats, allowed: float
+        self, rule: Rule, begin: int, end: int, share: Floats, usual: Floats, allowed: Floats
     ) -> Noticed:
         """Hours in which the meter and those behind it do not add up."""
         seen, normal = middle(share[begin:end]), float(usual[begin])
+        limit = float(allowed[begin])
         parts = share[begin:end] * self.hours.energy_kwh[begin:end]
         stake = float(np.nansum(self.hours.energy_kwh[begin:end] - parts / normal))
         who = (
@@ -242,11 +243,11 @@ class Teller:
             rule,
             begin,
             end,
-            times=abs(seen - normal) / allowed,
+            times=abs(seen - normal) / limit,
             cause=f"The meters behind this one counted {percent(seen)} % of its energy for"
             f" {lasting(end - begin)}; {percent(normal)} % is usual. So {who}.",
             evidence=Evidence(
-                quantity="share_of_sub_meters", observed=seen, expected=normal, limit=allowed
+                quantity="share_of_sub_meters", observed=seen, expected=normal, limit=limit
             ),
             at_stake_kwh=stake,
         )

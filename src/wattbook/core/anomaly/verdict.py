@@ -34,6 +34,7 @@ from wattbook.core.anomaly.words import (
 from wattbook.core.entities import MeterRole
 from wattbook.core.forecast.series import Bools, Floats
 from wattbook.core.text import number
+from wattbook.core.versions import Version
 
 LEAST_DAYS: Final = 14
 """With less history there is no model."""
@@ -186,8 +187,12 @@ class Meter:
     site_id: str
     role: MeterRole
     fingerprint: str
-    parent: str | None = None
-    """The meter behind which it stands."""
+    parents: tuple[Version[str | None], ...] = ()
+    """The meter behind which it stood, and stands, in the order of time."""
+
+    def parent_at(self, at: datetime) -> str | None:
+        """The meter behind which it stands at an instant."""
+        return next((each.what for each in self.parents if each.holds(at)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +257,9 @@ def _with_their_parents(of_site: Sequence[tuple[Meter, Judged]]) -> list[tuple[M
     }
     told: set[int] = set()
 
-    def with_parent(parent: str | None, each: Noticed) -> Noticed:
-        same = _nearly(each, sums.get(parent or "", ())) if each.rule in AT_FAULT else None
+    def with_parent(meter: Meter, each: Noticed) -> Noticed:
+        parent = meter.parent_at(each.start_utc) if each.rule in AT_FAULT else None
+        same = _nearly(each, sums.get(parent or "", ()))
         if same is None:
             return each
         told.add(id(same))
@@ -262,7 +268,7 @@ def _with_their_parents(of_site: Sequence[tuple[Meter, Judged]]) -> list[tuple[M
 
     judged_again = []
     for meter, theirs in of_site:
-        noticed = tuple(with_parent(meter.parent, each) for each in theirs.noticed)
+        noticed = tuple(with_parent(meter, each) for each in theirs.noticed)
         judged_again.append((meter, replace(theirs, noticed=noticed)))
     return [
         (meter, replace(theirs, noticed=tuple(e for e in theirs.noticed if id(e) not in told)))

@@ -190,7 +190,7 @@ def _peak(report: Report) -> Iterator[str]:
     if total["power_kw_max"] is None:
         return
     said = f"The highest demand was {power_said(total['power_kw_max'])}"
-    if (limit := scope.capacity_kw) is not None:
+    if (limit := total.get("capacity_kw_at_peak")) is not None:
         part = total["power_kw_max"] / limit
         digits = 1 if part > 99 / 100 else 0
         said += f", {number(part * PERCENT, digits)}{THIN}% of the capacity of {power_said(limit)}"

@@ -110,7 +110,7 @@ def _of_known_time(total: dict[str, Any]) -> str:
 
 
 def _peak_note(report: Report, when: str) -> str:
-    limit, peak = report.scope.capacity_kw, report.total["power_kw_max"]
+    limit, peak = report.total.get("capacity_kw_at_peak"), report.total["power_kw_max"]
     if limit is None or peak is None:
         return when
     return f"{share(peak / limit)} of capacity; {when}"
