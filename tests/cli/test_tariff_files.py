@@ -34,6 +34,7 @@ def test_the_template_has_every_field_of_every_component() -> None:
         if name not in sent
     }
     assert left_out == {
+        ("coincident_demand", "per_month"),  # or count
         ("export", "multiplier"),
         ("export", "adder_per_mwh"),
         ("demand_steps", "windows"),

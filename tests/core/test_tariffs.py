@@ -411,7 +411,9 @@ STEPS = DemandSteps(name="d", steps=(Step(up_to_kw=None, price_per_month=1.0),))
         ),
         (replace(FOUR, months=()), "months", "bad_month"),
         (replace(FOUR, year_begins=0), "year_begins", "bad_month"),
-        (replace(FOUR, count=4), "count", "bad_number"),
+        (replace(FOUR, count=0), "count", "bad_number"),
+        (replace(FOUR, per_month=0), "per_month", "bad_number"),
+        (replace(FOUR, count=4, per_month=2), "per_month", "bad_number"),
         (replace(FOUR, instants=(datetime(2025, 6, 1),)), "instants[0]", "bad_timestamp"),  # noqa: DTZ001 -- without an offset on purpose
         (Minimum(name="d", amount=1.0, of=("nothing",)), "of[0]", "unknown_component"),
     ],

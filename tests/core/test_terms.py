@@ -212,6 +212,84 @@ def test_the_load_of_the_zone_says_which_instants_are_peaks() -> None:
     assert [each.lack for each in gap.bill.missing] == [Lack.PEAKS]
 
 
+def hourly_load(high: dict[datetime, float]) -> pl.DataFrame:
+    """50 GW from June until October, but for some hours."""
+    starts = pl.datetime_range(
+        datetime(2025, 6, 1, tzinfo=UTC),
+        datetime(2025, 10, 1, tzinfo=UTC),
+        "1h",
+        closed="left",
+        time_unit="us",
+        eager=True,
+    )
+    values = [high.get(at, 50e3) for at in starts]
+    rows = {"start_utc": starts, "interval_s": [3600] * len(starts), "load_mw": values}
+    return pl.DataFrame(rows, schema=NO_LOAD.schema)
+
+
+def summer(month: int, day: int, hour: int) -> datetime:
+    return datetime(2025, month, day, hour, tzinfo=UTC)
+
+
+HOT: dict[datetime, float] = {
+    summer(6, 24, 22): 160e3,
+    summer(6, 24, 21): 159e3,  # of the same day: not one more
+    summer(6, 23, 22): 158e3,
+    summer(7, 15, 21): 150e3,
+    summer(7, 29, 21): 149e3,
+    summer(8, 17, 20): 140e3,
+    summer(9, 2, 20): 120e3,
+}
+
+
+def at_hours(*hours: tuple[datetime, float]) -> Any:
+    """25 kWh a quarter-hour, and others within some hours."""
+    known = {at.replace(tzinfo=None): kwh for at, kwh in hours}
+    return lambda at: known.get(at.replace(minute=0), 25.0)
+
+
+def test_the_five_highest_hours_of_a_season_are_of_five_days() -> None:
+    """5CP: 160, 158, 150, 149, 140 GW. 0 kW on 23 and 24 June, else 100 kW: 300 / 5 = 60 kW."""
+    five = four(instants=(), count=5, interval_minutes=60)
+    draw = at_hours((summer(6, 24, 22), 0.0), (summer(6, 23, 22), 0.0), (summer(6, 24, 21), 900.0))
+
+    line = paid([tariff(five)], draw, load=hourly_load(HOT)).line
+    gap = paid([tariff(five)], draw, load=hourly_load(HOT)[:-1]).line
+
+    assert line.quantity == pytest.approx(60.0)
+    assert [each.at for each in line.peaks] == sorted(
+        [
+            summer(6, 23, 22),
+            summer(6, 24, 22),
+            summer(7, 15, 21),
+            summer(7, 29, 21),
+            summer(8, 17, 20),
+        ]
+    )
+    assert gap.amount is None  # an hour of September is missing
+
+
+def test_each_month_may_have_several_peaks() -> None:
+    """Two of June and two of July, 0 kW at one of them: (0 + 100 + 100 + 100) / 4 = 75 kW."""
+    two = four(instants=(), months=(6, 7), per_month=2, interval_minutes=60)
+    draw = at_hours((summer(7, 29, 21), 0.0))
+
+    line = paid([tariff(two)], draw, load=hourly_load(HOT)).line
+
+    assert line.quantity == pytest.approx(75.0)
+    assert len(line.peaks) == 4
+
+
+def test_published_peaks_are_as_many_as_were_named() -> None:
+    eight = (*PEAKS, *(each + timedelta(days=1) for each in PEAKS))
+
+    whole = paid([tariff(four(instants=eight, per_month=2))], CURTAILED).line
+    part = paid([tariff(four(instants=eight[:7], per_month=2))], CURTAILED).line
+
+    assert whole.quantity == pytest.approx(300.0)  # (6 × 400 + 2 × 0) / 8
+    assert part.amount is None
+
+
 def test_peaks_that_are_not_all_published_bill_nothing_that_is_known() -> None:
     bill = paid([tariff(four(instants=PEAKS[:3]))], CURTAILED).bill
 

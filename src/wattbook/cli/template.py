@@ -91,8 +91,9 @@ TARIFF: Final[dict[str, Any]] = {
             ],
         },
         {
-            "$comment": "The mean demand at the grid's peaks of last year (4CP). Without instants"
-            " the highest load of the zone in each of the months is one.",
+            "$comment": "The mean demand at the grid's peaks of last year (4CP): count of all"
+            " months together, or per_month of each. Without instants the zone's highest loads are"
+            " taken, each of another day.",
             "kind": "coincident_demand",
             "name": "4CP",
             "price_per_kw_month": 5,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
@@ -41,8 +42,17 @@ def decisive(component: CoincidentDemand, first: date, end: date) -> tuple[date,
     return shifted(begins, -len(MONTHS)), begins
 
 
-def peaks_of_load(load: pl.DataFrame, timezone: str) -> dict[date, datetime]:
-    """The interval with the highest load of each civil month, where the load is known throughout.
+class LoadPeaks(NamedTuple):
+    """The load of a zone by its days: what decides which instants are peaks."""
+
+    days: pl.DataFrame
+    """`day`, `at` (start of the highest interval of the day, the first of several), `load_mw`."""
+    months: frozenset[date]
+    """First days of the civil months throughout which the load is known."""
+
+
+def peaks_of_load(load: pl.DataFrame, timezone: str) -> LoadPeaks:
+    """The interval with the highest load of each day, and the months known throughout.
 
     Parameters
     ----------
@@ -50,26 +60,28 @@ def peaks_of_load(load: pl.DataFrame, timezone: str) -> dict[date, datetime]:
         `start_utc`, `interval_s`, `load_mw` of one zone.
     """
     local = pl.col("start_utc").dt.convert_time_zone(timezone)
-    month = local.dt.date().dt.truncate("1mo")
+    rows = load.drop_nulls("load_mw").with_columns(day=local.dt.date())
+    days = (
+        rows.sort("load_mw", "start_utc", descending=[True, False])
+        .group_by("day", maintain_order=True)
+        .agg(at=pl.col("start_utc").first(), load_mw=pl.col("load_mw").first())
+    )
     begins = pl.col("month").cast(pl.Datetime("us")).dt.replace_time_zone(timezone)
     ends = pl.col("month").dt.offset_by("1mo").cast(pl.Datetime("us"))
     whole_s = (ends.dt.replace_time_zone(timezone) - begins).dt.total_seconds()
-    found = (
-        load.drop_nulls("load_mw")
-        .with_columns(month=month)
-        .sort("load_mw", "start_utc", descending=[True, False])
-        .group_by("month", maintain_order=True)
-        .agg(at=pl.col("start_utc").first(), known_s=pl.col("interval_s").sum())
+    months = (
+        rows.group_by(month=pl.col("day").dt.truncate("1mo"))
+        .agg(known_s=pl.col("interval_s").sum())
         .filter(pl.col("known_s") >= whole_s)
     )
-    return dict(found.select("month", "at").iter_rows())
+    return LoadPeaks(days, frozenset(months["month"]))
 
 
 def line(
     part: Part,
     component: CoincidentDemand,
     energy: pl.DataFrame,
-    load_peaks: dict[date, datetime],
+    load_peaks: LoadPeaks,
     timezone: str,
 ) -> Line:
     """The line of a part of a month; unknown where a peak, or what was drawn in it, is.
@@ -105,18 +117,31 @@ def _instants(
     component: CoincidentDemand,
     first: date,
     end: date,
-    load_peaks: dict[date, datetime],
+    load_peaks: LoadPeaks,
     timezone: str,
 ) -> list[datetime] | None:
     """The peaks that lie among the days; null where not all of them are known."""
+    months = _months(component, first, end)
+    wanted = component.count or len(months) * component.per_month
     if component.instants:
         local = [(at, _day(at, timezone)) for at in component.instants]
         found = [at for at, day in local if first <= day < end and day.month in component.months]
-        wanted = component.count or len(_months(component, first, end))
-        return sorted(found) if len(found) == wanted else None
-    months = _months(component, first, end)
-    known = [load_peaks[month] for month in months if month in load_peaks]
-    return known if months and len(known) == len(months) else None
+    elif component.count is not None:
+        found = _highest(load_peaks, months, component.count)
+    else:
+        found = [
+            at for month in months for at in _highest(load_peaks, [month], component.per_month)
+        ]
+    return sorted(found) if months and len(found) == wanted else None
+
+
+def _highest(load_peaks: LoadPeaks, months: Sequence[date], count: int) -> list[datetime]:
+    """So many highest loads of all the months, each of another day; none where one is not known."""
+    if not load_peaks.months.issuperset(months):
+        return []
+    inside = pl.col("day").dt.truncate("1mo").is_in(list(months))
+    rows = load_peaks.days.filter(inside).sort("load_mw", "at", descending=[True, False])
+    return rows["at"].head(count).to_list()
 
 
 def _months(component: CoincidentDemand, first: date, end: date) -> list[date]:

@@ -201,7 +201,9 @@ class DemandSteps:
 
 @manifest.named(
     "CoincidentDemand",
-    "kind name price_per_kw_month months instants count interval_minutes year_begins same_month",
+    "kind name price_per_kw_month months instants count per_month interval_minutes year_begins"
+    " same_month",
+    later={"per_month": 1},
 )
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoincidentDemand:
@@ -213,9 +215,11 @@ class CoincidentDemand:
     months: tuple[int, ...] = MONTHS
     """The months of the year in which peaks count."""
     instants: tuple[datetime, ...] = ()
-    """Starts of the peaks as published; without them the zone's highest load of each month is."""
+    """Starts of the peaks as published; without them the zone's highest loads are."""
     count: int | None = None
-    """How many instants a year has; null: one in each of the months."""
+    """How many peaks all the months have together, as 5CP; null: `per_month` in each of them."""
+    per_month: int = 1
+    """How many peaks each of the months has; of load each is of another day."""
     interval_minutes: int = 15
     year_begins: int = 1
     """From this month on, for a year, the peaks of the twelve months before it are billed."""

@@ -265,11 +265,13 @@ def _check_coincident(component: CoincidentDemand, where: str, wrong: Wrong) -> 
             wrong(f"{where}.instants[{at}]", "bad_timestamp", detail)
         elif instant in component.instants[:at]:
             wrong(f"{where}.instants[{at}]", "duplicate", f"{instant.isoformat()} is there twice")
-    if component.count is not None and not component.instants:
-        detail = "only published instants are counted; the zone's load gives one for each month"
-        wrong(f"{where}.count", "bad_number", detail)
-    elif component.count is not None and component.count < 1:
-        wrong(f"{where}.count", "bad_number", "must be at least 1")
+    if component.count is not None and not 1 <= component.count <= MAX_INSTANTS:
+        wrong(f"{where}.count", "bad_number", f"must be 1 to {MAX_INSTANTS}")
+    if not 1 <= component.per_month <= MAX_PEAKS:
+        wrong(f"{where}.per_month", "bad_number", f"must be 1 to {MAX_PEAKS}")
+    elif component.count is not None and component.per_month != 1:
+        detail = "leave it out, or leave out count: peaks are of each month or of all together"
+        wrong(f"{where}.per_month", "bad_number", detail)
 
 
 def _judge_ratchet(ratchet: Ratchet, where: str, wrong: Wrong) -> None:

@@ -218,9 +218,12 @@ class CoincidentDemandBody(Part):
     instants: tuple[AwareDatetime, ...] = Field(
         (),
         max_length=MOST_DAYS,
-        description="starts of the published peaks; empty: the zone's highest load of each month",
+        description="starts of the published peaks; empty: the zone's highest loads",
     )
-    count: Whole | None = Field(None, description="instants of a year; null: one for each month")
+    count: Whole | None = Field(
+        None, description="peaks of all months together, as 5CP; null: `per_month` of each"
+    )
+    per_month: Whole = Field(1, description="peaks of each month, each of another day")
     interval_minutes: Whole = Field(15, description="demand is the mean over 15, 30 or 60 minutes")
     year_begins: Whole = Field(
         1, description="from this month on, for a year, the twelve months before are billed"
