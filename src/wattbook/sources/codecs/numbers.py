@@ -110,14 +110,21 @@ def evidence(texts: Iterable[pl.Series]) -> Evidence:
     proofs: dict[Decimal, str] = {}
     ambiguous: dict[str, str] = {}
     ungrouped = False
-    for text in (normal(bare(text)) for text in texts):
-        for sign in Decimal:
+    for each in texts:
+        plain = _is_plain(each)
+        text = each if plain else normal(bare(each))
+        for sign in (Decimal.POINT,) if plain else Decimal:
             for pattern, found in ((CERTAIN[sign], proofs), (AMBIGUOUS[sign], ambiguous)):
                 hits = text.filter(text.str.contains(pattern).fill_null(value=False)).head(1)
                 if hits.len():
                     found.setdefault(sign, hits.item())
         ungrouped |= bool(text.str.contains(LONG).fill_null(value=False).any())
     return Evidence(proofs, ambiguous, ungrouped)
+
+
+def _is_plain(text: pl.Series) -> bool:
+    """Whether all are numbers as a machine writes them: none of them shows a decimal comma."""
+    return text.cast(pl.Float64, strict=False).null_count() == text.null_count()
 
 
 def normal(text: pl.Series) -> pl.Series:

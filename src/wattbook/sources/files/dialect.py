@@ -119,9 +119,9 @@ def newlines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def hinted(text: bytes) -> tuple[str | None, bytes]:
     """The separator that a first line `sep=;` names, as Excel writes it, and the text after it."""
     text = text.removeprefix(BOM)
-    line, _, rest = text.partition(b"\n")
-    found = HINT_LINE.match(line)
-    return (found[1].decode("ascii", "replace"), rest) if found else (None, text)
+    end = text.find(b"\n")
+    found = HINT_LINE.match(text[:end]) if end >= 0 else None
+    return (found[1].decode("ascii", "replace"), text[end + 1 :]) if found else (None, text)
 
 
 def find_separator(line: bytes, text: bytes) -> tuple[str, str]:
@@ -171,9 +171,8 @@ def find_notation(text: bytes, layout: Layout, decimal: Decimal | None) -> tuple
     if decimal is not None:
         notation = Notation(decimal, groups=True)
         return notation, Guess("decimals", _named(notation), "given")
-    text = text[: text.rfind(b"\n", 0, LARGE_SAMPLE_BYTES) + 1] or text
-    sample = text[: text.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or text
-    for part in (sample, text):
+    for size in (SAMPLE_BYTES, LARGE_SAMPLE_BYTES):
+        part = text[: text.rfind(b"\n", 0, size) + 1] or text
         found = _columns(part, layout)
         shown = numbers.evidence(found.values())
         decided = _decided(shown, layout)

@@ -147,6 +147,10 @@ class LocalTime:
     def _prepare(self, first: Part, whole: Callable[[], Iterable[Part]]) -> None:
         self._kind = Kind.CLOCK
         self.label_span = self.interval or self.label_span
+        if self.timezone is None and not isinstance(first[0].dtype, pl.Datetime):
+            self._find_numeric(_sample(first[0]))
+            self._tell_label()
+            return
         frame = self._frame(first)
         if isinstance(first[0].dtype, pl.Datetime):
             self._look_back(frame, whole)
@@ -155,11 +159,8 @@ class LocalTime:
         text = frame["text"].drop_nulls()
         cleaned = stamps.clean(text.head(SAMPLE))
         sample = cleaned.text
-        for kind, (pattern, words) in NUMERIC.items():
-            if sample.len() and _mostly(sample, pattern):
-                self._kind = kind
-                self.guesses.append(Guess("stamps", words, "detected", f"as in {sample[0]}"))
-        if self._kind in (Kind.EPOCH_S, Kind.EPOCH_MS) or self.timezone is None:
+        self._find_numeric(sample)
+        if self._kind in (Kind.EPOCH_S, Kind.EPOCH_MS):
             self._tell_label()
             return
         if self._kind is Kind.CLOCK:
@@ -179,6 +180,13 @@ class LocalTime:
         if self._numbering is None and not cleaned.ranged:
             self._tell_label()
         self._find_sense(whole)
+
+    def _find_numeric(self, sample: pl.Series) -> None:
+        """Whether stamps are numbers: counted seconds, milliseconds or days."""
+        for kind, (pattern, words) in NUMERIC.items():
+            if sample.len() and _mostly(sample, pattern):
+                self._kind = kind
+                self.guesses.append(Guess("stamps", words, "detected", f"as in {sample[0]}"))
 
     def _find_closing_midnight(self, text: pl.Series, walls: pl.DataFrame) -> None:
         """Whether days are closed by their midnight, as 24:00 or as 00:00 of the same date.
@@ -418,6 +426,10 @@ class LocalTime:
             .otherwise(pl.format(wanted, shown))
             .alias("detail")
         )
+
+
+def _sample(text: pl.Series) -> pl.Series:
+    return text.drop_nulls().head(SAMPLE).cast(pl.String).str.strip_chars()
 
 
 def _mostly(text: pl.Series, pattern: str) -> bool:

@@ -286,7 +286,7 @@ def _text(
     table: pl.DataFrame, target: Target, words: Dictionary[str, Dictionary[str, str]]
 ) -> pl.Series:
     """The text column of a target: one source, several joined by a blank, or a template."""
-    if target.either:
+    if target.either and len(target.sources) > 1:
         column = table.select(pl.coalesce(target.sources)).to_series()
     elif len(target.sources) == 1 and target.sources[0] in table.columns:
         column = table[target.sources[0]]
@@ -310,5 +310,7 @@ def _text(
 
 
 def _number(table: pl.DataFrame, target: Target) -> pl.Series:
-    column = table.select(pl.coalesce(target.sources)).to_series()
+    column = table[target.sources[0]]
+    if len(target.sources) > 1:
+        column = table.select(pl.coalesce(target.sources)).to_series()
     return (column if column.dtype == pl.String else column.cast(pl.Float64)).alias(target.column)
