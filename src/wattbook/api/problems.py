@@ -41,19 +41,20 @@ STATUS: Final[dict[type[WattbookError], int]] = {
 }
 UNAVAILABLE: Final = 503
 TITLES: Final = {
-    400: "The body cannot be read",
-    404: "Not found",
-    405: "Method not allowed",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
     409: "Conflict",
-    410: "Removed",
-    412: "Changed since it was read",
-    413: "Body too large",
-    415: "Unknown format",
-    422: "Invalid request",
-    500: "Internal error",
-    501: "Not supported by this store",
-    503: "Not available",
+    410: "Gone",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
 }
+"""The status phrases of RFC 9110, which RFC 9457 asks for with `about:blank`."""
 
 
 class ProblemDocument(BaseModel):
@@ -108,7 +109,7 @@ def answer(status: int, detail: str, problems: list[Problem], **more: object) ->
     """A problem document."""
     document = {
         "type": "about:blank",
-        "title": TITLES.get(status, "Refused"),
+        "title": TITLES.get(status, HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
         "errors": [
