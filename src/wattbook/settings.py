@@ -1,13 +1,15 @@
 """Every setting, read once at the start from the environment (and `.env`)."""
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from wattbook import faults
 from wattbook.core import lifetimes
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.lifetimes import Kind
@@ -428,6 +430,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+MAX_SHOWN: Final = 60
+
+
+def _wrong(fault: Mapping[str, Any]) -> str:
+    """What a setting must be and what it is; of what may be secret not the value."""
+    message = str(fault["msg"])
+    if fault["type"] == "value_error":
+        return message.removeprefix("Value error, ")
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    field = Settings.model_fields.get(name)
+    secret = field is None or "Secret" in str(field.annotation) or name.endswith(("_url", "_dsn"))
+    have = "" if secret else f", have {str(fault['input'])[:MAX_SHOWN]!r}"
+    return f"{faults.said(fault)}{have}"
+
+
 def load(**changes: object) -> Settings:
     """The settings of this process, with `changes` from the command line.
 
@@ -442,7 +459,7 @@ def load(**changes: object) -> Settings:
         problems = [
             Problem(
                 "bad_setting",
-                str(fault["msg"]).removeprefix("Value error, "),
+                _wrong(fault),
                 field=".".join(str(part) for part in fault["loc"]).upper() or None,
             )
             for fault in error.errors()
