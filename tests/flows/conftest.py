@@ -11,6 +11,7 @@ from wattbook.core.entities import Meter, MeterKind, Site
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
+from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -30,6 +31,7 @@ from wattbook.stores.duckdb.retention import DuckRetention
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.engine import create_engine
+from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.registry import SqlRegistry
 from wattbook.stores.sql.reports import SqlReports
@@ -62,6 +64,7 @@ class World:
     tombstones: Tombstones
     reports: Reports
     anomalies: Anomalies
+    forecasts: Forecasts
     calendar: Calendar = field(default_factory=PublicHolidays)
     clock: SetClock = field(default_factory=SetClock)
 
@@ -114,6 +117,7 @@ async def empty_world() -> AsyncIterator[World]:
         tombstones=SqlTombstones(sql),
         reports=SqlReports(sql),
         anomalies=SqlAnomalies(sql),
+        forecasts=SqlForecasts(sql),
     )
     engine.close()
     await sql.dispose()

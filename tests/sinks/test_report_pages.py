@@ -19,16 +19,19 @@ from wattbook.core.anomaly.finding import (
     State,
 )
 from wattbook.core.entities import Meter, MeterKind, MeterRole
+from wattbook.core.forecast.outlook import Basis, ModelName
 from wattbook.core.periods import Period
 from wattbook.core.report import Format, Report
 from wattbook.core.tariffs import Demand, Export, Flat, Indexed
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin
+from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 from wattbook.sinks.documents import cover
 from wattbook.sinks.documents.blocks import Table
 from wattbook.sinks.documents.outline import outline
+from wattbook.sinks.documents.words import period_of
 
 pytestmark = pytest.mark.slow
 
@@ -411,3 +414,123 @@ async def test_bills_that_lack_nothing_have_no_table_of_what_is_missing(world) -
     assert report.payments.missing.is_empty()
     with pytest.raises(StopIteration):
         table(report, "Missing from the bills")
+
+
+async def test_operators_stand_side_by_side_with_their_own_peak_and_coverage(world) -> None:
+    for site_id, operator in (("a", "alder"), ("b", "alder"), ("c", "birch")):
+        await world.add(site_id, operator=operator, timezone="UTC")
+    await draw(world, "a.main", T, [10.0, 30.0] + [10.0] * 22)
+    await draw(world, "b.main", T, [30.0, 10.0] + [10.0] * 22)
+    await draw(world, "c.main", T, [100.0] * 12 + [None] * 12)
+
+    report = await made(world, "network", T, DAY)
+
+    rows = {row["operator"]: row for row in report.operators.to_dicts()}
+    assert rows["alder"]["energy_kwh"] == pytest.approx(520.0)  # 2 × (23 × 10 + 30)
+    assert rows["alder"]["power_kw_max"] == pytest.approx(40.0)  # together, not 30 + 30
+    assert rows["birch"]["coverage"] == pytest.approx(0.5)  # 12 of 24 h
+    assert rows["alder"]["coverage"] == 1.0
+    assert [row[0] for row in table(report, "Operators").rows] == ["birch", "alder"]
+
+
+async def test_sites_with_coordinates_are_on_a_map_and_others_are_counted(world) -> None:
+    for site_id in "abc":
+        await world.add(site_id, timezone="UTC")
+        await draw(world, f"{site_id}.main", T, [10.0] * 24)
+    for site_id, north, east in (("a", 60.0, 8.0), ("b", 68.5, 17.5)):
+        change = Edit(changes={"latitude": north, "longitude": east})
+        await world.registry.edit(site_id, change, world.clock.now())
+
+    report = await made(world, "network", T, DAY)
+
+    blocks = [each for section in outline(report).sections for each in section.blocks]
+    (drawn,) = [each for each in blocks if getattr(each, "title", "") == "Where the sites are"]
+    assert drawn.chart.alt == ("Map of sites: a at 60°\xa0N, 8°\xa0E; b at 68.5°\xa0N, 17.5°\xa0E.")
+    assert plain(drawn.caption) == "1 site without registered coordinates: not drawn."
+
+
+def run(origin: datetime, known: datetime, level: float, run_id: str) -> Run:
+    starts = [origin + at * HOUR for at in range(48)]
+    rows = pl.DataFrame(
+        {
+            "start_utc": pl.Series(starts, dtype=pl.Datetime("us", "UTC")),
+            "mean": [level] * 47 + [2 * level],
+            "p10": [level / 2] * 48,
+            "p90": [3 * level] * 48,
+        }
+    )
+    return Run(
+        run_id=run_id,
+        asked=Asked(entity_id="site:s"),
+        timezone="UTC",
+        unit="kW",
+        basis=Basis.MODEL,
+        reason=None,
+        model=ModelName.GBM,
+        parameters={},
+        leaderboard=[],
+        coverage=[],
+        trained=None,
+        period=Period(origin, origin + 48 * HOUR),
+        fingerprint="ab" * 32,
+        version="0",
+        known_utc=known,
+        rows=rows,
+    )
+
+
+async def test_the_newest_forecast_of_the_time_after_the_period_is_shown(world) -> None:
+    await world.add("s", timezone="UTC")
+    await draw(world, "s.main", T, [10.0] * 24)
+    made_at = world.clock.now()
+    await world.forecasts.keep(run(T + DAY, made_at - HOUR, 50.0, "older"))
+    await world.forecasts.keep(run(T + DAY - 12 * HOUR, made_at, 10.0, "newer"))
+    await world.forecasts.keep(run(T - 3 * DAY, made_at, 99.0, "of-the-past"))
+    await world.forecasts.keep(run(T + 5 * DAY, made_at, 99.0, "of-later"))
+
+    report = await made(world, "s", T, DAY)
+    before = await made(world, "s", T, DAY, as_of=made_at - HOUR)
+
+    assert report.ahead is not None
+    assert before.ahead is not None
+    assert report.ahead.run_id == "newer"
+    assert report.ahead.rows["start_utc"][0] == T + DAY  # the 12 hours before are of the period
+    assert report.ahead.energy_kwh == pytest.approx(370.0)  # 35 h × 10 kW + 20 kWh
+    assert before.ahead.run_id == "older"  # the newer one was not known yet
+    said = [plain(line) for line in sentences(report, "forecast")]
+    assert said[0] == (
+        "2 to 3 April 2026, 00:00 to 12:00: 370.0 kWh are expected. The highest hour is"
+        " expected on 3 April 2026 at 11:00: 20.0 kW (P10 to P90: 5.0 to 30.0 kW)."
+    )
+    for form in (Format.PDF, Format.HTML, Format.JSON, Format.ZIP):
+        assert documents.render(report, form)
+
+
+def sentences(report: Report, name: str) -> list[str]:
+    (section,) = [each for each in outline(report).sections if each.name == name]
+    return [
+        text
+        for each in section.blocks
+        for text in (getattr(each, "sentences", None) or [getattr(each, "text", "")])
+    ]
+
+
+async def test_a_report_without_a_forecast_says_how_to_get_one(world) -> None:
+    await world.add("s", timezone="UTC")
+    await draw(world, "s.main", T, [10.0] * 24)
+
+    report = await made(world, "s", T, DAY)
+
+    assert "`wattbook forecast site:s` makes one" in sentences(report, "forecast")[0]
+
+
+async def test_a_day_of_23_hours_says_so_and_a_year_is_named_by_its_number(world) -> None:
+    await world.add("s", timezone="Europe/Oslo")
+    begin = datetime(2026, 3, 28, 23, tzinfo=UTC)  # midnight in Oslo
+    await draw(world, "s.main", begin, [10.0] * 23)
+
+    report = await made(world, "s", begin, 23 * HOUR)
+
+    assert pairs(report)["Period"] == "29 March 2026 (1 day of 23 hours, Europe/Oslo time)"
+    year = Period(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+    assert period_of(year, "UTC") == "2025"

@@ -18,6 +18,7 @@ from wattbook.core import (
     profile,
     totals,
 )
+from wattbook.core.ahead import Ahead
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.completeness import Completeness
@@ -107,6 +108,10 @@ class Report:
     """`core.profile.load` of each site, with `site_id`, by the hour or the day."""
     curves: Curves
     quality: Quality
+    operators: pl.DataFrame
+    """From `totals.by_operator`."""
+    ahead: Ahead | None
+    """What is expected after the period; null where no forecast of it is stored."""
     rungs: pl.DataFrame
     """From `core.carbon.shares`."""
     factors: pl.DataFrame
@@ -128,6 +133,7 @@ def made(
     rejects: pl.DataFrame | None,
     findings: Sequence[Finding] | None = None,
     comparison: Comparison | None = None,
+    ahead: Ahead | None = None,
     fingerprint: Fingerprint,
 ) -> Report:
     """The report of sites together.
@@ -151,7 +157,46 @@ def made(
     """
     period, spans = scope.period, pl.concat(each.spans for each in digests)
     grain, buckets = profile.steps(period, scope.timezone)
+    emitted = _emitted(scope, digests, conditions, table)
+    series = _series(digests, spans, emitted)
+    came = completeness.together([each.completeness for each in digests])
+    known = load_factor.added([each.known for each in digests])
+    meter_steps = pl.concat(each.by_step for each in digests)
+    steps = totals.by_step(buckets, meter_steps, spans, demand, known, emitted)
+    total = totals.total(digests, meter_steps, demand, known, emitted, period, spans)
+    sites, rungs = totals.by_site(digests, emitted), carbon.shares(emitted)
+    return Report(
+        scope=scope,
+        total=total,
+        expected_s=presence.seconds(spans, presence.bucket(period)).item(),
+        costs=totals.costs(digests, total["energy_kwh"]),
+        grain=grain,
+        steps=steps.with_columns(received=completeness.of_steps(came.silences, buckets, spans)),
+        step_costs=totals.step_costs(digests, buckets),
+        payments=payments.together([each.payments for each in digests]),
+        comparison=comparison,
+        series_grain=series_grain,
+        series=series,
+        meters=pl.concat(each.meters for each in digests),
+        sites=sites,
+        operators=totals.by_operator(digests, sites, period),
+        ahead=ahead,
+        site_loads=_site_loads(scope, digests),
+        curves=_curves(
+            scope, series if quarters is None else quarters, series, demand, came, spans
+        ),
+        quality=_quality(digests, came, rejects, findings),
+        rungs=rungs,
+        notices=_notices(digests, rungs, conditions),
+        factors=carbon.factor_rows(emitted, conditions, table, scope.factor_set),
+        fingerprint=fingerprint,
+    )
 
+
+def _emitted(
+    scope: Scope, digests: Sequence[Digest], conditions: pl.DataFrame, table: pl.DataFrame
+) -> pl.DataFrame:
+    """The footprint of every quarter-hour of every site."""
     drawn = pl.concat(
         each.demand.select(
             "start_utc",
@@ -162,73 +207,71 @@ def made(
         for each in digests
     )
     known = carbon.known_intensity(conditions, table, scope.factor_set)
-    intensities = carbon.intensity(drawn, known, table, scope.factor_set)
-    emitted = carbon.footprint(drawn, intensities)
-    rungs = carbon.shares(emitted)
+    return carbon.footprint(drawn, carbon.intensity(drawn, known, table, scope.factor_set))
 
+
+def _series(digests: Sequence[Digest], spans: pl.DataFrame, emitted: pl.DataFrame) -> pl.DataFrame:
+    """All sites together, with what they emitted."""
     series = together(digests, spans)
-    series = series.join(
-        carbon.summed(profile.stepped(emitted, series), "step_utc").select(
-            "emitted_kg", "intensity_g_per_kwh", "fallback", start_utc="step_utc"
-        ),
-        on="start_utc",
-        how="left",
-        maintain_order="left",
+    footprints = carbon.summed(profile.stepped(emitted, series), "step_utc").select(
+        "emitted_kg", "intensity_g_per_kwh", "fallback", start_utc="step_utc"
     )
-    meter_steps = pl.concat(each.by_step for each in digests)
-    came = completeness.together([each.completeness for each in digests])
-    known_together = load_factor.added([each.known for each in digests])
-    steps = totals.by_step(buckets, meter_steps, spans, demand, known_together, emitted)
-    steps = steps.with_columns(received=completeness.of_steps(came.silences, buckets, spans))
-    total = totals.total(digests, meter_steps, demand, known_together, emitted, period, spans)
-    load_grain = profile.grain(period)
-    drawn_load = totals.load(series if quarters is None else quarters, load_grain, scope)
+    return series.join(footprints, on="start_utc", how="left", maintain_order="left")
+
+
+def _site_loads(scope: Scope, digests: Sequence[Digest]) -> pl.DataFrame:
+    grain = profile.grain(scope.period)
+    return pl.concat(
+        totals.load(each.rows, grain, scope).with_columns(site_id=pl.lit(each.site.id))
+        for each in digests
+    )
+
+
+def _curves(
+    scope: Scope,
+    drawn: pl.DataFrame,
+    series: pl.DataFrame,
+    demand: pl.DataFrame,
+    came: Completeness,
+    spans: pl.DataFrame,
+) -> Curves:
+    grain = profile.grain(scope.period)
+    load = totals.load(drawn, grain, scope)
     heat = profile.heat(series, scope.timezone)
-    return Report(
-        scope=scope,
-        total=total,
-        expected_s=presence.seconds(spans, presence.bucket(period)).item(),
-        costs=totals.costs(digests, total["energy_kwh"]),
-        grain=grain,
-        steps=steps,
-        step_costs=totals.step_costs(digests, buckets),
-        payments=payments.together([each.payments for each in digests]),
-        comparison=comparison,
-        series_grain=series_grain,
-        series=series,
-        meters=pl.concat(each.meters for each in digests),
-        sites=totals.by_site(digests, emitted),
-        site_loads=pl.concat(
-            totals.load(each.rows, load_grain, scope).with_columns(site_id=pl.lit(each.site.id))
-            for each in digests
+    return Curves(
+        load_grain=grain,
+        load=load.with_columns(received=completeness.of_steps(came.silences, load, spans)),
+        heat=heat,
+        mean_day=profile.mean_day(heat),
+        duration=profile.duration(demand),
+    )
+
+
+def _quality(
+    digests: Sequence[Digest],
+    came: Completeness,
+    rejects: pl.DataFrame | None,
+    findings: Sequence[Finding] | None,
+) -> Quality:
+    return Quality(
+        completeness=came,
+        gaps=pl.concat(each.gaps for each in digests).sort(
+            "length_s", "meter_id", "start_utc", descending=[True, False, False]
         ),
-        curves=Curves(
-            load_grain=load_grain,
-            load=drawn_load.with_columns(
-                received=completeness.of_steps(came.silences, drawn_load, spans)
-            ),
-            heat=heat,
-            mean_day=profile.mean_day(heat),
-            duration=profile.duration(demand),
-        ),
-        quality=Quality(
-            completeness=came,
-            gaps=pl.concat(each.gaps for each in digests).sort(
-                "length_s", "meter_id", "start_utc", descending=[True, False, False]
-            ),
-            rejects=rejects,
-            corrections=totals.corrections(digests),
-            events=pl.concat(each.events for each in digests).sort(*frames.EVENTS.key),
-            findings=None if findings is None else ranked(findings),
-        ),
-        rungs=rungs,
-        notices=(
-            *notices.of_factors(rungs),
-            *notices.of_overlaps(conditions, ("generation", "intensity")),
-            *(notice for each in digests for notice in each.notices),
-        ),
-        factors=carbon.factor_rows(emitted, conditions, table, scope.factor_set),
-        fingerprint=fingerprint,
+        rejects=rejects,
+        corrections=totals.corrections(digests),
+        events=pl.concat(each.events for each in digests).sort(*frames.EVENTS.key),
+        findings=None if findings is None else ranked(findings),
+    )
+
+
+def _notices(
+    digests: Sequence[Digest], rungs: pl.DataFrame, conditions: pl.DataFrame
+) -> tuple[Notice, ...]:
+    return (
+        *notices.of_factors(rungs),
+        *notices.of_overlaps(conditions, ("generation", "intensity")),
+        *(notice for each in digests for notice in each.notices),
     )
 
 

@@ -242,6 +242,51 @@ def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def by_operator(digests: Sequence[Digest], sites: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """A row of figures for each operator, from those of its sites; the largest first.
+
+    Parameters
+    ----------
+    sites
+        From `by_site`.
+    """
+    bucket = presence.bucket(period)
+    lengths = pl.DataFrame(
+        {
+            "site_id": [each.site.id for each in digests],
+            "expected_s": [float(presence.seconds(e.spans, bucket).item()) for e in digests],
+        }
+    )
+    peaks = (
+        pl.concat(
+            each.demand.select("start_utc", "power_kw", operator=pl.lit(each.site.operator))
+            for each in digests
+        )
+        .group_by("operator", "start_utc")
+        .agg(pl.col("power_kw").sum())
+        .group_by("operator")
+        .agg(power_kw_max=pl.col("power_kw").max())
+    )
+    energy, seconds = pl.col("energy_kwh"), pl.col("expected_s")
+    one = pl.col("currency").drop_nulls().n_unique() == 1
+    priced = (pl.col("cost_energy_share").fill_null(0) * energy).sum()
+    return (
+        sites.join(lengths, on="site_id")
+        .group_by("operator")
+        .agg(
+            sites=pl.len().cast(pl.Int64),
+            energy_kwh=known_sum("energy_kwh"),
+            coverage=over((pl.col("coverage").fill_null(0) * seconds).sum(), seconds.sum()),
+            emitted_kg=known_sum("emitted_kg"),
+            cost=pl.when(one).then(known_sum("cost")),
+            currency=pl.when(one).then(pl.col("currency").drop_nulls().first()),
+            cost_energy_share=over(priced, energy.sum()).fill_nan(None),
+        )
+        .join(peaks, on="operator", how="left")
+        .sort("energy_kwh", "operator", descending=[True, False], nulls_last=True)
+    )
+
+
 def corrections(digests: Sequence[Digest]) -> pl.DataFrame | None:
     """How often readings of each meter were corrected; null where no store keeps that."""
     known = [each.corrections for each in digests if each.corrections is not None]

@@ -19,6 +19,7 @@ from wattbook.core import (
     report,
     retention,
 )
+from wattbook.core.ahead import Ahead
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.digest import Scope
@@ -44,6 +45,7 @@ class Beside:
     rejects: pl.DataFrame | None
     findings: Sequence[Finding] | None
     comparison: Comparison | None
+    ahead: Ahead | None
 
 
 def timezone_of(found: Found) -> str:
@@ -103,7 +105,8 @@ async def of(
     rejects = await evidence.refused(scope, found, ports.archive)
     findings = await evidence.findings(scope, as_of, ports.anomalies)
     earlier = await evidence.compared(scope, found, as_of, ports)
-    beside = Beside(rejects=rejects, findings=findings, comparison=earlier)
+    ahead = await evidence.forecast(scope, as_of, ports.forecasts)
+    beside = Beside(rejects=rejects, findings=findings, comparison=earlier, ahead=ahead)
     if as_of is None:
         scope = replace(scope, known_utc=_last_change(scope, parts, conditions, beside))
 
@@ -178,6 +181,7 @@ def _last_change(
         None if beside.rejects is None else beside.rejects["latest_utc"].max(),
         *(each.found_utc for each in beside.findings or ()),
         *(each.judgement.at_utc for each in beside.findings or ()),
+        None if beside.ahead is None else beside.ahead.made_utc,
     ]
     return max(at for at in learned if isinstance(at, datetime))
 
@@ -214,6 +218,7 @@ def _made(
         rejects=beside.rejects,
         findings=beside.findings,
         comparison=beside.comparison,
+        ahead=beside.ahead,
         fingerprint=Fingerprint("", (), 0),
     )
     at = made.total["power_kw_max_at"]

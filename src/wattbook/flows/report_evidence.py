@@ -7,19 +7,21 @@ from typing import Final
 
 import polars as pl
 
+from wattbook.core import ahead, comparison, gaps, periods, presence, profile, retention
 from wattbook.core import archive as keeping
-from wattbook.core import comparison, gaps, periods, presence, profile, retention
 from wattbook.core.anomaly.finding import Finding, Judgement, State
 from wattbook.core.comparison import Comparison
 from wattbook.core.digest import Scope
 from wattbook.core.entities import MeterRole
 from wattbook.core.periods import Grain, Period
+from wattbook.core.training import Quantity
 from wattbook.flows import rollup as rolling
 from wattbook.flows.entities import Found
 from wattbook.flows.mains import Mains
 from wattbook.flows.report_parts import Ports
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.archive import Archive
+from wattbook.ports.forecasts import Forecasts, Run
 from wattbook.ports.rollups import Rollups
 
 REJECTS: Final = keeping.BY_NAME["rejects"]
@@ -90,6 +92,44 @@ async def _searched(scope: Scope, anomalies: Anomalies) -> bool:
         if (await anomalies.scores(meter_id, scope.period)).height:
             return True
     return False
+
+
+async def forecast(
+    scope: Scope, as_of: datetime | None, forecasts: Forecasts
+) -> ahead.Ahead | None:
+    """The newest stored forecast of the load after the period; null if there is none."""
+    cursor = None
+    while True:
+        page = await forecasts.runs(
+            entity_id=scope.entity,
+            quantity=Quantity.LOAD,
+            since=scope.period.start,
+            after=cursor,
+            limit=PAGE,
+        )
+        for each in page.runs:
+            known = as_of is None or each.known_utc <= as_of
+            if known and ahead.follows(each.period, scope.period):
+                return _ahead(await forecasts.run(each.run_id), scope)
+        if (cursor := page.cursor) is None:
+            return None
+
+
+def _ahead(run: Run, scope: Scope) -> ahead.Ahead | None:
+    rows = ahead.steps(run.rows, run.asked.grain, run.timezone, scope.period.end)
+    if rows.is_empty():
+        return None
+    return ahead.Ahead(
+        run_id=run.run_id,
+        made_utc=run.known_utc,
+        origin_utc=run.period.start,
+        model=run.model,
+        basis=run.basis,
+        reason=run.reason,
+        grain=run.asked.grain,
+        period=Period(rows["start_utc"][0], rows["end_utc"][-1]),
+        rows=rows,
+    )
 
 
 async def compared(

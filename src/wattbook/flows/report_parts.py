@@ -38,6 +38,7 @@ from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.figures import FigurePorts
+from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.rollups import Rollups
 
@@ -54,6 +55,8 @@ class Ports(FigurePorts, Protocol):
     def calendar(self) -> Calendar: ...
     @property
     def anomalies(self) -> Anomalies: ...
+    @property
+    def forecasts(self) -> Forecasts: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def load(
         width=width,
         height=HEIGHT,
         legend=bool(entries) or bool(limits),
-        dated=not days,
+        dated=plot.has_hours(period, width),
     )
     spans = axes.places(rows["start_utc"].to_list(), rows["end_utc"].to_list(), area.x)
     _curves(area, rows, spans, period, timezone, unit, earlier)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from wattbook.core.charts import axes, scales
@@ -45,6 +45,12 @@ class Plot:
     def right(self) -> float:
         """Where the plot ends."""
         return self.x.end
+
+
+def has_hours(period: Period, width: float) -> bool:
+    """Whether the ticks of an axis so wide are hours, with their day on a second line."""
+    most = max(int((width - RIGHT) / TICK_WIDTH), 2)
+    return (period.end - period.start) / timedelta(hours=scales.HOURS[-1]) <= most
 
 
 def over_time(

@@ -157,9 +157,10 @@ class Canvas:
             stroke += f' stroke-dasharray="{dash}"' if dash else ""
             self._put("path", f"{kind}-line", f'd="{path}" fill="none" {stroke} {ends}')
 
-    def dot(self, kind: str, x: float, y: float) -> None:
+    def dot(self, kind: str, x: float, y: float, radius: float = 3) -> None:
         """A point."""
-        self._put("circle", kind, f'cx="{at(x)}" cy="{at(y)}" r="3" fill="{COLOURS[kind]}"')
+        place = f'cx="{at(x)}" cy="{at(y)}" r="{at(radius)}"'
+        self._put("circle", kind, f'{place} fill="{COLOURS[kind]}"')
 
     def text(
         self,

@@ -47,9 +47,9 @@ def trend(
     """
     values = [None if each.value is None else each.value / unit.size for each in points]
     known = [value for value in values if value is not None]
-    area = plot.over_time(
-        name, period, known, width=width, height=HEIGHT, ticks=3, striped=False, zero=zero
-    )
+    dated = plot.has_hours(period, width)
+    area = plot.over_time(name, period, known, width=width, height=HEIGHT, ticks=3,
+                          striped=False, zero=zero, dated=dated)  # fmt: skip
     spans = axes.places([each.start for each in points], [each.end for each in points], area.x)
     line = axes.valued(spans, values)
     axes.silence(area.canvas, line, area.y)

@@ -33,6 +33,8 @@ FULL: Final = 1 - 10**-9
 COMPARABLE: Final = 99 / 100
 """With less known of either period, their mean power is compared, not their energy."""
 NOTHING_CHANGED: Final = 5 / 1000
+HOUR: Final = timedelta(hours=1)
+HOURS_PER_DAY: Final = 24
 IN_WHOLES: Final = 2 / 100
 """A change that is at least so large is said in whole percents."""
 
@@ -115,7 +117,9 @@ def _length(report: Report) -> str:
     spans, clock = end - first, scope.timezone.replace("_", " ")
     if spans % timedelta(days=1):
         return f"{spoken((scope.period.end - scope.period.start).total_seconds())}, {clock} time"
-    return f"{count(spans.days, 'day')}, {clock} time"
+    hours = (scope.period.end - scope.period.start) / HOUR
+    of = f" of {hours:g}{BLANK}hours" if spans.days == 1 and hours != HOURS_PER_DAY else ""
+    return f"{count(spans.days, 'day')}{of}, {clock} time"
 
 
 def findings(report: Report) -> list[str]:

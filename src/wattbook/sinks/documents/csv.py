@@ -38,6 +38,8 @@ def bundle(report: Report) -> bytes:
         "total": pl.DataFrame([report.total]),
         "meters": report.meters,
         "sites": report.sites,
+        "operators": report.operators,
+        "forecast": None if report.ahead is None else report.ahead.rows,
         "gaps": quality.gaps,
         "rejects": quality.rejects,
         "corrections": quality.corrections,

@@ -6,13 +6,24 @@ from typing import Final
 
 import polars as pl
 
+from wattbook.core.ahead import Ahead
 from wattbook.core.anomaly.finding import Finding
+from wattbook.core.charts import ahead
 from wattbook.core.periods import zone
 from wattbook.core.report import Report
-from wattbook.core.text import MINUS, NOTHING, lasting, money, number, spoken
+from wattbook.core.text import MINUS, NOTHING, lasting, money, number, spoken, unit_of
 from wattbook.core.units import SECONDS_PER_HOUR
-from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Table
-from wattbook.sinks.documents.words import count, energy_said, local, share
+from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Sentences, Table
+from wattbook.sinks.documents.figures import figure
+from wattbook.sinks.documents.words import (
+    count,
+    day_of,
+    energy_said,
+    local,
+    moment,
+    period_of,
+    share,
+)
 
 MAX_ROWS: Final = 12
 MIN_ROWS: Final = 3
@@ -57,6 +68,49 @@ def findings(report: Report) -> Iterator[Block]:
         " be had."
         + (" Its worth is at the mean price of the period, for revenue meters." if worth else "")
     )
+
+
+def forecast(report: Report) -> Iterator[Block]:
+    """What is expected after the period, if a forecast of it is stored."""
+    found, scope = report.ahead, report.scope
+    if report.total["energy_kwh"] is None:
+        return
+    if found is None:
+        yield Paragraph(
+            "No forecast of the time after this period is stored. `wattbook forecast"
+            f" {scope.entity}` makes one; a report that is made afterwards shows it."
+        )
+        return
+    unit = unit_of("power_kw", [*found.rows["mean"], *found.rows["p90"]])
+    highest = found.highest
+    at = moment(_local(highest["start_utc"], scope.timezone))
+    said = (
+        f"{period_of(found.period, scope.timezone)}: {energy_said(found.energy_kwh)} are expected."
+        f" The highest {found.grain} is expected on {at}: {unit.say(highest['mean'])}"
+    )
+    if highest["p10"] is not None and highest["p90"] is not None:
+        said += f" (P10 to P90: {unit.write(highest['p10'])} to {unit.say(highest['p90'])})"
+    yield Sentences([f"{said}.", _basis(found, scope.timezone)])
+    limit = None if scope.capacity_kw is None else ("capacity", scope.capacity_kw)
+    yield figure(
+        "Expected power",
+        f"{unit.name}, mean by {found.grain}, {scope.timezone.replace('_', ' ')} time",
+        "ahead",
+        lambda width, name: ahead.ahead(
+            found.rows, found.period, scope.timezone, unit, limit=limit, width=width, name=name
+        ),
+    )
+
+
+def _basis(found: Ahead, timezone: str) -> str:
+    made, known = (day_of(_local(at, timezone)) for at in (found.made_utc, found.origin_utc))
+    said = f"Made on {made} from what was known until {known}; model: {found.model}"
+    return f"{said}. Basis {found.basis}: {found.reason}." if found.reason else f"{said}."
+
+
+def _local(at: object, timezone: str) -> datetime:
+    assert isinstance(at, datetime)
+    return at.astimezone(zone(timezone))
 
 
 def _row(finding: Finding, report: Report, price: tuple[str, float] | None) -> list[str]:

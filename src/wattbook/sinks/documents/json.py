@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from wattbook.core.ahead import Ahead
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.comparison import Comparison
 from wattbook.core.report import METHODS, SCHEMA, VERSIONS, Report
@@ -52,6 +53,8 @@ def document(report: Report) -> dict[str, Any]:
         "comparison": _comparison(report.comparison),
         "meters": _rows(report.meters),
         "sites": _rows(report.sites),
+        "operators": _rows(report.operators),
+        "forecast": _ahead(report.ahead),
         "duration": _rows(report.curves.duration),
         "mean_day": _rows(report.curves.mean_day),
         "quality": {
@@ -75,6 +78,22 @@ def document(report: Report) -> dict[str, Any]:
         "fingerprint": asdict(report.fingerprint),
         "series_grain": report.series_grain,
         "series": _rows(report.series),
+    }
+
+
+def _ahead(found: Ahead | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "run_id": found.run_id,
+        "made": found.made_utc,
+        "origin": found.origin_utc,
+        "model": found.model,
+        "basis": found.basis,
+        "reason": found.reason,
+        "grain": found.grain,
+        "energy_kwh": found.energy_kwh,
+        "rows": _rows(found.rows),
     }
 
 

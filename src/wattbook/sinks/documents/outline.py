@@ -1,7 +1,7 @@
 """From the figures of a report to the document that is read."""
 
 from wattbook.core.report import Report
-from wattbook.sinks.documents import cover, evidence, figures, paying, sources, tables
+from wattbook.sinks.documents import cover, evidence, figures, paying, places, sources, tables
 from wattbook.sinks.documents.blocks import Document, Section, Sentences
 from wattbook.sinks.documents.words import period_of
 
@@ -18,9 +18,14 @@ def outline(report: Report) -> Document:
         Section("summary", "Summary", [Sentences(said)] if said else []),
         Section("key-figures", "Key figures", figures.key(report)),
         Section("load", "Load", [*figures.load(report), *figures.hashing(report)]),
-        Section("sites", "Sites", list(tables.sites(report))),
+        Section(
+            "sites",
+            "Sites",
+            [*places.operators(report), *places.sitemap(report), *tables.sites(report)],
+        ),
         Section("cost", "Cost", list(paying.cost(report))),
         Section("findings", "Findings", list(evidence.findings(report))),
+        Section("forecast", "Forecast", list(evidence.forecast(report))),
         Section(
             "figures",
             "Figures in detail",

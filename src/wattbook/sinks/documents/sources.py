@@ -282,8 +282,8 @@ def identity(report: Report) -> Iterator[Block]:
         " the meters, tariffs, emission factors, conditions of the grid, and"
         f" {', '.join(parts)}. The same data give the same fingerprint; one changed digit gives"
         " another. The JSON of this report lists every part of it (fingerprint.manifest);"
-        " docs/methods/report.md says how to check it. The comparison with an earlier period and"
-        " the findings are not part of it."
+        " docs/methods/report.md says how to check it. The comparison with an earlier period,"
+        " the findings and the forecast are not part of it."
     )
     if found.uncovered:
         yield Paragraph(

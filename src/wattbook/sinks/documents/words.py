@@ -81,11 +81,13 @@ def spans_months(period: Period, timezone: str) -> bool:
 
 
 def period_of(period: Period, timezone: str) -> str:
-    """A period in words: `June 2021`, `June to August 2021`, `21 to 23 June 2021`."""
+    """A period in words: `2020`, `June 2021`, `June to August 2021`, `21 to 23 June 2021`."""
     here = zone(timezone)
     first = period.start.astimezone(here)
     last = (period.end - timedelta(microseconds=1)).astimezone(here)
     if spans_months(period, timezone):
+        if (first.year, first.month, last.month) == (last.year, 1, 12):
+            return f"{first.year}"
         return _range(first, last, f"{first:%B}", f"{last:%B}")
     said = _range(first, last, f"{first.day}{BLANK}{first:%B}", f"{last.day}{BLANK}{last:%B}")
     if (first.year, first.month) == (last.year, last.month) and first.day != last.day:
