@@ -29,7 +29,7 @@ from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 from wattbook.sinks.documents import cover
-from wattbook.sinks.documents.blocks import Table
+from wattbook.sinks.documents.blocks import Figure, Table
 from wattbook.sinks.documents.outline import outline
 from wattbook.sinks.documents.words import period_of
 
@@ -444,7 +444,8 @@ async def test_sites_with_coordinates_are_on_a_map_and_others_are_counted(world)
     report = await made(world, "network", T, DAY)
 
     blocks = [each for section in outline(report).sections for each in section.blocks]
-    (drawn,) = [each for each in blocks if getattr(each, "title", "") == "Where the sites are"]
+    figures = [each for each in blocks if isinstance(each, Figure)]
+    (drawn,) = [each for each in figures if each.title == "Where the sites are"]
     assert drawn.chart.alt == ("Map of sites: a at 60°\xa0N, 8°\xa0E; b at 68.5°\xa0N, 17.5°\xa0E.")
     assert plain(drawn.caption) == "1 site without registered coordinates: not drawn."
 
@@ -521,7 +522,7 @@ async def test_a_report_without_a_forecast_says_how_to_get_one(world) -> None:
 
     report = await made(world, "s", T, DAY)
 
-    assert "`wattbook forecast site:s` makes one" in sentences(report, "forecast")[0]
+    assert "wattbook forecast site:s makes one" in sentences(report, "forecast")[0]
 
 
 async def test_a_day_of_23_hours_says_so_and_a_year_is_named_by_its_number(world) -> None:

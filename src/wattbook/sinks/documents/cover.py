@@ -284,7 +284,8 @@ def _simulated(report: Report) -> Iterator[Notice]:
     if scope.simulated:
         every = len(scope.simulated) == len(scope.sites)
         which = "all sites" if len(scope.sites) > 1 else "this site"
-        which = which if every else ", ".join(scope.simulated)
+        names = [site.name for site in scope.sites if site.simulated]
+        which = which if every else ", ".join(names)
         yield Notice(f"Simulated data: the readings of {which} are made up.")
 
 

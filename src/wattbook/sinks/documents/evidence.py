@@ -16,6 +16,7 @@ from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Sentences, Table
 from wattbook.sinks.documents.figures import figure
 from wattbook.sinks.documents.words import (
+    clock_of,
     count,
     day_of,
     energy_said,
@@ -77,8 +78,8 @@ def forecast(report: Report) -> Iterator[Block]:
         return
     if found is None:
         yield Paragraph(
-            "No forecast of the time after this period is stored. `wattbook forecast"
-            f" {scope.entity}` makes one; a report that is made afterwards shows it."
+            "No forecast of the time after this period is stored. The command wattbook forecast"
+            f" {scope.entity} makes one; a report that is made afterwards shows it."
         )
         return
     unit = unit_of("power_kw", [*found.rows["mean"], *found.rows["p90"]])
@@ -94,7 +95,7 @@ def forecast(report: Report) -> Iterator[Block]:
     limit = None if scope.capacity_kw is None else ("capacity", scope.capacity_kw)
     yield figure(
         "Expected power",
-        f"{unit.name}, mean by {found.grain}, {scope.timezone.replace('_', ' ')} time",
+        f"{unit.name}, mean by {found.grain}, {clock_of(scope.timezone)}",
         "ahead",
         lambda width, name: ahead.ahead(
             found.rows, found.period, scope.timezone, unit, limit=limit, width=width, name=name

@@ -24,7 +24,14 @@ from wattbook.core.text import (
 )
 from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
 from wattbook.sinks.documents.cover import earlier_name
-from wattbook.sinks.documents.words import factor_said, interval, moment, power_said, share
+from wattbook.sinks.documents.words import (
+    clock_of,
+    factor_said,
+    interval,
+    moment,
+    power_said,
+    share,
+)
 
 MIN_DAYS: Final = 7
 """Of fewer days neither what is usual by the hour nor a duration says more than the load."""
@@ -194,7 +201,7 @@ def load(report: Report) -> Iterator[Block]:
 
     yield figure(
         "Power",
-        f"{unit.name}, {RESOLUTION[curves.load_grain]}",
+        f"{unit.name}, {RESOLUTION[curves.load_grain]}, {clock_of(scope.timezone)}",
         "load",
         draw,
         _strip_note(curves.load),
@@ -236,8 +243,7 @@ def _heat(report: Report, unit: Unit) -> Block:
     cells, scope = report.curves.heat, report.scope
     days = cells["day"].unique().sort()
     weekly = (days[1] - days[0]).days > 1
-    clock = scope.timezone.replace("_", " ")
-    note = f"{unit.name} by {'week' if weekly else 'day'} and hour, {clock} time"
+    note = f"{unit.name} by {'week' if weekly else 'day'} and hour, {clock_of(scope.timezone)}"
     caption = "Each shade stands for an equal share of the hours."
     if cells["turns"].max() != 1:
         caption += " On the day of 25 hours the hour that comes twice is drawn as two."
@@ -266,7 +272,7 @@ def energy_bars(report: Report) -> Iterator[Block]:
         caption = "Hatched: estimated or substituted."
     yield figure(
         "Energy",
-        f"{unit.name} by {report.grain}",
+        f"{unit.name} by {report.grain}, {clock_of(scope.timezone)}",
         "energy",
         lambda width, name: bars.by_time(
             rows,

@@ -14,7 +14,7 @@ from wattbook.core.text import BLANK, MINUS, THIN, Unit, money, number
 from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.blocks import Block, Column, Paragraph, Table
 from wattbook.sinks.documents.figures import figure
-from wattbook.sinks.documents.words import share
+from wattbook.sinks.documents.words import clock_of, share
 
 ENERGY_COLOURS: Final = ("pay0", "pay1", "pay2")
 COLOURS: Final = {
@@ -206,7 +206,7 @@ def _stacked(report: Report, currency: str) -> Iterator[Block]:
     )  # fmt: skip
     yield figure(
         "Cost by component" if len(layers) > 1 else "Cost",
-        f"{currency} by {report.grain}",
+        f"{currency} by {report.grain}, {clock_of(scope.timezone)}",
         f"cost-{currency.lower()}",
         lambda width, name: stack.stack(
             steps,

@@ -73,6 +73,11 @@ def local(at: datetime, timezone: str) -> str:
     return clock(at.astimezone(zone(timezone)))
 
 
+def clock_of(timezone: str) -> str:
+    """The clock that an axis of time shows: `America/New York time`, `UTC`."""
+    return timezone if timezone == "UTC" else f"{timezone.replace('_', ' ')} time"
+
+
 def spans_months(period: Period, timezone: str) -> bool:
     """Whether a period is whole civil months."""
     here = zone(timezone)
