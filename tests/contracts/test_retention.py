@@ -133,6 +133,28 @@ async def test_exactly_what_lies_before_both_limits_goes_and_nothing_is_marked(r
     assert (await removing.rollups.dirty()).height == before.height
 
 
+async def test_refused_instants_go_with_the_readings_of_their_meter(removing) -> None:
+    instants = [(meter, T + at * HOUR, T) for meter in ("a", "b") for at in (0, 23, 24, 30)]
+    await removing.readings.write(
+        replace(
+            batch({}, rejects=len(instants)),
+            refused=pl.DataFrame(instants, schema=frames.REFUSED.schema, orient="row"),
+        )
+    )
+    until = lines({"a": T + 30 * HOUR})
+
+    await removing.retention.remove(Kind.REJECTS, everybody(T), T)  # another kind
+    assert (await removing.readings.refused(["a", "b"], EVER)).height == len(instants)
+    await removing.retention.remove(Kind.READINGS, until, T + DAY)
+    half = await removing.readings.refused(["a"], EVER)
+    await removing.retention.remove(Kind.READINGS, until, T + 9 * DAY)
+
+    assert half["ts_utc"].to_list() == [T + DAY, T + 30 * HOUR]
+    left = await removing.readings.refused(["a", "b"], EVER)
+    assert left.filter(meter_id="a")["ts_utc"].to_list() == [T + 30 * HOUR]
+    assert left.filter(meter_id="b").height == 4
+
+
 async def test_what_went_can_come_again_and_then_it_is_new(removing) -> None:
     await removing.retention.remove(Kind.READINGS, lines({"a": T + 9 * DAY}), T + 9 * DAY)
 

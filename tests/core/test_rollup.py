@@ -278,6 +278,22 @@ def test_a_register_counts_over_a_refused_row_and_says_that_it_is_estimated() ->
     }
 
 
+def test_the_total_of_a_register_is_kept_over_refused_rows_and_none_of_it_is_measured() -> None:
+    values = {0: 100.0, 60: 220.0, 75: 250.0}  # 120 kWh in an hour of which three rows were refused
+    known = meter("register")
+
+    rows = rollup.quarters(readings("register", values), known, refused(15, 30, 45))
+    (hour, _) = rollup.coarsen(rows, known, Grain.HOUR).rows(named=True)
+
+    assert by_quarter(rows.drop_nulls("quality"), "quality") == {
+        **dict.fromkeys((0, 15, 30, 45), "estimated"),
+        60: "measured",
+    }
+    assert (hour["energy_kwh"], hour["quality"]) == (120.0, "estimated")
+    # its one reading is that of 00:00
+    assert (hour["readings"], hour["expected"]) == (1, 4)
+
+
 # --- registers ---------------------------------------------------------------------------------
 
 

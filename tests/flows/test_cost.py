@@ -469,6 +469,45 @@ async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
     ]
 
 
+async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one(world):
+    counter = Meter(
+        id="s.main",
+        site_id="s",
+        kind=MeterKind.REGISTER,
+        role=MeterRole.MAIN,
+        expected_interval_s=900,
+    )
+    await world.add("s", counter)
+    quarters = int((APRIL - MARCH) / (HOUR / 4)) + 1
+    counts = [25.0 * each for each in range(quarters)]  # 100 kW; from T on 60 kWh more in 30 min
+    at = int((T - MARCH) / (HOUR / 4))
+    counts = [each + (60.0 if place > at + 1 else 0.0) for place, each in enumerate(counts)]
+    counts[at + 1] = -1.0  # refused
+    stamps = [(MARCH + each * HOUR / 4).isoformat() for each in range(quarters)]
+    rows = {"meter_id": ["s.main"] * quarters, "timestamp": stamps, "register_kwh": counts}
+    written = await ingest.take_in(
+        pl.DataFrame(rows),
+        Origin.of("test", b""),
+        registry=world.registry,
+        readings=world.readings,
+        clock=world.clock,
+    )
+    assert written.receipt.rejected == 1
+    await put(world, always(FLAT, DEMAND))
+
+    (bill,) = (await account(world, MARCH, APRIL)).bills
+
+    # 743 h × 100 kW + 60 kWh: all that was counted is paid for
+    energy, demand = bill.lines
+    assert bill.energy_kwh == pytest.approx(743 * 100.0 + 60.0)
+    assert energy.amount == pytest.approx(0.10 * (743 * 100.0 + 60.0))
+    # 110 kWh in 30 min are 220 kW on average, but of neither quarter-hour
+    assert (demand.quantity, demand.estimated) == (pytest.approx(220.0), True)
+    assert [each.detail for each in bill.missing] == [
+        "demand: the highest demand rests on estimated or incomplete readings"
+    ]
+
+
 async def test_the_quarter_hour_demand_of_an_hourly_meter_is_estimated_and_says_so(world):
     await world.add("s")  # its main meter tells energy by the hour
     await draw(world, "s.main", MARCH, APRIL, 100.0)

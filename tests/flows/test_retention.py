@@ -183,6 +183,26 @@ async def test_nothing_of_a_site_on_hold_goes_nor_of_what_belongs_to_no_site(wor
     assert rows(released) == {("readings", "fir"): 714, ("receipts", None): 1}
 
 
+async def test_refused_instants_of_a_site_on_hold_stay_and_of_others_go(world) -> None:
+    await filled(world)
+    old = NOW.replace(hour=0) - 50 * DAY + timedelta(minutes=30)
+    young = NOW.replace(hour=0) - DAY + timedelta(minutes=30)
+    meters = ("ask.main", "fir.main")
+    receipt = await take_in(world, {(meter, at): -5.0 for meter in meters for at in (old, young)})
+    assert receipt.rejected == 4
+    await catch_up(world)
+    await sites.hold("fir", "case 12/26", registry=world.registry, now=NOW)
+
+    await cleaner(world, readings=30).clean_up()
+
+    left = await world.readings.refused(list(meters), EVER)
+    assert left.select("meter_id", "ts_utc").rows() == [
+        ("ask.main", young),
+        ("fir.main", old),
+        ("fir.main", young),
+    ]
+
+
 async def test_a_hold_that_comes_meanwhile_stops_the_rest(world, monkeypatch) -> None:
     await filled(world)
     monkeypatch.setattr(rules.chunks, "__defaults__", (480,))
