@@ -119,6 +119,25 @@ def test_a_gap_is_a_dash_and_a_null_never_a_zero(run, folder, site):
 
 
 @pytest.mark.slow
+def test_rows_above_capacity_are_marked_where_there_are_any(run, folder):
+    main = {"id": "fir.main", "kind": "interval", "role": "main", "expected_interval_s": 3600}
+    fir = {"id": "fir", "name": "Fir", "operator": "alder", "timezone": "UTC", "zone": "NO1"}
+    (folder / "fir.json").write_text(json.dumps({**fir, "capacity_kw": 1000, "meters": [main]}))
+    assert run("sites", "add", "fir.json").exit_code == 0
+    rows = ["fir.main,2026-01-01T00:00:00Z,900", "fir.main,2026-01-02T00:00:00Z,1100"]
+    (folder / "r.csv").write_text("\n".join(["meter_id,timestamp,energy_kwh", *rows]) + "\n")
+    assert run("ingest", "r.csv").exit_code == 0
+    words = ("metrics", "--network", "--from", "2026-01-01", "--to")
+
+    both, calm = run(*words, "2026-01-03"), run(*words, "2026-01-02")
+
+    marked = [line for line in both.stdout.splitlines() if " yes " in line]
+    assert [line.split()[0] for line in marked] == ["2026-01-02", "all"]
+    assert "above capacity" in both.stdout
+    assert "above capacity" not in calm.stdout
+
+
+@pytest.mark.slow
 def test_carbon_says_energy_emissions_and_factors_in_a_line(run, folder, site):
     (folder / "r.csv").write_text(
         "site_id,timestamp,energy_kwh\noslo-1,2026-01-01T00:00:00+01:00,100\n"

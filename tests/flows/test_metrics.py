@@ -339,6 +339,48 @@ async def test_a_network_is_the_sum_of_all_main_meters(network) -> None:
     assert found.series.total["coverage"] == 0.5
 
 
+async def test_a_network_is_above_capacity_where_one_of_its_sites_is_above_its_own(world) -> None:
+    await world.add("a", operator="alder", capacity_kw=1000.0)
+    await world.add(
+        "b",
+        interval("b.x", site_id="b"),
+        interval("b.y", site_id="b"),
+        operator="birch",
+        capacity_kw=1000.0,
+    )
+    await take_in(world, "a.main", {0: 900.0, 1: 100.0, 2: 1100.0})
+    await take_in(world, "b.x", {0: 900.0, 1: 600.0, 2: 100.0})
+    await take_in(world, "b.y", {0: 50.0, 1: 600.0, 2: 100.0})
+
+    found = await aggregate(world, T, T + 4 * HOUR, Grain.HOUR, by="operator")
+    every = await aggregate(world, T, T + 4 * HOUR, Grain.HOUR)
+
+    # 900 + 950 kW of two sites of 1,000 each is above neither; then b draws 600 + 600; then a 1,100
+    above = {
+        name: rows["above_capacity"].to_list()
+        for (name,), rows in found.series.rows.group_by("group")
+    }
+    assert above == {"alder": [False, False, True, None], "birch": [False, True, False, None]}
+    assert [group["above_capacity"] for group in found.totals] == [True, True]
+    assert every.series.rows["above_capacity"].to_list() == [False, True, True, None]
+    assert every.series.total["above_capacity"] is True
+    calm = await aggregate(world, T, T + HOUR, Grain.HOUR)
+    assert calm.series.total["above_capacity"] is False
+
+
+async def test_a_network_with_a_site_without_capacity_is_not_known_to_be_within(world) -> None:
+    await world.add("a", capacity_kw=1000.0)
+    await world.add("b", capacity_kw=None)
+    await take_in(world, "a.main", {0: 900.0, 1: 1100.0})
+    await take_in(world, "b.main", {0: 900.0, 1: 900.0})
+
+    found = await aggregate(world, T, T + 2 * HOUR, Grain.HOUR)
+
+    assert found.series.rows["above_capacity"].to_list() == [None, True]
+    days = await aggregate(world, T, T + DAY, Grain.DAY, timezone="Asia/Kolkata")
+    assert days.series.total["above_capacity"] is True
+
+
 async def test_sites_of_one_zone_under_several_names_are_one_group(world) -> None:
     # older stores hold zones as they were written: 10 + 20 + 40 kWh of one zone
     for at, zone in enumerate(("PJM", "US-PJM", "US-MIDA-PJM")):

@@ -53,7 +53,7 @@ class Cost(BaseModel):
 
 
 class Exceedance(BaseModel):
-    """Whether more was drawn than the site's capacity."""
+    """Whether more was drawn than the site's capacity, of several sites: than any one's own."""
 
     above_capacity: bool | None = Field(
         description="whether a reading of a main meter, or the quarter-hour demand of several, was"
@@ -124,17 +124,21 @@ class SiteMetrics(Span):
     register_events: list[RegisterEvent]
 
 
-class GroupRow(Row):
+class GroupRow(Row, Exceedance):
     """Figures of one group in one bucket."""
 
     group: str | None
 
 
-class GroupTotal(Figures):
+class GroupTotal(Figures, Exceedance):
     """Figures of one group over the period."""
 
     group: str | None
     sites: int
+
+
+class NetworkTotal(Figures, Exceedance):
+    """Figures of all groups over the period."""
 
 
 class AggregateOut(Span):
@@ -142,7 +146,7 @@ class AggregateOut(Span):
 
     by: str
     rows: list[GroupRow]
-    total: Figures
+    total: NetworkTotal
     groups: list[GroupTotal]
 
 

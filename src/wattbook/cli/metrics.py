@@ -111,6 +111,7 @@ def _buckets(found: Document) -> None:
                 number(total["efficiency_j_per_th"], 2),
                 worth=6,
             ),
+            *_above(rows, total),
             *_of_the_time(rows, total),
             Column("inlet", figures("temperature_c_mean", 1), "°C", total="", worth=2),
             _coverage(rows, total),
@@ -126,6 +127,16 @@ def _buckets(found: Document) -> None:
     )
     if not total["readings"]:
         show.say(f"no readings from {found['start']} to {found['end']}", err=True)
+
+
+def _above(rows: list[dict[str, Any]], total: dict[str, Any]) -> list[Column]:
+    """In which rows more was drawn than the capacity of a site, where that is so in any."""
+    if not any(row["above_capacity"] for row in rows):
+        return []
+    words = {True: "yes", False: "no", None: show.NOTHING}
+    values = [words[row["above_capacity"]] for row in rows]
+    whole = words[total["above_capacity"]] if total else ""
+    return [Column("above capacity", values, total=whole, right=False)]
 
 
 def _of_the_time(rows: list[dict[str, Any]], total: dict[str, Any]) -> list[Column]:
@@ -159,6 +170,7 @@ def _groups(found: Document) -> None:
                 number(whole["efficiency_j_per_th"], 2),
                 worth=6,
             ),
+            *_above(groups, whole),
             _coverage(groups, whole),
         ]
     )
@@ -185,6 +197,7 @@ def _by_bucket(found: Document) -> None:
                 "J/TH",
                 worth=6,
             ),
+            *_above(rows, {}),
             Column("coverage", [percent(row["coverage"]) for row in rows], "%"),
         ]
     )

@@ -1,19 +1,23 @@
 """Whether a site drew more than its capacity."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from wattbook.core import frames, presence, retention
 from wattbook.core.periods import microseconds
 
 
-def of_site(
+def of_sites(
     rows: pl.DataFrame,
     rollups: pl.DataFrame,
     buckets: pl.DataFrame,
     mains: pl.DataFrame,
-    quarter_demand: pl.DataFrame,
+    demands: Mapping[str, pl.DataFrame],
 ) -> pl.DataFrame:
-    """Rows of one site with `above_capacity`: whether a main meter, or their sum, was above it.
+    """Rows of one site or several with `above_capacity`: whether a site drew more than its own.
+
+    It did where a main meter did, or the sum of its main meters.
 
     Parameters
     ----------
@@ -25,8 +29,8 @@ def of_site(
         `start_utc` and `end_utc`.
     mains
         `frames.METERS` of the main meters.
-    quarter_demand
-        From `metrics.demand`; used where there are several main meters.
+    demands
+        From `metrics.demand`, of each site that has several main meters.
 
     Returns
     -------
@@ -35,13 +39,13 @@ def of_site(
         without a capacity, and sums whose quarter-hours were removed.
     """
     said = [rollups.select("start_utc", above=frames.above_rank())]
-    if mains.height > 1:
-        said.append(_of_sums(quarter_demand, buckets, mains))
+    for site_id, quarter_demand in demands.items():
+        said.append(_of_sums(quarter_demand, buckets, mains.filter(site_id=site_id)))
     found = pl.concat(said).group_by("start_utc").agg(pl.col("above").max())
     known = found.select("start_utc", above_capacity=frames.above_of(pl.col("above")))
     joined = rows.join(known, on="start_utc", how="left", maintain_order="left")
-    since = retention.quarters_since(mains)
-    if mains.height == 1 or since is None:
+    since = retention.quarters_since(mains.filter(pl.col("site_id").is_in(list(demands))))
+    if since is None:
         return joined
     removed = (pl.col("start_utc") < since) & ~pl.col("above_capacity")
     return joined.with_columns(above_capacity=pl.when(~removed).then("above_capacity"))

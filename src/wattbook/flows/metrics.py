@@ -51,6 +51,10 @@ _Read: TypeAlias = tuple[
     pl.DataFrame,
 ]
 
+_NetworkRead: TypeAlias = tuple[
+    pl.DataFrame, pl.DataFrame, list[pl.DataFrame], dict[str, pl.DataFrame]
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -139,7 +143,8 @@ async def of_site(
         load = await paying.loads(zone, terms, grid=grid, as_of=as_of)
     own = lending.borrowed(own, lent)
     rows = _summed(own, buckets, mains.meters, mains.spans, quarter_demand)
-    rows = exceedance.of_site(rows, own, buckets, mains.meters, quarter_demand)
+    summed = {site_id: quarter_demand} if len(mains.ids) > 1 else {}
+    rows = exceedance.of_sites(rows, own, buckets, mains.meters, summed)
     total = _whole(rows, own, whole, mains.meters, mains.spans)
     total |= {
         "above_capacity": exceedance.altogether(rows),
@@ -189,15 +194,17 @@ async def aggregate(
         split = named.sort(GROUPS[by]).group_by(GROUPS[by], maintain_order=True)
         groups += [(str(name), members) for (name,), members in split]
     ids = [members["meter_id"].to_list() for _, members in groups]
+    of_several = _mains_of_several(mains)
 
-    async def read(figures: Rollups) -> tuple[pl.DataFrame, ...]:
+    async def read(figures: Rollups) -> _NetworkRead:
         demands = [await every.demand(figures, whole, each) for each in ids]
+        sums = {site: await every.demand(figures, whole, each) for site, each in of_several}
         rows = await every.read(figures, parts, whole)
         starts = rows["start_utc"].unique().sort()
-        return (rows, await _read_lent(lenders, starts, whole, figures), *demands)
+        return rows, await _read_lent(lenders, starts, whole, figures), demands, sums
 
     ids_read = pl.concat([mains["meter_id"], lenders["meter_id"]])
-    found, lent, *demands = await rolling.read_settled(
+    found, lent, demands, sums = await rolling.read_settled(
         read,
         meters.filter(pl.col("meter_id").is_in(ids_read.implode())),
         whole,
@@ -215,10 +222,13 @@ async def aggregate(
         own = _of(rows, each)
         spans = every.spans.filter(pl.col("meter_id").is_in(each))
         summed = _summed(own, buckets, members, spans, demand)
+        inside = {site: sums[site] for site in members["site_id"].unique() if site in sums}
+        summed = exceedance.of_sites(summed, own, buckets, members, inside)
         series.append(summed.select(pl.lit(name, dtype=pl.String).alias("group"), pl.all()))
         totals.append(
             {"group": name, "sites": members["site_id"].n_unique()}
             | _whole(summed, own, whole, members, spans)
+            | {"above_capacity": exceedance.altogether(summed)}
         )
     return Network(
         Series(
@@ -232,6 +242,12 @@ async def aggregate(
         ),
         totals[1:] or totals,
     )
+
+
+def _mains_of_several(mains: pl.DataFrame) -> list[tuple[str, list[str]]]:
+    """The main meters of each site that has several."""
+    sites = mains.group_by("site_id").agg("meter_id").sort("site_id")
+    return list(sites.filter(pl.col("meter_id").list.len() > 1).iter_rows())
 
 
 async def _read_lent(
