@@ -502,7 +502,8 @@ async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one
     assert bill.energy_kwh == pytest.approx(743 * 100.0 + 60.0)
     assert energy.amount == pytest.approx(0.10 * (743 * 100.0 + 60.0))
     # 110 kWh in 30 min are 220 kW on average, but of neither quarter-hour
-    assert (demand.quantity, demand.estimated) == (pytest.approx(220.0), True)
+    assert demand.quantity == pytest.approx(220.0)
+    assert demand.estimated
     assert [each.detail for each in bill.missing] == [
         "demand: the highest demand rests on estimated or incomplete readings"
     ]
