@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.flows.test_dated import DAY, draw, of_site
+from tests.flows.test_dated import DAY, a_meter, declare, draw, of_site
 
 from wattbook.core.periods import Grain
 from wattbook.stores.sql.engine import ALONE, create_engine
@@ -75,3 +75,37 @@ async def test_it_says_of_its_meters_what_it_said(migrated):
     assert about == {"s.main": (None, None, ()), "s.sub": (None, None, ())}
     assert site.capacity_kw == 1000
     assert [meter.parent for meter in site.meters] == [None, "s.main"]
+
+
+async def test_an_archive_that_is_loaded_later_counts(world, migrated):
+    """ADR 0018: 100 kWh an hour from 16 April on, and later the first fortnight: 72,000 kWh."""
+    old = replace(world, registry=SqlRegistry(migrated))
+    middle = T + 15 * DAY
+    await draw(old, "s.main", middle, [100.0] * 24 * 15)
+    half = await of_site(old, T, T + 30 * DAY, Grain.MONTH)
+
+    await draw(old, "s.main", T, [100.0] * 24 * 15)
+
+    whole = await of_site(old, T, T + 30 * DAY, Grain.MONTH)
+    assert (half.total["energy_kwh"], whole.total["energy_kwh"]) == (36_000, 72_000)
+    assert half.total["coverage"] == pytest.approx(0.5)
+    assert whole.total["coverage"] == pytest.approx(1)
+
+
+async def test_a_meter_that_was_replaced_before_the_migration_is_stated_once(world, migrated):
+    """The old one until the 16th, another from then on, both undated: 200 kW at half of it."""
+    old = replace(world, registry=SqlRegistry(migrated))
+    middle, end = T + 15 * DAY, T + 30 * DAY
+    new = a_meter("new")
+    await declare(old, new)
+    await draw(old, "s.main", T, [100.0] * 24 * 15)
+    await draw(old, "s.new", middle, [100.0] * 24 * 15)
+    before = await of_site(old, T, end, Grain.MONTH)
+
+    await declare(old, a_meter("main"), valid_from=None, valid_to=middle)
+    await declare(old, new, valid_from=middle)
+
+    after = await of_site(old, T, end, Grain.MONTH)
+    assert (before.total["power_kw_mean"], before.total["coverage"]) == (200, 0.5)
+    assert after.total["power_kw_mean"] == pytest.approx(100)
+    assert after.total["coverage"] == pytest.approx(1)

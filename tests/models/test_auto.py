@@ -264,6 +264,36 @@ def test_an_interval_of_nine_tenths_from_a_short_history_holds_or_is_not_given(k
     assert held >= 0.8 * given
 
 
+@pytest.mark.parametrize(
+    ("days", "lacking"),
+    [(2, "Wednesday, Thursday, Friday, Saturday, Sunday"), (5, "Saturday, Sunday")],
+)
+def test_a_forecast_from_less_than_a_week_says_that_the_weekly_pattern_is_unknown(
+    days: int, lacking: str
+) -> None:
+    """From a Monday on: a weekend that was never seen is forecast as working days are."""
+    outlook = forecast(hours(noisy(days)), ask())
+
+    assert outlook.basis is Basis.INSUFFICIENT
+    assert outlook.reason is not None
+    assert f"the weekly pattern is not known: the history has no {lacking}" in outlook.reason
+
+
+def test_days_of_the_week_that_are_always_missing_are_named() -> None:
+    """Ten weeks of which every Sunday is missing."""
+    values = [None if at // 24 % 7 == 6 else float(each) for at, each in enumerate(noisy(70))]
+    known = hours(values).drop_nulls("value")
+
+    outlook = forecast(known, ask())
+
+    assert outlook.reason is not None
+    assert "the weekly pattern is not known: the history has no Sunday" in outlook.reason
+
+
+def test_a_whole_week_knows_its_pattern() -> None:
+    assert "weekly pattern" not in (forecast(hours(noisy(7)), ask()).reason or "")
+
+
 def test_quantiles_that_two_days_cannot_tell_are_null_with_the_reason() -> None:
     outlook = forecast(hours(noisy(2)), ask(horizon=DAY, quantiles=(0.001, 0.5, 0.999)))
 

@@ -28,7 +28,7 @@ from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.curtailment import Natural
 from wattbook.core.forecast.outlook import Ask, Band, Basis, Donor, ModelName, Outlook
 from wattbook.core.forecast.scenario import Scenario
-from wattbook.core.forecast.series import Floats, Series
+from wattbook.core.forecast.series import Floats, Series, unknown_weekdays
 from wattbook.core.periods import Period
 from wattbook.models import candidates, holidays, installed, scoring, shared
 from wattbook.models.candidates import LEAST_TRIED
@@ -37,6 +37,7 @@ from wattbook.ports.forecaster import Step
 LEARNING: Final = (ModelName.AUTO, ModelName.ENSEMBLE, ModelName.GLOBAL)
 """What may be answered by a model of other series."""
 TOO_SHORT: Final = "the history is too short to try any model on it"
+NO_WEEK: Final = "the weekly pattern is not known: the history has no {days}"
 
 
 def forecast(
@@ -114,6 +115,9 @@ def _published(
     basis = Basis.NAIVE if model is ModelName.NAIVE else Basis.MODEL
     if plan.tried < LEAST_TRIED:
         basis, notes = Basis.INSUFFICIENT, [TOO_SHORT]
+    if days := unknown_weekdays(known):
+        basis = Basis.INSUFFICIENT
+        notes.append(NO_WEEK.format(days=", ".join(days)))
     if unknown := [name for name in rows.columns[2:] if rows[name].null_count()]:
         basis = Basis.INSUFFICIENT
         notes.append(f"too few past errors to know {', '.join(unknown)} at every lead time")

@@ -1,6 +1,7 @@
 """A history as the models see it: steps without gaps in the index, and what is not known as NaN."""
 
 import math
+from calendar import day_name
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -64,6 +65,13 @@ class Series:
     def weekday(self) -> Ints:
         """Days since Monday of each step."""
         return (self.local_us // DAY_US - FIRST_MONDAY) % DAYS_PER_WEEK
+
+
+def unknown_weekdays(known: Series) -> list[str]:
+    """Days of the week of which not even half a day's steps are known, in their order."""
+    seen = known.weekday[: known.origin][np.isfinite(known.values)]
+    counts = np.bincount(seen, minlength=DAYS_PER_WEEK)
+    return [day for day, count in zip(day_name, counts, strict=True) if 2 * count < known.per_day]
 
 
 def no_holidays(_first: date, _last: date) -> Container[date]:
