@@ -1,7 +1,6 @@
 """A history as the models see it: steps without gaps in the index, and what is not known as NaN."""
 
 import math
-from calendar import day_name
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -26,6 +25,9 @@ LEAST_DAYS: Final = {Grain.QUARTER: 2, Grain.HOUR: 2, Grain.DAY: 14}
 LONGEST: Final = Band.MONTH.longest + timedelta(days=1)
 """Thirty days, or the longest civil month."""
 DAYS_PER_WEEK: Final = 7
+WEEKDAYS: Final = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)  # fmt: skip
 FIRST_MONDAY: Final = 4
 """Days from 1970-01-01, a Thursday, to the first Monday."""
 
@@ -71,7 +73,7 @@ def unknown_weekdays(known: Series) -> list[str]:
     """Days of the week of which not even half a day's steps are known, in their order."""
     seen = known.weekday[: known.origin][np.isfinite(known.values)]
     counts = np.bincount(seen, minlength=DAYS_PER_WEEK)
-    return [day for day, count in zip(day_name, counts, strict=True) if 2 * count < known.per_day]
+    return [day for day, count in zip(WEEKDAYS, counts, strict=True) if 2 * count < known.per_day]
 
 
 def no_holidays(_first: date, _last: date) -> Container[date]:
