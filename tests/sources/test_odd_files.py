@@ -213,3 +213,14 @@ def test_a_day_without_its_first_hour_is_numbered_by_positions():
     found = decoded(text, **said, label=IntervalLabel.END).frame["timestamp"]
     assert found[0] == datetime(2020, 9, 6, 4, tzinfo=UTC)
     assert found[22] == datetime(2020, 9, 7, 2, tzinfo=UTC)
+
+
+def test_a_first_row_without_a_number_is_rejected_and_the_file_is_read() -> None:
+    """Neither `n/a` nor `inf` is a unit of power, so the row below the header is a row."""
+    for word in ("n/a", "inf", "offline"):
+        body = f"meter_id,timestamp,power_kw\nmain,soon,{word}\nmain,2026-01-01T00:00:00Z,5\n"
+
+        rows = read_body(body.encode(), Options().mapping(RAW_READINGS), RAW_READINGS).frame
+
+        assert rows["power_kw"].to_list()[-1] == 5.0, word
+        assert len(rows) == 2, word

@@ -127,7 +127,8 @@ def _below_units(header: Header, contract: Contract) -> Header:
     """The header with the units that the record below it names, and the text after that record.
 
     A record without a digit in the columns of stamps and ids, and with words where numbers belong,
-    is no reading: it names units, or the file would be read in the wrong ones.
+    names units if one of the words is a unit, or if its stamps and ids are empty. Any other is a
+    row, which is rejected.
 
     Raises
     ------
@@ -148,7 +149,12 @@ def _below_units(header: Header, contract: Contract) -> Header:
         for source in target.sources
         if cells[source] and cells[source] not in header.mapping.null_values
     }
-    if not found or any(_digits(cell) for cell in found.values()):
+    if not found or any(_digits(cell) or _is_float(cell) for cell in found.values()):
+        return header
+    labelled = any(cells[name] for one in texts for name in names_of(one))
+    if labelled and not any(
+        _known(one, source, found) for one in numeric for source in one.sources
+    ):
         return header
     named = {}
     for target in numeric:
@@ -165,6 +171,20 @@ def _below_units(header: Header, contract: Contract) -> Header:
 
 def _digits(cell: str) -> bool:
     return any(map(str.isdigit, cell.removeprefix("1/")))
+
+
+def _is_float(cell: str) -> bool:
+    """Whether a word is a number all the same: `inf`, `nan`."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _known(target: Target, source: str, found: dict[str, str]) -> bool:
+    """Whether the cell of a column is a unit of it."""
+    return source in found and known_unit(found[source], units.units_of(target.column)) is not None
 
 
 def _is_number(target: Target, contract: Contract) -> bool:
