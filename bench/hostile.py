@@ -136,6 +136,17 @@ def bad_rows(service: Service) -> None:
     post(service, "/api/v1/ingest/telemetry", row * 1_900_000, "application/x-ndjson")
 
 
+def bad_rows_that_differ(service: Service) -> None:
+    """The same, each row with another meter: nothing of the evidence repeats."""
+    body = b"".join(b'{"meter_id":"x%d","timestamp":"t"}\n' % number for number in range(1_600_000))
+    post(service, "/api/v1/ingest/telemetry", body, "application/x-ndjson")
+
+
+def bad_rows_of_zones(service: Service) -> None:
+    row = b'{"zone":"x","start":"t"}\n'
+    post(service, "/api/v1/ingest/grid", row * 1_900_000, "application/x-ndjson")
+
+
 CALLERS: tuple[Callable[[Service], None], ...] = (
     incompressible_gzip,
     gzip_that_unpacks_beyond_the_limit,
@@ -144,6 +155,8 @@ CALLERS: tuple[Callable[[Service], None], ...] = (
     slow_requests,
     clients_that_leave,
     bad_rows,
+    bad_rows_that_differ,
+    bad_rows_of_zones,
 )
 
 

@@ -15,6 +15,7 @@ from wattbook.core import archive, frames, rollup
 from wattbook.core.archive import BY_NAME, EVENTS, GRID, READINGS, ROLLUPS, TABLES, Table
 from wattbook.core.errors import UnsupportedError, WattbookError
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rejects import Rejects
 from wattbook.ports.archive import Archive
 from wattbook.ports.readings import Batch
 
@@ -376,7 +377,7 @@ async def test_a_receipt_that_was_put_can_be_asked_for_with_its_rejects(stores) 
 
     assert (receipt.source, receipt.received, receipt.rejected) == ("http", 3, 2)
     assert receipt.received_utc == T
-    assert receipt.rejects["row"].to_list() == [0, 4_000_000_000]
+    assert receipt.rejects.frame()["row"].to_list() == [0, 4_000_000_000]
 
 
 async def test_nothing_that_is_put_is_dirty(stores) -> None:
@@ -438,7 +439,7 @@ def batch(batch_id: str, kept: pl.DataFrame) -> Batch:
         received_utc=T,
         received=kept.height,
         kept=kept,
-        rejects=frames.REJECTS.empty(),
+        rejects=Rejects.of(),
     )
 
 

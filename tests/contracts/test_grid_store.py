@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core import frames
 from wattbook.core.periods import Period
+from wattbook.core.rejects import Rejects
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import Batch, Written
 
@@ -48,7 +49,7 @@ def batch(
         received_utc=known,
         received=kept.height,
         kept=kept,
-        rejects=frames.REJECTS.empty(),
+        rejects=Rejects.of(),
     )
 
 

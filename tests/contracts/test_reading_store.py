@@ -20,6 +20,7 @@ from wattbook.core import frames, rollup
 from wattbook.core.errors import UnavailableError, UnknownEntityError, UnsupportedError
 from wattbook.core.merge import ACCEPTED, BITS, CORRECTED, DUPLICATE, EXPLICIT
 from wattbook.core.periods import Period
+from wattbook.core.rejects import Rejects
 from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.stores.duckdb.engine import Engine
 
@@ -74,7 +75,7 @@ def batch(
         received_utc=known,
         received=len(rows) + len(rejects),
         kept=kept,
-        rejects=refused,
+        rejects=Rejects.of(refused),
     )
 
 
@@ -267,8 +268,10 @@ async def test_the_receipt_of_a_batch_can_be_read_with_its_rejects(store) -> Non
         "0" * 64,
         sent.received_utc,
     )
-    assert_frame_equal(receipt.rejects, sent.rejects)
-    assert_frame_equal(frames.check(receipt.rejects, frames.REJECTS), written.receipt.rejects)
+    assert_frame_equal(receipt.rejects.frame(), sent.rejects.frame())
+    assert_frame_equal(
+        frames.check(receipt.rejects.frame(), frames.REJECTS), written.receipt.rejects.frame()
+    )
 
 
 @pytest.mark.parametrize("name", ["", "b-nothing", "'; DROP TABLE receipts; --", "⚡"])

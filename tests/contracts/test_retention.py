@@ -16,6 +16,7 @@ from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind, JobState, Outcome
 from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rejects import Rejects
 from wattbook.core.report import Format
 from wattbook.core.retention import TALLY, Tombstone
 from wattbook.ports.jobs import Ending, Order
@@ -63,7 +64,7 @@ def batch(
         received_utc=at,
         received=len(values) + rejects,
         kept=kept,
-        rejects=refused,
+        rejects=Rejects.of(refused),
     )
 
 

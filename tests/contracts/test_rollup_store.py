@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core import frames, metrics, rollup
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rejects import Rejects
 from wattbook.ports.readings import Batch
 
 T = datetime(2026, 3, 2, tzinfo=UTC)
@@ -86,7 +87,7 @@ async def take_in(stores, values: Mapping[int, float], meter_id: str = "a") -> N
             received_utc=T,
             received=kept.height,
             kept=kept.with_row_index("row"),
-            rejects=frames.REJECTS.empty(),
+            rejects=Rejects.of(),
         )
     )
 

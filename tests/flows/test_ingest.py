@@ -51,7 +51,7 @@ async def test_what_is_good_is_kept_and_what_is_not_is_refused_with_its_row(worl
     assert counts(written) == (2, 0, 0, 2)
     assert written.receipt.received == 4
     assert written.rows.to_list() == [0, 2]
-    assert written.receipt.rejects.select("row", "reason").rows() == [
+    assert written.receipt.rejects.frame().select("row", "reason").rows() == [
         (1, "negative_energy"),
         (3, "duplicate_in_batch"),
     ]
@@ -95,7 +95,7 @@ async def test_a_source_that_stamps_the_end_is_moved_to_the_start(world, site) -
 async def test_the_capacity_of_the_site_is_known_to_ingestion(world, site) -> None:
     written = await take_in(world, row(0, 1000.0), row(1, 2000.1))  # 1000 kW for an hour
 
-    assert written.receipt.rejects["reason"].to_list() == ["implausible"]
+    assert written.receipt.rejects.frame()["reason"].to_list() == ["implausible"]
 
 
 async def test_a_meter_registered_later_is_known_from_then_on(world, site) -> None:
@@ -144,7 +144,7 @@ async def test_conditions_of_a_zone_are_taken_in_the_same_way(world) -> None:
     refused = await ingest.take_in_grid(rows, BODY, atomic=True, grid=world.grid, clock=world.clock)
 
     assert counts(written) == (1, 0, 0, 2)
-    assert written.receipt.rejects["reason"].to_list() == ["no_value", "bad_zone"]
+    assert written.receipt.rejects.frame()["reason"].to_list() == ["no_value", "bad_zone"]
     assert counts(refused) == (0, 0, 0, 3)
 
 
@@ -193,7 +193,7 @@ async def test_a_row_of_a_month_or_a_year_holds_for_all_of_it(world) -> None:
     longer = await ingest.take_in_grid(
         zone_rows((0, 366 * 86_400 + 1, 40.0)), BODY, grid=world.grid, clock=world.clock
     )
-    assert longer.receipt.rejects["reason"].to_list() == ["bad_interval"]
+    assert longer.receipt.rejects.frame()["reason"].to_list() == ["bad_interval"]
 
     at = T + timedelta(days=300)
     held = await world.grid.read(["NO-NO1"], Period(at, at + HOUR))
@@ -207,7 +207,7 @@ async def test_receipts_of_the_chunks_of_one_file_add_up(world, site) -> None:
     both = ingest.added([first.receipt, second.receipt])
 
     assert (both.received, both.accepted, both.duplicates, both.rejected) == (5, 2, 1, 2)
-    assert both.rejects["reason"].to_list() == ["negative_energy"] * 2
+    assert both.rejects.frame()["reason"].to_list() == ["negative_energy"] * 2
 
 
 # --- one by one --------------------------------------------------------------------------------

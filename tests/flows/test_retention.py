@@ -281,7 +281,7 @@ async def test_what_comes_late_is_refused_and_says_why(world) -> None:
     receipt = await take_in(world, {("fir.main", MIDNIGHT - DAY): 5.0, ("fir.main", MIDNIGHT): 5.0})
 
     assert (receipt.corrected, receipt.rejected) == (1, 1)
-    (reason, detail) = receipt.rejects.select("reason", "detail").row(0)
+    (reason, detail) = receipt.rejects.frame().select("reason", "detail").row(0)
     assert reason == "removed_period"
     assert "2026-05-02T00:00:00Z" in detail
     await catch_up(world)

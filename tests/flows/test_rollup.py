@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core import frames, rollup, segments
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rejects import Rejects
 from wattbook.flows import rollup as rolling
 from wattbook.ports.readings import Batch
 from wattbook.stores.duckdb.engine import Engine
@@ -63,7 +64,7 @@ class Stores:
             received_utc=T,
             received=kept.height,
             kept=kept.with_row_index("row"),
-            rejects=frames.REJECTS.empty(),
+            rejects=Rejects.of(),
         )
         await self.readings.write(batch)
 
@@ -76,7 +77,7 @@ class Stores:
             received_utc=T,
             received=0,
             kept=frames.READINGS.empty().with_row_index("row"),
-            rejects=frames.REJECTS.empty(),
+            rejects=Rejects.of(),
             refused=pl.DataFrame(instants, schema=frames.REFUSED.schema, orient="row"),
         )
         await self.readings.write(batch)

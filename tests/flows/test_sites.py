@@ -20,6 +20,7 @@ from wattbook.core.entities import (
     SupplyKind,
 )
 from wattbook.core.errors import ConflictError, InvalidEntityError, UnknownEntityError
+from wattbook.core.rejects import Rejects
 from wattbook.flows import sites
 from wattbook.flows.sites import Draft
 from wattbook.ports.readings import Batch, ReadingStore
@@ -96,7 +97,7 @@ async def settled(stores: Stores) -> RollupStore:
         received_utc=NOW,
         received=1,
         kept=kept,
-        rejects=frames.REJECTS.empty(),
+        rejects=Rejects.of(),
     )
     await readings.write(batch)
     dirty = await rollups.dirty()

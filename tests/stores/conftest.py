@@ -17,6 +17,7 @@ from tests.services.server import wait
 
 from wattbook.core import frames, rollup
 from wattbook.core.periods import Period
+from wattbook.core.rejects import Rejects
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.postgres import series
 from wattbook.stores.postgres.engine import Engine
@@ -65,7 +66,7 @@ def batch(rows: Mapping[Key, float], *, rejects: Sequence[str] = ()) -> Batch:
         received_utc=T,
         received=len(rows) + len(rejects),
         kept=kept,
-        rejects=refused,
+        rejects=Rejects.of(refused),
     )
 
 

@@ -23,6 +23,7 @@ from wattbook.core.archive import READINGS, ROLLUPS
 from wattbook.core.entities import Meter, MeterKind, Site
 from wattbook.core.errors import InputError, UnavailableError, UnknownEntityError, UnsupportedError
 from wattbook.core.periods import EPOCH, Grain, Period
+from wattbook.core.rejects import Rejects
 from wattbook.flows import rollup as flows
 from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.ports.registry import Registry
@@ -115,7 +116,7 @@ def batch(kept: pl.DataFrame, rejects: pl.DataFrame | None = None, **others: Any
         received_utc=T,
         received=kept.height + refused.height,
         kept=kept.with_row_index("row"),
-        rejects=refused,
+        rejects=Rejects.of(refused),
     )
 
 
@@ -207,7 +208,7 @@ async def test_rejects_larger_than_a_field_come_back_as_they_were(store) -> None
     await store.write(sent)
 
     receipt = await store.receipt(sent.batch_id)
-    assert_frame_equal(receipt.rejects, refused)
+    assert_frame_equal(receipt.rejects.frame(), refused)
     assert (receipt.source, receipt.received, receipt.rejected) == (sent.source, 21, 20)
 
 
@@ -291,6 +292,7 @@ from datetime import datetime
 import polars as pl
 from wattbook.clients.influxdb import server
 from wattbook.ports.readings import Batch
+from wattbook.core.rejects import Rejects
 from wattbook.stores.influxdb import readings
 
 async def main():
@@ -298,9 +300,8 @@ async def main():
     place = server.Place(url=url, token=token, org=org, bucket=bucket)
     kept = pl.read_parquet(path)
     received = datetime.fromisoformat("2026-03-01T00:00:00Z")
-    rejects = pl.DataFrame(schema={"row": pl.UInt32, "reason": str, "detail": str, "raw": str})
     batch = Batch(batch_id="lost", source="s", sha256="0", received_utc=received,
-                  received=kept.height, kept=kept.with_row_index("row"), rejects=rejects)
+                  received=kept.height, kept=kept.with_row_index("row"), rejects=Rejects.of())
 
     async def die(spans):
         os._exit(9)

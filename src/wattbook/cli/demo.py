@@ -159,7 +159,7 @@ async def _take_in(site_id: str, raw: pl.DataFrame, loaded: Loaded, runtime: Run
             done += part.height
             step(done, pace.words(done))
             loaded.rows += part.height
-            loaded.refused.update(written.receipt.rejects["reason"].to_list())
+            loaded.refused.update(written.receipt.rejects.reasons)
 
 
 async def _take_in_prices(raw: pl.DataFrame, loaded: Loaded, runtime: Runtime) -> None:
@@ -172,7 +172,7 @@ async def _take_in_prices(raw: pl.DataFrame, loaded: Loaded, runtime: Runtime) -
             clock=runtime.clock,
         )
         step(raw.height, pace.words(raw.height))
-    loaded.refused.update(written.receipt.rejects["reason"].to_list())
+    loaded.refused.update(written.receipt.rejects.reasons)
 
 
 def _origin(name: str, part: pl.DataFrame) -> Origin:

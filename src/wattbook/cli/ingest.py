@@ -78,7 +78,8 @@ class Tally:
         self.counts.update({name: getattr(receipt, name) for name in COUNTS})
         self.batches.append(receipt.batch_id)
         self.warnings = plausibility.first_of_each([*self.warnings, *receipt.warnings])
-        self.refuse(receipt.rejects)
+        for rejects in receipt.rejects.chunks():
+            self.refuse(rejects)
 
     def refuse(self, rejects: pl.DataFrame) -> None:
         """Count refused rows by reason and keep the first of each."""
@@ -197,7 +198,8 @@ async def _file(
             tally.guesses = chunk.guesses
             receipt = await intake.take_in(chunk.frame, origin, chunk.label)
             tally.add(receipt)
-            evidence.write(tally.name, receipt.rejects)
+            for rejects in receipt.rejects.chunks():
+                evidence.write(tally.name, rejects)
 
 
 async def _chunks(

@@ -11,6 +11,7 @@ from wattbook.cli import show
 from wattbook.cli.client import Service
 from wattbook.core import frames, ingest
 from wattbook.core.ingest import IntervalLabel
+from wattbook.core.rejects import Rejects
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -106,7 +107,7 @@ class There:
 
     async def validate(self, raw: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
         """The rows that would be rejected."""
-        return (await self._send(raw, label, dry_run=True)).rejects
+        return (await self._send(raw, label, dry_run=True)).rejects.frame()
 
     async def take_in(
         self,
@@ -133,7 +134,9 @@ class There:
             sha256=found["sha256"],
             received_utc=datetime.fromisoformat(found["received_utc"]),
             **{name: found[name] for name in COUNTS},
-            rejects=pl.DataFrame(found["rejects"], schema=frames.REJECTS.schema, orient="row"),
+            rejects=Rejects.of(
+                pl.DataFrame(found["rejects"], schema=frames.REJECTS.schema, orient="row")
+            ),
             warnings=tuple(found["warnings"]),
         )
 

@@ -128,6 +128,7 @@ def sort_out(
         `kept` has the columns of `frames.READINGS` and `row`; its order is that of `raw`.
         len(kept) + len(rejects) = len(raw), always.
     """
+    sent = raw.columns
     raw = _complete(raw, frames.RAW_READINGS)
     explicit = _explicit(raw)
     rows = _name_meters(raw, meters)
@@ -142,9 +143,8 @@ def sort_out(
     )
 
     good, bad = _judge(rows, READING_CHECKS)
-    good, again = _first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
+    good, again = first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
     kept = good.select("row", *frames.READINGS.columns, *explicit)
-    sent = [name for name in frames.RAW_READINGS.columns if name not in _VERDICT]
     doubtful = plausibility.warnings(rows.filter(pl.col("slot").is_not_null()), kept, meters)
     return Sorted(kept, _rejects([bad, again], sent), _refused(bad), doubtful)
 
@@ -175,6 +175,7 @@ def sort_out_grid(
     `end`, stamps move back by the row's `interval_s`. With `curve` `A03` each row holds until the
     next one of its zone in the batch, the last until `period_end` if it is given: `curves.held`.
     """
+    sent = raw.columns
     raw = _complete(raw, frames.RAW_GRID)
     explicit = _explicit(raw)
     rows = _named_zones(raw).with_columns(
@@ -192,9 +193,8 @@ def sort_out_grid(
 
     good, bad = _judge(rows, GRID_CHECKS)
     key = ["canonical", *frames.GRID.key[1:]]
-    good, again = _first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
+    good, again = first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
     kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
-    sent = [name for name in frames.RAW_GRID.columns if name not in _VERDICT]
     return Sorted(kept, _rejects([bad, again], sent))
 
 
@@ -277,7 +277,8 @@ def refuse_all(sorted_: Sorted) -> Sorted:
     if "ts_utc" not in sorted_.kept.columns:
         return Sorted(sorted_.kept.clear(), rejects, warnings=sorted_.warnings)
     instants = pl.concat([sorted_.refused, sorted_.kept.select(*frames.REFUSED.columns)])
-    return Sorted(sorted_.kept.clear(), rejects, instants, sorted_.warnings)
+    once = instants.unique(frames.REFUSED.key, keep="first", maintain_order=True)
+    return Sorted(sorted_.kept.clear(), rejects, once, sorted_.warnings)
 
 
 _VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)
@@ -388,7 +389,7 @@ def _judge(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, p
     return judged.filter(pl.col("reason").is_null()), judged.filter(pl.col("reason").is_not_null())
 
 
-def _first_of_each(
+def first_of_each(
     good: pl.DataFrame, key: Sequence[str], who: pl.Expr
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The first row of each key, and the others as duplicates within the batch.
@@ -399,13 +400,26 @@ def _first_of_each(
     mixed = pl.col(key[1]).to_physical() * _MIX + who.cast(pl.Int64, wrap_numerical=True)
     if good.select(mixed.n_unique()).item() == good.height:
         return good, good.clear()
-    first = pl.col("row").first().over(key)
-    judged = good.with_columns(first=first)
+    again = _repeats(good, key)
+    return good.join(again.select("row"), on="row", how="anti", maintain_order="left"), again
+
+
+def _repeats(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Rows that have the key of an earlier one, with the reason and the detail why not."""
+    judged = rows.with_columns(first=pl.col("row").first().over(key))
     again = judged.filter(pl.col("row") != pl.col("first")).with_columns(
         reason=pl.lit(str(Reason.DUPLICATE_IN_BATCH)),
         detail=pl.format("row {} has the same {}", "first", pl.lit(" and ".join(key))),
     )
-    return judged.filter(pl.col("row") == pl.col("first")).drop("first"), again.drop("first")
+    return again.drop("first")
+
+
+def with_evidence(rejected: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """`frames.REJECTS` of `row`, `reason` and `detail`, with the raw rows of these numbers."""
+    verdicts = rejected.select(pl.col("row").cast(raw.schema["row"]), "reason", "detail")
+    own = raw.select(pl.all().exclude("reason", "detail")).join(verdicts, on="row", how="inner")
+    text = own if "raw" in raw.columns else own.with_columns(raw=pl.lit(None, dtype=pl.String))
+    return _rejects([text.with_columns(pl.col("row").cast(pl.UInt32))], raw.columns)
 
 
 def _rejects(piles: Sequence[pl.DataFrame], sent: Sequence[str]) -> pl.DataFrame:
@@ -413,7 +427,8 @@ def _rejects(piles: Sequence[pl.DataFrame], sent: Sequence[str]) -> pl.DataFrame
     piles = [pile for pile in piles if pile.height]
     if not piles:
         return frames.REJECTS.empty()
-    as_json = pl.struct(sent).struct.json_encode()
+    names = [name for name in sent if name not in _VERDICT and name in piles[0].columns]
+    as_json = pl.struct(names).struct.json_encode() if names else pl.lit("{}")
     rejects = [
         pile.select("row", "reason", "detail", raw=pl.coalesce("raw", as_json)).with_columns(
             pl.col("detail", "raw").str.replace_all("\x00", "\\u0000", literal=True)

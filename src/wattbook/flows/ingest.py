@@ -10,11 +10,13 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import frames, ingest, merge, notices, plausibility
+from wattbook.core import frames, ingest, merge, notices, plausibility, slices
 from wattbook.core.conditions import QUANTITIES
 from wattbook.core.curves import CurveType
 from wattbook.core.ingest import IntervalLabel, Reason, Sorted
 from wattbook.core.periods import Period
+from wattbook.core.rejects import Rejects
+from wattbook.core.slices import Validated
 from wattbook.flows import conditions as zone_rows
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -71,15 +73,18 @@ async def take_in(
     """
     meters = await registry.meters()
     now = clock.now()
-
-    def judge() -> Sorted:
-        sorted_ = ingest.sort_out(raw, meters=meters, now=now, label=label)
-        return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
-
-    sorted_ = judge() if turnstile is None else await turnstile.run(judge)
-    batch = _batch(raw, sorted_, origin, clock)
+    found = await _validated(
+        raw,
+        lambda rows: ingest.sort_out(rows, meters=meters, now=now, label=label),
+        frames.READINGS,
+        turnstile or Turnstile(),
+        atomic=atomic,
+    )
+    batch = _batch(raw.height, found, origin, clock)
+    warnings = found.warnings
+    del raw, found  # what waits for its turn to be written holds no more than it needs
     written = _not_written(batch) if dry_run else await readings.write(batch)
-    return replace(written, receipt=replace(written.receipt, warnings=sorted_.warnings))
+    return replace(written, receipt=replace(written.receipt, warnings=warnings))
 
 
 async def take_in_grid(
@@ -97,17 +102,21 @@ async def take_in_grid(
 ) -> Written:
     """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk; a `dry_run` only validates."""
     now = clock.now()
-
-    def judge() -> Sorted:
-        sorted_ = ingest.sort_out_grid(
-            raw, now=now, label=label, curve=curve, period_end=period_end
-        )
-        return ingest.refuse_all(sorted_) if atomic and sorted_.rejects.height else sorted_
-
-    sorted_ = judge() if turnstile is None else await turnstile.run(judge)
-    batch = _batch(raw, sorted_, origin, clock)
+    found = await _validated(
+        raw,
+        lambda rows: ingest.sort_out_grid(
+            rows, now=now, label=label, curve=curve, period_end=period_end
+        ),
+        frames.GRID,
+        turnstile or Turnstile(),
+        atomic=atomic,
+        whole=curve is CurveType.A03,  # a row of such a curve holds until the next one
+    )
+    batch = _batch(raw.height, found, origin, clock)
+    kept = found.kept
+    del raw, found
     written = _not_written(batch) if dry_run else await grid.write(batch)
-    warnings = await _overlaps(sorted_.kept, grid)
+    warnings = await _overlaps(kept, grid)
     return replace(written, receipt=replace(written.receipt, warnings=warnings))
 
 
@@ -126,22 +135,39 @@ async def _overlaps(kept: pl.DataFrame, grid: GridStore) -> tuple[str, ...]:
     )
 
 
+async def _validated(
+    raw: pl.DataFrame,
+    validate: Callable[[pl.DataFrame], Sorted],
+    contract: frames.Contract,
+    turnstile: Turnstile,
+    *,
+    atomic: bool,
+    whole: bool = False,
+) -> Validated:
+    """The batch, validated slice by slice; between two slices other batches have their turn."""
+    parts = [
+        await turnstile.run(lambda rows=rows: Validated.of(validate(rows)))  # type: ignore[misc]
+        for rows in ([raw] if whole else slices.cut(raw))
+    ]
+    return await turnstile.run(lambda: slices.join(parts, raw, contract, atomic=atomic))
+
+
 def _not_written(batch: Batch) -> Written:
     """What would become of a batch into an empty store: it has no id, because it is not kept."""
     accepted = pl.Series([merge.ACCEPTED] * batch.kept.height, dtype=pl.UInt8)
     return Written.of(replace(batch, batch_id=""), accepted)
 
 
-def _batch(raw: pl.DataFrame, sorted_: Sorted, origin: Origin, clock: Clock) -> Batch:
+def _batch(received: int, found: Validated, origin: Origin, clock: Clock) -> Batch:
     return Batch(
         batch_id=uuid.uuid4().hex,
         source=origin.source,
         sha256=origin.sha256,
         received_utc=clock.now(),
-        received=raw.height,
-        kept=sorted_.kept,
-        rejects=sorted_.rejects,
-        refused=sorted_.refused,
+        received=received,
+        kept=found.kept,
+        rejects=found.rejects,
+        refused=found.refused,
     )
 
 
@@ -247,7 +273,7 @@ def _singles(written: Written, count: int) -> list[Single]:
     results: list[Single | None] = [None] * count
     for row, outcome in zip(written.rows, written.outcomes, strict=True):
         results[row] = Single(batch_id, OUTCOMES[outcome])
-    for row, reason, detail, _ in written.receipt.rejects.iter_rows():
+    for row, reason, detail, _ in written.receipt.rejects.frame().iter_rows():
         results[row] = Single(batch_id, "rejected", reason, detail)
     assert all(result is not None for result in results)
     return [result for result in results if result is not None]
@@ -259,11 +285,10 @@ def added(receipts: Sequence[Receipt]) -> Receipt:
         name: sum(getattr(receipt, name) for receipt in receipts)
         for name in ("received", "accepted", "duplicates", "corrected", "rejected")
     }
-    rejects = [receipt.rejects for receipt in receipts if receipt.rejects.height]
     return replace(
         receipts[0],
         **counts,
-        rejects=pl.concat(rejects) if rejects else frames.REJECTS.empty(),
+        rejects=Rejects.joined(receipt.rejects for receipt in receipts),
         warnings=tuple(
             plausibility.first_of_each(each for receipt in receipts for each in receipt.warnings)
         ),

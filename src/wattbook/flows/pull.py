@@ -37,8 +37,7 @@ class Pulled:
     def add(self, receipt: Receipt) -> None:
         """Count a batch."""
         self.counts.update({name: getattr(receipt, name) for name in COUNTS})
-        for reason, rows in receipt.rejects["reason"].value_counts().iter_rows():
-            self.reasons[reason] += rows
+        self.reasons.update(receipt.rejects.reasons)
 
 
 async def pull(

@@ -9,6 +9,7 @@ import polars as pl
 
 from wattbook.core import frames, merge
 from wattbook.core.periods import Period
+from wattbook.core.rejects import Rejects
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,7 @@ class Batch:
     """`row` and the columns of `frames.READINGS` (or `frames.GRID`); keys occur once.
 
     Perhaps also `merge.EXPLICIT`: which of the values were sent as null."""
-    rejects: pl.DataFrame
-    """`frames.REJECTS`."""
+    rejects: Rejects
     refused: pl.DataFrame = field(default_factory=frames.REFUSED.empty)
     """`frames.REFUSED`: the instants of those rejects of which meter and instant are known."""
 
@@ -55,7 +55,7 @@ class Receipt:
     duplicates: int
     corrected: int
     rejected: int
-    rejects: pl.DataFrame
+    rejects: Rejects
     warnings: tuple[str, ...] = ()
     """What looks wrong about rows that were kept; told when they come in, and not stored."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-import polars as pl
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BaseModel, Field
@@ -11,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from wattbook.answers import listing
 from wattbook.api import problems
 from wattbook.api.access import CallerDep
-from wattbook.api.deps import BodyDep, RuntimeDep, read_body, runtime, strict
+from wattbook.api.deps import RuntimeDep, batch_body, read_body, runtime, strict
 from wattbook.api.limits import MAX_DOCUMENT_BYTES
 from wattbook.api.shapes import json_response
 from wattbook.api.text_options import OptionsDep
@@ -19,6 +18,7 @@ from wattbook.core import errors, frames
 from wattbook.core.curves import CurveType
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.ingest import IntervalLabel
+from wattbook.core.rejects import Rejects
 from wattbook.fields import Instant
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
@@ -110,8 +110,8 @@ def _document(
         "duplicates": receipt.duplicates,
         "corrected": receipt.corrected,
         "rejected": receipt.rejected,
-        "reasons": dict(rejects["reason"].value_counts(sort=True).iter_rows()),
-        "rejects": rejects.to_dicts() if evidence else _first_rejects(rejects),
+        "reasons": rejects.reasons,
+        "rejects": rejects.frame().to_dicts() if evidence else _first_rejects(rejects),
         "sha256": receipt.sha256,
         "received_utc": receipt.received_utc,
         "warnings": list(receipt.warnings),
@@ -122,7 +122,7 @@ def _document(
     return document
 
 
-def _first_rejects(rejects: pl.DataFrame) -> list[dict[str, Any]]:
+def _first_rejects(rejects: Rejects) -> list[dict[str, Any]]:
     return rejects.head(MOST_REJECTS_SHOWN).select("row", "reason", "detail").to_dicts()
 
 
@@ -142,11 +142,13 @@ def _answer(receipt: Receipt, decoded: Decoded, *, evidence: bool) -> Response:
 
 async def _decoded(
     request: Request,
-    body: bytes,
+    caller: CallerDep,
     contract: frames.Contract,
     options: Options,
     runtime: RuntimeDep,
-) -> Decoded:
+) -> tuple[Decoded, Origin]:
+    """The rows of the body, which is not held any longer, and where they come from."""
+    body = await batch_body(request, runtime)
     media_type = request.headers.get("content-type", "application/json")
     most = runtime.settings.body_limit_rows
     meters = await runtime.registry.meters() if options.meter or options.pairs else None
@@ -155,7 +157,7 @@ async def _decoded(
     )
     if decoded.frame.is_empty():
         raise InputError("the body has no rows", [Problem("no_rows", "no rows", field="body")])
-    return decoded
+    return decoded, Origin.of(f"http:{caller.name}", body)
 
 
 BODY = {
@@ -206,7 +208,6 @@ REFUSALS = problems.responses(errors.InputError, errors.TooLargeError, errors.Un
 @router.post("/telemetry", response_model=ReceiptOut, responses=REFUSALS, openapi_extra=BODY)
 async def telemetry(
     request: Request,
-    body: BodyDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     *,
@@ -216,10 +217,10 @@ async def telemetry(
     evidence: EvidenceQuery = False,
 ) -> Response:
     """Take in a batch of readings; when this answers, they are on disk."""
-    decoded = await _decoded(request, body, frames.RAW_READINGS, options, runtime)
+    decoded, origin = await _decoded(request, caller, frames.RAW_READINGS, options, runtime)
     written = await flow.take_in(
         decoded.frame,
-        Origin.of(f"http:{caller.name}", body),
+        origin,
         label=decoded.label or options.label or IntervalLabel.START,
         atomic=atomic,
         dry_run=dry_run,
@@ -234,7 +235,6 @@ async def telemetry(
 @router.post("/grid", response_model=ReceiptOut, responses=REFUSALS, openapi_extra=BODY)
 async def grid(
     request: Request,
-    body: BodyDep,
     runtime: RuntimeDep,
     caller: CallerDep,
     *,
@@ -246,10 +246,10 @@ async def grid(
     period_end: PeriodEndQuery = None,
 ) -> Response:
     """Take in conditions of grid zones: load, generation by technology, price, intensity."""
-    decoded = await _decoded(request, body, frames.RAW_GRID, options, runtime)
+    decoded, origin = await _decoded(request, caller, frames.RAW_GRID, options, runtime)
     written = await flow.take_in_grid(
         decoded.frame,
-        Origin.of(f"http:{caller.name}", body),
+        origin,
         label=decoded.label or options.label or IntervalLabel.START,
         curve=curve_type,
         period_end=period_end,

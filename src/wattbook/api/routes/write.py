@@ -196,7 +196,7 @@ def _told(path: str, receipt: Receipt) -> Response:
     """204 when every line was kept, else which were not and why."""
     if not receipt.rejected:
         return Response(status_code=204)
-    unread = receipt.rejects["reason"] == str(Reason.BAD_ROW)
+    unread = receipt.rejects.reasons.get(str(Reason.BAD_ROW), 0)
     said = "\n".join(
         f"unable to parse '{raw}': {detail}"
         if reason == Reason.BAD_ROW
@@ -205,10 +205,10 @@ def _told(path: str, receipt: Receipt) -> Response:
     )
     if receipt.rejected > MOST_NAMED:
         said += f"\nand {receipt.rejected - MOST_NAMED} more"
-    if receipt.rejected == receipt.received and unread.all():
+    if receipt.received == unread:
         return refusal(path, 400, said)
     said = f"partial write: {said} dropped={receipt.rejected}"
-    if unread.any() or path == V1:
+    if unread or path == V1:
         return refusal(path, 400, said)
     return refusal(path, 422, f"failure writing points to database: {said}")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
@@ -195,12 +194,11 @@ def _all_alike(body: bytes, frame: pl.DataFrame, first: dict[str, Any], between:
         for count, dtype in zip(nulls, frame.dtypes, strict=True)
         if dtype == pl.String
     )
-    marks = np.frombuffer(body, dtype=np.uint8)
     commas = frame.height * (frame.width - 1) + between * (frame.height - 1)
     quotes = 2 * (frame.height * frame.width + texts)
     return (
-        int(np.count_nonzero(marks == ord(","))) == commas
-        and int(np.count_nonzero(marks == ord('"'))) == quotes
+        body.count(b",") == commas
+        and body.count(b'"') == quotes
         and (not sum(nulls) or _nulls_of_its_keys(body, frame, sum(nulls)))
     )
 

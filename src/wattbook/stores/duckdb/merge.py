@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wattbook.core import merge
 from wattbook.core.frames import RECEIPTS, REJECTS
+from wattbook.core.rejects import MAX_PLAIN_ROWS
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
@@ -135,10 +136,14 @@ def _keep_receipts(con: Connection, written: Sequence[Written]) -> None:
     receipts = [done.receipt for done in written]
     rows = [{name: getattr(receipt, name) for name in RECEIPTS.columns} for receipt in receipts]
     insert(con, "receipts", pl.DataFrame(rows, schema=RECEIPTS.schema))
-    refused = [
-        receipt.rejects.select(pl.lit(receipt.batch_id).alias("batch_id"), *REJECTS.columns)
-        for receipt in receipts
-        if receipt.rejects.height
-    ]
-    if refused:
-        insert(con, "rejects", pl.concat(refused))
+    few = []
+    for receipt in receipts:
+        batch_id = pl.lit(receipt.batch_id).alias("batch_id")
+        for chunk in receipt.rejects.chunks():
+            refused = chunk.select(batch_id, *REJECTS.columns)
+            if receipt.rejects.height <= MAX_PLAIN_ROWS:
+                few.append(refused)
+            else:
+                insert(con, "rejects", refused)
+    if few:
+        insert(con, "rejects", pl.concat(few))

@@ -11,6 +11,7 @@ from wattbook.core.errors import UnknownEntityError
 from wattbook.core.merge import EXPLICIT
 from wattbook.core.merge import READINGS as TABLE
 from wattbook.core.periods import Period
+from wattbook.core.rejects import CHUNK_ROWS, Rejects
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
@@ -79,21 +80,17 @@ class DuckReadings:
     async def receipt(self, batch_id: str) -> Receipt:
         """The receipt of a batch, with its rejects."""
 
-        def find(con: Connection) -> tuple[pl.DataFrame, pl.DataFrame]:
+        def find(con: Connection) -> tuple[pl.DataFrame, Rejects]:
             return (
                 fetch(con, "select * from receipts where batch_id = ?", [batch_id]),
-                fetch(
-                    con,
-                    'select "row", reason, detail, raw from rejects where batch_id = ? order by 1',
-                    [batch_id],
-                ),
+                _rejects(con, batch_id),
             )
 
         receipts, rejects = await self._engine.read(find)
         if receipts.is_empty():
             raise UnknownEntityError(f"no batch {batch_id} was received")
         about = receipts.with_columns(_utc("received_utc")).row(0, named=True)
-        return Receipt(**about, rejects=rejects.cast({"row": pl.UInt32}))
+        return Receipt(**about, rejects=rejects)
 
     async def extent(self, meter_ids: list[str]) -> pl.DataFrame:
         """First and last stamp of those meters that have readings."""
@@ -190,6 +187,17 @@ class DuckReadings:
         wide = rollup.reach(own, lambda asked, keep: _beside(con, asked, keep))
         found = _between(con, wide.with_columns(_naive("wide_from"), _naive("wide_to")))
         return wide.select(spans.columns), self._domain(found)
+
+
+def _rejects(con: Connection, batch_id: str) -> Rejects:
+    """The rejects of a batch, read and compressed chunk by chunk."""
+    sql = 'select "row", reason, detail, raw from rejects where batch_id = ? order by 1'
+    found = con.sql(sql, params=[batch_id]).to_arrow_reader(CHUNK_ROWS)
+    return Rejects.joined(
+        Rejects.of(pl.DataFrame(pl.from_arrow(chunk)).cast({"row": pl.UInt32}))
+        for chunk in found
+        if chunk.num_rows
+    )
 
 
 def _beside(con: Connection, spans: pl.DataFrame, keep: int) -> pl.DataFrame:

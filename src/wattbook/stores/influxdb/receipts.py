@@ -18,6 +18,7 @@ from wattbook.clients.influxdb.server import Influx
 from wattbook.core import frames
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.periods import EPOCH
+from wattbook.core.rejects import Rejects
 from wattbook.core.units import US_PER_SECOND
 from wattbook.ports.readings import Receipt
 from wattbook.stores.influxdb.points import EVER, coded, decoded
@@ -43,7 +44,7 @@ def lines(receipt: Receipt) -> list[bytes]:
         f"received_us={received_us}i",
         *(f"{name}={getattr(receipt, name)}i" for name in COUNTS),
     ]
-    text = receipt.rejects.write_json() if receipt.rejects.height else ""
+    text = receipt.rejects.frame().write_json() if receipt.rejects.height else ""
     cuts = [text[at : at + TEXT_LENGTH] for at in range(0, len(text), TEXT_LENGTH)]
     points = [
         f"{REJECTS},shelf={shelf} {fields[0]},text={_quoted(cut)} {stamp + part}"
@@ -90,7 +91,7 @@ def _receipt(fields: pl.DataFrame, stamp: str, kept_id: str) -> Receipt:
     return Receipt(
         **about,
         received_utc=EPOCH + int(said["received_us"]) * MICROSECOND,
-        rejects=_rejects(fields.filter(_measurement=REJECTS), kept_id),
+        rejects=Rejects.of(_rejects(fields.filter(_measurement=REJECTS), kept_id)),
     )
 
 

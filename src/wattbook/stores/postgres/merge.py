@@ -9,6 +9,7 @@ import polars as pl
 
 from wattbook.core import frames, merge
 from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE, Table
+from wattbook.core.rejects import MAX_PLAIN_ROWS, Rejects
 from wattbook.ports.readings import Batch, Receipt, Written
 from wattbook.stores.postgres.engine import UNIQUE, WRITES, Session, TryAgainError, instant
 
@@ -158,19 +159,22 @@ class Merger:
         session.copy(
             "receipts", pl.DataFrame(receipts, schema=frames.RECEIPTS.schema).with_columns(known)
         )
-        refused = [
-            done.receipt.rejects.select(
-                pl.col("row").cast(pl.Int64),
-                pl.lit(done.receipt.batch_id).alias("batch_id"),
-                "reason",
-                "detail",
-                "raw",
-            )
-            for done in written
-            if done.receipt.rejects.height
-        ]
-        if refused:
-            session.copy("rejects", without_nul(pl.concat(refused)))
+        few = []
+        for done in written:
+            for chunk in done.receipt.rejects.chunks():
+                rows = chunk.select(
+                    pl.col("row").cast(pl.Int64),
+                    pl.lit(done.receipt.batch_id).alias("batch_id"),
+                    "reason",
+                    "detail",
+                    "raw",
+                )
+                if done.receipt.rejects.height <= MAX_PLAIN_ROWS:
+                    few.append(rows)
+                else:
+                    session.copy("rejects", without_nul(rows))
+        if few:
+            session.copy("rejects", without_nul(pl.concat(few)))
 
     def _written_before(
         self, session: Session, batches: Sequence[Batch], rows: Sequence[pl.DataFrame]
@@ -232,4 +236,4 @@ def receipt_of(session: Session, batch_id: str) -> Receipt | None:
     rejects = session.fetch(
         'select "row", reason, detail, raw from rejects where batch_id = $1 order by 1', [batch_id]
     )
-    return Receipt(**found.row(0, named=True), rejects=rejects.cast({"row": pl.UInt32}))
+    return Receipt(**found.row(0, named=True), rejects=Rejects.of(rejects.cast({"row": pl.UInt32})))
