@@ -19,8 +19,8 @@ from sklearn.metrics import average_precision_score
 
 from wattbook.core import frames
 from wattbook.core.anomaly.hours import Watched, runs
-from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import MeterKind, MeterRole
 from wattbook.models.detector import judge
 
 DATA = Path("../shared/data/reference")

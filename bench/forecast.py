@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.forecast import naive, scores, series
-from wattbook.core.forecast.outlook import Ask, Donor
+from wattbook.core.forecast.task import Ask, Donor
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
 from wattbook.pool import Pool

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from wattbook.core import frames, ingest, rollup
+from wattbook.core import frames
+from wattbook.core.readings import validation
+from wattbook.core.rollups import aggregation
 
 METER: dict[str, object] = {
     "meter_id": "mine.main",
@@ -29,9 +31,9 @@ else:
     raw.with_columns(meter_id=pl.lit("mine.main")).write_parquet(path)
 
 meters = pl.DataFrame([METER], schema=frames.METERS.schema)
-judged = ingest.sort_out(pl.read_parquet(path), meters=meters, now=datetime.now(UTC))
-quarters = rollup.quarters(judged.kept, meters)
-every = rollup.every_grain(quarters, meters)
+judged = validation.sort_out(pl.read_parquet(path), meters=meters, now=datetime.now(UTC))
+quarters = aggregation.quarters(judged.kept, meters)
+every = aggregation.every_grain(quarters, meters)
 
 print(f"kept {judged.kept.height} rows, refused {judged.rejects.height}:")
 print(judged.rejects.select("row", "reason", "detail"))

@@ -23,10 +23,10 @@ from pydantic_core import PydanticCustomError
 
 from wattbook.core import frames
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.forecast.outlook import QUANTILES, Ask, ModelName, column
+from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
+from wattbook.core.forecast.task import QUANTILES, Ask, ModelName, column
 from wattbook.core.periods import EPOCH, MAX_ROWS, Grain, Period
-from wattbook.core.training import Quantity
 from wattbook.fields import Instant, Number
 from wattbook.flows.forecast import Brought, horizon_of, number
 

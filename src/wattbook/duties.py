@@ -16,15 +16,16 @@ from pydantic import (
 )
 
 from wattbook import __version__, asking, faults
-from wattbook.core import factors, periods
+from wattbook.core import periods
+from wattbook.core.carbon import factors
+from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
-from wattbook.core.factors import DEFAULT_SET
-from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
-from wattbook.core.ingest import IntervalLabel
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.forecast.task import QUANTILES, Basis, ModelName
 from wattbook.core.jobs import Job, JobKind, JobState, Progress
 from wattbook.core.periods import Grain, Period
-from wattbook.core.report import Format
-from wattbook.core.training import Quantity
+from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.reporting.report import Format
 from wattbook.core.when import Bounds
 from wattbook.fields import DayOrInstant, When
 from wattbook.flows import (

@@ -16,8 +16,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wattbook.core import when
-from wattbook.core.entities import SLUG
 from wattbook.core.periods import FIRST_YEAR, LAST_YEAR
+from wattbook.core.registry.entities import SLUG
 
 DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 

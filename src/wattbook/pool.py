@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from wattbook.core.anomaly.detection import Judged
     from wattbook.core.anomaly.hours import Watched
-    from wattbook.core.anomaly.verdict import Judged
-    from wattbook.core.forecast.outlook import Ask, Donor, Outlook
     from wattbook.core.forecast.scenario import Scenario
+    from wattbook.core.forecast.task import Ask, Donor, Outlook
     from wattbook.core.periods import Period
     from wattbook.ports.forecaster import Step
 

@@ -10,10 +10,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wattbook import faults
-from wattbook.core import lifetimes
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.lifetimes import Kind
-from wattbook.core.naming import METER_TAG, Naming, parse_fields
+from wattbook.core.readings.influx_mapping import METER_TAG, Naming, parse_fields
+from wattbook.core.retention import kinds
+from wattbook.core.retention.kinds import Kind
 from wattbook.stores.address import Address
 from wattbook.stores.influxdb.address import SCHEMES
 from wattbook.stores.influxdb.address import Address as BucketAddress
@@ -288,7 +288,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _keep_what_others_rest_on(self) -> "Settings":
         try:
-            lifetimes.check_days(self.retention)
+            kinds.check_days(self.retention)
         except InputError as error:
             raise ValueError(str(error)) from error
         return self
@@ -333,8 +333,8 @@ class Settings(BaseSettings):
     @property
     def retention(self) -> dict[Kind, int]:
         """For how many days what is kept; what is not here is kept for ever."""
-        timed = [kind for kind in Kind if kind not in lifetimes.REGISTERED]
-        days = {kind: getattr(self, lifetimes.setting(kind).lower()) for kind in timed}
+        timed = [kind for kind in Kind if kind not in kinds.REGISTERED]
+        days = {kind: getattr(self, kinds.setting(kind).lower()) for kind in timed}
         return {kind: each for kind, each in days.items() if each is not None}
 
     @property

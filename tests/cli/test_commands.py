@@ -9,11 +9,11 @@ import typer
 from wattbook.cli import demo, exits, main, show
 from wattbook.cli.commands import options
 from wattbook.core import errors
-from wattbook.core.entities import MeterKind
 from wattbook.core.errors import WattbookError
-from wattbook.core.ingest import IntervalLabel
 from wattbook.core.jobs import JobState
 from wattbook.core.periods import Grain
+from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.registry.entities import MeterKind
 
 COMMANDS = [
     ("serve",), ("demo",), ("ingest",), ("rollup",), ("metrics",), ("carbon",), ("config",),

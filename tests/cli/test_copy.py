@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from wattbook.cli import copy as door
-from wattbook.core import archive, frames
-from wattbook.core.archive import READINGS
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import READINGS
 from wattbook.flows import copy
 from wattbook.flows.copy import Copied
 from wattbook.settings import Settings
@@ -65,7 +66,7 @@ def test_a_conflict_is_one_line_with_a_hint_and_exit_code_4(run, house):
 
     async def change() -> None:
         async with open_runtime(Settings().at("new")) as runtime:
-            portion = (READINGS, ["oslo-1.main"], archive.span(date(2026, 1, 1)))
+            portion = (READINGS, ["oslo-1.main"], tables.span(date(2026, 1, 1)))
             rows = await runtime.archive.take(*portion)
             await runtime.archive.put(*portion, rows.with_columns(energy_kwh=0.5))
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.settings import Settings
 from wattbook.wiring import open_runtime
 

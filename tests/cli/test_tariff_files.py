@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from wattbook.cli import bodies, template
-from wattbook.core.components import ComponentKind
-from wattbook.core.problems import problems_with
+from wattbook.core.registry.components import ComponentKind
+from wattbook.core.registry.tariff_validation import problems_with
 from wattbook.schemas.tariffs import TariffIn, uncommented
 
 FOLDER = Path(__file__).parents[2] / "examples" / "tariffs"

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from wattbook.core.anomaly.detection import SCORES
 from wattbook.core.anomaly.finding import (
     Category,
     Evidence,
@@ -18,10 +19,9 @@ from wattbook.core.anomaly.finding import (
     State,
     finding_id,
 )
-from wattbook.core.anomaly.verdict import SCORES
 from wattbook.core.errors import InputError, UnknownEntityError
-from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Period
+from wattbook.core.retention.kinds import Kind
 from wattbook.ports.anomalies import Anomalies, Kept, Wanted
 from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.retention import SqlRetention

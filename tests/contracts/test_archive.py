@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from tests.contracts.conftest import duckdb
 
-from wattbook.core import archive, frames, rollup
-from wattbook.core.archive import BY_NAME, EVENTS, GRID, READINGS, ROLLUPS, TABLES, Table
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import BY_NAME, EVENTS, GRID, READINGS, ROLLUPS, TABLES, Table
 from wattbook.core.errors import UnsupportedError, WattbookError
 from wattbook.core.periods import Grain, Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.rollups import aggregation
 from wattbook.ports.archive import Archive
 from wattbook.ports.readings import Batch
 
@@ -23,7 +25,7 @@ T = datetime(2026, 3, 31, 23, tzinfo=UTC)
 """An hour before the month ends."""
 HOUR = timedelta(hours=1)
 TICK = timedelta(microseconds=1)
-MARCH, APRIL = archive.span(date(2026, 3, 1)), archive.span(date(2026, 4, 1))
+MARCH, APRIL = tables.span(date(2026, 3, 1)), tables.span(date(2026, 4, 1))
 EVER = Period(datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 REVISIONS, RECEIPTS, REJECTS = (
     BY_NAME[name] for name in ("reading_revisions", "receipts", "rejects")
@@ -114,8 +116,8 @@ def rollups(*hours: int, meter_id: str = "a") -> pl.DataFrame:
     }  # fmt: skip
     meter = pl.DataFrame([about], schema=frames.METERS.schema)
     rows = readings(*hours, meter_id=meter_id, power_kw=0.1, hashrate_th=3.0)
-    figures = rollup.every_grain(rollup.quarters(rows, meter), meter)
-    return rollup.stamped(figures, T + TICK)
+    figures = aggregation.every_grain(aggregation.quarters(rows, meter), meter)
+    return aggregation.stamped(figures, T + TICK)
 
 
 def events(*hours: int, meter_id: str = "a") -> pl.DataFrame:
@@ -190,7 +192,7 @@ async def test_rows_come_back_as_they_were_put_to_the_last_bit(store, table: Tab
     back = await taken(store, table)
     assert_frame_equal(back, sorted_(rows, table), check_exact=True)
     assert_frame_equal(back, frames.check(back, table.contract))
-    assert_frame_equal(archive.checksums(back, table), archive.checksums(rows, table))
+    assert_frame_equal(tables.checksums(back, table), tables.checksums(rows, table))
 
 
 @every_table
@@ -233,7 +235,7 @@ async def test_only_rows_of_the_owners_and_the_period_are_taken(store, table: Ta
     back = await taken(store, table, owner, "nobody", period=MARCH)
 
     expected = rows.filter(
-        pl.col(table.owner) == owner, archive.month(pl.col(table.instant)) == date(2026, 3, 1)
+        pl.col(table.owner) == owner, tables.month(pl.col(table.instant)) == date(2026, 3, 1)
     )
     assert_frame_equal(back, sorted_(expected, table))
     for nobody in (["nobody"], []):
@@ -286,7 +288,7 @@ async def test_any_readings_come_back_and_have_the_same_checksums(shared, rows) 
 
     back = await shared.archive.take(READINGS, OWN, EVER)
     assert_frame_equal(sorted_(back, READINGS), sorted_(made, READINGS), check_exact=True)
-    assert_frame_equal(archive.checksums(back, READINGS), archive.checksums(made, READINGS))
+    assert_frame_equal(tables.checksums(back, READINGS), tables.checksums(made, READINGS))
 
 
 # --- contents and cuts -------------------------------------------------------------------------
@@ -300,7 +302,7 @@ async def test_contents_count_rows_by_owner_and_utc_month(store, table: Table) -
 
     contents = await store.contents([table])
 
-    assert_frame_equal(contents, archive.counted(rows, table))
+    assert_frame_equal(contents, tables.counted(rows, table))
     assert_frame_equal(contents, frames.check(contents, frames.CONTENTS))
 
 
@@ -312,7 +314,7 @@ async def test_contents_are_of_all_tables_sorted(store) -> None:
     contents = await store.contents()
 
     counted = [
-        archive.counted(SAMPLES[table.name], table) for table in TABLES if table.name in store.holds
+        tables.counted(SAMPLES[table.name], table) for table in TABLES if table.name in store.holds
     ]
     assert_frame_equal(contents, pl.concat(counted).sort(frames.CONTENTS.key))
 
@@ -551,7 +553,7 @@ async def test_what_came_in_through_the_ports_moves_there_and_back_whole(stores)
 async def move(source: Archive, target: Archive) -> None:
     contents = await source.contents()
     for table in TABLES:
-        for portion in archive.portions(contents, table):
+        for portion in tables.portions(contents, table):
             rows = await source.take(table, portion.owners, portion.period)
             await target.put(table, portion.owners, portion.period, rows)
 
@@ -561,5 +563,5 @@ async def sums(store: Archive) -> pl.DataFrame:
     found = []
     for table in TABLES:
         owners = contents.filter(table=table.name)["owner"].unique().to_list()
-        found.append(archive.checksums(await store.take(table, owners, EVER), table))
+        found.append(tables.checksums(await store.take(table, owners, EVER), table))
     return pl.concat(found)

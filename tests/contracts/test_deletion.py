@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wattbook.core import deletion
-from wattbook.core.entities import Meter, MeterKind, Site
 from wattbook.core.errors import ConflictError, UnknownEntityError
-from wattbook.core.lifetimes import Kind
-from wattbook.core.retention import Tombstone
+from wattbook.core.registry.entities import Meter, MeterKind, Site
+from wattbook.core.retention import deletion
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import Kind
 from wattbook.ports.registry import Edit, Removal
 from wattbook.stores.sql.registry import SqlRegistry
 from wattbook.stores.sql.tombstones import SqlTombstones

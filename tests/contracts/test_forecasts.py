@@ -8,10 +8,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from wattbook.core.errors import InputError, UnknownEntityError
-from wattbook.core.forecast.outlook import Basis, ModelName
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.forecast.task import Basis, ModelName
 from wattbook.core.frames import UTC as STAMP
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
 from wattbook.ports.forecasts import Asked, Forecasts, Run
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.forecasts import SqlForecasts

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core import frames
 from wattbook.core.periods import Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
 from wattbook.ports.grid import GridStore
 from wattbook.ports.readings import Batch, Written
 

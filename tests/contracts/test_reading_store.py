@@ -16,11 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, rollup
+from wattbook.core import frames
 from wattbook.core.errors import UnavailableError, UnknownEntityError, UnsupportedError
-from wattbook.core.merge import ACCEPTED, BITS, CORRECTED, DUPLICATE, EXPLICIT
 from wattbook.core.periods import Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.merge import ACCEPTED, BITS, CORRECTED, DUPLICATE, EXPLICIT
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.rollups import aggregation
 from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.stores.duckdb.engine import Engine
 
@@ -614,8 +615,8 @@ async def test_the_readings_around_a_span_decide_its_quarters(
         inside = pl.col("start_utc").is_between(begin_utc, end_utc, closed="left")
         # to 12 digits here; to the last bit in flows/test_rollup.py
         assert_frame_equal(
-            rollup.quarters(near, known).filter(inside),
-            rollup.quarters(every, known).filter(inside),
+            aggregation.quarters(near, known).filter(inside),
+            aggregation.quarters(every, known).filter(inside),
             rel_tol=1e-12,
             abs_tol=0.0,
         )

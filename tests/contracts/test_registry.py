@@ -9,7 +9,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from wattbook.core import frames
-from wattbook.core.entities import (
+from wattbook.core.errors import (
+    ConflictError,
+    InputError,
+    InvalidEntityError,
+    UnknownEntityError,
+)
+from wattbook.core.registry.entities import (
     FleetItem,
     Meter,
     MeterFlow,
@@ -20,14 +26,7 @@ from wattbook.core.entities import (
     Supply,
     SupplyKind,
 )
-from wattbook.core.errors import (
-    ConflictError,
-    InputError,
-    InvalidEntityError,
-    UnknownEntityError,
-)
-from wattbook.core.retention import LINES
-from wattbook.core.tariffs import (
+from wattbook.core.registry.tariffs import (
     Band,
     Basis,
     Block,
@@ -48,7 +47,8 @@ from wattbook.core.tariffs import (
     Tiered,
     TimeOfUse,
 )
-from wattbook.core.windows import DayKind, Window
+from wattbook.core.registry.windows import DayKind, Window
+from wattbook.core.retention.cutoffs import LINES
 from wattbook.ports.registry import Edit, Registry
 from wattbook.stores.sql.registry import SqlRegistry
 

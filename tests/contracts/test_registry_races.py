@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattbook.core import dated
-from wattbook.core.declared import SentMeter
-from wattbook.core.entities import Meter, MeterKind, MeterRole, Site
 from wattbook.core.errors import ChangedError, InvalidEntityError
-from wattbook.core.tariffs import Flat, Tariff
+from wattbook.core.registry import dated
+from wattbook.core.registry.declared import SentMeter
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole, Site
+from wattbook.core.registry.tariffs import Flat, Tariff
 from wattbook.flows import sites, tariffs
 from wattbook.ports.registry import Edit, Registry
 from wattbook.sources.calendar import PublicHolidays

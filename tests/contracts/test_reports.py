@@ -8,7 +8,7 @@ import pytest
 
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.periods import Period
-from wattbook.core.report import Format
+from wattbook.core.reporting.report import Format
 from wattbook.ports.reports import Filed, Reports, Sheet
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade_on

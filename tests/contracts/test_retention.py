@@ -10,15 +10,16 @@ import pytest
 from tests.contracts.test_forecasts import PECOS, run
 from tests.contracts.test_reports import filed
 
-from wattbook.core import frames, rollup
-from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.core import frames
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind, JobState, Outcome
-from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
-from wattbook.core.rejects import Rejects
-from wattbook.core.report import Format
-from wattbook.core.retention import TALLY, Tombstone
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.registry.entities import Meter, MeterKind, Site
+from wattbook.core.reporting.report import Format
+from wattbook.core.retention.cutoffs import TALLY, Tombstone
+from wattbook.core.retention.kinds import Kind
+from wattbook.core.rollups import aggregation
 from wattbook.ports.jobs import Ending, Order
 from wattbook.ports.readings import Batch
 from wattbook.stores.sql.forecasts import SqlForecasts
@@ -185,7 +186,9 @@ async def test_rollups_go_by_grain_and_tell_how_many_readings_they_count(stores)
     )
     hours = {("a", T + at * HOUR): 1.0 for at in range(48)}
     readings = batch(hours).kept.drop("row")
-    rows = rollup.stamped(rollup.every_grain(rollup.quarters(readings, meters), meters), T)
+    rows = aggregation.stamped(
+        aggregation.every_grain(aggregation.quarters(readings, meters), meters), T
+    )
     nothing = frames.DIRTY.empty()
     spans = nothing.select("meter_id", "from_utc", "to_utc")
     gone = rows.clear().select(frames.ROLLUPS.key)

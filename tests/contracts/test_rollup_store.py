@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, metrics, rollup
+from wattbook.core import frames
 from wattbook.core.periods import Grain, Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.rollups import aggregation, metrics
 from wattbook.ports.readings import Batch
 
 T = datetime(2026, 3, 2, tzinfo=UTC)
@@ -55,8 +56,8 @@ def readings(values: Mapping[int, float], meter_id: str = "a") -> pl.DataFrame:
 def figures(values: Mapping[int, float], meter_id: str = "a") -> pl.DataFrame:
     """Rollups of all grains, as they are first written."""
     known = meters(meter_id)
-    every = rollup.every_grain(rollup.quarters(readings(values, meter_id), known), known)
-    return rollup.stamped(every, T)
+    every = aggregation.every_grain(aggregation.quarters(readings(values, meter_id), known), known)
+    return aggregation.stamped(every, T)
 
 
 async def keep(
@@ -172,7 +173,9 @@ async def test_days_of_23_and_25_hours_come_back_as_they_are(known) -> None:
     sent = readings(dict.fromkeys(range(len(stamps)), 4.0)).with_columns(
         ts_utc=stamps.cast(frames.UTC)
     )
-    every = rollup.stamped(rollup.every_grain(rollup.quarters(sent, abroad), abroad), T)
+    every = aggregation.stamped(
+        aggregation.every_grain(aggregation.quarters(sent, abroad), abroad), T
+    )
 
     await keep(known, every)
 
@@ -188,9 +191,9 @@ async def test_days_of_23_and_25_hours_come_back_as_they_are(known) -> None:
 async def test_a_newer_figure_replaces_the_one_before(known) -> None:
     old = figures({0: 1.0, 15: 2.0})
     await keep(known, old)
-    new = figures({0: 1.0, 15: 3.0}).select(rollup.FIGURES)
+    new = figures({0: 1.0, 15: 3.0}).select(aggregation.FIGURES)
 
-    await keep(known, rollup.stamped(new, T + HOUR, old))
+    await keep(known, aggregation.stamped(new, T + HOUR, old))
 
     back = await known.rollups.read(["a"], Grain.QUARTER, EVER)
     assert back["power_kw_mean"].to_list() == [1.0, 3.0]

@@ -6,12 +6,13 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core import billing, bills, charges, cost, frames, peaks, periods
-from wattbook.core.bills import Bill
-from wattbook.core.daysoff import days_off
-from wattbook.core.lines import Line, Month
+from wattbook.core import frames, periods
+from wattbook.core.billing import billed_demand, bills, charges, cost, cycle
+from wattbook.core.billing.bill_lines import Line, Month
+from wattbook.core.billing.bills import Bill
 from wattbook.core.periods import Grain, Period
-from wattbook.core.tariffs import Component, Holidays, Span, Tariff, timeline
+from wattbook.core.registry.tariff_holidays import days_off
+from wattbook.core.registry.tariffs import Component, Holidays, Span, Tariff, timeline
 
 ZONE = "Z"
 NO_LOAD = frames.GRID.empty().select("start_utc", "interval_s", "load_mw")
@@ -29,7 +30,7 @@ def tariff(*components: Component, **fields) -> Tariff:
 
 
 def prices(by_hour: Mapping[datetime, float], currency: str = "EUR") -> pl.DataFrame:
-    """`core.cost.quarter_prices` of the zone, from prices by the hour."""
+    """`core.billing.cost.quarter_prices` of the zone, from prices by the hour."""
     quarters = {at + part * QUARTER: each for at, each in by_hour.items() for part in range(4)}
     return pl.DataFrame(
         {
@@ -116,7 +117,9 @@ def paid(
     billing_day: int = 1,
 ) -> Paid:
     """What a site that draws `draw` in each quarter-hour pays for the months until `end`."""
-    reached = min(first, _billing_start(tariffs, peaks.reach(tariffs, first, end), billing_day))
+    reached = min(
+        first, _billing_start(tariffs, billed_demand.reach(tariffs, first, end), billing_day)
+    )
     span = Period(periods.midnight(reached, timezone), periods.midnight(end, timezone))
     spans = list(timeline(tariffs, reached, end, billing_day))
     free = {each.id: days_off(each, ()) for each in tariffs} | dict(holidays or {})
@@ -126,7 +129,7 @@ def paid(
     billed = energy.filter(pl.col("month") >= first)
     charged = charges.of_energy(billed, prices({}) if grid is None else grid, spans, free)
     made = bills.made(
-        [_month(*days, demand, timezone) for days in billing.months(spans)],
+        [_month(*days, demand, timezone) for days in cycle.months(spans)],
         energy,
         charged,
         spans,
@@ -141,7 +144,7 @@ def paid(
 
 def _billing_start(tariffs: Sequence[Tariff], day: date, billing_day: int) -> date:
     around = timeline(tariffs, day - timedelta(days=62), day + timedelta(days=62), billing_day)
-    return billing.containing(list(around), day)[0]
+    return cycle.containing(list(around), day)[0]
 
 
 def _demand(draw: Draw | float, span: Period, timezone: str) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Bills worked out quarter-hour by quarter-hour in plain Python, to check the fast ones against.
 
-Nothing of `core.charges`, `core.demand`, `core.peaks`, `core.netting` or `core.billing` is used.
+Nothing of `core.billing.charges`, `core.billing.demand`, `core.billing.billed_demand`, `core.billing.netting` or `core.billing.cycle` is used.
 """
 
 from calendar import monthrange
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
-from wattbook.core.components import (
+from wattbook.core.registry.components import (
     Band,
     Basis,
     Demand,
@@ -23,8 +23,8 @@ from wattbook.core.components import (
     Tiered,
     TimeOfUse,
 )
-from wattbook.core.tariffs import Netting, Tariff
-from wattbook.core.windows import Window
+from wattbook.core.registry.tariffs import Netting, Tariff
+from wattbook.core.registry.windows import Window
 
 Draw = Callable[[datetime], float]
 Rows = list[tuple[datetime, float, float]]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import archive, frames
-from wattbook.core.archive import BY_NAME, READINGS, ROLLUPS, TABLES, Portion, Table
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import BY_NAME, READINGS, ROLLUPS, TABLES, Portion, Table
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Period
 
@@ -74,7 +75,7 @@ def test_what_rests_on_others_comes_after_them() -> None:
 def test_a_month_is_cut_between_owners_where_it_is_too_much() -> None:
     found = contents(("a", MARCH, 6), ("b", MARCH, 5), ("c", MARCH, 5))
 
-    assert shapes(archive.portions(found, SMALL)) == [
+    assert shapes(tables.portions(found, SMALL)) == [
         ("a", "03-01/04-01", 6),
         ("b c", "03-01/04-01", 10),
     ]
@@ -83,7 +84,7 @@ def test_a_month_is_cut_between_owners_where_it_is_too_much() -> None:
 def test_an_owner_with_too_much_in_a_month_is_a_portion_of_its_own() -> None:
     found = contents(("a", MARCH, 1), ("b", MARCH, 99), ("c", MARCH, 1))
 
-    assert shapes(archive.portions(found, SMALL)) == [
+    assert shapes(tables.portions(found, SMALL)) == [
         ("a", "03-01/04-01", 1),
         ("b", "03-01/04-01", 99),
         ("c", "03-01/04-01", 1),
@@ -93,7 +94,7 @@ def test_an_owner_with_too_much_in_a_month_is_a_portion_of_its_own() -> None:
 def test_small_months_of_the_same_owners_that_follow_each_other_go_together() -> None:
     found = contents(*[(owner, month, 2) for owner in "ab" for month in (JANUARY, FEBRUARY, APRIL)])
 
-    assert shapes(archive.portions(found, SMALL)) == [
+    assert shapes(tables.portions(found, SMALL)) == [
         ("a b", "01-01/03-01", 8),
         ("a b", "04-01/05-01", 4),  # March is not named, so no portion reaches into it
     ]
@@ -102,15 +103,15 @@ def test_small_months_of_the_same_owners_that_follow_each_other_go_together() ->
 def test_months_of_other_owners_do_not_go_together() -> None:
     found = contents(("a", JANUARY, 1), ("a", FEBRUARY, 1), ("b", FEBRUARY, 1))
 
-    assert shapes(archive.portions(found, SMALL)) == [
+    assert shapes(tables.portions(found, SMALL)) == [
         ("a", "01-01/02-01", 1),
         ("a b", "02-01/03-01", 2),
     ]
 
 
 def test_of_other_tables_or_of_nothing_there_are_no_portions() -> None:
-    assert archive.portions(contents(("a", MARCH, 1), table="grid"), SMALL) == []
-    assert archive.portions(frames.CONTENTS.empty(), SMALL) == []
+    assert tables.portions(contents(("a", MARCH, 1), table="grid"), SMALL) == []
+    assert tables.portions(frames.CONTENTS.empty(), SMALL) == []
 
 
 @given(
@@ -122,35 +123,35 @@ def test_of_other_tables_or_of_nothing_there_are_no_portions() -> None:
 def test_portions_hold_all_that_the_contents_name_once_and_nothing_else(named) -> None:
     found = contents(*[(owner, month, rows) for (owner, month), rows in named.items()])
 
-    portions = archive.portions(found, SMALL)
+    portions = tables.portions(found, SMALL)
 
     reached = [
         (row["owner"], row["month"], row["rows"])
         for portion in portions
-        for row in archive.within(found, portion).iter_rows(named=True)
+        for row in tables.within(found, portion).iter_rows(named=True)
     ]
     assert sorted(reached) == sorted((owner, month, rows) for (owner, month), rows in named.items())
     assert sum(portion.rows for portion in portions) == sum(named.values())
     for portion in portions:
         assert portion.rows <= SMALL.at_once or len(portion.owners) == 1
-        months = archive.within(found, portion)["month"].n_unique()
-        assert archive.within(found, portion).height == months * len(portion.owners)
+        months = tables.within(found, portion)["month"].n_unique()
+        assert tables.within(found, portion).height == months * len(portion.owners)
 
 
 def test_a_part_of_a_month_touches_its_month() -> None:
     found = contents(("a", MARCH, 1), ("a", APRIL, 1), ("b", MARCH, 1))
     part = Portion(READINGS, ("a",), Period(T - HOUR, T + HOUR), 1)  # ends as March does
 
-    assert archive.within(found, part)["month"].to_list() == [MARCH]
+    assert tables.within(found, part)["month"].to_list() == [MARCH]
 
 
 def test_the_spans_of_readings_are_their_months() -> None:
     found = pl.concat([contents(("a", MARCH, 9)), contents(("a", APRIL, 9), table="rollups")])
 
-    spans = archive.spans(found)
+    spans = tables.spans(found)
 
     (row,) = spans.rows()
-    assert row == ("a", datetime(2026, 3, 1, tzinfo=UTC), APRIL_BEGINS - archive.RESOLUTION)
+    assert row == ("a", datetime(2026, 3, 1, tzinfo=UTC), APRIL_BEGINS - tables.RESOLUTION)
 
 
 APRIL_BEGINS = T + HOUR
@@ -159,12 +160,12 @@ APRIL_BEGINS = T + HOUR
 def test_rows_are_counted_by_owner_and_utc_month() -> None:
     rows = readings(("b", 0, 1.0), ("a", 0, 1.0), ("a", 1, 1.0), ("a", 2, 1.0))
 
-    assert archive.counted(rows, READINGS).rows() == [
+    assert tables.counted(rows, READINGS).rows() == [
         ("readings", "a", MARCH, 1),
         ("readings", "a", APRIL, 2),
         ("readings", "b", MARCH, 1),
     ]
-    assert_frame_equal(archive.counted(rows.clear(), READINGS), frames.CONTENTS.empty())
+    assert_frame_equal(tables.counted(rows.clear(), READINGS), frames.CONTENTS.empty())
 
 
 # --- checksums ---------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ def test_a_checksum_can_be_computed_with_a_pencil() -> None:
         [("a", T + HOUR / 2, None, None), ("a", T, 1.5, "ø")], schema=contract.schema, orient="row"
     )
 
-    sums = archive.checksums(rows, notes)
+    sums = tables.checksums(rows, notes)
 
     microseconds = int(T.timestamp()) * 1_000_000
     half_more = int.from_bytes(struct.pack("<d", 1.5), "little")
@@ -224,7 +225,7 @@ def test_a_column_that_came_later_is_part_of_a_checksum_only_where_a_row_has_it(
         orient="row",
     )
 
-    sums = archive.checksums(rows, LATER_NOTES)["sha256"].to_list()
+    sums = tables.checksums(rows, LATER_NOTES)["sha256"].to_list()
 
     at = int(T.timestamp()) * 1_000_000
     value = int.from_bytes(struct.pack("<d", 1.5), "little")
@@ -255,19 +256,19 @@ def test_rollups_of_the_former_version_have_the_checksum_that_they_had() -> None
     }
     rows = pl.DataFrame([row], schema=frames.ROLLUPS.schema)
 
-    before = archive.checksums(
+    before = tables.checksums(
         rows.drop("above_capacity"), Table("rollups", former, "meter_id", "start_utc")
     )
 
-    assert_frame_equal(archive.checksums(rows, ROLLUPS), before)
+    assert_frame_equal(tables.checksums(rows, ROLLUPS), before)
     new = rows.with_columns(above_capacity=pl.lit(value=False))
-    assert archive.checksums(new, ROLLUPS)["sha256"].item() != before["sha256"].item()
+    assert tables.checksums(new, ROLLUPS)["sha256"].item() != before["sha256"].item()
 
 
 def test_checksums_are_by_owner_and_utc_month_sorted() -> None:
     rows = readings(("b", 0, 1.0), ("a", 1, 1.0), ("a", 0, 1.0), ("a", 2, 2.0))
 
-    sums = archive.checksums(rows, READINGS)
+    sums = tables.checksums(rows, READINGS)
 
     assert sums.select("owner", "month", "rows").rows() == [
         ("a", MARCH, 1),
@@ -283,7 +284,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
     shuffled = rows.sample(fraction=1, shuffle=True, seed=7)
 
-    assert_frame_equal(archive.checksums(shuffled, READINGS), archive.checksums(rows, READINGS))
+    assert_frame_equal(tables.checksums(shuffled, READINGS), tables.checksums(rows, READINGS))
 
 
 @pytest.mark.parametrize(
@@ -295,16 +296,16 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
         {"energy_kwh": 1.0, "power_kw": None},
         {"temperature_c": -1.0},
         {"quality": "estimated"},
-        {"known_utc": T + archive.RESOLUTION},
+        {"known_utc": T + tables.RESOLUTION},
         {"revision": 1},
-        {"ts_utc": T + archive.RESOLUTION},
+        {"ts_utc": T + tables.RESOLUTION},
         {"meter_id": "b"},
     ],
 )
 def test_any_difference_in_any_column_is_another_checksum(change: dict[str, object]) -> None:
     one, other = readings(("a", 0, 1.0)), readings(("a", 0, 1.0), **change)
 
-    sums = [archive.checksums(rows, READINGS)["sha256"].item() for rows in (one, other)]
+    sums = [tables.checksums(rows, READINGS)["sha256"].item() for rows in (one, other)]
 
     assert sums[0] != sums[1]
 
@@ -321,14 +322,14 @@ def test_texts_that_join_to_the_same_are_told_apart() -> None:
             schema=frames.BATCH_REJECTS.schema,
             orient="row",
         )
-        digest: str = archive.checksums(rows, rejects)["sha256"].item()
+        digest: str = tables.checksums(rows, rejects)["sha256"].item()
         return digest
 
     assert len({two("ab", "c"), two("a", "bc"), two("abc", ""), two("abc", None)}) == 4
 
 
 def test_nought_has_no_sign() -> None:
-    sums = [archive.checksums(readings(("a", 0, zero)), READINGS) for zero in (0.0, -0.0)]
+    sums = [tables.checksums(readings(("a", 0, zero)), READINGS) for zero in (0.0, -0.0)]
 
     assert_frame_equal(*sums)
 
@@ -337,14 +338,14 @@ def test_the_same_rows_in_another_table_have_another_checksum() -> None:
     rows = readings(("a", 0, 1.0))
     history = BY_NAME["reading_revisions"]
 
-    old = archive.checksums(rows.with_columns(superseded_utc=pl.col("known_utc")), history)
+    old = tables.checksums(rows.with_columns(superseded_utc=pl.col("known_utc")), history)
 
-    assert old["sha256"].item() != archive.checksums(rows, READINGS)["sha256"].item()
+    assert old["sha256"].item() != tables.checksums(rows, READINGS)["sha256"].item()
 
 
 def test_no_rows_have_no_checksums() -> None:
     for table in TABLES:
-        sums = archive.checksums(table.contract.empty(), table)
+        sums = tables.checksums(table.contract.empty(), table)
         assert_frame_equal(sums, frames.CHECKSUMS.empty())
 
 
@@ -355,15 +356,15 @@ def test_owners_are_unlike_where_a_month_differs_or_is_on_one_side_only() -> Non
     here = readings(("a", 0, 1.0), ("b", 0, 1.0), ("c", 0, 1.0), ("c", 1, 1.0))
     there = readings(("a", 0, 1.0), ("b", 0, 2.0), ("c", 0, 1.0), ("d", 0, 1.0))
 
-    assert archive.unlike(here, there, READINGS) == ["b", "c", "d"]
-    assert archive.unlike(here, here.reverse(), READINGS) == []
+    assert tables.unlike(here, there, READINGS) == ["b", "c", "d"]
+    assert tables.unlike(here, here.reverse(), READINGS) == []
 
 
 def test_rows_that_came_later_contradict_nothing() -> None:
     there = readings(("a", 0, 1.0))
     now = readings(("a", 0, 1.0), ("a", 1, None))
 
-    assert archive.contradictions(READINGS, now, there, there.clear()).is_empty()
+    assert tables.contradictions(READINGS, now, there, there.clear()).is_empty()
 
 
 def test_a_row_that_was_superseded_at_the_source_is_an_earlier_state() -> None:
@@ -371,15 +372,15 @@ def test_a_row_that_was_superseded_at_the_source_is_an_earlier_state() -> None:
     now = readings(("a", 0, 2.0), revision=1, known_utc=T + HOUR)
     superseded = there.with_columns(superseded_utc=pl.lit(T + HOUR, dtype=frames.UTC))
 
-    assert archive.contradictions(READINGS, now, there, superseded).is_empty()
-    assert archive.contradictions(READINGS, now, there, superseded.clear()).height == 1
+    assert tables.contradictions(READINGS, now, there, superseded).is_empty()
+    assert tables.contradictions(READINGS, now, there, superseded.clear()).height == 1
 
 
 def test_a_row_that_the_source_never_had_is_a_contradiction() -> None:
     there = readings(("a", 0, 1.0), ("a", 1, 1.0), ("b", 0, 1.0))
     now = readings(("a", 0, 1.0), ("b", 0, 1.5))
 
-    foreign = archive.contradictions(READINGS, now, there, now.clear())
+    foreign = tables.contradictions(READINGS, now, there, now.clear())
 
     assert foreign.select("meter_id", "power_kw").sort("meter_id").rows() == [
         ("a", 1.0),
@@ -393,12 +394,12 @@ def test_where_no_history_was_kept_a_lower_revision_is_an_earlier_state_and_beco
     there = readings(("a", 0, 1.0), ("a", 1, 7.0))
     now = readings(("a", 0, 2.0), revision=1, known_utc=T + HOUR)
 
-    foreign = archive.contradictions(READINGS, now, there, None)
+    foreign = tables.contradictions(READINGS, now, there, None)
     assert foreign["power_kw"].to_list() == [7.0]
 
-    (old,) = archive.replaced(READINGS, now, there).rows(named=True)
+    (old,) = tables.replaced(READINGS, now, there).rows(named=True)
     assert (old["power_kw"], old["revision"], old["superseded_utc"]) == (1.0, 0, T + HOUR)
-    kept = archive.replaced(READINGS, now, there)
+    kept = tables.replaced(READINGS, now, there)
     assert_frame_equal(kept, frames.check(kept, frames.READING_REVISIONS))
 
 
@@ -412,7 +413,7 @@ def test_figures_that_were_computed_again_at_the_source_are_later() -> None:
         for revision in (0, 1)
     )
 
-    assert archive.contradictions(ROLLUPS, second, first, None).is_empty()
-    assert archive.contradictions(ROLLUPS, first, second, None).height == 1
+    assert tables.contradictions(ROLLUPS, second, first, None).is_empty()
+    assert tables.contradictions(ROLLUPS, first, second, None).height == 1
     other = first.with_columns(energy_kwh=9.0)
-    assert archive.contradictions(ROLLUPS, first, other, None).height == 1
+    assert tables.contradictions(ROLLUPS, first, other, None).height == 1

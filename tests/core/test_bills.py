@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from tests.core.paying import HOUR, Draw, Paid, paid, prices, tariff
 
-from wattbook.core import peaks
-from wattbook.core.tariffs import (
+from wattbook.core.billing import billed_demand
+from wattbook.core.registry.tariffs import (
     Band,
     Block,
     Component,
@@ -22,7 +22,7 @@ from wattbook.core.tariffs import (
     Tiered,
     TimeOfUse,
 )
-from wattbook.core.windows import DayKind, Window
+from wattbook.core.registry.windows import DayKind, Window
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 JANUARY, FEBRUARY, MARCH, APRIL = (date(2026, month, 1) for month in (1, 2, 3, 4))
@@ -312,7 +312,7 @@ def test_a_ratchet_looks_back_to_its_months_or_the_first_tariff(
 ) -> None:
     terms = [tariff(ratcheted(80.0, 11), valid_from=begins)]
 
-    assert peaks.reach(terms, JANUARY, FEBRUARY) == reached
+    assert billed_demand.reach(terms, JANUARY, FEBRUARY) == reached
 
 
 def test_of_two_months_with_the_same_demand_the_later_sets_the_floor() -> None:

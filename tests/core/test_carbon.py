@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import carbon, factors, frames
+from wattbook.core import frames
+from wattbook.core.carbon import factors, location
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -62,7 +63,7 @@ def hours(energy_kwh: Sequence[float | None], zone: str = "Z") -> pl.DataFrame:
 
 
 def mix(rows: Sequence[Mapping[str, object]]) -> list[tuple[datetime, float]]:
-    found = carbon.mix_intensity(grid(rows), TECHNOLOGIES)
+    found = location.mix_intensity(grid(rows), TECHNOLOGIES)
     return found.select("start_utc", "g_per_kwh").rows()
 
 
@@ -143,7 +144,7 @@ def test_a_published_intensity_holds_for_its_time_and_the_finer_one_for_its_own(
         ]
     )
 
-    found = carbon.reported_intensity(rows)["g_per_kwh"].to_list()
+    found = location.reported_intensity(rows)["g_per_kwh"].to_list()
 
     assert found == [200.0, 100.0, *[200.0] * 6]
 
@@ -209,7 +210,7 @@ def test_the_factor_in_force_in_the_hour_is_used() -> None:
     )
     rows = grid([{"gen_coal_mw": 1.0}, {"gen_coal_mw": 1.0, "start_utc": T + 24 * HOUR}])
 
-    assert carbon.mix_intensity(rows, dated)["g_per_kwh"].to_list() == [
+    assert location.mix_intensity(rows, dated)["g_per_kwh"].to_list() == [
         *[800.0] * 4,
         *[900.0] * 4,
     ]
@@ -221,7 +222,7 @@ def test_each_zone_has_a_mix_of_its_own() -> None:
         {"gen_coal_mw": 1.0, "start_utc": T, "zone": "Y"},
     ]
 
-    found = carbon.mix_intensity(grid(rows), TECHNOLOGIES)
+    found = location.mix_intensity(grid(rows), TECHNOLOGIES)
 
     assert found.filter(start_utc=T).rows() == [("Y", T, 800.0), ("Z", T, 10.0)]
 
@@ -243,8 +244,8 @@ def test_an_intensity_lies_between_those_of_the_technologies(
 
 
 def intensity(starts: pl.DataFrame, conditions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    known = carbon.known_intensity(conditions, table, "ipcc2014")
-    return carbon.intensity(starts, known, table, "ipcc2014")
+    known = location.known_intensity(conditions, table, "ipcc2014")
+    return location.intensity(starts, known, table, "ipcc2014")
 
 
 LADDER = factor_rows(
@@ -302,7 +303,7 @@ def test_energy_whose_quarters_were_removed_lies_evenly_in_its_hour() -> None:
         start_utc=pl.Series([T, T + HOUR / 4], dtype=frames.UTC)
     )
 
-    found = carbon.by_quarter(hours([8.0, 4.0]), quarters)
+    found = location.by_quarter(hours([8.0, 4.0]), quarters)
 
     # The first hour is known by its quarters; of the second only the sum is left.
     assert found["energy_kwh"].to_list() == [3.0, 5.0, 1.0, 1.0, 1.0, 1.0]
@@ -327,19 +328,19 @@ def intensities(values: Sequence[float | None], fallback: Sequence[str]) -> pl.D
 
 
 def test_emissions_are_energy_times_the_factor_of_the_hour() -> None:
-    result = carbon.footprint(hours([10.0, 10.0]), intensities([400.0, 200.0], ["none", "none"]))
+    result = location.footprint(hours([10.0, 10.0]), intensities([400.0, 200.0], ["none", "none"]))
 
     assert result["emitted_kg"].to_list() == [4.0, 2.0]  # 10 kWh × 400 g, then × 200 g
 
 
 def test_what_is_given_back_emits_nothing_and_takes_nothing_off() -> None:
-    rows = carbon.footprint(hours([10.0, -4.0]), intensities([400.0, 200.0], ["none", "none"]))
+    rows = location.footprint(hours([10.0, -4.0]), intensities([400.0, 200.0], ["none", "none"]))
 
     assert rows.select("energy_kwh", "emitted_kg").rows() == [(10.0, 4.0), (0.0, 0.0)]
 
 
 def test_an_unknown_factor_or_energy_is_an_unknown_emission_not_a_clean_one() -> None:
-    result = carbon.footprint(
+    result = location.footprint(
         hours([10.0, None, 10.0]), intensities([None, 200.0], ["unknown", "none"])
     )
 
@@ -348,7 +349,7 @@ def test_an_unknown_factor_or_energy_is_an_unknown_emission_not_a_clean_one() ->
 
 @given(st.floats(0.001, 1e6), st.floats(0.001, 1000.0))
 def test_twice_the_energy_emits_twice_as_much(energy_kwh: float, g_per_kwh: float) -> None:
-    result = carbon.footprint(
+    result = location.footprint(
         hours([energy_kwh, 2 * energy_kwh]), intensities([g_per_kwh] * 2, ["none"] * 2)
     )
 
@@ -357,11 +358,11 @@ def test_twice_the_energy_emits_twice_as_much(energy_kwh: float, g_per_kwh: floa
 
 
 def test_a_sum_divides_by_the_energy_whose_factor_is_known() -> None:
-    rows = carbon.footprint(
+    rows = location.footprint(
         hours([10.0, 30.0, 60.0]), intensities([400.0, 200.0, None], ["none", "none", "unknown"])
     ).with_columns(every=pl.lit("all"))
 
-    (row,) = carbon.summed(rows, "every").rows(named=True)
+    (row,) = location.summed(rows, "every").rows(named=True)
 
     assert row["energy_kwh"] == 100.0
     assert row["emitted_kg"] == 10.0  # 4 + 6
@@ -370,28 +371,28 @@ def test_a_sum_divides_by_the_energy_whose_factor_is_known() -> None:
 
 
 def test_a_sum_of_unknown_emissions_is_unknown() -> None:
-    rows = carbon.footprint(hours([10.0]), intensities([None], ["unknown"]))
+    rows = location.footprint(hours([10.0]), intensities([None], ["unknown"]))
 
-    (row,) = carbon.summed(rows, "zone").rows(named=True)
+    (row,) = location.summed(rows, "zone").rows(named=True)
 
     assert (row["emitted_kg"], row["intensity_g_per_kwh"]) == (None, None)
     assert (row["energy_kwh"], row["fallback"]) == (10.0, "unknown")
 
 
 def test_a_rung_that_served_no_energy_is_not_named() -> None:
-    rows = carbon.footprint(hours([10.0, None]), intensities([400.0, 1.0], ["none", "world"]))
+    rows = location.footprint(hours([10.0, None]), intensities([400.0, 1.0], ["none", "world"]))
 
-    (row,) = carbon.summed(rows, "zone").rows(named=True)
+    (row,) = location.summed(rows, "zone").rows(named=True)
 
     assert row["fallback"] == "none"
 
 
 def test_the_factors_used_are_listed_with_their_share_of_the_energy() -> None:
-    rows = carbon.footprint(
+    rows = location.footprint(
         hours([10.0, 60.0, 30.0]), intensities([400.0, 200.0, None], ["none", "world", "unknown"])
     )
 
-    used = carbon.shares(rows).select("source", "fallback", "energy_share", "g_per_kwh")
+    used = location.shares(rows).select("source", "fallback", "energy_share", "g_per_kwh")
     assert used.rows() == [
         ("table of world", "world", 0.6, 200.0),
         ("table of unknown", "unknown", 0.3, None),
@@ -409,12 +410,12 @@ def test_the_shares_add_up_to_one(energy_kwh: list[float], data: st.DataObject) 
         )
     )
 
-    rows = carbon.footprint(hours(energy_kwh), intensities([1.0] * len(rungs), rungs))
+    rows = location.footprint(hours(energy_kwh), intensities([1.0] * len(rungs), rungs))
 
-    assert carbon.shares(rows)["energy_share"].sum() == pytest.approx(1.0, abs=1e-12)
+    assert location.shares(rows)["energy_share"].sum() == pytest.approx(1.0, abs=1e-12)
 
 
 def test_shares_of_no_energy_are_none() -> None:
-    rows = carbon.footprint(hours([]), intensities([], []))
+    rows = location.footprint(hours([]), intensities([], []))
 
-    assert carbon.shares(rows).is_empty()
+    assert location.shares(rows).is_empty()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import frames, profile
+from wattbook.core import frames
 from wattbook.core.charts import (
     axes,
     bars,
@@ -27,8 +27,9 @@ from wattbook.core.charts import (
 from wattbook.core.charts.axes import Span
 from wattbook.core.charts.bars import Bar
 from wattbook.core.charts.scales import Linear
+from wattbook.core.formatting import Unit
 from wattbook.core.periods import Grain, Period
-from wattbook.core.text import Unit
+from wattbook.core.rollups import profile
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from wattbook.core import frames, periods, presence
-from wattbook.core.comparison import candidates, compare
+from wattbook.core import frames, periods
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
+from wattbook.core.reporting.comparison import candidates, compare
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core import frames, presence
-from wattbook.core.completeness import completeness, of_steps, together
+from wattbook.core import frames
+from wattbook.core.meters import presence
 from wattbook.core.periods import Period
+from wattbook.core.rollups.completeness import completeness, of_steps, together
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)

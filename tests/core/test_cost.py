@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.paying import Paid, paid, prices, tariff
 
-from wattbook.core import cost, frames
+from wattbook.core import frames
+from wattbook.core.billing import cost
 from wattbook.core.periods import Grain, Period
-from wattbook.core.tariffs import (
+from wattbook.core.registry.tariffs import (
     Band,
     Block,
     Component,
@@ -26,7 +27,7 @@ from wattbook.core.tariffs import (
     Tiered,
     TimeOfUse,
 )
-from wattbook.core.windows import Window
+from wattbook.core.registry.windows import Window
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

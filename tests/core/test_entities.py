@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wattbook.core import entities
-from wattbook.core.entities import (
+from wattbook.core.errors import InvalidEntityError
+from wattbook.core.registry import entities
+from wattbook.core.registry.entities import (
     FleetItem,
     Meter,
     MeterFlow,
@@ -16,7 +17,6 @@ from wattbook.core.entities import (
     Supply,
     SupplyKind,
 )
-from wattbook.core.errors import InvalidEntityError
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 MAIN = Meter(id="pecos-1.main", site_id="pecos-1", kind=MeterKind.POWER)

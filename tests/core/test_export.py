@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from wattbook.core import archive, export, frames
-from wattbook.core.archive import READINGS
+from wattbook.core import frames
+from wattbook.core.archive import export, tables
+from wattbook.core.archive.tables import READINGS
 from wattbook.core.periods import Period
 
 T = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -61,7 +62,7 @@ def test_only_the_meters_that_are_wanted_are_portioned() -> None:
     (portion,) = export.portions(found, ["a", "nobody"])
 
     assert (portion.owners, portion.rows) == (("a",), 10)
-    assert portion.period == Period(archive.span(MARCH).start, archive.span(APRIL).end)
+    assert portion.period == Period(tables.span(MARCH).start, tables.span(APRIL).end)
 
 
 def test_a_period_clips_the_months_at_both_ends_and_drops_the_others() -> None:
@@ -71,8 +72,8 @@ def test_a_period_clips_the_months_at_both_ends_and_drops_the_others() -> None:
     portions = export.portions(found, ["a"], period)
 
     assert [(each.period.start, each.period.end) for each in portions] == [
-        (period.start, archive.span(MARCH).end),
-        (archive.span(APRIL).start, period.end),
+        (period.start, tables.span(MARCH).end),
+        (tables.span(APRIL).start, period.end),
     ]
     later = Period(datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 1, 2, tzinfo=UTC))
     assert export.portions(found, ["a"], later) == []

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from wattbook.core import factors, frames
+from wattbook.core import frames
+from wattbook.core.carbon import factors
 from wattbook.core.errors import InputError
 
 Row = tuple[str, str, str, str, date, float]

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from wattbook.core.fingerprint import meters_settled
+from wattbook.core.archive.fingerprint import meters_settled
 
 METERS = pl.DataFrame(
     {

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import frames, hashing, metrics, periods, presence, rollup, training
+from wattbook.core import frames, periods
+from wattbook.core.forecast import history
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.ratios import known_share, ratio
+from wattbook.core.rollups import aggregation, hashing, metrics
 
 T = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 MINUTE = timedelta(minutes=1)
@@ -45,8 +48,8 @@ def readings(rows: Sequence[Row], meter_id: str = "m", **more: object) -> pl.Dat
 
 
 def rolled(*parts: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
-    quarters = rollup.quarters(pl.concat(parts), about)
-    return rollup.stamped(rollup.every_grain(quarters, about), T)
+    quarters = aggregation.quarters(pl.concat(parts), about)
+    return aggregation.stamped(aggregation.every_grain(quarters, about), T)
 
 
 def of_day(rows: pl.DataFrame, grain: Grain, meter_count: int = 1) -> dict[str, object]:
@@ -115,7 +118,7 @@ def test_of_several_meters_each_counts_for_the_time_for_which_its_rate_is_known(
         whole = of_day(rows, grain, 2)
         assert whole["efficiency_j_per_th"] == pytest.approx(right)
         assert whole["efficiency_time_share"] == pytest.approx(0.75)
-    assert training.hashed(rows.filter(grain="hour")) == pytest.approx(right)
+    assert history.hashed(rows.filter(grain="hour")) == pytest.approx(right)
 
 
 def test_a_meter_that_never_hashes_is_no_part_of_the_efficiency() -> None:
@@ -128,7 +131,7 @@ def test_a_meter_that_never_hashes_is_no_part_of_the_efficiency() -> None:
 
 def test_rows_of_an_older_version_answer_by_their_covered_time_and_say_no_share() -> None:
     new = rolled(readings([(0, 3000.0, 100_000.0), (15, 0.0, None)]), about=meters("m"))
-    old = rollup.with_ratios(
+    old = aggregation.with_ratios(
         new.with_columns(
             pl.lit(None, pl.Float64).alias(name)
             for name in ("hashrate_kwh", "hashrate_s", "temperature_s")
@@ -138,7 +141,9 @@ def test_rows_of_an_older_version_answer_by_their_covered_time_and_say_no_share(
     quarter = old.filter(grain="quarter").row(0, named=True)
     assert quarter["efficiency_j_per_th"] == pytest.approx(30.0)
     assert quarter["efficiency_time_share"] is None
-    day = rollup.coarsen(old.filter(grain="quarter"), meters("m"), Grain.DAY).row(0, named=True)
+    day = aggregation.coarsen(old.filter(grain="quarter"), meters("m"), Grain.DAY).row(
+        0, named=True
+    )
     # 750 kWh of half an hour that is covered, at 100,000 TH/s for all of it.
     assert day["efficiency_j_per_th"] == pytest.approx(15.0)
     assert (day["hashrate_s"], day["efficiency_time_share"]) == (None, None)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wattbook.core import frames, ingest
+from wattbook.core import frames
 from wattbook.core.errors import FrameMismatchError
-from wattbook.core.ingest import IntervalLabel, Reason, Sorted
+from wattbook.core.readings import validation
+from wattbook.core.readings.validation import IntervalLabel, Reason, Sorted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 T = "2026-03-01T10:00:00Z"
@@ -50,7 +51,7 @@ def sort_out(*rows: Mapping[str, object], known: pl.DataFrame = METERS, **option
         [{**dict.fromkeys(frames.RAW_READINGS.columns), **row} for row in rows],
         schema=frames.RAW_READINGS.schema,
     ).drop("row")
-    return ingest.sort_out(raw, meters=known, now=NOW, **options)
+    return validation.sort_out(raw, meters=known, now=NOW, **options)
 
 
 def reason(row: dict[str, object]) -> str | None:
@@ -97,7 +98,7 @@ def test_all_rows_of_a_refused_batch_are_refused_instants() -> None:
     good = {"meter_id": "p", "timestamp": T, "power_kw": 1.0}
     bad = {"meter_id": "p", "timestamp": "2026-01-01T00:30:00Z", "power_kw": -1.0}
 
-    refused = ingest.refuse_all(sort_out(good, bad)).refused
+    refused = validation.refuse_all(sort_out(good, bad)).refused
 
     assert refused.height == 2
 
@@ -162,7 +163,7 @@ GRID_ROW = {"zone": "NO1", "start": T, "load_mw": 100.0}
 def grid_reason(row: dict[str, object]) -> str | None:
     plain: dict[str, object] = dict.fromkeys(frames.RAW_GRID.columns) | GRID_ROW | row
     raw = pl.DataFrame([plain], schema=frames.RAW_GRID.schema).drop("row")
-    rejects = ingest.sort_out_grid(raw, now=NOW).rejects
+    rejects = validation.sort_out_grid(raw, now=NOW).rejects
     return rejects["reason"].item() if rejects.height else None
 
 
@@ -270,7 +271,7 @@ def test_the_refusal_of_what_may_have_been_given_back_names_the_field_to_set() -
     row = {"meter_id": "i", "timestamp": T, "energy_kwh": -4.0}
 
     assert sort_out(row).rejects["detail"].to_list() == [
-        f"energy_kwh is -4.0, below zero{ingest.TWO_WAY}"
+        f"energy_kwh is -4.0, below zero{validation.TWO_WAY}"
     ]
 
 
@@ -364,7 +365,7 @@ def test_a_column_of_instants_is_taken_in_any_zone_and_precision(unit) -> None:
         stamps.dt.cast_time_unit(unit).dt.convert_time_zone("Asia/Kolkata")
     )
 
-    kept = ingest.sort_out(raw, meters=METERS, now=NOW).kept
+    kept = validation.sort_out(raw, meters=METERS, now=NOW).kept
 
     assert kept["ts_utc"].to_list() == [AT_T]
     assert kept.schema["ts_utc"] == frames.UTC
@@ -385,7 +386,7 @@ def test_columns_of_the_wrong_type_are_all_named_at_once() -> None:
     )
 
     with pytest.raises(FrameMismatchError) as caught:
-        ingest.sort_out(raw, meters=METERS, now=NOW)
+        validation.sort_out(raw, meters=METERS, now=NOW)
 
     assert [problem.field for problem in caught.value.problems] == [
         "meter_id",
@@ -397,7 +398,7 @@ def test_columns_of_the_wrong_type_are_all_named_at_once() -> None:
 def test_whole_numbers_are_numbers_and_what_is_not_asked_for_is_left_aside() -> None:
     raw = pl.DataFrame({"meter_id": ["p"], "timestamp": [T], "power_kw": [50], "colour": ["red"]})
 
-    assert ingest.sort_out(raw, meters=METERS, now=NOW).kept["power_kw"].to_list() == [50.0]
+    assert validation.sort_out(raw, meters=METERS, now=NOW).kept["power_kw"].to_list() == [50.0]
 
 
 @pytest.mark.parametrize(
@@ -431,7 +432,7 @@ def test_a_detail_names_every_column_that_is_wrong() -> None:
 
 
 def test_an_atomic_batch_with_one_bad_row_keeps_none_and_says_which_were_good() -> None:
-    result = ingest.refuse_all(
+    result = validation.refuse_all(
         sort_out(
             {"meter_id": "p", "timestamp": T, "power_kw": 1.0},
             {"meter_id": "p", "timestamp": T, "power_kw": -1.0},

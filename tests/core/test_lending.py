@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattbook.core import frames, hashing, lending
+from wattbook.core import frames
+from wattbook.core.rollups import hashing, lending
 
 T = datetime(2026, 6, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from wattbook.core import mains
-from wattbook.core.entities import Meter, MeterKind, MeterRole, Site
+from wattbook.core.registry import mains
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole, Site
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,10 @@ import polars as pl
 import pytest
 
 from wattbook.core import manifest
-from wattbook.core.components import (
+from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
+from wattbook.core.forecast.task import Ask
+from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.components import (
     Band,
     Basis,
     Block,
@@ -22,11 +25,8 @@ from wattbook.core.components import (
     Tiered,
     TimeOfUse,
 )
-from wattbook.core.forecast.outlook import Ask
-from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
-from wattbook.core.periods import Grain, Period
-from wattbook.core.tariffs import Tariff
-from wattbook.core.windows import DayKind, Window
+from wattbook.core.registry.tariffs import Tariff
+from wattbook.core.registry.windows import DayKind, Window
 
 JANUARY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 WORK = Window(days=(DayKind.WEEKDAY,), months=(1, 12), start="07:00", end="20:00")

@@ -1,7 +1,7 @@
 import pytest
 
 from wattbook.core.errors import InputError
-from wattbook.core.naming import COLUMNS, Naming, parse_fields
+from wattbook.core.readings.influx_mapping import COLUMNS, Naming, parse_fields
 
 
 def test_by_itself_every_measurement_holds_readings_and_fields_are_columns():

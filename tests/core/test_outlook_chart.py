@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core.charts.outlook import About, outlook
+from wattbook.core.charts.forecast import About, outlook
 from wattbook.core.charts.svg import Chart
+from wattbook.core.formatting import Unit
 from wattbook.core.periods import Grain
-from wattbook.core.text import Unit
 
 T = datetime(2026, 11, 27, 23, tzinfo=UTC)  # midnight in Oslo
 HOUR = timedelta(hours=1)

@@ -6,10 +6,20 @@ import polars as pl
 import pytest
 from tests.core.paying import paid, prices, tariff
 
-from wattbook.core import cost, payments, profile
+from wattbook.core.billing import cost, payments
 from wattbook.core.periods import Grain
-from wattbook.core.tariffs import Band, Demand, Fixed, Flat, Indexed, Per, Percentage, TimeOfUse
-from wattbook.core.windows import Window
+from wattbook.core.registry.tariffs import (
+    Band,
+    Demand,
+    Fixed,
+    Flat,
+    Indexed,
+    Per,
+    Percentage,
+    TimeOfUse,
+)
+from wattbook.core.registry.windows import Window
+from wattbook.core.rollups import profile
 
 
 def test_prices_of_several_months_are_one_line_each() -> None:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core import frames, ingest
-from wattbook.core.plausibility import warnings
+from wattbook.core import frames
+from wattbook.core.readings import validation
+from wattbook.core.readings.plausibility import warnings
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ def warned(known: pl.DataFrame, **values: object) -> tuple[str, ...]:
     rows = pl.DataFrame(
         {name: [v] if not isinstance(v, list) else v for name, v in columns.items()}
     )
-    return ingest.sort_out(rows, meters=known, now=NOW).warnings
+    return validation.sort_out(rows, meters=known, now=NOW).warnings
 
 
 def kept(**values: float) -> pl.DataFrame:
@@ -95,7 +96,7 @@ def test_of_many_meters_five_are_named_and_the_others_counted() -> None:
 def test_an_unknown_meter_and_an_empty_batch_are_not_warned_of() -> None:
     assert warned(meters(), meter_id="elsewhere", power_kw=4e6) == ()
     nothing = frames.RAW_READINGS.empty()
-    assert ingest.sort_out(nothing, meters=meters(), now=NOW).warnings == ()
+    assert validation.sort_out(nothing, meters=meters(), now=NOW).warnings == ()
 
 
 def two(role: str = "main", **about: object) -> pl.DataFrame:

@@ -6,7 +6,10 @@ import polars as pl
 import pytest
 
 from wattbook import samples
-from wattbook.core import carbon, factors, frames, ingest, rollup
+from wattbook.core import frames
+from wattbook.core.carbon import factors, location
+from wattbook.core.readings import validation
+from wattbook.core.rollups import aggregation
 from wattbook.samples.sites import sites
 from wattbook.sources.files import reference
 
@@ -28,11 +31,13 @@ def test_hourly_intensity_is_the_published_one_and_missing_hours_are_unknown(
         - pl.duration(hours=1),
         **{f"gen_{name.removesuffix('_mw')}_mw": name for name in source.columns if "_mw" in name},
     )
-    kept = ingest.sort_out_grid(raw, now=pl.select(pl.datetime(2026, 1, 1, time_zone="UTC")).item())
+    kept = validation.sort_out_grid(
+        raw, now=pl.select(pl.datetime(2026, 1, 1, time_zone="UTC")).item()
+    )
     conditions = frames.check(kept.kept, frames.GRID)
 
     technologies = factors.of_technologies(reference.factors(), "ipcc2014")
-    found = carbon.mix_intensity(conditions, technologies)
+    found = location.mix_intensity(conditions, technologies)
 
     published = raw.select(start_utc="start", published=source["ipcc_lifecycle_gco2_kwh"])
     both = published.join(found, on="start_utc", how="left")
@@ -57,8 +62,8 @@ def test_the_plant_s_units_less_its_auxiliaries_are_its_net_power_in_every_quart
     raw = dict(samples.telemetry())["cogen-plant"]
     now = pl.select(pl.datetime(2026, 1, 1, time_zone="UTC")).item()
 
-    sorted_ = ingest.sort_out(raw, meters=meters, now=now)
-    quarters = rollup.quarters(sorted_.kept.drop("row"), meters)
+    sorted_ = validation.sort_out(raw, meters=meters, now=now)
+    quarters = aggregation.quarters(sorted_.kept.drop("row"), meters)
 
     mean_mw = (
         quarters.with_columns(

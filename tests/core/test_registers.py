@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, registers, rollup, segments, states
+from wattbook.core import frames
 from wattbook.core.periods import Grain
+from wattbook.core.readings import register_states, registers, segments
+from wattbook.core.rollups import aggregation
 
 T = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -44,7 +46,7 @@ def every_15(values: Sequence[float]) -> dict[int, float]:
 
 
 def total_kwh(values: Mapping[int, float], **about: object) -> float:
-    quarters = rollup.quarters(sent(values), meter(**about))
+    quarters = aggregation.quarters(sent(values), meter(**about))
     return float(quarters["energy_kwh"].sum())
 
 
@@ -136,7 +138,7 @@ def test_a_swap_to_a_lower_register_is_a_gap(about: dict[str, float], state: flo
 
 
 def test_while_a_register_stands_at_0_after_a_fall_nothing_is_known() -> None:
-    quarters = rollup.quarters(sent(every_15([1000, 1010, 0, 0, 0])), meter())
+    quarters = aggregation.quarters(sent(every_15([1000, 1010, 0, 0, 0])), meter())
 
     assert quarters["energy_kwh"].to_list() == [10.0, None, None, None, None]
 
@@ -174,7 +176,7 @@ def test_a_register_of_whole_megawatt_hours_has_no_measured_quarter_hour(
     values = coarse(10, kw, 1000.0)
     known = meter(capacity_kw=5000.0, register_resolution_kwh=declared)
 
-    quarters = rollup.quarters(sent(values), known).drop_nulls("energy_kwh")
+    quarters = aggregation.quarters(sent(values), known).drop_nulls("energy_kwh")
 
     # from change to change: within a quarter-hour of the reading, 1 000 kWh at 1 000 kW
     assert max(quarters["power_kw_mean"]) <= kw * 4 / 3 + 1e-6
@@ -185,9 +187,9 @@ def test_a_register_of_whole_megawatt_hours_has_no_measured_quarter_hour(
 
 
 def test_days_of_a_coarse_register_are_right_within_one_of_its_steps() -> None:
-    quarters = rollup.quarters(sent(coarse(10, 1000.0, 1000.0)), meter(capacity_kw=5000.0))
+    quarters = aggregation.quarters(sent(coarse(10, 1000.0, 1000.0)), meter(capacity_kw=5000.0))
 
-    days = rollup.coarsen(quarters, meter(), Grain.DAY)["energy_kwh"].to_list()
+    days = aggregation.coarsen(quarters, meter(), Grain.DAY)["energy_kwh"].to_list()
 
     assert days[1:-1] == [24_000.0] * 8
 
@@ -203,7 +205,7 @@ def test_a_load_that_stops_and_goes_is_measured_by_a_register_with_fine_digits()
         level += 12.51 if place % 4 == 0 else 0.0
         values.append(round(level, 2))
 
-    quarters = rollup.quarters(sent(every_15(values)), meter())
+    quarters = aggregation.quarters(sent(every_15(values)), meter())
 
     assert quarters["power_kw_mean"].max() == pytest.approx(50.04)
     assert set(quarters.drop_nulls("energy_kwh")["quality"]) == {"measured"}
@@ -212,14 +214,14 @@ def test_a_load_that_stops_and_goes_is_measured_by_a_register_with_fine_digits()
 def test_a_declared_resolution_marks_steps_that_it_knows_to_no_better_than_a_tenth() -> None:
     values = every_15([0, 4, 7, 11, 40])
 
-    quarters = rollup.quarters(sent(values), meter(register_resolution_kwh=1.0))
+    quarters = aggregation.quarters(sent(values), meter(register_resolution_kwh=1.0))
 
     assert quarters["quality"].to_list()[:4] == ["estimated", "estimated", "estimated", "measured"]
 
 
 def test_what_a_change_can_reach_is_bounded_by_the_rules() -> None:
-    reach = registers.MAX_RETURN + 1 + states.COMPARED
-    assert 2 * reach - states.COMPARED <= registers.NEIGHBOURS
+    reach = registers.MAX_RETURN + 1 + register_states.COMPARED
+    assert 2 * reach - register_states.COMPARED <= registers.NEIGHBOURS
 
 
 @pytest.mark.parametrize("about", [{}, {"capacity_kw": 60.0}])
@@ -243,5 +245,5 @@ def test_states_in_watt_hours_are_counted_to_the_watt_hour() -> None:
 
     # 24 quarter-hours of 1 Wh.
     assert total_kwh(rise) == pytest.approx(0.024, abs=1e-6)
-    quarters = rollup.quarters(sent(rise), meter())["energy_kwh"].drop_nulls()
+    quarters = aggregation.quarters(sent(rise), meter())["energy_kwh"].drop_nulls()
     assert quarters.to_list() == pytest.approx([0.001] * 24, abs=1e-6)

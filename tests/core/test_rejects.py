@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from wattbook.core import frames
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
 
 
 def rows(reasons: list[str], first: int = 0) -> pl.DataFrame:

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, metrics, periods, presence, rollup, segments
+from wattbook.core import frames, periods
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
+from wattbook.core.readings import segments
+from wattbook.core.rollups import aggregation, metrics
 
 T = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 MINUTE = timedelta(minutes=1)
@@ -58,7 +61,7 @@ def readings(
 
 
 def quarters(kind: str, values: Mapping[int, float], **changes: object) -> pl.DataFrame:
-    return rollup.quarters(readings(kind, values), meter(kind, **changes))
+    return aggregation.quarters(readings(kind, values), meter(kind, **changes))
 
 
 def by_quarter(rows: pl.DataFrame, column: str) -> dict[int, object]:
@@ -94,17 +97,17 @@ def test_whether_it_was_above_is_unknown_without_a_capacity_or_a_power() -> None
 
 def test_a_longer_bucket_is_above_where_one_of_its_quarters_is() -> None:
     about = meter("interval", capacity_kw=100.0)
-    rows = rollup.quarters(readings("interval", {0: 25.5, 15: 25.0, 60: 25.0}), about)
+    rows = aggregation.quarters(readings("interval", {0: 25.5, 15: 25.0, 60: 25.0}), about)
 
-    hours = rollup.coarsen(rows, about, Grain.HOUR)
+    hours = aggregation.coarsen(rows, about, Grain.HOUR)
 
     assert hours["above_capacity"].to_list() == [True, False]
-    assert rollup.coarsen(rows, about, Grain.DAY)["above_capacity"].to_list() == [True]
+    assert aggregation.coarsen(rows, about, Grain.DAY)["above_capacity"].to_list() == [True]
 
 
 def test_a_bucket_with_parts_of_a_former_version_is_above_or_unknown_never_below() -> None:
     about = meter("interval", capacity_kw=100.0)
-    rows = rollup.quarters(
+    rows = aggregation.quarters(
         readings("interval", {0: 25.5, 15: 25.0, 60: 25.0, 75: 25.0, 120: 25.0}), about
     )
     former = pl.col("start_utc").dt.minute() == 15  # these were rolled up before
@@ -112,7 +115,7 @@ def test_a_bucket_with_parts_of_a_former_version_is_above_or_unknown_never_below
     old = rows.with_columns(above_capacity=pl.when(~former).then("above_capacity"))
 
     # 00: one quarter above, one unknown; 01: one below, one unknown; 02: one below.
-    hours = rollup.coarsen(old, about, Grain.HOUR)
+    hours = aggregation.coarsen(old, about, Grain.HOUR)
     assert hours["above_capacity"].to_list() == [True, None, False]
 
 
@@ -136,9 +139,9 @@ def test_each_reading_is_compared_with_the_capacity_in_force_at_its_time() -> No
 
 def test_a_figure_that_is_found_above_the_capacity_is_a_revision() -> None:
     rows = quarters("interval", {0: 25.5}, capacity_kw=100.0)
-    old = rollup.stamped(rows.with_columns(above_capacity=pl.lit(None, pl.Boolean)), T)
+    old = aggregation.stamped(rows.with_columns(above_capacity=pl.lit(None, pl.Boolean)), T)
 
-    assert rollup.stamped(rows, T + HOUR, old)["revision"].to_list() == [1]
+    assert aggregation.stamped(rows, T + HOUR, old)["revision"].to_list() == [1]
 
 
 # --- interval meters ---------------------------------------------------------------------------
@@ -210,7 +213,7 @@ def test_power_is_held_no_longer_than_the_meter_allows() -> None:
 
 def test_a_gap_lowers_coverage_and_is_neither_consumption_nor_zero() -> None:
     rows = quarters("power", {0: 60.0}, max_hold_s=300)
-    hour = rollup.coarsen(rows, meter("power"), Grain.HOUR).row(0, named=True)
+    hour = aggregation.coarsen(rows, meter("power"), Grain.HOUR).row(0, named=True)
 
     assert hour["energy_kwh"] == 5.0  # 60 kW for 5 min
     assert hour["power_kw_mean"] == 60.0  # over the time that is covered
@@ -223,7 +226,7 @@ def test_a_bucket_of_which_nothing_is_known_is_null_with_coverage_0() -> None:
     buckets = periods.buckets(Period(T, T + 2 * HOUR), Grain.HOUR)
 
     total = metrics.total(
-        stamped(rollup.coarsen(rows, meter("power"), Grain.HOUR)), buckets, always("m")
+        stamped(aggregation.coarsen(rows, meter("power"), Grain.HOUR)), buckets, always("m")
     )
 
     silent = total.row(1, named=True)
@@ -243,7 +246,7 @@ def refused(*minutes: int) -> pl.DataFrame:
 def test_a_power_is_not_held_over_a_row_that_was_refused() -> None:
     values = {0: 900.0, 15: 900.0, 45: 900.0}  # what was sent of 00:30 could not be believed
 
-    rows = rollup.quarters(readings("power", values), meter("power"), refused(30))
+    rows = aggregation.quarters(readings("power", values), meter("power"), refused(30))
 
     assert by_quarter(rows, "energy_kwh") == {0: 225.0, 15: 225.0, 45: 225.0, 60: 225.0, 75: 225.0}
     assert by_quarter(rows, "readings") == {0: 1, 15: 1, 45: 1, 60: 0, 75: 0}
@@ -253,13 +256,13 @@ def test_a_reading_at_the_instant_of_a_refused_row_counts() -> None:
     values = {0: 900.0, 15: 900.0}
 
     assert_frame_equal(
-        rollup.quarters(readings("power", values), meter("power"), refused(15)),
+        aggregation.quarters(readings("power", values), meter("power"), refused(15)),
         quarters("power", values),
     )
 
 
 def test_an_interval_is_covered_until_a_row_within_it_was_refused() -> None:
-    rows = rollup.quarters(readings("interval", {0: 60.0}), meter("interval"), refused(5))
+    rows = aggregation.quarters(readings("interval", {0: 60.0}), meter("interval"), refused(5))
 
     assert by_quarter(rows, "coverage") == {0: pytest.approx(1 / 3)}
 
@@ -267,7 +270,7 @@ def test_an_interval_is_covered_until_a_row_within_it_was_refused() -> None:
 def test_a_register_counts_over_a_refused_row_and_says_that_it_is_estimated() -> None:
     values = {0: 100.0, 30: 160.0, 45: 180.0}
 
-    rows = rollup.quarters(readings("register", values), meter("register"), refused(15))
+    rows = aggregation.quarters(readings("register", values), meter("register"), refused(15))
 
     assert by_quarter(rows, "energy_kwh") == {0: 30.0, 15: 30.0, 30: 20.0, 45: None}
     assert by_quarter(rows, "quality") == {
@@ -282,8 +285,8 @@ def test_the_total_of_a_register_is_kept_over_refused_rows_and_none_of_it_is_mea
     values = {0: 100.0, 60: 220.0, 75: 250.0}  # 120 kWh in an hour of which three rows were refused
     known = meter("register")
 
-    rows = rollup.quarters(readings("register", values), known, refused(15, 30, 45))
-    (hour, _) = rollup.coarsen(rows, known, Grain.HOUR).rows(named=True)
+    rows = aggregation.quarters(readings("register", values), known, refused(15, 30, 45))
+    (hour, _) = aggregation.coarsen(rows, known, Grain.HOUR).rows(named=True)
 
     assert by_quarter(rows.drop_nulls("quality"), "quality") == {
         **dict.fromkeys((0, 15, 30, 45), "estimated"),
@@ -408,7 +411,9 @@ def test_means_are_weighted_by_the_time_they_stand_for() -> None:
     five = readings("power", {0: 100.0}, hashrate_th=30.0, temperature_c=10.0)
     ten = readings("power", {5: 100.0}, hashrate_th=60.0, temperature_c=40.0)
 
-    row = rollup.quarters(pl.concat([five, ten]), meter("power", max_hold_s=600)).row(0, named=True)
+    row = aggregation.quarters(pl.concat([five, ten]), meter("power", max_hold_s=600)).row(
+        0, named=True
+    )
 
     assert row["hashrate_th_mean"] == pytest.approx(50.0)  # (5 × 30 + 10 × 60) / 15
     assert row["temperature_c_mean"] == pytest.approx(30.0)  # (5 × 10 + 10 × 40) / 15
@@ -417,7 +422,7 @@ def test_means_are_weighted_by_the_time_they_stand_for() -> None:
 
 def test_without_hash_rate_there_is_no_efficiency() -> None:
     for rate in (None, 0.0):
-        rows = rollup.quarters(readings("power", {0: 100.0}, hashrate_th=rate), meter("power"))
+        rows = aggregation.quarters(readings("power", {0: 100.0}, hashrate_th=rate), meter("power"))
         assert rows["efficiency_j_per_th"].null_count() == rows.height
 
 
@@ -426,10 +431,10 @@ def test_the_worst_quality_of_the_parts_is_that_of_the_whole() -> None:
     bad = readings("power", {10: 1.0}, quality="substituted")
     fair = readings("power", {15: 1.0}, quality="estimated")
 
-    rows = rollup.quarters(pl.concat([good, bad, fair]), meter("power", max_hold_s=300))
+    rows = aggregation.quarters(pl.concat([good, bad, fair]), meter("power", max_hold_s=300))
 
     assert rows["quality"].to_list() == ["substituted", "estimated"]
-    day = rollup.coarsen(rows, meter("power"), Grain.DAY)
+    day = aggregation.coarsen(rows, meter("power"), Grain.DAY)
     assert day["quality"].to_list() == ["substituted"]
 
 
@@ -437,13 +442,13 @@ def test_a_day_expects_as_many_readings_as_fit_into_it() -> None:
     short_day = datetime(2026, 3, 28, 23, tzinfo=UTC)  # 29 March in Oslo has 23 hours
     rows = quarters("power", {int((short_day - T) / MINUTE): 1.0}, expected_interval_s=300)
 
-    day = rollup.coarsen(rows, meter("power", expected_interval_s=300), Grain.DAY)
+    day = aggregation.coarsen(rows, meter("power", expected_interval_s=300), Grain.DAY)
 
     assert day.select("start_utc", "bucket_s", "expected").row(0) == (short_day, 82_800, 276)
 
 
 def test_readings_of_meters_that_are_not_known_are_left_out() -> None:
-    rows = rollup.quarters(readings("power", {0: 1.0}, meter_id="other"), meter("power"))
+    rows = aggregation.quarters(readings("power", {0: 1.0}, meter_id="other"), meter("power"))
 
     assert rows.is_empty()
 
@@ -453,21 +458,21 @@ def test_no_readings_give_no_rows_of_the_same_columns(kind: str) -> None:
     rows = quarters(kind, {})
 
     assert rows.is_empty()
-    assert dict(rows.schema) == {name: frames.ROLLUPS.schema[name] for name in rollup.FIGURES}
-    assert rollup.every_grain(rows, meter(kind)).is_empty()
+    assert dict(rows.schema) == {name: frames.ROLLUPS.schema[name] for name in aggregation.FIGURES}
+    assert aggregation.every_grain(rows, meter(kind)).is_empty()
 
 
 # --- sums of meters ----------------------------------------------------------------------------
 
 
 def stamped(rows: pl.DataFrame) -> pl.DataFrame:
-    return rollup.stamped(rows, T)
+    return aggregation.stamped(rows, T)
 
 
 def two_meters(one: Mapping[int, float], other: Mapping[int, float]) -> pl.DataFrame:
     both = pl.concat([readings("interval", one, "a"), readings("interval", other, "b")])
     known = pl.concat([meter("interval", meter_id="a"), meter("interval", meter_id="b")])
-    return stamped(rollup.quarters(both, known))
+    return stamped(aggregation.quarters(both, known))
 
 
 def test_a_total_is_the_sum_of_its_meters_and_a_silent_one_shows() -> None:
@@ -530,8 +535,8 @@ def test_the_mean_power_of_several_meters_is_the_sum_of_their_own_at_every_grain
 
     means = set()
     for grain in (Grain.QUARTER, Grain.HOUR):
-        finer = rollup.coarsen(rows.select(rollup.FIGURES), about, grain)
-        own = rollup.stamped(finer, T)
+        finer = aggregation.coarsen(rows.select(aggregation.FIGURES), about, grain)
+        own = aggregation.stamped(finer, T)
         total = metrics.total(own, periods.buckets(span, grain), always("a", "b"))
         means.add(metrics.whole(total, own, span, always("a", "b"))["power_kw_mean"])
 
@@ -552,10 +557,10 @@ def test_the_whole_of_nothing_is_unknown_with_coverage_0() -> None:
 
 
 def test_what_did_not_change_is_not_written_again_and_what_did_gets_a_revision_more() -> None:
-    old = rollup.stamped(quarters("interval", {0: 25.0, 15: 50.0}), T)
+    old = aggregation.stamped(quarters("interval", {0: 25.0, 15: 50.0}), T)
     new = quarters("interval", {0: 25.0, 15: 51.0, 30: 1.0})
 
-    changed = rollup.stamped(new, T + HOUR, old)
+    changed = aggregation.stamped(new, T + HOUR, old)
 
     assert changed.select("energy_kwh", "revision", "computed_utc").rows() == [
         (51.0, 1, T + HOUR),
@@ -587,7 +592,7 @@ def test_a_civil_day_is_the_sum_of_its_quarters_whether_92_or_100(
     values = {first + 15 * index: 1.0 for index in range(-4, count + 4)}  # an hour to each side
 
     rows = quarters("interval", values, timezone=zone)
-    days = rollup.coarsen(rows, meter("interval", timezone=zone), Grain.DAY)
+    days = aggregation.coarsen(rows, meter("interval", timezone=zone), Grain.DAY)
 
     (day,) = days.filter(start_utc=start).rows(named=True)
     assert day["energy_kwh"] == float(count)  # 1 kWh a quarter
@@ -600,7 +605,7 @@ def test_a_day_in_kolkata_begins_at_half_past_six_in_the_evening_in_utc() -> Non
     evening = 18 * 60 + 15  # 18:15Z, a quarter before midnight there
     rows = quarters("interval", {evening: 1.0, evening + 15: 2.0}, timezone="Asia/Kolkata")
 
-    days = rollup.coarsen(rows, meter("interval", timezone="Asia/Kolkata"), Grain.DAY)
+    days = aggregation.coarsen(rows, meter("interval", timezone="Asia/Kolkata"), Grain.DAY)
 
     assert days.select("start_utc", "energy_kwh").rows() == [
         (datetime(2026, 3, 1, 18, 30, tzinfo=UTC), 1.0),
@@ -617,7 +622,7 @@ def test_meters_in_different_time_zones_have_different_days() -> None:
     )
     both = pl.concat([readings("interval", {0: 1.0}, name) for name in ("a", "b")])
 
-    days = rollup.coarsen(rollup.quarters(both, known), known, Grain.DAY)
+    days = aggregation.coarsen(aggregation.quarters(both, known), known, Grain.DAY)
 
     assert days.select("meter_id", "start_utc").rows() == [
         ("a", T - HOUR),
@@ -665,8 +670,8 @@ def test_the_same_readings_give_the_same_bits_in_any_order(
     mixed = rows[chance.sample(range(rows.height), rows.height)]
 
     assert_frame_equal(
-        rollup.every_grain(rollup.quarters(mixed, known), known),
-        rollup.every_grain(rollup.quarters(rows, known), known),
+        aggregation.every_grain(aggregation.quarters(mixed, known), known),
+        aggregation.every_grain(aggregation.quarters(rows, known), known),
         check_exact=True,
     )
 
@@ -681,10 +686,10 @@ def test_a_meter_s_figures_do_not_depend_on_the_meters_rolled_up_beside_it(
     other = rows.with_columns(meter_id=pl.lit("a"))
     both = pl.concat([known.with_columns(meter_id=pl.lit("a")), known])
 
-    together = rollup.quarters(pl.concat([rows, other]), both)
+    together = aggregation.quarters(pl.concat([rows, other]), both)
 
     assert_frame_equal(
-        together.filter(meter_id="m"), rollup.quarters(rows, known), check_exact=True
+        together.filter(meter_id="m"), aggregation.quarters(rows, known), check_exact=True
     )
 
 
@@ -712,7 +717,7 @@ def test_quarters_hours_days_weeks_and_months_have_exactly_the_same_sum(
 ) -> None:
     rows, known = history  # far less than the capacity draws in 2**14 h, see units.energy_step_kwh
 
-    first, *others = sums(rollup.every_grain(rollup.quarters(rows, known), known))
+    first, *others = sums(aggregation.every_grain(aggregation.quarters(rows, known), known))
 
     assert others == [first] * 4
 
@@ -725,7 +730,7 @@ def test_beyond_what_adds_exactly_the_sums_agree_to_twelve_digits(
 ) -> None:
     rows, known = history
 
-    first, *others = sums(rollup.every_grain(rollup.quarters(rows, known), known))
+    first, *others = sums(aggregation.every_grain(aggregation.quarters(rows, known), known))
 
     assert all(math.isclose(each, first, rel_tol=1e-12, abs_tol=1e-9) for each in others)
 
@@ -736,7 +741,7 @@ def test_beyond_what_adds_exactly_the_sums_agree_to_twelve_digits(
 def test_what_holds_of_every_row(history: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     rows, known = history
 
-    every = rollup.every_grain(rollup.quarters(rows, known), known)
+    every = aggregation.every_grain(aggregation.quarters(rows, known), known)
 
     figures = every.rows(named=True)
     assert all(0 <= row["coverage"] <= 1 for row in figures)
@@ -771,7 +776,7 @@ def test_where_all_is_covered_the_energy_is_the_register_s_difference(
     covered = rows["covered_s"].sum()
     assert covered == pytest.approx(minute * 60.0, rel=1e-12)
     for grain in Grain:
-        coarse = rollup.coarsen(rows, meter("register", timezone=zone), grain)
+        coarse = aggregation.coarsen(rows, meter("register", timezone=zone), grain)
         assert coarse["energy_kwh"].sum() == pytest.approx(difference, rel=1e-9)
 
 
@@ -797,7 +802,7 @@ def test_a_changed_reading_touches_the_quarters_it_reaches() -> None:
         schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
     )
 
-    (span,) = rollup.touched(dirty, meter("power", max_hold_s=1800)).rows(named=True)
+    (span,) = aggregation.touched(dirty, meter("power", max_hold_s=1800)).rows(named=True)
 
     # from the quarter of 00:20 to the end of that in which 00:50 lies
     assert (span["from_utc"], span["to_utc"]) == (T + 15 * MINUTE, T + 60 * MINUTE)
@@ -811,7 +816,7 @@ def test_spans_that_meet_are_merged_and_others_stay_apart() -> None:
         schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
     )
 
-    spans = rollup.touched(dirty, meter("power", max_hold_s=900))
+    spans = aggregation.touched(dirty, meter("power", max_hold_s=900))
 
     assert spans.select("from_utc", "to_utc").rows() == [
         (T, T + 60 * MINUTE),
@@ -835,25 +840,25 @@ def test_sites_are_put_together_until_they_are_worth_a_job() -> None:
     # 4 quarters an hour, each with one reading of a meter that is read every 15 minutes
     spans, meters = weeks({"d": 1, "a": 1, "c": 1000, "b": 2})
 
-    shares = rollup.shares(spans, meters, 100)
+    shares = aggregation.shares(spans, meters, 100)
 
     # a and b have 12 readings; with c there are more than 100, and d is what is left over
     assert shares.rows() == [(["a", "b"], 12), (["c", "d"], 4004)]
-    assert rollup.quarters_in(spans) == 4 * 1004
+    assert aggregation.quarters_in(spans) == 4 * 1004
 
 
 @given(hours=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 50), min_size=1))
 def test_each_site_is_in_one_share_and_no_quarter_is_lost(hours: dict[str, int]) -> None:
     spans, meters = weeks(hours)
 
-    shares = rollup.shares(spans, meters, 100)
+    shares = aggregation.shares(spans, meters, 100)
 
     assert sorted(shares["site_ids"].explode()) == sorted(hours)
-    assert shares["quarters"].sum() == rollup.quarters_in(spans) == 4 * sum(hours.values())
+    assert shares["quarters"].sum() == aggregation.quarters_in(spans) == 4 * sum(hours.values())
 
 
 def test_nothing_to_do_is_no_share() -> None:
     spans, meters = weeks({"a": 1})
 
-    assert rollup.shares(spans.clear(), meters, 100).is_empty()
-    assert rollup.quarters_in(spans.clear()) == 0
+    assert aggregation.shares(spans.clear(), meters, 100).is_empty()
+    assert aggregation.quarters_in(spans.clear()) == 0

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from tests.core.test_ingest import METERS
 
-from wattbook.core import frames, ingest, merge, slices
-from wattbook.core.ingest import Sorted
-from wattbook.core.slices import Validated
+from wattbook.core import frames
+from wattbook.core.readings import merge, slices, validation
+from wattbook.core.readings.slices import Validated
+from wattbook.core.readings.validation import Sorted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ ROW = st.fixed_dictionaries(
 
 
 def validate(rows: pl.DataFrame) -> Sorted:
-    return ingest.sort_out(rows, meters=METERS, now=NOW)
+    return validation.sort_out(rows, meters=METERS, now=NOW)
 
 
 def raw_of(rows: list[dict[str, object]]) -> pl.DataFrame:

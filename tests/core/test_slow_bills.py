@@ -9,7 +9,7 @@ import pytest
 from tests.core import slow_bill
 from tests.core.paying import paid, tariff
 
-from wattbook.core.components import (
+from wattbook.core.registry.components import (
     Band,
     Basis,
     Block,
@@ -27,8 +27,8 @@ from wattbook.core.components import (
     Tiered,
     TimeOfUse,
 )
-from wattbook.core.tariffs import Netting
-from wattbook.core.windows import DayKind, Window
+from wattbook.core.registry.tariffs import Netting
+from wattbook.core.registry.windows import DayKind, Window
 
 FIRST = date(2026, 1, 1)
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.paying import tariff
 
-from wattbook.core import windows
-from wattbook.core.problems import LARGEST, MOST_PERCENTAGES, problems_with
-from wattbook.core.tariffs import (
+from wattbook.core.registry import windows
+from wattbook.core.registry.tariff_validation import LARGEST, MOST_PERCENTAGES, problems_with
+from wattbook.core.registry.tariffs import (
     Band,
     Block,
     CoincidentDemand,
@@ -30,7 +30,7 @@ from wattbook.core.tariffs import (
     TimeOfUse,
     timeline,
 )
-from wattbook.core.windows import DayKind, Window, day_kind, gaps, overlaps, slots
+from wattbook.core.registry.windows import DayKind, Window, day_kind, gaps, overlaps, slots
 
 WEEKDAY = (DayKind.WEEKDAY,)
 FREE = (DayKind.WEEKEND, DayKind.HOLIDAY)

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.paying import NO_LOAD, Draw, paid, prices, tariff
 
-from wattbook.core import billing
-from wattbook.core.components import (
+from wattbook.core.billing import cycle
+from wattbook.core.billing.missing import Lack
+from wattbook.core.periods import Grain
+from wattbook.core.registry.components import (
     Band,
     Basis,
     CoincidentDemand,
@@ -27,11 +29,9 @@ from wattbook.core.components import (
     Step,
     TimeOfUse,
 )
-from wattbook.core.daysoff import days_off
-from wattbook.core.missing import Lack
-from wattbook.core.periods import Grain
-from wattbook.core.tariffs import Netting, timeline
-from wattbook.core.windows import Window
+from wattbook.core.registry.tariff_holidays import days_off
+from wattbook.core.registry.tariffs import Netting, timeline
+from wattbook.core.registry.windows import Window
 
 JANUARY, FEBRUARY, MARCH = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
 FLAT = Flat(name="energy", price_per_kwh=0.3)
@@ -392,12 +392,12 @@ def test_a_minimum_adds_what_is_missing_and_is_taxed() -> None:
 @given(day=st.dates(date(2000, 1, 1), date(2100, 1, 1)), billing_day=st.integers(1, 31))
 def test_billing_months_follow_each_other_without_gap(day: date, billing_day: int) -> None:
     spans = list(timeline([], day, day + timedelta(days=400), billing_day))
-    months = billing.months(spans)
+    months = cycle.months(spans)
 
     assert (months[0][0], months[-1][1]) == (day, day + timedelta(days=400))
     assert all(one[1] == other[0] for one, other in pairwise(months))
     assert all(28 <= (end - first).days <= 31 for first, end in months[1:-1])
-    assert billing.begin(day, billing_day) <= day < billing.following(day, billing_day)
+    assert cycle.begin(day, billing_day) <= day < cycle.following(day, billing_day)
 
 
 def test_a_bill_from_the_18th_has_its_own_peak() -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import frames, training
+from wattbook.core import frames
+from wattbook.core.forecast import history
+from wattbook.core.forecast.history import Quantity
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,7 +46,7 @@ def rollups(
 
 def of(*parts: pl.DataFrame, events: pl.DataFrame = NOTHING, **more) -> pl.DataFrame:
     asked = {"quantity": Quantity.LOAD, "grain": Grain.HOUR, "timezone": "UTC"} | more
-    return training.history(pl.concat(parts), events, **asked)
+    return history.history(pl.concat(parts), events, **asked)
 
 
 def test_meters_are_added_up() -> None:
@@ -88,7 +89,7 @@ def test_a_meter_that_fell_silent_is_missed_for_a_week_and_then_gone() -> None:
 
     known = found.drop_nulls("value")
     # It was last heard of at T, and is missed until a week after that.
-    assert known["start_utc"][1] == T + training.LINGER
+    assert known["start_utc"][1] == T + history.LINGER
     assert known["value"].to_list() == [20.0] + [10.0] * (3 * 24)
 
 
@@ -155,8 +156,8 @@ def test_power_over_hash_rate_is_the_efficiency() -> None:
         ]
     )
 
-    assert training.hashed(rows) == pytest.approx(30.0)
-    assert training.hashed(rollups("a", [30.0])) is None
+    assert history.hashed(rows) == pytest.approx(30.0)
+    assert history.hashed(rollups("a", [30.0])) is None
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50), st.floats(0.5, 100))
@@ -171,9 +172,9 @@ def test_the_fingerprint_is_that_of_the_values_and_of_what_was_asked() -> None:
     rows = of(rollups("a", [10.0, 20.0]))
     other = of(rollups("a", [10.0, 21.0]))
 
-    assert training.fingerprint(rows, ["x"]) == training.fingerprint(rows, ["x"])
-    assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(rows, ["y"]).sha256
-    assert training.fingerprint(rows, ["x"]).sha256 != training.fingerprint(other, ["x"]).sha256
+    assert history.fingerprint(rows, ["x"]) == history.fingerprint(rows, ["x"])
+    assert history.fingerprint(rows, ["x"]).sha256 != history.fingerprint(rows, ["y"]).sha256
+    assert history.fingerprint(rows, ["x"]).sha256 != history.fingerprint(other, ["x"]).sha256
 
 
 def grid(*prices: float | None, step: timedelta = HOUR, **more) -> pl.DataFrame:
@@ -188,7 +189,7 @@ def grid(*prices: float | None, step: timedelta = HOUR, **more) -> pl.DataFrame:
 
 
 def test_a_price_of_an_hour_is_that_of_its_quarters() -> None:
-    found = training.prices(grid(40.0, None, 60.0), Grain.QUARTER, T)
+    found = history.prices(grid(40.0, None, 60.0), Grain.QUARTER, T)
 
     assert found is not None
     assert found["price_per_mwh"].to_list() == [40.0] * 4 + [60.0] * 4
@@ -200,7 +201,7 @@ def test_a_price_of_an_hour_is_that_of_its_quarters() -> None:
 def test_quarters_of_the_market_make_the_price_of_the_hour() -> None:
     quarters = grid(40.0, 40.0, 80.0, 80.0, 50.0, step=timedelta(minutes=15))
 
-    found = training.prices(quarters, Grain.HOUR, T)
+    found = history.prices(quarters, Grain.HOUR, T)
 
     assert found is not None
     assert found["price_per_mwh"].to_list() == [60.0]  # of the second hour a part is not known
@@ -209,7 +210,7 @@ def test_quarters_of_the_market_make_the_price_of_the_hour() -> None:
 def test_what_is_known_by_now_was_known_at_the_origin_and_not_before() -> None:
     late = grid(40.0, known_utc=T + 99 * HOUR)
 
-    found = training.prices(late, Grain.HOUR, T + HOUR)
+    found = history.prices(late, Grain.HOUR, T + HOUR)
 
     assert found is not None
     assert found["known_utc"].to_list() == [T + HOUR]
@@ -225,15 +226,15 @@ def test_what_is_known_by_now_was_known_at_the_origin_and_not_before() -> None:
     ],
 )
 def test_where_there_is_no_one_price_none_is_told(rows, grain) -> None:
-    assert training.prices(rows, grain, T) is None
+    assert history.prices(rows, grain, T) is None
 
 
 def test_nothing_is_learnt_from_a_step_that_a_fault_reaches_into() -> None:
-    rows = training.history(rollups("a", [1.0] * 6), NOTHING, Quantity.LOAD, Grain.HOUR, "UTC")
+    rows = history.history(rollups("a", [1.0] * 6), NOTHING, Quantity.LOAD, Grain.HOUR, "UTC")
     before = Period(T - 9 * HOUR, T - 8 * HOUR)
     half_past_one_to_three = Period(T + 1.5 * HOUR, T + 3 * HOUR)
 
-    found = training.without(rows, [before, half_past_one_to_three])
+    found = history.without(rows, [before, half_past_one_to_three])
 
     assert found["excluded"].to_list() == [False, True, True, False, False, False]
     assert found["value"].to_list() == [1.0] * 6

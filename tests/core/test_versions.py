@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import versions
-from wattbook.core.versions import UNSET, Version, changed
+from wattbook.core.registry import versions
+from wattbook.core.registry.versions import UNSET, Version, changed
 
 JANUARY, MARCH, APRIL, MAY, JUNE = (datetime(2026, m, 1, tzinfo=UTC) for m in (1, 3, 4, 5, 6))
 ALWAYS = (Version("a"),)

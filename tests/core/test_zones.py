@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbook.core import factors, ingest, zones
+from wattbook.core.carbon import factors
+from wattbook.core.grid import zones
+from wattbook.core.readings import validation
 from wattbook.sources.files import reference
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +77,7 @@ def test_conditions_are_kept_under_the_canonical_name_and_unknown_zones_are_refu
         }
     )
 
-    found = ingest.sort_out_grid(raw, now=T)
+    found = validation.sort_out_grid(raw, now=T)
 
     assert found.kept["zone"].to_list() == ["NO-NO2", "NO-NO2", "XX-lab"]
     assert found.rejects.select("row", "reason").rows() == [(3, "unknown_zone"), (4, "bad_zone")]
@@ -87,7 +89,9 @@ def test_one_hour_of_one_zone_under_two_names_is_a_duplicate_in_its_batch() -> N
         {"zone": ["NO2", "NO-NO2"], "start": ["2026-01-01T00:00Z"] * 2, "price_per_mwh": [1.0, 2.0]}
     )
 
-    assert ingest.sort_out_grid(raw, now=T).rejects["reason"].to_list() == ["duplicate_in_batch"]
+    assert validation.sort_out_grid(raw, now=T).rejects["reason"].to_list() == [
+        "duplicate_in_batch"
+    ]
 
 
 def test_every_row_of_the_registry_has_a_source_a_kind_and_a_parent_that_exists() -> None:

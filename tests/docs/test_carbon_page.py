@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from wattbook.core import carbon, factors, frames
+from wattbook.core import frames
+from wattbook.core.carbon import factors, location
 from wattbook.sources.files import reference
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def test_the_mix_gives_the_published_intensity(
     table = factors.of_technologies(reference.factors(), factors.DEFAULT_SET)
 
     found = grid.select("start_utc").join(
-        carbon.mix_intensity(grid, table), on="start_utc", how="left", maintain_order="left"
+        location.mix_intensity(grid, table), on="start_utc", how="left", maintain_order="left"
     )
 
     both = pl.DataFrame({"ours": found["g_per_kwh"], "theirs": published[PUBLISHED]})

@@ -9,18 +9,20 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattbook.core import entities, frames, ingest, registers
+from wattbook.core import frames
 from wattbook.core.anomaly.finding import Category, Rule, Severity, State
-from wattbook.core.components import Basis, ComponentKind
-from wattbook.core.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.billing.missing import Lack
 from wattbook.core.frames import Column, Contract
-from wattbook.core.ingest import Reason
-from wattbook.core.missing import Lack
 from wattbook.core.periods import Grain
-from wattbook.core.registers import EventKind
-from wattbook.core.report import Format
-from wattbook.core.tariffs import Netting
-from wattbook.core.windows import DayKind
+from wattbook.core.readings import registers, validation
+from wattbook.core.readings.registers import EventKind
+from wattbook.core.readings.validation import Reason
+from wattbook.core.registry import entities
+from wattbook.core.registry.components import Basis, ComponentKind
+from wattbook.core.registry.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
+from wattbook.core.registry.tariffs import Netting
+from wattbook.core.registry.windows import DayKind
+from wattbook.core.reporting.report import Format
 from wattbook.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "dictionary.md"
@@ -340,9 +342,9 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 
 def test_numbers_in_the_meanings_are_those_of_the_code() -> None:
-    assert ingest.FUTURE_TOLERANCE.total_seconds() == 5 * 60
-    assert ingest.GRID_AHEAD.days == 8
-    assert ingest.EARLIEST.year == 1990
-    assert ingest.MAX_INTERVAL_S == 366 * 86_400
+    assert validation.FUTURE_TOLERANCE.total_seconds() == 5 * 60
+    assert validation.GRID_AHEAD.days == 8
+    assert validation.EARLIEST.year == 1990
+    assert validation.MAX_INTERVAL_S == 366 * 86_400
     assert registers.PLAUSIBLE == 2
     assert entities.HOLD_INTERVALS == 3

@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 from wattbook.cli.main import app
-from wattbook.core.text import THIN
+from wattbook.core.formatting import THIN
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")

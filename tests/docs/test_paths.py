@@ -89,10 +89,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_data_path_names_the_stations_of_the_path() -> None:
     names = set(said(ROOT / "docs" / "data-path.md"))
     stations = {
-        "core.ingest.sort_out",
+        "core.readings.validation.sort_out",
         "stores.duckdb.merge.Merger.merge",
         "flows.rollup.catch_up",
-        "core.rollup.quarters",
+        "core.rollups.aggregation.quarters",
         "stores.duckdb.rollups.DuckRollups.write",
         "flows.metrics.of_site",
         "flows.carbon.account",
@@ -102,7 +102,7 @@ def test_the_data_path_names_the_stations_of_the_path() -> None:
 
 
 def test_the_check_sees_what_is_gone() -> None:
-    assert found("core.ingest.sort_out")
+    assert found("core.readings.validation.sort_out")
     assert found("units.MEAN_STEP")
-    assert not found("core.ingest.nothing_like_it")
+    assert not found("core.readings.validation.nothing_like_it")
     assert not exists("core/nothing_like_it.py", ROOT / "README.md")

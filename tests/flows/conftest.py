@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wattbook.core.periods import Period
-from wattbook.core.report import Report
+from wattbook.core.reporting.report import Report
 from wattbook.flows import ingest, report
 from wattbook.flows.ingest import Origin
 from wattbook.sources.files import reference

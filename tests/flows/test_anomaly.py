@@ -14,10 +14,10 @@ from tests.flows.reporting import NOBODY, conditions, draw
 
 from wattbook import duties
 from wattbook.core.anomaly.finding import Finding, Judgement, Rule, State
-from wattbook.core.entities import FleetItem, Meter, MeterKind, MeterRole
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, MeterRole
 from wattbook.flows import anomaly as flow
 from wattbook.flows import ingest, sites, stats
 from wattbook.flows.anomaly import Asked

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import InputError, InvalidEntityError, UnknownEntityError
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
 from wattbook.flows import carbon, ingest
 from wattbook.flows.carbon import Account
 from wattbook.flows.ingest import Origin

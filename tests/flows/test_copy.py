@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core import archive, frames
-from wattbook.core.archive import BY_NAME, READINGS, TABLES, Table
-from wattbook.core.entities import FleetItem, Meter, MeterKind, Supply, SupplyKind
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import BY_NAME, READINGS, TABLES, Table
 from wattbook.core.errors import (
     ConflictError,
     InputError,
@@ -19,6 +19,7 @@ from wattbook.core.errors import (
     UnsupportedError,
 )
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, Supply, SupplyKind
 from wattbook.flows import copy, ingest, rollup
 from wattbook.flows.copy import Copied, House, Staying
 from wattbook.flows.ingest import Origin
@@ -95,7 +96,7 @@ class Disturbed(Through):
     ) -> None:
         await super().put(table, owners, period, rows)
         if table is TABLES[-1]:
-            march = archive.span(date(2026, 3, 1))
+            march = tables.span(date(2026, 3, 1))
             await super().put(READINGS, ["fir.main"], march, frames.READINGS.empty())
 
 
@@ -189,7 +190,7 @@ async def everything_of(world) -> dict[str, pl.DataFrame]:
     found = {}
     for table in TABLES:
         owners = contents.filter(table=table.name)["owner"].unique().to_list()
-        found[table.name] = archive.checksums(await world.archive.take(table, owners, EVER), table)
+        found[table.name] = tables.checksums(await world.archive.take(table, owners, EVER), table)
     return found
 
 
@@ -440,7 +441,7 @@ async def test_it_is_replaced_where_that_is_asked_for_and_only_there(full, other
     await move(full, other, replace=True)
 
     assert_frame_equal(
-        archive.checksums(await other.archive.take(READINGS, METERS, EVER), READINGS),
+        tables.checksums(await other.archive.take(READINGS, METERS, EVER), READINGS),
         (await everything_of(full))["readings"],
     )
     kept = await other.archive.take(READINGS, ["strange"], EVER)
@@ -662,7 +663,7 @@ async def test_what_somebody_changes_at_the_target_meanwhile_is_a_difference(ful
 
 
 async def test_a_month_that_is_too_large_to_be_held_moves_in_parts(world, other) -> None:
-    count = archive.AT_ONCE + 10
+    count = tables.AT_ONCE + 10
     rows = pl.DataFrame({"hour": range(count)}).select(
         meter_id=pl.lit("fast"),
         ts_utc=pl.lit(datetime(2026, 3, 1, tzinfo=UTC)) + pl.duration(seconds="hour"),

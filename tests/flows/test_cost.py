@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from tests.core.paying import tariff
 
-from wattbook.core.entities import Meter, MeterFlow, MeterKind, MeterRole
 from wattbook.core.errors import (
     InvalidEntityError,
     InvalidPeriodError,
     UnknownEntityError,
 )
 from wattbook.core.periods import Grain, Period
-from wattbook.core.tariffs import (
+from wattbook.core.registry.entities import Meter, MeterFlow, MeterKind, MeterRole
+from wattbook.core.registry.tariffs import (
     Band,
     CoincidentDemand,
     Component,
@@ -29,7 +29,7 @@ from wattbook.core.tariffs import (
     Tariff,
     TimeOfUse,
 )
-from wattbook.core.windows import DayKind, Window
+from wattbook.core.registry.windows import DayKind, Window
 from wattbook.flows import cost, ingest, metrics, tariffs
 from wattbook.flows.cost import Account
 from wattbook.flows.ingest import Origin

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from tests.flows.reporting import made
 
-from wattbook.core.declared import SentMeter
-from wattbook.core.entities import CivilInterval, Meter, MeterKind, MeterRole
 from wattbook.core.periods import Grain, Period
-from wattbook.core.tariffs import Demand, Flat, Tariff
-from wattbook.core.versions import UNSET
+from wattbook.core.registry.declared import SentMeter
+from wattbook.core.registry.entities import CivilInterval, Meter, MeterKind, MeterRole
+from wattbook.core.registry.tariffs import Demand, Flat, Tariff
+from wattbook.core.registry.versions import UNSET
 from wattbook.flows import carbon, cost, ingest, metrics, sites
 from wattbook.flows.ingest import Origin
 from wattbook.flows.metrics import Series

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from wattbook.core.entities import MeterKind
-from wattbook.core.ingest import IntervalLabel
+from wattbook.core.forecast.history import Quantity
 from wattbook.core.periods import Grain
-from wattbook.core.training import Quantity
+from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.registry.entities import MeterKind
 from wattbook.flows import forecast, ingest, sites
 from wattbook.flows.ingest import Origin
 

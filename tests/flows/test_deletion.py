@@ -7,17 +7,18 @@ import polars as pl
 import pytest
 from tests.flows.test_dated import draw
 
-from wattbook.core import archive, deletion
-from wattbook.core.archive import READINGS
-from wattbook.core.entities import Meter, MeterKind, MeterRole
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import READINGS
 from wattbook.core.errors import (
     ChangedError,
     ConflictError,
     InvalidEntityError,
     UnknownEntityError,
 )
-from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
+from wattbook.core.retention import deletion
+from wattbook.core.retention.kinds import Kind
 from wattbook.flows import deletion as flow
 from wattbook.flows import rollup, sites
 from wattbook.flows.deletion import Deleter, Request
@@ -117,7 +118,7 @@ async def test_readings_are_not_deleted_unless_forced(filled):
 
 async def test_force_removes_readings_and_figures_and_keeps_counts_and_a_checksum(filled):
     rows = await filled.archive.take(READINGS, ["s.main"], EVER)
-    months = archive.checksums(rows, READINGS)
+    months = tables.checksums(rows, READINGS)
 
     stones = await Deleter.of(filled).delete(replace(ASKED, force=True))
 
@@ -221,7 +222,7 @@ async def test_a_deletion_that_was_killed_is_finished_by_the_same_request(filled
 
 
 async def test_figures_whose_readings_were_cleaned_up_count_as_evidence(filled):
-    for portion in archive.portions(await filled.archive.contents([READINGS]), READINGS):
+    for portion in tables.portions(await filled.archive.contents([READINGS]), READINGS):
         await filled.archive.put(READINGS, portion.owners, portion.period, _nothing())
 
     with pytest.raises(ConflictError, match=r"0 readings and .* figures"):

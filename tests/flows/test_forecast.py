@@ -14,13 +14,13 @@ from tests.flows.reporting import conditions, draw
 
 from wattbook import asking, duties
 from wattbook.core.anomaly.finding import Judgement, State
-from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
-from wattbook.core.forecast.outlook import ModelName
+from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.series import LONGEST
+from wattbook.core.forecast.task import ModelName
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
 from wattbook.flows import forecast as flow
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin

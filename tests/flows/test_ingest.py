@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from wattbook.core.errors import UnavailableError
-from wattbook.core.ingest import IntervalLabel
 from wattbook.core.periods import Period
+from wattbook.core.readings.validation import IntervalLabel
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Collector, Origin
 from wattbook.ports.readings import Written

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from wattbook.core import frames
-from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import InvalidPeriodError, UnknownEntityError
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
 from wattbook.flows import ingest, metrics
 from wattbook.flows.ingest import Origin
 from wattbook.flows.metrics import Network, Series

@@ -12,7 +12,7 @@ from tests.flows.test_dated import a_meter, declare
 
 from wattbook.core.anomaly import behind
 from wattbook.core.anomaly.finding import Rule
-from wattbook.core.entities import MeterRole
+from wattbook.core.registry.entities import MeterRole
 from wattbook.flows import anomaly as flow
 
 __all__ = ["ports"]  # a fixture

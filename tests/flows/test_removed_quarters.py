@@ -19,11 +19,11 @@ from tests.flows.test_cost import (
 )
 from tests.flows.test_retention import cleaner
 
-from wattbook.core.entities import Meter, MeterKind
 from wattbook.core.errors import RemovedError
-from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
-from wattbook.core.tariffs import Ratchet
+from wattbook.core.registry.entities import Meter, MeterKind
+from wattbook.core.registry.tariffs import Ratchet
+from wattbook.core.retention.kinds import Kind
 from wattbook.flows import entities, metrics, retention
 from wattbook.flows.entities import Found
 from wattbook.ports.registry import Registry

@@ -10,15 +10,15 @@ from tests.core.paying import tariff
 from tests.flows.reporting import DAY, HOUR, conditions, draw, made
 
 from wattbook.core import periods
-from wattbook.core.entities import Meter, MeterKind, MeterRole
 from wattbook.core.errors import (
     InputError,
     InvalidPeriodError,
     UnknownEntityError,
 )
 from wattbook.core.periods import Grain, Period
-from wattbook.core.report import Format
-from wattbook.core.tariffs import Demand, Flat
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
+from wattbook.core.registry.tariffs import Demand, Flat
+from wattbook.core.reporting.report import Format
 from wattbook.flows import ingest, report
 from wattbook.flows.ingest import Origin
 from wattbook.ports.registry import Edit

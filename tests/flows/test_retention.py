@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from tests.flows.conftest import World, empty_world
 
-from wattbook.core import retention as rules
-from wattbook.core.entities import Meter, MeterKind
 from wattbook.core.errors import ConflictError, RemovedError
-from wattbook.core.lifetimes import Kind
 from wattbook.core.periods import Grain, Period
-from wattbook.core.report import Format
+from wattbook.core.registry.entities import Meter, MeterKind
+from wattbook.core.reporting.report import Format
+from wattbook.core.retention import cutoffs as rules
+from wattbook.core.retention.kinds import Kind
 from wattbook.flows import device, ingest, metrics, retention, rollup, sites
 from wattbook.flows.ingest import Origin
 from wattbook.flows.retention import Cleaned, Cleaner, Order

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from wattbook.core import frames, rollup, segments
+from wattbook.core import frames
 from wattbook.core.periods import Grain, Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings import segments
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.rollups import aggregation
 from wattbook.flows import rollup as rolling
 from wattbook.ports.readings import Batch
 from wattbook.stores.duckdb.engine import Engine
@@ -91,7 +93,7 @@ class Stores:
 
     async def figures(self, ids: list[str]) -> pl.DataFrame:
         every = [await self.rollups.read(ids, grain, EVER) for grain in Grain]
-        return pl.concat(every).select(rollup.FIGURES).sort(*frames.ROLLUPS.key)
+        return pl.concat(every).select(aggregation.FIGURES).sort(*frames.ROLLUPS.key)
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +140,8 @@ def readings(known: pl.DataFrame, values: Mapping[int, float]) -> pl.DataFrame:
 async def expected(stores: Stores, meters: pl.DataFrame) -> pl.DataFrame:
     ids = meters["meter_id"].to_list()
     rows, refused = await stores.readings.read(ids), await stores.readings.refused(ids, EVER)
-    every = rollup.every_grain(rollup.quarters(rows, meters, refused), meters)
-    return every.select(rollup.FIGURES).sort(*frames.ROLLUPS.key)
+    every = aggregation.every_grain(aggregation.quarters(rows, meters, refused), meters)
+    return every.select(aggregation.FIGURES).sort(*frames.ROLLUPS.key)
 
 
 async def assert_as_from_scratch(stores: Stores, meters: pl.DataFrame) -> None:

@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from wattbook.core import frames
-from wattbook.core.declared import SentMeter
-from wattbook.core.entities import (
+from wattbook.core.errors import ConflictError, InvalidEntityError, UnknownEntityError
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.registry.declared import SentMeter
+from wattbook.core.registry.entities import (
     FleetItem,
     Meter,
     MeterKind,
@@ -19,8 +21,6 @@ from wattbook.core.entities import (
     Supply,
     SupplyKind,
 )
-from wattbook.core.errors import ConflictError, InvalidEntityError, UnknownEntityError
-from wattbook.core.rejects import Rejects
 from wattbook.flows import sites
 from wattbook.flows.sites import Draft
 from wattbook.ports.readings import Batch, ReadingStore

@@ -15,10 +15,11 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.services.cluster import sql
 
-from wattbook.core import archive, frames
-from wattbook.core.archive import READINGS, TABLES
-from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import READINGS, TABLES
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.flows import rollup
 from wattbook.settings import Settings
 from wattbook.wiring import open_runtime
@@ -102,7 +103,7 @@ async def furnish(place: Place) -> None:
             )
         rows = readings()
         await house.archive.put(READINGS, METERS, EVER, rows)
-        spans = archive.spans(archive.counted(rows, READINGS))
+        spans = tables.spans(tables.counted(rows, READINGS))
         await house.rollups.mark(spans)
         await rollup.catch_up(
             registry=house.registry,
@@ -117,7 +118,7 @@ async def inside(place: Place) -> tuple[int, pl.DataFrame, list[pl.DataFrame]]:
     async with open_runtime(Settings().at(place.address)) as house:
         contents = await house.archive.contents()
         sums = [
-            archive.checksums(await house.archive.take(table, METERS, EVER), table)
+            tables.checksums(await house.archive.take(table, METERS, EVER), table)
             for table in TABLES
             if table.owner == "meter_id"
         ]

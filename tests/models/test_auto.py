@@ -11,8 +11,8 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core.errors import InputError, UnsupportedError
 from wattbook.core.forecast import series
-from wattbook.core.forecast.outlook import Ask, Basis, ModelName
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
+from wattbook.core.forecast.task import Ask, Basis, ModelName
 from wattbook.core.periods import Grain, Period
 from wattbook.models import prophet
 from wattbook.models.auto import forecast

@@ -8,8 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.core.anomaly.watching import DAY, HOUR, T, watched
 
+from wattbook.core.anomaly.detection import Judged
 from wattbook.core.anomaly.finding import Rule
-from wattbook.core.anomaly.verdict import Judged
 from wattbook.core.periods import Period
 from wattbook.models.detector import judge
 

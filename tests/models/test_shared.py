@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core.forecast.outlook import Ask, Basis, Donor, ModelName
+from wattbook.core.forecast.task import Ask, Basis, Donor, ModelName
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
 

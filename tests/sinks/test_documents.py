@@ -17,8 +17,8 @@ import pytest
 from tests.flows.conftest import World, empty_world
 from tests.flows.reporting import DAY, HOUR, conditions, draw, made
 
-from wattbook.core.entities import Meter, MeterKind
-from wattbook.core.report import Format, Report
+from wattbook.core.registry.entities import Meter, MeterKind
+from wattbook.core.reporting.report import Format, Report
 from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 

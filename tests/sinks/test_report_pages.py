@@ -18,11 +18,11 @@ from wattbook.core.anomaly.finding import (
     Severity,
     State,
 )
-from wattbook.core.entities import Meter, MeterKind, MeterRole
-from wattbook.core.forecast.outlook import Basis, ModelName
+from wattbook.core.forecast.task import Basis, ModelName
 from wattbook.core.periods import Period
-from wattbook.core.report import Format, Report
-from wattbook.core.tariffs import Demand, Export, Flat, Indexed
+from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
+from wattbook.core.registry.tariffs import Demand, Export, Flat, Indexed
+from wattbook.core.reporting.report import Format, Report
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin
 from wattbook.ports.forecasts import Asked, Run

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from wattbook.core.archive.export import COLUMNS
 from wattbook.core.errors import ConflictError, UnavailableError
-from wattbook.core.export import COLUMNS
 from wattbook.sinks.files import Tree
 
 T = datetime(2026, 3, 1, tzinfo=UTC)

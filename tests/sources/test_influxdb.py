@@ -11,8 +11,8 @@ import pytest
 from wattbook.clients.influxdb import server
 from wattbook.clients.influxdb.server import Influx, Place
 from wattbook.core.errors import UnavailableError
-from wattbook.core.naming import Naming, parse_fields
 from wattbook.core.periods import Period
+from wattbook.core.readings.influx_mapping import Naming, parse_fields
 from wattbook.sources.influxdb import points
 from wattbook.sources.influxdb.bucket import Bucket
 

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from wattbook.core.errors import TooLargeError
 from wattbook.core.frames import RAW_READINGS
-from wattbook.core.naming import Naming
+from wattbook.core.readings.influx_mapping import Naming
 from wattbook.sources.codecs import decode_line_protocol, line_grammar
 from wattbook.sources.codecs.line_grammar import BrokenLineError
 from wattbook.sources.codecs.line_protocol import Precision

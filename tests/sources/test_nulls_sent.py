@@ -3,7 +3,7 @@
 import pytest
 
 from wattbook.core.frames import RAW_READINGS, READING_VALUES
-from wattbook.core.merge import BITS, EXPLICIT
+from wattbook.core.readings.merge import BITS, EXPLICIT
 from wattbook.sources.codecs.json import decode_json, decode_ndjson
 from wattbook.sources.codecs.single import decode_single
 from wattbook.sources.files import Mapping, read_body

@@ -15,9 +15,10 @@ from tests.services.postgres import Postgres
 from tests.services.proxy import Proxy
 from tests.services.server import wait
 
-from wattbook.core import frames, rollup
+from wattbook.core import frames
 from wattbook.core.periods import Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.rollups import aggregation
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.postgres import series
 from wattbook.stores.postgres.engine import Engine
@@ -92,7 +93,9 @@ def figures(values: Mapping[int, float]) -> pl.DataFrame:
         [about | {"expected_interval_s": 900, "max_hold_s": 900}], schema=frames.METERS.schema
     )
     readings = batch({("a", minute): value for minute, value in values.items()}).kept.drop("row")
-    return rollup.stamped(rollup.every_grain(rollup.quarters(readings, meters), meters), T)
+    return aggregation.stamped(
+        aggregation.every_grain(aggregation.quarters(readings, meters), meters), T
+    )
 
 
 def counts(written: Written) -> tuple[int, int, int, int]:

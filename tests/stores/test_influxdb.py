@@ -18,12 +18,13 @@ from tests.services.influxdb import InfluxDB
 
 from wattbook.clients.influxdb import answers, flux, server
 from wattbook.clients.influxdb.server import Influx, Place
-from wattbook.core import frames, rollup
-from wattbook.core.archive import READINGS, ROLLUPS
-from wattbook.core.entities import Meter, MeterKind, Site
+from wattbook.core import frames
+from wattbook.core.archive.tables import READINGS, ROLLUPS
 from wattbook.core.errors import InputError, UnavailableError, UnknownEntityError, UnsupportedError
 from wattbook.core.periods import EPOCH, Grain, Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.registry.entities import Meter, MeterKind, Site
+from wattbook.core.rollups import aggregation
 from wattbook.flows import rollup as flows
 from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.ports.registry import Registry
@@ -551,7 +552,7 @@ async def test_rollups_of_it_are_to_the_last_bit_those_of_the_embedded_store(
             assert (await rollups.dirty()).is_empty()
             ever = Period(T - DAY, T + 30 * DAY)
             grains = [await rollups.read(list(column), grain, ever) for grain in Grain]
-            found.append(pl.concat(grains).select(rollup.FIGURES))
+            found.append(pl.concat(grains).select(aggregation.FIGURES))
 
     assert found[0].height > 500
     assert_frame_equal(*found, check_exact=True)
@@ -640,7 +641,7 @@ async def test_every_question_is_valid_flux(flux_is_valid, marks) -> None:
         await store.read(names)
         await store.read(names[:1], Period(T, T + HOUR))
         await store.extent(names)
-        spans = rollup.touched(
+        spans = aggregation.touched(
             rows({("a", 0): 1.0}).select("meter_id", from_utc="ts_utc", to_utc="ts_utc"), METERS
         )
         await store.around(spans)

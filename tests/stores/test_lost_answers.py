@@ -21,9 +21,9 @@ from tests.stores.conftest import (
 )
 
 from wattbook.core import frames
-from wattbook.core.archive import BY_NAME
-from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE
+from wattbook.core.archive.tables import BY_NAME
 from wattbook.core.periods import Grain
+from wattbook.core.readings.merge import ACCEPTED, CORRECTED, DUPLICATE
 from wattbook.ports.readings import Batch
 
 pytestmark = pytest.mark.parametrize("when", ["before", "after", "meanwhile"])

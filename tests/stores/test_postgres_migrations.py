@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from tests.services.cluster import sql
 from tests.stores.conftest import OURS, blocked, catalog, connections, until, waiting
 
-from wattbook.core.entities import Site
 from wattbook.core.errors import UnavailableError
+from wattbook.core.registry.entities import Site
 from wattbook.stores.sql.engine import POOL_SIZE, create_engine
 from wattbook.stores.sql.migrate import SCRIPTS, Upgrade, upgrade
 from wattbook.stores.sql.registry import SqlRegistry

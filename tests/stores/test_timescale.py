@@ -26,8 +26,8 @@ from tests.stores.conftest import (
 
 from wattbook.core import frames
 from wattbook.core.errors import UnavailableError
-from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE
 from wattbook.core.periods import Grain
+from wattbook.core.readings.merge import ACCEPTED, CORRECTED, DUPLICATE
 from wattbook.stores.postgres import timescale
 from wattbook.stores.postgres.engine import Engine
 from wattbook.stores.sql.migrate import upgrade
@@ -144,7 +144,7 @@ async def test_compressed_chunks_take_late_rows_corrections_and_duplicates(fille
         again = {("a", QUARTERS[0]): 0.0, ("a", QUARTERS[4]): 5.0, ("⚡", QUARTERS[20]): 0.0}
         written = await stores.readings.write(batch(again | {("a", QUARTERS[4] + 2): 3.0}))
 
-        # 0.0 and -0.0 are the same value; see core.merge
+        # 0.0 and -0.0 are the same value; see core.readings.merge
         assert written.outcomes.to_list() == [DUPLICATE, CORRECTED, DUPLICATE, ACCEPTED]
         assert_frame_equal(await stores.readings.read(["a", "⚡"], as_of=now), before)
         there = {

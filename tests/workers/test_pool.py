@@ -17,7 +17,7 @@ from tests.core.anomaly.watching import watched
 from wattbook.core import frames
 from wattbook.core.anomaly.finding import Rule
 from wattbook.core.errors import InputError, UnavailableError
-from wattbook.core.forecast.outlook import Ask, ModelName
+from wattbook.core.forecast.task import Ask, ModelName
 from wattbook.core.periods import Grain, Period
 from wattbook.pool import Pool, spare_cores
 from wattbook.ports.forecaster import STEPS

@@ -7,7 +7,7 @@ import polars as pl
 
 from wattbook.answers.encode import Answer
 from wattbook.core.errors import ConflictError, Problem
-from wattbook.core.training import Quantity
+from wattbook.core.forecast.history import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Run
 from wattbook.wiring import Runtime

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from wattbook.core.entities import Site
+from wattbook.core.registry.entities import Site
 from wattbook.schemas.sites import SiteOut
 
 Document = dict[str, Any]

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from wattbook.core.missing import Lack
+from wattbook.core.billing.missing import Lack
 from wattbook.core.periods import Grain
 
 

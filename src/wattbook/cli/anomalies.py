@@ -10,8 +10,8 @@ from wattbook.cli.ask import Document
 from wattbook.cli.show import NOTHING, Column
 from wattbook.core import when
 from wattbook.core.anomaly.finding import Category, State
+from wattbook.core.formatting import unit_of
 from wattbook.core.jobs import JobKind, error_of
-from wattbook.core.text import unit_of
 from wattbook.ports.anomalies import Wanted
 from wattbook.schemas.problems import failure_from
 from wattbook.wiring import Runtime

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from wattbook.core.declared import SentMeter
 from wattbook.core.errors import InvalidEntityError, Problem, UndecodableError
-from wattbook.core.tariffs import Tariff
+from wattbook.core.registry.declared import SentMeter
+from wattbook.core.registry.tariffs import Tariff
 from wattbook.faults import explained
 from wattbook.flows.sites import Draft
 from wattbook.schemas.sites import MeterIn, SiteIn

@@ -7,9 +7,9 @@ from wattbook.answers.encode import Answer
 from wattbook.cli import ask, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import Column
-from wattbook.core.factors import fallback_name
+from wattbook.core.carbon.factors import fallback_name
+from wattbook.core.formatting import NOTHING, number, percent
 from wattbook.core.periods import Grain
-from wattbook.core.text import NOTHING, number, percent
 from wattbook.wiring import Runtime
 
 

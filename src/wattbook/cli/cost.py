@@ -12,8 +12,8 @@ from wattbook.cli import ask, bodies, door, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.cli.sites import tariff_table
+from wattbook.core.formatting import BLANK, spoken
 from wattbook.core.periods import Grain, zone
-from wattbook.core.text import BLANK, spoken
 from wattbook.core.units import SECONDS_PER_MINUTE
 from wattbook.flows import tariffs as paying
 from wattbook.wiring import Runtime

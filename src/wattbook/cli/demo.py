@@ -15,8 +15,8 @@ from wattbook import __version__, samples, settings
 from wattbook.cli import bodies, demo_tour, door, progress, show
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import NOTHING, Column, number, percent
+from wattbook.core.carbon.factors import DEFAULT_SET, fallback_name
 from wattbook.core.errors import ConflictError
-from wattbook.core.factors import DEFAULT_SET, fallback_name
 from wattbook.core.periods import Grain, Period
 from wattbook.core.units import KW_PER_MW, KWH_PER_MWH
 from wattbook.flows import carbon, ingest, metrics

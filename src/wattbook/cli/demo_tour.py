@@ -6,7 +6,7 @@ from typing import Final
 from wattbook.answers import anomalies as documents
 from wattbook.cli import anomalies, door, forecast, report, show
 from wattbook.cli.ask import Document
-from wattbook.core.factors import DEFAULT_SET
+from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
 from wattbook.ports.anomalies import Wanted
 from wattbook.samples.load import END, START

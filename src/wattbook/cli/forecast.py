@@ -14,12 +14,12 @@ from wattbook.cli import ask, door, jobs, show
 from wattbook.cli.ask import TABLE, Document
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core import frames
-from wattbook.core.charts.outlook import About, outlook
+from wattbook.core.charts.forecast import About, outlook
 from wattbook.core.errors import InputError, Problem, UnavailableError
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.formatting import unit_of
 from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.periods import Grain
-from wattbook.core.text import unit_of
-from wattbook.core.training import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Asked
 from wattbook.schemas.problems import failure_from

@@ -17,10 +17,11 @@ from wattbook.cli.client import Service
 from wattbook.cli.intake import Here, Intake, There
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column
-from wattbook.core import frames, ingest, plausibility
-from wattbook.core.curves import CurveType
+from wattbook.core import frames
 from wattbook.core.errors import UnavailableError, WattbookError
-from wattbook.core.ingest import IntervalLabel, Reason
+from wattbook.core.grid.curves import CurveType
+from wattbook.core.readings import plausibility, validation
+from wattbook.core.readings.validation import IntervalLabel, Reason
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -225,7 +226,7 @@ def _read(path: Path, mapping: Mapping, form: Form) -> Iterator[Chunk]:
         yield from parts
     elif chunks := list(parts):  # a row holds until the next one, in whatever part that is
         rows = pl.concat([chunk.frame for chunk in chunks], how="diagonal")
-        held = ingest.hold(rows, form.period_end, chunks[-1].label)
+        held = validation.hold(rows, form.period_end, chunks[-1].label)
         yield replace(chunks[-1], frame=held, label=IntervalLabel.START)
 
 

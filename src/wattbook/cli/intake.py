@@ -9,9 +9,10 @@ import polars as pl
 
 from wattbook.cli import show
 from wattbook.cli.client import Service
-from wattbook.core import frames, ingest
-from wattbook.core.ingest import IntervalLabel
-from wattbook.core.rejects import Rejects
+from wattbook.core import frames
+from wattbook.core.readings import validation
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.readings.validation import IntervalLabel
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -54,10 +55,12 @@ class Here:
         now = self._runtime.clock.now()
         if self._grid:
             return (
-                await asyncio.to_thread(ingest.sort_out_grid, raw, now=now, label=label)
+                await asyncio.to_thread(validation.sort_out_grid, raw, now=now, label=label)
             ).rejects
         meters = await self._runtime.registry.meters()
-        sorted_ = await asyncio.to_thread(ingest.sort_out, raw, meters=meters, now=now, label=label)
+        sorted_ = await asyncio.to_thread(
+            validation.sort_out, raw, meters=meters, now=now, label=label
+        )
         return sorted_.rejects
 
     async def take_in(self, raw: pl.DataFrame, origin: Origin, label: IntervalLabel) -> Receipt:

@@ -8,8 +8,8 @@ from wattbook.answers.encode import Answer
 from wattbook.cli import ask, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import Column, number, percent
+from wattbook.core.formatting import BLANK, spoken
 from wattbook.core.periods import QUARTER_S, Grain
-from wattbook.core.text import BLANK, spoken
 from wattbook.wiring import Runtime
 
 

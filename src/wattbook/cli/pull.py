@@ -12,9 +12,9 @@ from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column, number
 from wattbook.cli.span import instant
 from wattbook.core import frames
-from wattbook.core.ingest import IntervalLabel, Sorted
-from wattbook.core.naming import SITE_TAG, Naming
 from wattbook.core.periods import Period
+from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
+from wattbook.core.readings.validation import IntervalLabel, Sorted
 from wattbook.flows import pull
 from wattbook.ports.readings import Receipt
 from wattbook.wiring import Runtime, open_source

@@ -11,7 +11,7 @@ from wattbook.cli import ask, door, jobs, progress, show
 from wattbook.cli.ask import Document
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.jobs import JobKind, error_of
-from wattbook.core.report import Format
+from wattbook.core.reporting.report import Format
 from wattbook.flows import bounds as bounding
 from wattbook.flows import entities
 from wattbook.flows import report as flow

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from wattbook import settings
 from wattbook.cli import show
 from wattbook.cli.show import NOTHING, Column, number
-from wattbook.core.entities import MAX_DETAIL
+from wattbook.core.registry.entities import MAX_DETAIL
 from wattbook.stores.sql import listing
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from wattbook.core.entities import Site
+    from wattbook.core.registry.entities import Site
     from wattbook.ports.registry import Registry
     from wattbook.wiring import Runtime
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from wattbook.cli import show
 from wattbook.cli.show import Column
-from wattbook.core import zones
+from wattbook.core.grid import zones
 
 
 def list_all(text: str, kind: str | None, *, as_json: bool) -> None:

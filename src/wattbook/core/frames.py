@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import entities
 from wattbook.core.errors import FrameMismatchError, Problem
+from wattbook.core.registry import entities
 
 UTC: Final = pl.Datetime("us", "UTC")
 TECHNOLOGIES: Final = (

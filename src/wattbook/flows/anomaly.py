@@ -10,14 +10,16 @@ from typing import Any, Final, Protocol, TypeVar
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import cost, periods, presence
-from wattbook.core.anomaly import behind, inputs, verdict
+from wattbook.core import periods
+from wattbook.core.anomaly import behind, detection, inputs
+from wattbook.core.anomaly.detection import Judged, Meter, Signed
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.anomaly.hours import FLEET, PRICES, Watched
-from wattbook.core.anomaly.verdict import Judged, Meter, Signed
-from wattbook.core.entities import MeterKind, MeterRole, Site
+from wattbook.core.billing import cost
 from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import MeterKind, MeterRole, Site
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import rollup as rolling
 from wattbook.ports.anomalies import Anomalies
@@ -273,7 +275,7 @@ async def _look_at(
     known = [(meter, each) for meter, each in judged if each is not None]
 
     signed = Signed(version=__version__, now=ports.clock.now())
-    found = await asyncio.to_thread(verdict.findings, known, signed)
+    found = await asyncio.to_thread(detection.findings, known, signed)
 
     return await _keep(found, known, asked, meters.height, ports)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 from wattbook.core import periods, when
-from wattbook.core.entities import MeterKind
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import MeterKind
 from wattbook.core.when import Bounds, When
 from wattbook.ports.readings import ReadingStore
 

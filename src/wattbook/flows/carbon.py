@@ -7,9 +7,13 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import carbon, frames, metrics, notices, periods, presence
-from wattbook.core.notices import Notice
+from wattbook.core import frames, periods
+from wattbook.core.carbon import location
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
+from wattbook.core.reporting import notices
+from wattbook.core.reporting.notices import Notice
+from wattbook.core.rollups import metrics
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
@@ -84,13 +88,13 @@ async def account(
 
     def compute() -> tuple[pl.DataFrame, tuple[Notice, ...]]:
         by_hour = in_hours.group_by("zone", "start_utc").agg(pl.col("energy_kwh").sum())
-        drawn = carbon.by_quarter(by_hour, quarters) if parts is Grain.HOUR else quarters
-        known = carbon.known_intensity(conditions, factors, factor_set)
-        found = carbon.footprint(drawn, carbon.intensity(drawn, known, factors, factor_set))
+        drawn = location.by_quarter(by_hour, quarters) if parts is Grain.HOUR else quarters
+        known = location.known_intensity(conditions, factors, factor_set)
+        found = location.footprint(drawn, location.intensity(drawn, known, factors, factor_set))
         return found, notices.of_overlaps(conditions, ("generation", "intensity"))
 
     hours, said = await asyncio.to_thread(compute)
-    shares = carbon.shares(hours)
+    shares = location.shares(hours)
     coverage = _covered(at_once, presence.bucket(whole), mains.spans)["coverage"].item()
     return Account(
         entity=entity.name,
@@ -125,7 +129,7 @@ def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
     owned = hours.sort("start_utc").join_asof(
         buckets.select("start_utc", bucket="start_utc"), on="start_utc"
     )
-    summed = carbon.summed(owned, "bucket").rename({"bucket": "start_utc"})
+    summed = location.summed(owned, "bucket").rename({"bucket": "start_utc"})
     return buckets.select("start_utc", "coverage").join(
         summed.select("start_utc", "energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback"),
         on="start_utc",
@@ -147,7 +151,7 @@ def _covered(energy: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -
 
 
 def _total(hours: pl.DataFrame) -> dict[str, object]:
-    summed = carbon.summed(hours.with_columns(every=pl.lit("all")), "every")
+    summed = location.summed(hours.with_columns(every=pl.lit("all")), "every")
     names = ("energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback")
     if summed.is_empty():
         return dict.fromkeys(names)

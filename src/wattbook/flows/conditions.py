@@ -5,7 +5,8 @@ from datetime import datetime
 
 import polars as pl
 
-from wattbook.core import frames, zones
+from wattbook.core import frames
+from wattbook.core.grid import zones
 from wattbook.core.periods import Period
 from wattbook.ports.grid import GridStore
 

@@ -23,9 +23,9 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import archive, frames
-from wattbook.core.archive import BY_NAME, READINGS, TABLES, Portion, Table
-from wattbook.core.entities import Site
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import BY_NAME, READINGS, TABLES, Portion, Table
 from wattbook.core.errors import (
     ConflictError,
     InputError,
@@ -34,6 +34,7 @@ from wattbook.core.errors import (
     UnsupportedError,
 )
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import Site
 from wattbook.flows.sites import every
 from wattbook.ports.archive import Archive
 from wattbook.ports.registry import Registry
@@ -202,7 +203,7 @@ class _Move:
         """Move all rows of a table; where one portion fails, no other begins."""
         parts = [
             part
-            for portion in archive.portions(self.contents, table)
+            for portion in tables.portions(self.contents, table)
             for part in await self._parts(portion)
         ]
         waiting = iter(parts)
@@ -222,7 +223,7 @@ class _Move:
 
     async def _move(self, part: Portion) -> None:
         kept = await self._moved(part)
-        self.kept.append(archive.counted(kept, part.table))
+        self.kept.append(tables.counted(kept, part.table))
         if self.progress is not None:
             self.progress(self.rows.total(), _rows(self.contents), part.table.name)
 
@@ -244,14 +245,14 @@ class _Move:
         table, owners, period = portion.table, portion.owners, portion.period
         rows = await self.source.take(table, owners, period)
         whole, there = rows, rows.clear()
-        if not archive.within(self.there, portion).is_empty():
+        if not tables.within(self.there, portion).is_empty():
             there = await self.target.take(table, owners, period)
         if table.shared:
-            there, beside = archive.parted(there, rows, table)
+            there, beside = tables.parted(there, rows, table)
             whole = pl.concat([rows, beside])
         whose = list(owners)
         if there.height:
-            whose = await asyncio.to_thread(archive.unlike, rows, there, table)
+            whose = await asyncio.to_thread(tables.unlike, rows, there, table)
         self.rows[table.name] += rows.height
         if not whose:
             return whole
@@ -265,7 +266,7 @@ class _Move:
         await self.target.put(table, whose, period, fresh)
 
         kept = await self.target.take(table, whose, period)
-        if bad := await asyncio.to_thread(archive.unlike, fresh, kept, table):
+        if bad := await asyncio.to_thread(tables.unlike, fresh, kept, table):
             raise UnavailableError(
                 f"{table.name} of {bad[0]} from {period.start:%F} to {period.end:%F}:"
                 " the target did not keep what it was given"
@@ -286,7 +287,7 @@ class _Move:
             return
         if table.history not in self.target.holds:
             return
-        replaced = archive.replaced(table, rows, there)
+        replaced = tables.replaced(table, rows, there)
         if replaced.is_empty():
             return
         history = BY_NAME[table.history]
@@ -306,10 +307,10 @@ class _Move:
         if table.history is not None and table.history in self.source.holds:
             history = BY_NAME[table.history]
             superseded = await self.source.take(history, owners, portion.period)
-        foreign = archive.contradictions(table, rows, theirs, superseded)
+        foreign = tables.contradictions(table, rows, theirs, superseded)
         problems = [
             Problem("conflict", f"{table.name} of {owner} in {month:%Y-%m}: {count} rows")
-            for owner, month, count in archive.counted(foreign, table)
+            for owner, month, count in tables.counted(foreign, table)
             .select("owner", "month", "rows")
             .iter_rows()
         ]
@@ -392,7 +393,7 @@ async def _note(source: House, target: House, contents: pl.DataFrame, *, with_fi
     if with_figures and source.rollups is not None and target.rollups is not None:
         await _mark(await source.rollups.dirty(), target.rollups)
         return 0
-    unfigured = archive.spans(contents)
+    unfigured = tables.spans(contents)
     if target.rollups is not None:
         await _mark(unfigured, target.rollups)
     return unfigured["meter_id"].n_unique()

@@ -8,29 +8,20 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import (
-    billing,
-    bills,
-    charges,
-    coincident,
-    cost,
-    frames,
-    lines,
-    metrics,
-    notices,
-    peaks,
-    periods,
-    presence,
-    retention,
-)
-from wattbook.core.bills import Bill
-from wattbook.core.daysoff import days_off
-from wattbook.core.entities import MeterRole
+from wattbook.core import frames, periods
+from wattbook.core.billing import bill_lines, billed_demand, bills, charges, coincident, cost, cycle
+from wattbook.core.billing.bill_lines import Line, Month
+from wattbook.core.billing.bills import Bill
 from wattbook.core.errors import InvalidEntityError, Problem
-from wattbook.core.lines import Line, Month
-from wattbook.core.notices import Notice
+from wattbook.core.meters import presence
 from wattbook.core.periods import QUARTER, Grain, Period
-from wattbook.core.tariffs import FIRST_OF_MONTH, Holidays, Span, Tariff, timeline
+from wattbook.core.registry.entities import MeterRole
+from wattbook.core.registry.tariff_holidays import days_off
+from wattbook.core.registry.tariffs import FIRST_OF_MONTH, Holidays, Span, Tariff, timeline
+from wattbook.core.reporting import notices
+from wattbook.core.reporting.notices import Notice
+from wattbook.core.retention import cutoffs
+from wattbook.core.rollups import metrics
 from wattbook.core.units import SECONDS_PER_MINUTE
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
@@ -67,7 +58,7 @@ class Account:
     totals: list[dict[str, object]]
     bills: list[Bill]
     charged: pl.DataFrame
-    """`core.charges.CHARGES` of every quarter-hour of the months of the bills."""
+    """`core.billing.charges.CHARGES` of every quarter-hour of the months of the bills."""
     notices: tuple[Notice, ...] = ()
 
 
@@ -253,7 +244,7 @@ async def _marked(made: Sequence[Bill], mains: Mains, figures: Rollups) -> list[
                 weak.add(each)
         period = Period(each.at, each.at + timedelta(minutes=each.minutes))
         rows = await mains.read(figures, Grain.QUARTER, period)
-        short = not lines.whole(_share(rows, period, mains.spans))
+        short = not bill_lines.whole(_share(rows, period, mains.spans))
         if short or (rows["quality"] != frames.QUALITIES[0]).any():
             weak.add(each)
     return [
@@ -290,7 +281,7 @@ async def terms_of(
     first = _billing_month(tariffs, _day(whole.start, timezone), billing_day)[0]
     end = _billing_month(tariffs, _day(whole.end - QUARTER, timezone), billing_day)[1]
     earliest = first
-    if standing and (reached := peaks.reach(tariffs, first, end)) < first:
+    if standing and (reached := billed_demand.reach(tariffs, first, end)) < first:
         earliest = min(first, _billing_month(tariffs, reached, billing_day)[0])
     spans = list(timeline(tariffs, earliest, end, billing_day))
     holidays = {}
@@ -301,7 +292,7 @@ async def terms_of(
         holidays[tariff.id] = days_off(tariff, listed)
     return Terms(
         timezone=timezone,
-        months=_in_utc(billing.months(spans), timezone),
+        months=_in_utc(cycle.months(spans), timezone),
         since=first,
         spans=spans,
         holidays=holidays,
@@ -311,7 +302,7 @@ async def terms_of(
 def _billing_month(tariffs: Sequence[Tariff], day: date, billing_day: int) -> tuple[date, date]:
     """The billing month in which a day lies."""
     around = timeline(tariffs, day - TWO_MONTHS, day + TWO_MONTHS, billing_day)
-    return billing.containing(list(around), day)
+    return cycle.containing(list(around), day)
 
 
 def _in_utc(months: Sequence[tuple[date, date]], timezone: str) -> pl.DataFrame:
@@ -333,7 +324,7 @@ def asked_day(period: Period, timezone: str) -> int:
     midnights = periods.midnight(first, timezone), periods.midnight(end, timezone)
     if midnights != (period.start, period.end):
         return FIRST_OF_MONTH
-    return billing.asked(first, end) or FIRST_OF_MONTH
+    return cycle.asked(first, end) or FIRST_OF_MONTH
 
 
 async def drawn_by(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> Drawn:
@@ -346,7 +337,7 @@ async def drawn_by(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> Draw
         exported=exported,
         daily=await mains.read(figures, Grain.DAY, terms.period),
         spans=mains.spans,
-        since=retention.quarters_since(mains.meters),
+        since=cutoffs.quarters_since(mains.meters),
     )
 
 
@@ -355,7 +346,7 @@ class Prices:
     """Prices of a zone by quarter-hour, and what a reader has to know of them."""
 
     rows: pl.DataFrame
-    """From `core.cost.quarter_prices`."""
+    """From `core.billing.cost.quarter_prices`."""
     notices: tuple[Notice, ...]
 
 
@@ -504,10 +495,10 @@ def _totals(rows: pl.DataFrame) -> list[dict[str, object]]:
 
 def _refuse_removed(mains: pl.DataFrame, terms: Terms, grain: Grain) -> None:
     """Refuse bills of months of which quarter-hours were removed: what is left is not the month."""
-    if (since := retention.quarters_since(mains)) is not None:
+    if (since := cutoffs.quarters_since(mains)) is not None:
         month = _whole_from(terms.months, since)
         answered = month if grain is Grain.MONTH else periods.ceil(month, grain, terms.timezone)
-        retention.check_quarters(mains, terms.billed.start, answered)
+        cutoffs.check_quarters(mains, terms.billed.start, answered)
 
 
 def _refuse_more_than_can_be_shown(buckets: int, spans: Sequence[Span], grain: Grain) -> None:

@@ -15,12 +15,14 @@ from typing import Final, Protocol, Self
 
 import polars as pl
 
-from wattbook.core import archive, deletion, frames
-from wattbook.core.archive import BY_NAME, READINGS
-from wattbook.core.entities import HOLD_REASON, SLUG, Meter, Site
+from wattbook.core import frames
+from wattbook.core.archive import tables
+from wattbook.core.archive.tables import BY_NAME, READINGS
 from wattbook.core.errors import ConflictError, InvalidEntityError, Problem, UnknownEntityError
-from wattbook.core.lifetimes import Kind
-from wattbook.core.retention import Tombstone
+from wattbook.core.registry.entities import HOLD_REASON, SLUG, Meter, Site
+from wattbook.core.retention import deletion
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import Kind
 from wattbook.flows.sites import Check
 from wattbook.ports.archive import Archive
 from wattbook.ports.clock import Clock
@@ -224,7 +226,7 @@ class Deleter:
         sums = [frames.CHECKSUMS.empty()]
         months = contents.filter(table=READINGS.name, owner=meter_id).sort("month")["month"]
         for month in months:
-            rows = await self.archive.take(READINGS, [meter_id], archive.span(month))
+            rows = await self.archive.take(READINGS, [meter_id], tables.span(month))
             first = first or rows["ts_utc"].min()  # type: ignore[assignment]
             sums.append(deletion.months_of(rows))
         return first, deletion.checksum(pl.concat(sums))
@@ -235,7 +237,7 @@ class Deleter:
             return
         contents = await self._contents(meter_ids)
         for table in deletion.STORED:
-            for portion in archive.portions(contents, table):
+            for portion in tables.portions(contents, table):
                 empty = BY_NAME[table.name].contract.empty()
                 await self.archive.put(table, portion.owners, portion.period, empty)
         await self._remove_figures(list(meter_ids))

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames, ingest, retention
+from wattbook.core import frames
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.periods import Grain, Period
+from wattbook.core.readings import validation
+from wattbook.core.retention import cutoffs
 from wattbook.flows import rollup
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
@@ -45,7 +47,7 @@ async def look_again(
         detail = f"no meter is registered as {meter_id!r}"
         raise UnknownEntityError(detail, [Problem("unknown_meter", detail, field="meter_id")])
     if meters.filter(pl.col("readings_from_utc") > period.start).height:
-        raise retention.removed(
+        raise cutoffs.removed(
             "start",
             f"readings of {meter_id} before {meters['readings_from_utc'][0]:%FT%TZ} were removed"
             " and cannot be looked at again: begin there",
@@ -60,7 +62,7 @@ async def look_again(
     known = await readings.read([meter_id], period)
     before = await rollups.read([meter_id], Grain.DAY, period)
 
-    judged = ingest.sort_out(_as_sent(known), meters=meters, now=clock.now())
+    judged = validation.sort_out(_as_sent(known), meters=meters, now=clock.now())
     reasons = judged.rejects["reason"].value_counts().sort("reason")
     span = known.group_by("meter_id").agg(
         from_utc=pl.col("ts_utc").min(), to_utc=pl.col("ts_utc").max()

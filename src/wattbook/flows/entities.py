@@ -6,9 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import presence, zones
-from wattbook.core.entities import ENTITY_KINDS, MeterRole, parse_entity
 from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.grid import zones
+from wattbook.core.meters import presence
+from wattbook.core.registry.entities import ENTITY_KINDS, MeterRole, parse_entity
 from wattbook.ports.registry import Registry
 
 NETWORK: Final = "network"

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wattbook.core import export
-from wattbook.core.archive import READINGS
-from wattbook.core.entities import Site
+from wattbook.core.archive import export
+from wattbook.core.archive.tables import READINGS
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import Site
 from wattbook.ports.archive import Archive
 from wattbook.ports.partitions import Partitions
 from wattbook.ports.readings import ReadingStore

@@ -10,21 +10,24 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import errors, lending, manifest, periods, presence, training
+from wattbook.core import errors, manifest, periods
 from wattbook.core.anomaly.finding import Finding, Rule
-from wattbook.core.entities import MeterRole
 from wattbook.core.errors import (
     ConflictError,
     InputError,
     Problem,
     UnknownEntityError,
 )
+from wattbook.core.forecast import history
 from wattbook.core.forecast import series as judging
-from wattbook.core.forecast.outlook import Ask, Donor, ModelName, Outlook
+from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.scenario import Scenario
+from wattbook.core.forecast.task import Ask, Donor, ModelName, Outlook
 from wattbook.core.frames import UTC
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
+from wattbook.core.registry.entities import MeterRole
+from wattbook.core.rollups import lending
 from wattbook.core.units import W_PER_KW
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
@@ -90,7 +93,7 @@ class Subject:
 
     @property
     def spans(self) -> pl.DataFrame:
-        """`core.presence.SPANS` of the times at which the meters count."""
+        """`core.meters.presence.SPANS` of the times at which the meters count."""
         return presence.spans(self.meters, self.role)
 
     @property
@@ -216,7 +219,7 @@ async def _network(name: str, quantity: Quantity, registry: Registry) -> Subject
 
 
 async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataFrame:
-    """`core.training.HISTORY` of the last two years that are known.
+    """`core.forecast.history.HISTORY` of the last two years that are known.
 
     Raises
     ------
@@ -232,7 +235,7 @@ async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataF
             return months, months, None
         last = known.select(pl.col("start_utc").max()).item()
         end = periods.after(last, Grain.MONTH) + timedelta(days=2)
-        begin = max(known.select(pl.col("start_utc").min()).item(), end - training.LEARNT)
+        begin = max(known.select(pl.col("start_utc").min()).item(), end - history.LEARNT)
         period = Period(periods.floor(begin, Grain.DAY, of.timezone), end)
         return await _read(figures, of, grain, period)
 
@@ -249,14 +252,14 @@ async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataF
     found = rows.clear()
     if period is not None:
         found = await asyncio.to_thread(
-            training.history, rows, events, of.quantity, grain, of.timezone, of.spans
+            history.history, rows, events, of.quantity, grain, of.timezone, of.spans
         )
     if found.is_empty():
         named = of.entity_id or ", ".join(of.meter_ids)
         detail = f"no {of.quantity} of {named} is known yet"
         field_ = "meters" if of.entity_id is None else "entity_id"
         raise ConflictError(detail, [Problem("no_history", detail, field=field_)])
-    return training.without(found, await _misleading(of, found, ports=ports))
+    return history.without(found, await _misleading(of, found, ports=ports))
 
 
 async def _misleading(of: Subject, rows: pl.DataFrame, *, ports: Sources) -> list[Period]:
@@ -284,7 +287,7 @@ async def _findings(wanted: Wanted, anomalies: Anomalies) -> list[Finding]:
 async def _read(
     figures: Rollups, of: Subject, grain: Grain, period: Period
 ) -> tuple[pl.DataFrame, pl.DataFrame, Period]:
-    parts = training.parts_of(grain, period, of.timezone)
+    parts = history.parts_of(grain, period, of.timezone)
     registers = presence.registers(of.meters)["meter_id"].to_list()
     rows = presence.within(await figures.read(of.meter_ids, parts, period), of.spans)
     return rows, await figures.events(registers, period), period
@@ -300,7 +303,7 @@ async def prices_of(
     origin = periods.after(rows["start_utc"][-1], ask.grain, ask.timezone)
     reached = Period(rows["start_utc"][0], origin + ask.horizon)
     grid = await zone_rows.read(zones, reached, grid=ports.grid)
-    return await asyncio.to_thread(training.prices, grid, ask.grain, origin)
+    return await asyncio.to_thread(history.prices, grid, ask.grain, origin)
 
 
 async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]:
@@ -541,7 +544,7 @@ def _run(
         coverage=_plain(outlook.coverage),
         trained=outlook.trained,
         period=Period(starts[0], end),
-        fingerprint=training.fingerprint(rows, settings).sha256,
+        fingerprint=history.fingerprint(rows, settings).sha256,
         version=__version__,
         known_utc=now,
         rows=outlook.rows,
@@ -622,7 +625,7 @@ async def hashing(run: Run, rows: pl.DataFrame, *, ports: Sources) -> Hashing:
         quarters = await ports.rollups.read(ids, Grain.QUARTER, before)
         starts = found["start_utc"].unique().sort()
         found = lending.borrowed(found, lending.lent(quarters, lenders, starts))
-    efficiency, source = training.hashed(found), "rollups"
+    efficiency, source = history.hashed(found), "rollups"
     if efficiency is None:
         efficiency, source = await _nameplate(meters, origin, ports.registry), "fleet"
     if efficiency is None:
@@ -674,7 +677,7 @@ async def compared(run_id: str, *, ports: Ports) -> Compared:
             clock=ports.clock,
         )
         seen = await asyncio.to_thread(
-            training.history, rows, events, of.quantity, run.asked.grain, of.timezone
+            history.history, rows, events, of.quantity, run.asked.grain, of.timezone
         )
         actual = seen.select("start_utc", actual="value")
     rows = run.rows.join(actual, on="start_utc", how="left", maintain_order="left")

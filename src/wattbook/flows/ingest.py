@@ -10,13 +10,15 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import frames, ingest, merge, notices, plausibility, slices
-from wattbook.core.conditions import QUANTITIES
-from wattbook.core.curves import CurveType
-from wattbook.core.ingest import IntervalLabel, Reason, Sorted
+from wattbook.core import frames
+from wattbook.core.grid.conditions import QUANTITIES
+from wattbook.core.grid.curves import CurveType
 from wattbook.core.periods import Period
-from wattbook.core.rejects import Rejects
-from wattbook.core.slices import Validated
+from wattbook.core.readings import merge, plausibility, slices, validation
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.readings.slices import Validated
+from wattbook.core.readings.validation import IntervalLabel, Reason, Sorted
+from wattbook.core.reporting import notices
 from wattbook.flows import conditions as zone_rows
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -75,7 +77,7 @@ async def take_in(
     now = clock.now()
     found = await _validated(
         raw,
-        lambda rows: ingest.sort_out(rows, meters=meters, now=now, label=label),
+        lambda rows: validation.sort_out(rows, meters=meters, now=now, label=label),
         frames.READINGS,
         turnstile or Turnstile(),
         atomic=atomic,
@@ -104,7 +106,7 @@ async def take_in_grid(
     now = clock.now()
     found = await _validated(
         raw,
-        lambda rows: ingest.sort_out_grid(
+        lambda rows: validation.sort_out_grid(
             rows, now=now, label=label, curve=curve, period_end=period_end
         ),
         frames.GRID,

@@ -7,9 +7,9 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import archive as keeping
 from wattbook.core import frames
-from wattbook.core.archive import BY_NAME, READINGS
+from wattbook.core.archive import tables as keeping
+from wattbook.core.archive.tables import BY_NAME, READINGS
 from wattbook.core.periods import Period
 from wattbook.ports.archive import Archive
 from wattbook.ports.readings import ReadingStore

@@ -5,9 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import metrics, presence, rollup
-from wattbook.core.entities import MeterRole
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import MeterRole
+from wattbook.core.rollups import aggregation, metrics
 from wattbook.ports.rollups import Rollups
 
 MAIN: Final = MeterRole.MAIN
@@ -53,7 +54,7 @@ class Mains:
     async def demand(
         self, figures: Rollups, period: Period, ids: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        """`core.metrics.demand` of the main meters, or of some of them."""
+        """`core.rollups.metrics.demand` of the main meters, or of some of them."""
         wanted = self.ids if ids is None else list(ids)
         changing = set(self._changing["meter_id"]) & set(wanted)
         if not changing:
@@ -80,7 +81,7 @@ class Mains:
         if grain is Grain.QUARTER or own.is_empty():
             return own
         stamps = own.group_by("meter_id").agg(pl.col("computed_utc", "revision").max())
-        figures_ = own.select(rollup.FIGURES)
+        figures_ = own.select(aggregation.FIGURES)
         if grain in (Grain.WEEK, Grain.MONTH):
-            figures_ = rollup.coarsen(figures_, meters, Grain.DAY)
-        return rollup.coarsen(figures_, meters, grain).join(stamps, on="meter_id", how="left")
+            figures_ = aggregation.coarsen(figures_, meters, Grain.DAY)
+        return aggregation.coarsen(figures_, meters, grain).join(stamps, on="meter_id", how="left")

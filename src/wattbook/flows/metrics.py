@@ -8,22 +8,16 @@ from typing import Any, Final, TypeAlias
 
 import polars as pl
 
-from wattbook.core import (
-    charges,
-    cost,
-    exceedance,
-    frames,
-    lending,
-    periods,
-    presence,
-    retention,
-    rollup,
-    zones,
-)
-from wattbook.core import metrics as figures_of
+from wattbook.core import frames, periods
+from wattbook.core.billing import charges, cost
 from wattbook.core.errors import UnknownEntityError
-from wattbook.core.notices import Notice
+from wattbook.core.grid import zones
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
+from wattbook.core.reporting.notices import Notice
+from wattbook.core.retention import cutoffs
+from wattbook.core.rollups import aggregation, exceedance, lending
+from wattbook.core.rollups import metrics as figures_of
 from wattbook.core.units import US_PER_SECOND
 from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
@@ -271,7 +265,7 @@ def _summed(
     if mains.height == 1:
         return summed
     peaks = figures_of.coincident_peak(quarter_demand, buckets)
-    if (since := retention.quarters_since(mains)) is not None:
+    if (since := cutoffs.quarters_since(mains)) is not None:
         peaks = peaks.filter(pl.col("start_utc") >= since)
     return (
         summed.drop("power_kw_max", "power_kw_max_at")
@@ -289,7 +283,7 @@ def _whole(
 ) -> dict[str, Any]:
     """All rows in one; the peak of several meters is unknown where one of their rows lacks it."""
     total = figures_of.whole(rows, own, whole, spans)
-    since = retention.quarters_since(mains)
+    since = cutoffs.quarters_since(mains)
     if mains.height > 1 and since is not None and whole.start < since:
         total |= {"power_kw_max": None, "power_kw_max_at": None}
     return total
@@ -299,8 +293,8 @@ def _in_zone(parts: pl.DataFrame, mains: pl.DataFrame, grain: Grain, timezone: s
     """Rollups of civil buckets in a time zone that need not be that of the sites."""
     here = mains.with_columns(timezone=pl.lit(timezone))
     stamps = parts.group_by("meter_id").agg(pl.col("computed_utc", "revision").max())
-    days = rollup.coarsen(parts.select(rollup.FIGURES), here, Grain.DAY)
-    rows = days if grain is Grain.DAY else rollup.coarsen(days, here, grain)
+    days = aggregation.coarsen(parts.select(aggregation.FIGURES), here, Grain.DAY)
+    rows = days if grain is Grain.DAY else aggregation.coarsen(days, here, grain)
     return rows.join(stamps, on="meter_id", how="left")
 
 

@@ -9,9 +9,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, ingest
-from wattbook.core.ingest import IntervalLabel
+from wattbook.core import frames
 from wattbook.core.periods import Period
+from wattbook.core.readings import validation
+from wattbook.core.readings.validation import IntervalLabel
 from wattbook.flows.ingest import Origin, Turnstile, take_in
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore, Receipt
@@ -118,7 +119,7 @@ async def preview(
     label: IntervalLabel = IntervalLabel.START,
     registry: Registry,
     clock: Clock,
-) -> tuple[pl.DataFrame, ingest.Sorted]:
+) -> tuple[pl.DataFrame, validation.Sorted]:
     """The first `count` rows of the period that there are, raw and judged; nothing is kept."""
     meters = await registry.meters()
     found: list[pl.DataFrame] = []
@@ -129,4 +130,4 @@ async def preview(
             if sum(rows.height for rows in found) >= count:
                 break
     raw = pl.concat([NO_ROWS, *found], how="diagonal").head(count).with_row_index("row")
-    return raw, ingest.sort_out(raw, meters=meters, now=clock.now(), label=label)
+    return raw, validation.sort_out(raw, meters=meters, now=clock.now(), label=label)

@@ -8,25 +8,20 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from wattbook import __version__
-from wattbook.core import (
-    digest,
-    fingerprint,
-    manifest,
-    metrics,
-    periods,
-    presence,
-    profile,
-    report,
-    retention,
-)
-from wattbook.core.ahead import Ahead
+from wattbook.core import manifest, periods
 from wattbook.core.anomaly.finding import Finding
-from wattbook.core.comparison import Comparison
-from wattbook.core.digest import Scope
-from wattbook.core.factors import DEFAULT_SET
-from wattbook.core.fingerprint import Fingerprint
+from wattbook.core.archive import fingerprint
+from wattbook.core.archive.fingerprint import Fingerprint
+from wattbook.core.carbon.factors import DEFAULT_SET
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
-from wattbook.core.report import Format, Report
+from wattbook.core.reporting import report, site_figures
+from wattbook.core.reporting.ahead import Ahead
+from wattbook.core.reporting.comparison import Comparison
+from wattbook.core.reporting.report import Format, Report
+from wattbook.core.reporting.site_figures import Scope
+from wattbook.core.retention import cutoffs
+from wattbook.core.rollups import metrics, profile
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import report_evidence as evidence
@@ -77,7 +72,7 @@ async def of(
     found = await entities.find(entity_id, as_of=as_of, registry=ports.registry)
     period = _on_quarters(period)
     periods.buckets(period, Grain.QUARTER)  # refuses more than can be read
-    retention.check_quarters(found.mains, period.start)
+    cutoffs.check_quarters(found.mains, period.start)
     sites = [await ports.registry.site(each) for each in found.meters["site_id"].unique().sort()]
     now = ports.clock.now()
     if as_of is not None and as_of > now:
@@ -99,7 +94,7 @@ async def of(
 
     parts = await _settled(scope, found, as_of, ports, progress)
     still = await entities.find(entity_id, as_of=as_of, registry=ports.registry)
-    retention.check_quarters(still.mains, period.start)  # a clean-up may have begun meanwhile
+    cutoffs.check_quarters(still.mains, period.start)  # a clean-up may have begun meanwhile
     zones = sorted({site.zone for site in sites})
     conditions = await zone_rows.read(zones, _months(period), grid=ports.grid, as_of=as_of)
     rejects = await evidence.refused(scope, found, ports.archive)
@@ -228,7 +223,9 @@ def _made(
         total=made.total
         | {
             "peak_interval_s": interval_s,
-            "capacity_kw_at_peak": None if at is None else digest.capacity_at(scope.sites, at),
+            "capacity_kw_at_peak": None
+            if at is None
+            else site_figures.capacity_at(scope.sites, at),
         },
         fingerprint=_printed(made, parts, found, conditions),
     )

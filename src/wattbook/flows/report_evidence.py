@@ -7,14 +7,18 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import ahead, comparison, gaps, periods, presence, profile, retention
-from wattbook.core import archive as keeping
+from wattbook.core import periods
 from wattbook.core.anomaly.finding import Finding, Judgement, State
-from wattbook.core.comparison import Comparison
-from wattbook.core.digest import Scope
-from wattbook.core.entities import MeterRole
+from wattbook.core.archive import tables as keeping
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
+from wattbook.core.registry.entities import MeterRole
+from wattbook.core.reporting import ahead, comparison
+from wattbook.core.reporting.comparison import Comparison
+from wattbook.core.reporting.site_figures import Scope
+from wattbook.core.retention import cutoffs
+from wattbook.core.rollups import gaps, profile
 from wattbook.flows import rollup as rolling
 from wattbook.flows.entities import Found
 from wattbook.flows.mains import Mains
@@ -137,7 +141,7 @@ async def compared(
 ) -> Comparison | None:
     """The earlier period that the report is compared with; null where none is known enough."""
     for period, yearly in comparison.candidates(scope.period, scope.timezone):
-        since = retention.quarters_since(found.mains)
+        since = cutoffs.quarters_since(found.mains)
         if since is not None and period.start < since:
             continue
         quarters = await _quarters(found, period, as_of, ports)

@@ -8,26 +8,18 @@ from typing import Final, Protocol
 
 import polars as pl
 
-from wattbook.core import (
-    completeness,
-    cost,
-    digest,
-    fingerprint,
-    frames,
-    gaps,
-    load_factor,
-    metrics,
-    payments,
-    periods,
-    presence,
-    profile,
-)
-from wattbook.core.digest import Digest, Money, Scope
-from wattbook.core.entities import Meter, Site
+from wattbook.core import frames, periods
+from wattbook.core.archive import fingerprint
+from wattbook.core.billing import cost, payments
+from wattbook.core.billing.payments import Payments
 from wattbook.core.errors import RemovedError
-from wattbook.core.payments import Payments
+from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
-from wattbook.core.retention import AS_OF_MARGIN
+from wattbook.core.registry.entities import Meter, Site
+from wattbook.core.reporting import site_figures
+from wattbook.core.reporting.site_figures import Digest, Money, Scope
+from wattbook.core.retention.cutoffs import AS_OF_MARGIN
+from wattbook.core.rollups import completeness, gaps, load_factor, metrics, profile
 from wattbook.flows import cost as paying
 from wattbook.flows import metrics as figures_of
 from wattbook.flows import rollup as rolling
@@ -84,7 +76,7 @@ class Part:
     quarters: pl.DataFrame
     demand: pl.DataFrame
     sums: list[pl.DataFrame]
-    """From `core.fingerprint.summed`."""
+    """From `core.archive.fingerprint.summed`."""
     counted: Counted
     known_utc: datetime | None
     """When the last of what it rests on was learned."""
@@ -124,9 +116,9 @@ async def part_of(
                 rows=series.rows,
                 total=series.total,
                 meters=series.meters,
-                by_step=digest.by_step(quarters, steps),
+                by_step=site_figures.by_step(quarters, steps),
                 gaps=gaps.gaps(quarters, mains.spans, period),
-                peak=digest.highest(demand),
+                peak=site_figures.highest(demand),
                 money=money,
                 payments=paid,
                 completeness=completeness.completeness(quarters, mains.meters, period),

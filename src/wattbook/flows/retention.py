@@ -15,11 +15,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames, periods, retention, rollup
-from wattbook.core.entities import MeterKind
-from wattbook.core.lifetimes import Kind
+from wattbook.core import frames, periods
 from wattbook.core.periods import Grain
-from wattbook.core.retention import Tombstone
+from wattbook.core.registry.entities import MeterKind
+from wattbook.core.retention import cutoffs
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import Kind
+from wattbook.core.rollups import aggregation
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -167,7 +169,7 @@ class Cleaner:
         mine: Sequence[Tombstone],
     ) -> pl.DataFrame:
         """Plan one kind; `frames.METERS` with the lines as they will be."""
-        lines = retention.lines(meters, kind, days, self.order.now)
+        lines = cutoffs.lines(meters, kind, days, self.order.now)
         have = [stone.owner for stone in mine if stone.kind is kind]
         lines = lines.filter(~pl.col("owner").is_in(have))
         held = pl.col("site_id").is_in(list(holds))
@@ -181,7 +183,7 @@ class Cleaner:
         tally = await self._tallied(store, kind, lines, meters)
         lines = lines.join(tally.select("owner").unique(), on="owner", how="semi")
         self._add(plan, kind, lines, tally)
-        return retention.drawn(meters, kind, lines)
+        return cutoffs.drawn(meters, kind, lines)
 
     async def _plan_entities(
         self,
@@ -289,7 +291,7 @@ class Cleaner:
         """By meter the first of the readings that decide the quarters of its span and after."""
         found: dict[str, datetime] = {}
         for part in spans.iter_slices(METERS_AT_ONCE):
-            _, rows = await self.readings.around(rollup.touched(part, meters))
+            _, rows = await self.readings.around(aggregation.touched(part, meters))
             first = rows.group_by("meter_id").agg(pl.col("ts_utc").min())
             found |= dict(first.iter_rows())
         return found
@@ -325,7 +327,7 @@ class Cleaner:
         marks = (await self.rollups.dirty(ids)).join(
             lines.select("until_utc", meter_id="owner"), on="meter_id"
         )
-        near = marks.filter(pl.col("from_utc") < pl.col("until_utc") + retention.AS_OF_MARGIN)
+        near = marks.filter(pl.col("from_utc") < pl.col("until_utc") + cutoffs.AS_OF_MARGIN)
         late = near.filter(pl.col("from_utc") < pl.col("until_utc"))["meter_id"].unique()
         registers = meters.filter(kind=str(MeterKind.REGISTER))
         rest = near.filter(~pl.col("meter_id").is_in(late.implode())).join(
@@ -333,7 +335,7 @@ class Cleaner:
         )
         found = set(late)
         if rest.height:
-            spans, _ = await self.readings.around(rollup.touched(rest, registers))
+            spans, _ = await self.readings.around(aggregation.touched(rest, registers))
             reaching = spans.join(lines.select("until_utc", meter_id="owner"), on="meter_id")
             found |= set(reaching.filter(pl.col("from_utc") < pl.col("until_utc"))["meter_id"])
         return sorted(found)
@@ -343,7 +345,7 @@ class Cleaner:
     ) -> pl.DataFrame:
         """What is to go; of readings all but those on which figures after the line rest."""
         if lines.is_empty():
-            return pl.DataFrame(schema=retention.TALLY)
+            return pl.DataFrame(schema=cutoffs.TALLY)
         return await store.tally(kind, await self._cut(kind, lines, meters))
 
     async def _cut(self, kind: Kind, lines: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
@@ -408,7 +410,7 @@ class Cleaner:
             store = self._store(kind)
             assert store is not None  # it was there when the line was drawn
             lines, tally = await self._lines_of(kind, of_kind), await self._left(kind, of_kind)
-            for chunk in retention.chunks(tally):
+            for chunk in cutoffs.chunks(tally):
                 free = await self._free(lines)
                 if kind.of_meters or kind.of_entities:
                     free = free.filter(pl.col("owner").is_in(chunk.owners))

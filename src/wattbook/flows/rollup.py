@@ -11,11 +11,14 @@ from typing import Final, TypeVar
 import polars as pl
 import structlog
 
-from wattbook.core import frames, metrics, periods, retention, rollup, segments
-from wattbook.core.entities import MeterKind
+from wattbook.core import frames, periods
 from wattbook.core.errors import WattbookError
 from wattbook.core.periods import Grain, Period
-from wattbook.core.retention import AS_OF_MARGIN
+from wattbook.core.readings import segments
+from wattbook.core.registry.entities import MeterKind
+from wattbook.core.retention import cutoffs
+from wattbook.core.retention.cutoffs import AS_OF_MARGIN
+from wattbook.core.rollups import aggregation, metrics
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -81,7 +84,7 @@ async def shares(
     dirty = await rollups.dirty(meter_ids)
     meters = await registry.meters()
 
-    found = rollup.shares(rollup.touched(dirty, meters), meters, SHARE_READINGS)
+    found = aggregation.shares(aggregation.touched(dirty, meters), meters, SHARE_READINGS)
 
     return tuple(Share(tuple(site_ids), quarters) for site_ids, quarters in found.iter_rows())
 
@@ -111,10 +114,10 @@ async def catch_up(
             own = own.filter(pl.col("meter_id").is_in(meter_ids))
         dirty = await rollups.dirty(own["meter_id"].to_list())
         waiting = own.join(dirty, on="meter_id", how="semi")
-        touched = rollup.touched(dirty, waiting)
-        loads = rollup.portions(touched, waiting, READINGS_AT_ONCE)
+        touched = aggregation.touched(dirty, waiting)
+        loads = aggregation.portions(touched, waiting, READINGS_AT_ONCE)
         places = asyncio.Semaphore(LOADS_AT_ONCE)
-        course = _Course(rollup.quarters_in(touched), progress)
+        course = _Course(aggregation.quarters_in(touched), progress)
         failed = False
 
         async def one(load: list[pl.DataFrame]) -> int:
@@ -125,7 +128,7 @@ async def catch_up(
             written = 0
             for spans in load:
                 settled = marks if spans is load[-1] else marks.clear()
-                whole = rollup.quarters_in(spans)
+                whole = aggregation.quarters_in(spans)
                 part = whole // PARTS_OF_A_LOAD
                 written += await _roll_up(
                     mine,
@@ -207,8 +210,8 @@ class Past:
     def __init__(
         self, readings: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame, as_of: datetime
     ) -> None:
-        quarters = rollup.quarters(readings, meters, refused)
-        self._rows = rollup.stamped(rollup.every_grain(quarters, meters), as_of)
+        quarters = aggregation.quarters(readings, meters, refused)
+        self._rows = aggregation.stamped(aggregation.every_grain(quarters, meters), as_of)
         self._events = segments.register_events(readings, meters)
 
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
@@ -217,7 +220,7 @@ class Past:
         return self._rows.filter(mine, _in(period), grain=str(grain)).sort(*frames.ROLLUPS.key)
 
     async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.metrics.demand` of the quarters in the period."""
+        """`core.rollups.metrics.demand` of the quarters in the period."""
         return metrics.demand(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
@@ -257,7 +260,7 @@ async def read_settled(
     if as_of is not None:
         if as_of > clock.now():
             raise periods.invalid("as_of", "as_of has not come yet")
-        retention.check_past(meters, period, as_of)
+        cutoffs.check_past(meters, period, as_of)
         around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
         known = await readings.read(ids, around, as_of=as_of)
         refused = await readings.refused(ids, around, as_of=as_of)
@@ -290,7 +293,7 @@ async def _roll_up(
     spans, rows = await readings.around(touched)
     refused = await _refused(spans, readings)
     step()
-    spans = retention.clipped(spans, meters)
+    spans = cutoffs.clipped(spans, meters)
     if spans.is_empty():  # the readings are gone, and so is what was to be computed
         for _ in range(PARTS_OF_A_LOAD - 2):
             step()
@@ -310,14 +313,14 @@ async def _roll_up(
 
     def compute() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         inside, outside = _split(quarters, spans)
-        fresh, _ = _split(rollup.quarters(rows, meters, refused), spans)
+        fresh, _ = _split(aggregation.quarters(rows, meters, refused), spans)
         figures = _every_grain(fresh, outside, old_days, meters, hulls)
         recomputed = [inside, old_days.filter(_in(hulls[Grain.DAY])), *coarse]
-        old = retention.computable(pl.concat(recomputed), meters)
+        old = cutoffs.computable(pl.concat(recomputed), meters)
         gone = old.join(figures, on=list(frames.ROLLUPS.key), how="anti")
         events = segments.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
         events, _ = _split(events, spans, "at_utc")
-        return rollup.stamped(figures, now, old), gone.select(frames.ROLLUPS.key), events
+        return aggregation.stamped(figures, now, old), gone.select(frames.ROLLUPS.key), events
 
     step()
     changed, gone, events = await asyncio.to_thread(compute)
@@ -346,13 +349,13 @@ def _every_grain(
     """The new quarters, and each coarser bucket that may hold one, from all of its parts."""
 
     def coarsened(finer: pl.DataFrame, grain: Grain) -> pl.DataFrame:
-        return rollup.coarsen(finer.filter(_in(hulls[grain])), meters, grain)
+        return aggregation.coarsen(finer.filter(_in(hulls[grain])), meters, grain)
 
-    quarters = pl.concat([other_quarters.select(rollup.FIGURES), fresh])
-    new_days = retention.computable(coarsened(quarters, Grain.DAY), meters)
-    inside = retention.computable(old_days.filter(_in(hulls[Grain.DAY])), meters)
+    quarters = pl.concat([other_quarters.select(aggregation.FIGURES), fresh])
+    new_days = cutoffs.computable(coarsened(quarters, Grain.DAY), meters)
+    inside = cutoffs.computable(old_days.filter(_in(hulls[Grain.DAY])), meters)
     other_days = old_days.join(inside, on=list(frames.ROLLUPS.key), how="anti")
-    days = pl.concat([other_days.select(rollup.FIGURES), new_days])
+    days = pl.concat([other_days.select(aggregation.FIGURES), new_days])
     figures = [
         new_days,
         coarsened(quarters, Grain.HOUR),
@@ -360,7 +363,7 @@ def _every_grain(
         fresh,
         coarsened(days, Grain.WEEK),
     ]
-    return retention.computable(pl.concat(figures), meters)
+    return cutoffs.computable(pl.concat(figures), meters)
 
 
 def _in(period: Period) -> pl.Expr:

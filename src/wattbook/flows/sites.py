@@ -11,9 +11,12 @@ from typing import Any, Final, TypeVar
 
 import polars as pl
 
-from wattbook.core import dated, declared, stale, versions, zones
-from wattbook.core.declared import SentMeter
-from wattbook.core.entities import (
+from wattbook.core.errors import ChangedError, ConflictError, InvalidEntityError, Problem
+from wattbook.core.grid import zones
+from wattbook.core.periods import Period
+from wattbook.core.registry import dated, declared, stale, versions
+from wattbook.core.registry.declared import SentMeter
+from wattbook.core.registry.entities import (
     CAPACITIES,
     SLUG,
     ZONE,
@@ -28,9 +31,7 @@ from wattbook.core.entities import (
     Supply,
     problems_with,
 )
-from wattbook.core.errors import ChangedError, ConflictError, InvalidEntityError, Problem
-from wattbook.core.periods import Period
-from wattbook.core.versions import UNSET, Sent
+from wattbook.core.registry.versions import UNSET, Sent
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Edit, Registry
 from wattbook.ports.rollups import RollupStore

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from wattbook.core.entities import SLUG, Site
 from wattbook.core.errors import InvalidEntityError, Problem
-from wattbook.core.problems import problems_with
-from wattbook.core.tariffs import Tariff
+from wattbook.core.registry.entities import SLUG, Site
+from wattbook.core.registry.tariff_validation import problems_with
+from wattbook.core.registry.tariffs import Tariff
 from wattbook.flows.sites import Check, Placement
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.registry import Edit, Registry

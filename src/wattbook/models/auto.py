@@ -26,9 +26,9 @@ from wattbook.core.forecast import (
 from wattbook.core.forecast import scenario as scenarios
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.curtailment import Natural
-from wattbook.core.forecast.outlook import Ask, Band, Basis, Donor, ModelName, Outlook
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series, unknown_weekdays
+from wattbook.core.forecast.task import Ask, Band, Basis, Donor, ModelName, Outlook
 from wattbook.core.periods import Period
 from wattbook.models import candidates, holidays, installed, scoring, shared
 from wattbook.models.candidates import LEAST_TRIED

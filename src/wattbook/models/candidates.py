@@ -8,8 +8,8 @@ import numpy as np
 from wattbook.core.errors import UnsupportedError
 from wattbook.core.forecast import backtest, combine, naive, scores
 from wattbook.core.forecast.backtest import Plan
-from wattbook.core.forecast.outlook import Ask, Band, ModelName
 from wattbook.core.forecast.series import Floats, Series
+from wattbook.core.forecast.task import Ask, Band, ModelName
 from wattbook.models import gbm, installed, prophet, regression
 from wattbook.models.regression import Regression
 from wattbook.models.smoothing import Smoothing

@@ -7,8 +7,8 @@ import polars as pl
 
 from wattbook.core.forecast import intervals, scores
 from wattbook.core.forecast.backtest import Plan
-from wattbook.core.forecast.outlook import Ask, Band
 from wattbook.core.forecast.series import Floats, Series
+from wattbook.core.forecast.task import Ask, Band
 
 
 def _judged(known: Series, plan: Plan, point: Floats, levels: tuple[float, ...]) -> Floats:

@@ -77,11 +77,11 @@ class Anomalies(Protocol):
         ...
 
     async def keep_scores(self, meter_id: str, scores: pl.DataFrame) -> None:
-        """Keep `core.anomaly.verdict.SCORES` of a meter; replaces those of the same hours."""
+        """Keep `core.anomaly.detection.SCORES` of a meter; replaces those of the same hours."""
         ...
 
     async def scores(self, meter_id: str, period: Period) -> pl.DataFrame:
-        """`core.anomaly.verdict.SCORES` of a meter, sorted by start; only hours that are kept."""
+        """`core.anomaly.detection.SCORES` of a meter, sorted by start; only hours that are kept."""
         ...
 
     async def daily(self, period: Period) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from wattbook.core.archive import TABLES, Table
+from wattbook.core.archive.tables import TABLES, Table
 from wattbook.core.periods import Period
 
 

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from wattbook.core.anomaly.detection import Judged
 from wattbook.core.anomaly.hours import Watched
-from wattbook.core.anomaly.verdict import Judged
 from wattbook.core.periods import Period
 
 

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 import polars as pl
 
-from wattbook.core.forecast.outlook import Ask, Donor, Outlook
 from wattbook.core.forecast.scenario import Scenario
+from wattbook.core.forecast.task import Ask, Donor, Outlook
 
 STEPS: Final = 6
 """At most: prepared, naive, a regression, all regressions, trees loaded, trees grown."""

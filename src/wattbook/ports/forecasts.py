@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.forecast.task import QUANTILES, Basis, ModelName
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from wattbook.core import frames, merge
+from wattbook.core import frames
 from wattbook.core.periods import Period
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings import merge
+from wattbook.core.readings.rejects import Rejects
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import Protocol, TypeAlias
 
 import polars as pl
 
-from wattbook.core.entities import FleetItem, Meter, Site, Supply
-from wattbook.core.retention import Tombstone
-from wattbook.core.tariffs import Tariff
+from wattbook.core.registry.entities import FleetItem, Meter, Site, Supply
+from wattbook.core.registry.tariffs import Tariff
+from wattbook.core.retention.cutoffs import Tombstone
 
 Part: TypeAlias = Meter | Supply | FleetItem | Tariff
 

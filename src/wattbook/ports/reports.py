@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from wattbook.core.periods import Period, zone
-from wattbook.core.report import Format, Report
+from wattbook.core.reporting.report import Format, Report
 
 Render: TypeAlias = Callable[[Report, Format], bytes]
 """Writes a report in a format; the same report gives the same bytes."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from wattbook.core.lifetimes import Kind
+from wattbook.core.retention.kinds import Kind
 
 
 class Retention(Protocol):
@@ -15,7 +15,7 @@ class Retention(Protocol):
     """What this store keeps and can remove."""
 
     async def tally(self, kind: Kind, lines: pl.DataFrame) -> pl.DataFrame:
-        """How much there is before each owner's line: `core.retention.TALLY`, in any order.
+        """How much there is before each owner's line: `core.retention.cutoffs.TALLY`, in any order.
 
         `lines` has `owner` and `until_utc`, and with `since_utc` (null: ever) what lies before that
         is not counted. One line whose owner is null is everybody's: where rows are neither of

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import polars as pl
 
-from wattbook.core import metrics
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rollups import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Rollups(Protocol):
         ...
 
     async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.metrics.demand` of the quarters in the period, computed wherever is fastest."""
+        """`core.rollups.metrics.demand` of the quarters in the period, computed wherever is fastest."""
         return metrics.demand(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:

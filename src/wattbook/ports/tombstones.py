@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from wattbook.core.lifetimes import Kind
-from wattbook.core.retention import Tombstone
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)

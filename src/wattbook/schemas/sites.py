@@ -15,9 +15,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from wattbook.core import mains
-from wattbook.core.declared import SentMeter
-from wattbook.core.entities import (
+from wattbook.core.frames import TECHNOLOGIES
+from wattbook.core.registry import mains
+from wattbook.core.registry.declared import SentMeter
+from wattbook.core.registry.entities import (
     CivilInterval,
     FleetItem,
     MeterFlow,
@@ -28,9 +29,8 @@ from wattbook.core.entities import (
     Supply,
     SupplyKind,
 )
-from wattbook.core.frames import TECHNOLOGIES
+from wattbook.core.registry.versions import UNSET, Sent
 from wattbook.core.timezones import known_timezone
-from wattbook.core.versions import UNSET, Sent
 from wattbook.fields import Id, Instant, Number, When
 from wattbook.flows.sites import Draft
 from wattbook.schemas.tariffs import TariffOut

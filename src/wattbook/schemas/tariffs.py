@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from wattbook.core import tariffs as core
-from wattbook.core.components import Basis, ComponentKind, Per
-from wattbook.core.tariffs import Netting, Tariff
-from wattbook.core.windows import DAY_KINDS, MONTHS, DayKind, Window
+from wattbook.core.registry import tariffs as core
+from wattbook.core.registry.components import Basis, ComponentKind, Per
+from wattbook.core.registry.tariffs import Netting, Tariff
+from wattbook.core.registry.windows import DAY_KINDS, MONTHS, DayKind, Window
 from wattbook.fields import Id, Number
 
 MOST_TARIFFS: Final = 200

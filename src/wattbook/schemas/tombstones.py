@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from wattbook.core.lifetimes import Kind
-from wattbook.core.retention import Tombstone
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import Kind
 
 
 class TombstoneOut(BaseModel):

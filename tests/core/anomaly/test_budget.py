@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wattbook.core.anomaly import budget
-from wattbook.core.anomaly.budget import Tail
+from wattbook.core.anomaly import threshold
+from wattbook.core.anomaly.threshold import Tail
 
 
 def test_a_score_of_one_half_is_once_a_month_and_the_limit_of_a_budget_of_one() -> None:
-    assert budget.score(np.array([1.0, 3.0]))[0] == budget.limit(1.0) == 0.5
-    assert budget.limit(3.0) == budget.score(np.array([3.0]))[0] == 0.25
+    assert threshold.score(np.array([1.0, 3.0]))[0] == threshold.limit(1.0) == 0.5
+    assert threshold.limit(3.0) == threshold.score(np.array([3.0]))[0] == 0.25
 
 
 def test_the_tail_of_exponential_peaks_is_what_they_were_drawn_from() -> None:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.anomaly.watching import DAY, HOUR, T, found, quarters, watched
 
-from wattbook.core.anomaly import ruling
+from wattbook.core.anomaly import rule_engine
 from wattbook.core.anomaly.finding import Noticed, Rule
 from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES
-from wattbook.core.entities import MeterKind
 from wattbook.core.frames import EVENTS
 from wattbook.core.frames import UTC as STAMP
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import MeterKind
 
 WEEKS = 4
 SPAN_AT = T + timedelta(weeks=WEEKS)
@@ -352,7 +352,7 @@ def test_a_meter_of_which_nothing_is_known_is_not_judged() -> None:
     meter = watched(noisy())
     silent = replace(meter, hours=meter.hours.clear())
 
-    assert ruling.by_rules(silent, Period(SPAN_AT, SPAN_AT + DAY), 1.0) is None
+    assert rule_engine.by_rules(silent, Period(SPAN_AT, SPAN_AT + DAY), 1.0) is None
 
 
 def machines(*rows: tuple[datetime, datetime | None, int, float, float]) -> pl.DataFrame:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from wattbook.core.anomaly import verdict
+from wattbook.core.anomaly import detection
+from wattbook.core.anomaly.detection import SCORES, Judged, Meter, Signed
 from wattbook.core.anomaly.finding import (
     CATEGORIES,
     Category,
@@ -14,9 +15,8 @@ from wattbook.core.anomaly.finding import (
     Severity,
     severity,
 )
-from wattbook.core.anomaly.verdict import SCORES, Judged, Meter, Signed
-from wattbook.core.entities import MeterRole
-from wattbook.core.versions import Version
+from wattbook.core.registry.entities import MeterRole
+from wattbook.core.registry.versions import Version
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,9 +45,9 @@ def meter(name: str, role: MeterRole = MeterRole.MAIN, parent: str | None = None
 
 
 def test_a_finding_has_the_same_id_whenever_it_is_made() -> None:
-    (one,) = verdict.findings([(meter("m"), judged(noticed(Rule.GAP, 0, 3)))], SIGNED)
+    (one,) = detection.findings([(meter("m"), judged(noticed(Rule.GAP, 0, 3)))], SIGNED)
     later = Signed(version="0.2.0", now=T + 200 * HOUR)
-    (two,) = verdict.findings([(meter("m"), judged(noticed(Rule.GAP, 0, 9)))], later)
+    (two,) = detection.findings([(meter("m"), judged(noticed(Rule.GAP, 0, 9)))], later)
 
     assert one.finding_id == two.finding_id
     assert one.score == 0.75  # three times its limit: 3 / (1 + 3)
@@ -55,7 +55,7 @@ def test_a_finding_has_the_same_id_whenever_it_is_made() -> None:
 
 
 def test_meters_that_fall_silent_together_are_one_finding_of_the_site() -> None:
-    found = verdict.findings(
+    found = detection.findings(
         [
             (meter("s.hall", MeterRole.SUB), judged(noticed(Rule.GAP, 10, 19))),
             (meter("s.main"), judged(noticed(Rule.GAP, 10, 20), noticed(Rule.SPIKE, 40, 41))),
@@ -72,7 +72,7 @@ def test_meters_that_fall_silent_together_are_one_finding_of_the_site() -> None:
 
 
 def test_one_silent_meter_of_two_is_no_outage() -> None:
-    found = verdict.findings(
+    found = detection.findings(
         [
             (meter("s.hall", MeterRole.SUB), judged(noticed(Rule.GAP, 10, 19))),
             (meter("s.main"), judged(noticed(Rule.GAP, 30, 40))),
@@ -97,7 +97,7 @@ def test_every_rule_has_a_category() -> None:
 
 
 def test_a_hall_that_counts_nothing_while_the_main_meter_counts_on_has_a_fault() -> None:
-    found = verdict.findings(
+    found = detection.findings(
         [
             (meter("s.hall", MeterRole.SUB, "s.main"), judged(noticed(Rule.ZERO, 10, 19))),
             (meter("s.main"), judged(noticed(Rule.SUM_CHECK, 10, 19), noticed(Rule.GAP, 50, 52))),

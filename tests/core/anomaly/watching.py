@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from wattbook.core.anomaly import ruling
+from wattbook.core.anomaly import rule_engine
 from wattbook.core.anomaly.finding import Noticed
 from wattbook.core.anomaly.hours import Watched
-from wattbook.core.entities import MeterKind, MeterRole
 from wattbook.core.frames import UTC as STAMP
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Period
+from wattbook.core.registry.entities import MeterKind, MeterRole
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -108,6 +108,6 @@ def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
 
 def found(meter: Watched, span_at: datetime, days: int = 7) -> tuple[Noticed, ...]:
     """What the rules notice in the days from an instant on."""
-    ruled = ruling.by_rules(meter, Period(span_at, span_at + days * DAY), 1.0)
+    ruled = rule_engine.by_rules(meter, Period(span_at, span_at + days * DAY), 1.0)
     assert ruled is not None
     return ruled.noticed

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.forecast import levels, series
-from wattbook.core.forecast.outlook import Ask
 from wattbook.core.forecast.series import Floats, Series
+from wattbook.core.forecast.task import Ask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)

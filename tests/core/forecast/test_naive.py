@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.forecast import naive
-from wattbook.core.forecast.outlook import Ask
 from wattbook.core.forecast.series import Series, series
+from wattbook.core.forecast.task import Ask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from wattbook.core.forecast import oneoffs, series
-from wattbook.core.forecast.outlook import Ask
 from wattbook.core.forecast.series import Floats, Series
+from wattbook.core.forecast.task import Ask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 8, 31, tzinfo=UTC)  # a Monday

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from wattbook.core.forecast import scores
-from wattbook.core.forecast.outlook import Ask, Band
 from wattbook.core.forecast.series import series
+from wattbook.core.forecast.task import Ask, Band
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)

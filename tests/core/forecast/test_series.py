@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from wattbook.core.errors import InputError
-from wattbook.core.forecast.outlook import Ask
 from wattbook.core.forecast.series import series
+from wattbook.core.forecast.task import Ask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday

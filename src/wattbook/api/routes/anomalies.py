@@ -11,8 +11,8 @@ from wattbook.api.deps import PeriodDep, RuntimeDep, strict
 from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
 from wattbook.core.anomaly.finding import Category, Judgement, Rule, State
-from wattbook.core.entities import SLUG
 from wattbook.core.errors import InputError, InvalidPeriodError, UnknownEntityError
+from wattbook.core.registry.entities import SLUG
 from wattbook.fields import Instant
 from wattbook.flows import anomaly as flow
 from wattbook.ports.anomalies import Wanted

@@ -10,7 +10,7 @@ from wattbook.api.deps import AsOfQuery, BoundsDep, GrainQuery, RuntimeDep, stri
 from wattbook.api.series import CarbonOut
 from wattbook.api.shapes import series
 from wattbook.core import errors
-from wattbook.core.factors import DEFAULT_SET
+from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
 
 router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=[Depends(strict)])

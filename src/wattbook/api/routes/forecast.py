@@ -28,10 +28,10 @@ from wattbook.core.errors import (
     UnknownEntityError,
     renamed,
 )
-from wattbook.core.forecast.outlook import QUANTILES, Basis, ModelName
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.forecast.task import QUANTILES, Basis, ModelName
 from wattbook.core.jobs import Job, JobKind, JobState, error_of
 from wattbook.core.periods import Grain
-from wattbook.core.training import Quantity
 from wattbook.fields import Instant
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Asked, Run

@@ -15,10 +15,10 @@ from wattbook.api.limits import MAX_DOCUMENT_BYTES
 from wattbook.api.shapes import json_response
 from wattbook.api.text_options import OptionsDep
 from wattbook.core import errors, frames
-from wattbook.core.curves import CurveType
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.ingest import IntervalLabel
-from wattbook.core.rejects import Rejects
+from wattbook.core.grid.curves import CurveType
+from wattbook.core.readings.rejects import Rejects
+from wattbook.core.readings.validation import IntervalLabel
 from wattbook.fields import Instant
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin

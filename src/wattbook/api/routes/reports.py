@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.core.errors import InputError, UnknownEntityError
-from wattbook.core.report import Format
+from wattbook.core.reporting.report import Format
 from wattbook.fields import Instant
 from wattbook.flows import entities
 from wattbook.ports.reports import Filed

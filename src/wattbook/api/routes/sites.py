@@ -9,8 +9,6 @@ from pydantic import BaseModel
 from wattbook.api.deps import RuntimeDep
 from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
-from wattbook.core import dated
-from wattbook.core.entities import SLUG, ZONE, Site, SiteStatus
 from wattbook.core.errors import (
     ChangedError,
     ConflictError,
@@ -18,6 +16,8 @@ from wattbook.core.errors import (
     InvalidEntityError,
     UnknownEntityError,
 )
+from wattbook.core.registry import dated
+from wattbook.core.registry.entities import SLUG, ZONE, Site, SiteStatus
 from wattbook.flows import sites as flow
 from wattbook.flows import tariffs as paying
 from wattbook.ports.cursor import Listing

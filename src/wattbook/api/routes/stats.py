@@ -11,7 +11,7 @@ from wattbook.api.problems import responses
 from wattbook.core.anomaly.finding import Category
 from wattbook.core.errors import InvalidPeriodError
 from wattbook.core.jobs import JobKind, JobState
-from wattbook.core.registers import EventKind
+from wattbook.core.readings.registers import EventKind
 from wattbook.fields import Day
 from wattbook.flows import stats as flow
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.core.errors import InputError
-from wattbook.core.lifetimes import Kind
+from wattbook.core.retention.kinds import Kind
 from wattbook.fields import Instant
 from wattbook.schemas.tombstones import TombstoneOut
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from wattbook.api import problems
 from wattbook.api.shapes import json_response
-from wattbook.core import errors, zones
+from wattbook.core import errors
+from wattbook.core.grid import zones
 from wattbook.ports.cursor import Listing
 
 router = APIRouter(tags=["sites"])

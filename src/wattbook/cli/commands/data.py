@@ -156,8 +156,8 @@ def ingest(
     """
     from wattbook.cli import ingest as door
     from wattbook.cli.span import instant
-    from wattbook.core.curves import CurveType
-    from wattbook.core.ingest import IntervalLabel
+    from wattbook.core.grid.curves import CurveType
+    from wattbook.core.readings.validation import IntervalLabel
     from wattbook.sources.files import DateOrder, Options
 
     order = date_order or ("dmy" if day_first else None)

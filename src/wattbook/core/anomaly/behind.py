@@ -5,12 +5,13 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, presence
+from wattbook.core import frames
 from wattbook.core.anomaly.hours import PARTS
-from wattbook.core.entities import Meter
+from wattbook.core.meters import presence
 from wattbook.core.periods import microseconds
+from wattbook.core.registry.entities import Meter
+from wattbook.core.registry.versions import Version
 from wattbook.core.units import US_PER_HOUR
-from wattbook.core.versions import Version
 
 MIN_COVERAGE: Final = 9 / 10
 """So much of an hour must be known of a meter behind another to be added up."""

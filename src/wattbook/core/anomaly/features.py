@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 
+from wattbook.core.anomaly.baseline import HOURS_A_DAY, HOURS_A_WEEK, Usual
 from wattbook.core.anomaly.hours import Hours, middle
-from wattbook.core.anomaly.usual import HOURS_A_DAY, HOURS_A_WEEK, Usual
 from wattbook.core.forecast.series import Floats
 
 NAMES: Final = (

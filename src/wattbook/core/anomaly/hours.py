@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from wattbook.core import frames, hashing, periods
-from wattbook.core.entities import MeterKind, MeterRole
+from wattbook.core import frames, periods
 from wattbook.core.forecast.series import Bools, Floats, Ints
 from wattbook.core.periods import Grain, Period
+from wattbook.core.registry.entities import MeterKind, MeterRole
+from wattbook.core.rollups import hashing
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_HOUR
 
 PRICES: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {

@@ -5,9 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import fingerprint, frames, manifest
+from wattbook.core import frames, manifest
 from wattbook.core.anomaly.hours import Watched
-from wattbook.core.archive import Table
+from wattbook.core.archive import fingerprint
+from wattbook.core.archive.tables import Table
 from wattbook.core.frames import Contract
 from wattbook.core.periods import Period
 

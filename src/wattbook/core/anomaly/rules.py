@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wattbook.core.anomaly.budget import HOURS_A_MONTH, Tail
+from wattbook.core.anomaly.baseline import HOURS_A_DAY
 from wattbook.core.anomaly.hours import (
     Hours,
     Watched,
@@ -19,11 +19,11 @@ from wattbook.core.anomaly.hours import (
     runs,
     spread,
 )
-from wattbook.core.anomaly.usual import HOURS_A_DAY
-from wattbook.core.entities import MeterKind
+from wattbook.core.anomaly.threshold import HOURS_A_MONTH, Tail
 from wattbook.core.forecast.series import Bools, Floats, Ints
 from wattbook.core.periods import QUARTER_S
-from wattbook.core.registers import EventKind
+from wattbook.core.readings.registers import EventKind
+from wattbook.core.registry.entities import MeterKind
 from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR
 
 MIN_COVERAGE: Final = 0.5

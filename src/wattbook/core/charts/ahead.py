@@ -6,8 +6,8 @@ import polars as pl
 
 from wattbook.core.charts import axes, plot
 from wattbook.core.charts.svg import WIDTH, Chart
+from wattbook.core.formatting import Unit
 from wattbook.core.periods import Period
-from wattbook.core.text import Unit
 
 HEIGHT: Final = 130
 
@@ -27,7 +27,7 @@ def ahead(
     Parameters
     ----------
     rows
-        `core.ahead.Ahead.rows`.
+        `core.reporting.ahead.Ahead.rows`.
     limit
         Name and power [kW] of a line across.
     """

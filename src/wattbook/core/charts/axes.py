@@ -8,7 +8,7 @@ from typing import Final
 
 from wattbook.core.charts.scales import Linear, ticks
 from wattbook.core.charts.svg import SMALL, Canvas, at, width_of
-from wattbook.core.text import ROUNDING
+from wattbook.core.formatting import ROUNDING
 
 TOP: Final = 26
 RIGHT: Final = 12

@@ -10,8 +10,8 @@ from wattbook.core.charts.axes import STRIP
 from wattbook.core.charts.plot import Plot
 from wattbook.core.charts.scales import Linear
 from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, at, width_of
+from wattbook.core.formatting import BLANK, MINUS, NOTHING, Unit, number
 from wattbook.core.periods import Grain, Period
-from wattbook.core.text import BLANK, MINUS, NOTHING, Unit, number
 
 HEIGHT: Final = 110
 ROW: Final = 20

@@ -9,7 +9,7 @@ from wattbook.core.charts.axes import RIGHT, Span
 from wattbook.core.charts.plot import TOP
 from wattbook.core.charts.scales import Linear
 from wattbook.core.charts.svg import HALF, SMALL, Canvas, Chart, at
-from wattbook.core.text import Unit
+from wattbook.core.formatting import Unit
 
 HEIGHT: Final = 100
 HOURS: Final = (0, 6, 12, 18, 24)
@@ -23,7 +23,7 @@ def mean_day(
     Parameters
     ----------
     hours
-        From `core.profile.mean_day`.
+        From `core.rollups.profile.mean_day`.
     """
 
     def figures(column: str) -> list[float | None]:

@@ -9,7 +9,7 @@ from wattbook.core.charts.axes import RIGHT
 from wattbook.core.charts.plot import TOP
 from wattbook.core.charts.scales import Linear
 from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, at
-from wattbook.core.text import Unit
+from wattbook.core.formatting import Unit
 from wattbook.core.units import PERCENT
 
 HEIGHT: Final = 100
@@ -23,7 +23,7 @@ def duration(
     Parameters
     ----------
     curve
-        From `core.profile.duration`.
+        From `core.rollups.profile.duration`.
     """
     powers = [value / unit.size for value in curve["power_kw"]]
     low, high, step = scales.figures(powers or [1], 4)

@@ -9,7 +9,7 @@ from wattbook.core.charts import axes, scales
 from wattbook.core.charts.axes import RIGHT
 from wattbook.core.charts.plot import TICK_WIDTH
 from wattbook.core.charts.svg import RAMP, SMALL, WIDTH, Canvas, Chart, at, width_of
-from wattbook.core.text import Unit
+from wattbook.core.formatting import Unit
 
 HOUR: Final = 8
 """Height of an hour."""
@@ -36,7 +36,7 @@ def heat(cells: pl.DataFrame, unit: Unit, *, width: float = WIDTH, name: str = "
     Parameters
     ----------
     cells
-        From `core.profile.heat`.
+        From `core.rollups.profile.heat`.
     """
     days: list[date] = cells["day"].unique(maintain_order=True).to_list()
     left = width_of("24:00", SMALL) + 8

@@ -10,8 +10,8 @@ from wattbook.core.charts import axes, plot, scales
 from wattbook.core.charts.axes import STRIP, Span
 from wattbook.core.charts.plot import Plot
 from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, width_of
+from wattbook.core.formatting import BLANK, Unit, clock
 from wattbook.core.periods import Period
-from wattbook.core.text import BLANK, Unit, clock
 
 HEIGHT: Final = 150
 """Of the plot."""
@@ -40,7 +40,7 @@ def load(
     Parameters
     ----------
     rows
-        From `core.profile.load`; with `received`, the strip below shows readings, else energy.
+        From `core.rollups.profile.load`; with `received`, the strip below shows readings, else energy.
     unit
         Of the vertical axis.
     peak

@@ -9,8 +9,8 @@ import polars as pl
 from wattbook.core.charts import axes, plot, scales
 from wattbook.core.charts.scales import Linear
 from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, at, width_of
+from wattbook.core.formatting import Unit
 from wattbook.core.periods import Period
-from wattbook.core.text import Unit
 
 ROW: Final = 46
 PLOT: Final = 30

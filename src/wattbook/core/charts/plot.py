@@ -9,8 +9,8 @@ from wattbook.core.charts import axes, scales
 from wattbook.core.charts.axes import GAP, RIGHT, STRIP, Span
 from wattbook.core.charts.scales import Linear
 from wattbook.core.charts.svg import SMALL, Canvas, at, width_of
+from wattbook.core.formatting import BLANK, Unit
 from wattbook.core.periods import Period
-from wattbook.core.text import BLANK, Unit
 
 TOP: Final = 8
 LEGEND: Final = 20

@@ -8,8 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from wattbook.core import periods
+from wattbook.core.formatting import MINUS, number
 from wattbook.core.periods import Grain, Period
-from wattbook.core.text import MINUS, number
 
 NICE: Final = ((50, 10), (10, 5), (2, 2))
 """Steps are 10, 5 or 2 times a power of ten from such a square of their first guess on, else 1."""

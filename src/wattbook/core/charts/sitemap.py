@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, at, width_of
-from wattbook.core.text import BLANK, MINUS
+from wattbook.core.formatting import BLANK, MINUS
 
 MAX_HEIGHT: Final = 300
 MIN_HEIGHT: Final = 140

@@ -9,8 +9,8 @@ from wattbook.core.charts import axes, bars, plot
 from wattbook.core.charts.plot import Plot
 from wattbook.core.charts.scales import Linear
 from wattbook.core.charts.svg import SMALL, WIDTH, Canvas, Chart, width_of
+from wattbook.core.formatting import Unit
 from wattbook.core.periods import Grain, Period
-from wattbook.core.text import Unit
 
 HEIGHT: Final = 130
 LINE: Final = 18

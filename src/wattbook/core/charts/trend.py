@@ -7,8 +7,8 @@ from typing import Final
 
 from wattbook.core.charts import axes, plot
 from wattbook.core.charts.svg import HALF, Chart
+from wattbook.core.formatting import Unit
 from wattbook.core.periods import Period
-from wattbook.core.text import Unit
 
 HEIGHT: Final = 84
 

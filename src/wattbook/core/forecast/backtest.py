@@ -7,8 +7,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from wattbook.core.forecast import scores
-from wattbook.core.forecast.outlook import Band
 from wattbook.core.forecast.series import Bools, Floats, Ints, Series
+from wattbook.core.forecast.task import Band
 
 JUDGED_DAYS: Final = 60
 """The latest days, on which the answer's coverage and the leaderboard are measured."""

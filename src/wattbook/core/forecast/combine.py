@@ -7,8 +7,8 @@ import numpy as np
 
 from wattbook.core.forecast import backtest, scores
 from wattbook.core.forecast.backtest import Plan
-from wattbook.core.forecast.outlook import Band
 from wattbook.core.forecast.series import Floats
+from wattbook.core.forecast.task import Band
 
 SHARPNESS: Final = 6
 """The power of the inverse error by which a forecast counts: twice as far off counts 1/64."""

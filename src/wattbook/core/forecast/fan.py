@@ -7,9 +7,9 @@ import polars as pl
 
 from wattbook.core.forecast import intervals
 from wattbook.core.forecast import scenario as scenarios
-from wattbook.core.forecast.outlook import Ask, column
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series
+from wattbook.core.forecast.task import Ask, column
 
 MEAN_INSIDE: Final = 0.1
 """The mean stays inside the outermost quantiles by this share of their distance to the point."""

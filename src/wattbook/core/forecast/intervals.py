@@ -11,7 +11,7 @@ import numpy as np
 from wattbook.core.forecast import samples
 from wattbook.core.forecast.naive import trailing_mean
 from wattbook.core.forecast.series import DAYS_PER_WEEK, Floats, Ints, Series
-from wattbook.core.text import ROUNDING
+from wattbook.core.formatting import ROUNDING
 
 UNIT_WEEKS: Final = 8
 DAY_EDGES: Final = (0, 1, 2, 4, 7, 14)

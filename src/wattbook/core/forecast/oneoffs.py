@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from wattbook.core.forecast.series import DAYS_PER_WEEK, Bools, Floats, Series
-from wattbook.core.text import ROUNDING
+from wattbook.core.formatting import ROUNDING
 
 WEEKS: Final = 4
 """Weeks before and after a step whose values at the same time of the week it is compared with."""

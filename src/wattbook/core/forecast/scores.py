@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from wattbook.core.forecast.outlook import Band
 from wattbook.core.forecast.series import Bools, Floats, Series
+from wattbook.core.forecast.task import Band
 
 LEADERBOARD: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "model": pl.String,

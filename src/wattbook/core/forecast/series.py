@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wattbook.core import periods
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.forecast.outlook import Ask, Band
+from wattbook.core.forecast.task import Ask, Band
 from wattbook.core.periods import DAY_US, Grain, Period
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 # ruff: noqa: PLC0415 -- what sets type is loaded where it is asked for
 
-from wattbook.core.report import Format, Report
+from wattbook.core.reporting.report import Format, Report
 
 
 def render(report: Report, form: Format) -> bytes:

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from wattbook.core.carbon import NONE, REPORTED
-from wattbook.core.comparison import Comparison
-from wattbook.core.entities import MeterRole, Site
-from wattbook.core.notices import OVERLAPPING_ROWS
+from wattbook.core.carbon.location import NONE, REPORTED
+from wattbook.core.formatting import BLANK, MINUS, THIN, number, percent, spoken, unit_of
 from wattbook.core.periods import QUARTER_S, zone
-from wattbook.core.report import Report
-from wattbook.core.text import BLANK, MINUS, THIN, number, percent, spoken, unit_of
+from wattbook.core.registry.entities import MeterRole, Site
+from wattbook.core.reporting.comparison import Comparison
+from wattbook.core.reporting.notices import OVERLAPPING_ROWS
+from wattbook.core.reporting.report import Report
 from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.blocks import Notice
 from wattbook.sinks.documents.words import (

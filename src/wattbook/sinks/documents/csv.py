@@ -7,7 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import polars as pl
 from polars import selectors
 
-from wattbook.core.report import Report
+from wattbook.core.reporting.report import Report
 
 STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
 MODE: Final = 0o644 << 16

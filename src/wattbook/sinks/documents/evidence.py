@@ -6,12 +6,12 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core.ahead import Ahead
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.charts import ahead
+from wattbook.core.formatting import MINUS, NOTHING, lasting, money, number, spoken, unit_of
 from wattbook.core.periods import zone
-from wattbook.core.report import Report
-from wattbook.core.text import MINUS, NOTHING, lasting, money, number, spoken, unit_of
+from wattbook.core.reporting.ahead import Ahead
+from wattbook.core.reporting.report import Report
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Sentences, Table
 from wattbook.sinks.documents.figures import figure

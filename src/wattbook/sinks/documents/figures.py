@@ -10,18 +10,9 @@ from wattbook.core.charts import load as loads
 from wattbook.core.charts.bars import Bar
 from wattbook.core.charts.svg import HALF, WIDTH, Chart
 from wattbook.core.charts.trend import Point
+from wattbook.core.formatting import BLANK, MINUS, NOTHING, THIN, Unit, money, number, unit_of
 from wattbook.core.periods import Grain, zone
-from wattbook.core.report import Report
-from wattbook.core.text import (
-    BLANK,
-    MINUS,
-    NOTHING,
-    THIN,
-    Unit,
-    money,
-    number,
-    unit_of,
-)
+from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
 from wattbook.sinks.documents.cover import earlier_name
 from wattbook.sinks.documents.words import (

@@ -6,10 +6,10 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-from wattbook.core.ahead import Ahead
 from wattbook.core.anomaly.finding import Finding
-from wattbook.core.comparison import Comparison
-from wattbook.core.report import METHODS, SCHEMA, VERSIONS, Report
+from wattbook.core.reporting.ahead import Ahead
+from wattbook.core.reporting.comparison import Comparison
+from wattbook.core.reporting.report import METHODS, SCHEMA, VERSIONS, Report
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 

@@ -1,6 +1,6 @@
 """From the figures of a report to the document that is read."""
 
-from wattbook.core.report import Report
+from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents import cover, evidence, figures, paying, places, sources, tables
 from wattbook.sinks.documents.blocks import Document, Section, Sentences
 from wattbook.sinks.documents.words import period_of

@@ -5,12 +5,12 @@ from typing import Final
 
 import polars as pl
 
+from wattbook.core.billing.missing import Lack
+from wattbook.core.billing.payments import Group
 from wattbook.core.charts import stack
-from wattbook.core.missing import Lack
-from wattbook.core.payments import Group
+from wattbook.core.formatting import BLANK, MINUS, THIN, Unit, money, number
 from wattbook.core.periods import Grain
-from wattbook.core.report import Report
-from wattbook.core.text import BLANK, MINUS, THIN, Unit, money, number
+from wattbook.core.reporting.report import Report
 from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.blocks import Block, Column, Paragraph, Table
 from wattbook.sinks.documents.figures import figure

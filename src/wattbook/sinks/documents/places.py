@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from wattbook.core.charts import sitemap as maps
-from wattbook.core.report import Report
-from wattbook.core.text import money, percent, unit_of
+from wattbook.core.formatting import money, percent, unit_of
+from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Column, Table
 from wattbook.sinks.documents.figures import figure
 from wattbook.sinks.documents.words import count

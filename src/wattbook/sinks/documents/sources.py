@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from wattbook.core.carbon import NONE, REPORTED
-from wattbook.core.entities import Site
+from wattbook.core.carbon.location import NONE, REPORTED
+from wattbook.core.formatting import BLANK, NOTHING, clock, number, percent
 from wattbook.core.periods import zone
-from wattbook.core.report import METHODS, VERSIONS, Report
-from wattbook.core.text import BLANK, NOTHING, clock, number, percent
+from wattbook.core.registry.entities import Site
+from wattbook.core.reporting.report import METHODS, VERSIONS, Report
 from wattbook.sinks.documents.blocks import (
     Block,
     Code,

@@ -7,9 +7,9 @@ from typing import Any, Final
 import polars as pl
 
 from wattbook.core.charts import bars, multiples
+from wattbook.core.formatting import BLANK, Unit, clock, money, number, percent, unit_of
 from wattbook.core.periods import Grain, zone
-from wattbook.core.report import Report
-from wattbook.core.text import BLANK, Unit, clock, money, number, percent, unit_of
+from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Column, Table
 from wattbook.sinks.documents.figures import figure
 

@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from wattbook.core.factors import EARLIER, LATER
-from wattbook.core.periods import QUARTER_S, Period, zone
-from wattbook.core.text import (
+from wattbook.core.carbon.factors import EARLIER, LATER
+from wattbook.core.formatting import (
     BLANK,
     NOTHING,
     THIN,
@@ -17,6 +16,7 @@ from wattbook.core.text import (
     spoken,
     unit_of,
 )
+from wattbook.core.periods import QUARTER_S, Period, zone
 from wattbook.core.units import SECONDS_PER_HOUR
 
 

@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wattbook.core.archive.export import COLUMNS
 from wattbook.core.errors import ConflictError, UnavailableError
-from wattbook.core.export import COLUMNS
 
 METER: Final = "meter_id="
 NAME: Final = "readings.parquet"

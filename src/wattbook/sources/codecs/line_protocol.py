@@ -9,9 +9,9 @@ from typing import Any, Final
 import polars as pl
 
 from wattbook.core import frames
-from wattbook.core.ingest import Reason
-from wattbook.core.naming import SITE_TAG, Naming
 from wattbook.core.periods import EPOCH
+from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
+from wattbook.core.readings.validation import Reason
 from wattbook.sources.codecs import line_columns, line_grammar, rows
 from wattbook.sources.codecs.line_columns import Points
 from wattbook.sources.codecs.line_grammar import BrokenLineError, Point

@@ -6,7 +6,7 @@ import orjson
 
 from wattbook.core.errors import InputError, Problem, UndecodableError
 from wattbook.core.frames import READING_VALUES
-from wattbook.core.merge import BITS, EXPLICIT
+from wattbook.core.readings.merge import BITS, EXPLICIT
 from wattbook.sources.codecs.rows import STAMP
 
 TEXTS: Final = ("site_id", "meter_id", "timestamp", "quality")

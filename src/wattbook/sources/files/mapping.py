@@ -13,8 +13,8 @@ import polars as pl
 from wattbook.core import units
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.frames import RAW_READINGS, Contract
-from wattbook.core.ingest import IntervalLabel
 from wattbook.core.periods import zone
+from wattbook.core.readings.validation import IntervalLabel
 from wattbook.sources.codecs.numbers import Decimal
 from wattbook.sources.codecs.rows import OURS
 

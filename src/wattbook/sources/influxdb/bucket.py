@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from wattbook.clients.influxdb import answers, flux
 from wattbook.clients.influxdb.server import Influx
 from wattbook.clients.influxdb.steps import WANTED_BYTES, steps
-from wattbook.core.naming import Naming
 from wattbook.core.periods import EPOCH, FIRST_YEAR, LAST_YEAR, Period
+from wattbook.core.readings.influx_mapping import Naming
 from wattbook.core.units import US_PER_HOUR, US_PER_SECOND
 from wattbook.ports.source import Stretch
 from wattbook.sources.influxdb import points

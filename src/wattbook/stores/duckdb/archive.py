@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames, rollup
-from wattbook.core.archive import BY_NAME, READINGS, ROLLUPS, TABLES, Table
-from wattbook.core.archive import GRID as CONDITIONS
+from wattbook.core import frames
+from wattbook.core.archive.tables import BY_NAME, READINGS, ROLLUPS, TABLES, Table
+from wattbook.core.archive.tables import GRID as CONDITIONS
 from wattbook.core.periods import Period
+from wattbook.core.rollups import aggregation
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.grid import DuckGrid
 from wattbook.stores.duckdb.keys import Keys
@@ -139,7 +140,7 @@ class DuckArchive:
         """Rows in the columns of the file."""
         if table is REJECTS:
             return rows.select("batch_id", *frames.REJECTS.columns)
-        packed = rollup.packed(rows) if table is ROLLUPS else _packed(rows)
+        packed = aggregation.packed(rows) if table is ROLLUPS else _packed(rows)
         packed = packed.with_columns(pl.selectors.datetime().dt.replace_time_zone(None))
         if (keys := self._keys.get(table.owner)) is None:
             return packed
@@ -151,7 +152,7 @@ class DuckArchive:
         named = found if keys is None else keys.named(found)
         rows = named.with_columns(pl.selectors.datetime().dt.replace_time_zone("UTC"))
         if table is ROLLUPS:
-            return rollup.unpacked(rows)
+            return aggregation.unpacked(rows)
         if "quality" in rows.columns:
             rows = rows.with_columns(quality=frames.quality_of(pl.col("quality")))
         columns = [pl.col(name).cast(dtype) for name, dtype in table.contract.schema.items()]

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 
 from wattbook.core import frames
-from wattbook.core.conditions import MAX_INTERVAL
-from wattbook.core.merge import EXPLICIT
-from wattbook.core.merge import GRID as TABLE
+from wattbook.core.grid.conditions import MAX_INTERVAL
 from wattbook.core.periods import Period
+from wattbook.core.readings.merge import EXPLICIT
+from wattbook.core.readings.merge import GRID as TABLE
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from wattbook.core import merge
 from wattbook.core.frames import RECEIPTS, REJECTS
-from wattbook.core.rejects import MAX_PLAIN_ROWS
+from wattbook.core.readings import merge
+from wattbook.core.readings.rejects import MAX_PLAIN_ROWS
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.duckdb.engine import Connection, fetch, insert

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import rollup
-from wattbook.core.lifetimes import IN_THE_REGISTRY, REGISTERED, Kind
 from wattbook.core.periods import Grain
-from wattbook.core.retention import TALLY
+from wattbook.core.retention.cutoffs import TALLY
+from wattbook.core.retention.kinds import IN_THE_REGISTRY, REGISTERED, Kind
+from wattbook.core.rollups import aggregation
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch
 from wattbook.stores.duckdb.keys import Keys
 
@@ -100,7 +100,7 @@ class DuckRetention:
 
 
 def _of(kind: Kind) -> str:
-    return f"t.grain = {rollup.code(Grain(kind.grain))} and" if kind.grain else ""
+    return f"t.grain = {aggregation.code(Grain(kind.grain))} and" if kind.grain else ""
 
 
 def _naive(lines: pl.DataFrame) -> pl.DataFrame:

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core import frames, periods, rollup
+from wattbook.core import frames, periods
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rollups import aggregation
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.ports.rollups import Turn
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
@@ -98,19 +99,19 @@ class DuckRollups:
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
         """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
         sql = self._select(meter_ids) + " and start_utc >= ? and start_utc < ?"
-        values = [rollup.code(grain), *_plain(period)]
+        values = [aggregation.code(grain), *_plain(period)]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return self._domain(found).sort(*frames.ROLLUPS.key)
 
     async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.metrics.demand` of the quarters in the period."""
+        """`core.rollups.metrics.demand` of the quarters in the period."""
         sql = (
             f"select start_utc, sum(energy_kwh) * {QUARTERS_PER_HOUR} as power_kw from rollups"
             f" where meter_key in ({listed(self._keys.of(meter_ids))}) and grain = ?"
             " and start_utc >= ? and start_utc < ? and energy_kwh is not null"
             " group by start_utc order by start_utc"
         )
-        values = [rollup.code(Grain.QUARTER), *_plain(period)]
+        values = [aggregation.code(Grain.QUARTER), *_plain(period)]
         found = await self._engine.read(lambda con: fetch(con, sql, values))
         return found.with_columns(pl.col("start_utc").dt.replace_time_zone("UTC"))
 
@@ -124,7 +125,7 @@ class DuckRollups:
     ) -> pl.DataFrame:
         """At most `limit` rows of buckets that the period touches, with keys after `after`."""
         start, end = _plain(period)
-        values: list[Any] = [rollup.code(grain), start - periods.LONGEST_BUCKET, end, start]
+        values: list[Any] = [aggregation.code(grain), start - periods.LONGEST_BUCKET, end, start]
         beyond = ""
         if after is not None:
             beyond = "and (meter_id, start_utc) > (?, ?::timestamp)"
@@ -167,7 +168,7 @@ class DuckRollups:
         if keys.is_empty():
             return
         rows = self._keys.numbered(keys).select(
-            "meter_key", pl.col("start_utc").dt.replace_time_zone(None), rollup.coded("grain")
+            "meter_key", pl.col("start_utc").dt.replace_time_zone(None), aggregation.coded("grain")
         )
         first, last = rows["start_utc"].min(), rows["start_utc"].max()
         gone = rows.to_arrow()  # noqa: F841  found by its name
@@ -211,14 +212,14 @@ class DuckRollups:
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
         return (
-            self._keys.numbered(rollup.packed(rollups))
+            self._keys.numbered(aggregation.packed(rollups))
             .with_columns(pl.col(*TIMES).dt.replace_time_zone(None))
             .select(STORED)
         )
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.named(found).with_columns(pl.col(*TIMES).dt.replace_time_zone("UTC"))
-        return rollup.unpacked(rows)
+        return aggregation.unpacked(rows)
 
 
 def _drop_figures(con: Connection, own: pl.DataFrame) -> None:

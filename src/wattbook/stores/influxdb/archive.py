@@ -11,7 +11,7 @@ import polars as pl
 from wattbook.clients.influxdb import flux
 from wattbook.clients.influxdb.server import Influx
 from wattbook.core import frames
-from wattbook.core.archive import READINGS, TABLES, Table
+from wattbook.core.archive.tables import READINGS, TABLES, Table
 from wattbook.core.errors import InputError, Problem, UnsupportedError
 from wattbook.core.periods import EPOCH, Period, microseconds
 from wattbook.stores.influxdb import points

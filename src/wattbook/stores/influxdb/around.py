@@ -5,9 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, rollup
-from wattbook.core.entities import MeterKind
+from wattbook.core import frames
 from wattbook.core.periods import QUARTER_US, microseconds
+from wattbook.core.registry.entities import MeterKind
+from wattbook.core.rollups import aggregation
 from wattbook.core.units import US_PER_SECOND
 from wattbook.stores.influxdb.reader import Reader
 
@@ -55,7 +56,7 @@ def _windows(spans: pl.DataFrame, margin: int) -> pl.DataFrame:
 def _reached(windows: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans with what decides them, and those that lack a neighbour among the readings."""
     lacking = [pl.DataFrame(schema=LACKING)]
-    reached = rollup.reach(windows, _beside(rows, lacking))
+    reached = aggregation.reach(windows, _beside(rows, lacking))
     return reached, pl.concat(lacking)
 
 

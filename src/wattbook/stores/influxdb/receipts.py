@@ -18,7 +18,7 @@ from wattbook.clients.influxdb.server import Influx
 from wattbook.core import frames
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.periods import EPOCH
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
 from wattbook.core.units import US_PER_SECOND
 from wattbook.ports.readings import Receipt
 from wattbook.stores.influxdb.points import EVER, coded, decoded

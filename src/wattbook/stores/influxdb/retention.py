@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core.lifetimes import Kind
+from wattbook.core.retention.kinds import Kind
 from wattbook.ports.retention import Retention
 
 IN_THE_BUCKET: Final = frozenset({Kind.READINGS, Kind.REVISIONS, Kind.REJECTS, Kind.RECEIPTS})

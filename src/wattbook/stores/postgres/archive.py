@@ -7,9 +7,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, rollup
-from wattbook.core.archive import BY_NAME, READINGS, ROLLUPS, TABLES, Table
+from wattbook.core import frames
+from wattbook.core.archive.tables import BY_NAME, READINGS, ROLLUPS, TABLES, Table
 from wattbook.core.periods import Period
+from wattbook.core.rollups import aggregation
 from wattbook.stores.postgres.engine import (
     SHAPES,
     Engine,
@@ -111,7 +112,7 @@ class PostgresArchive:
     def _columns(self, table: Table) -> list[str]:
         """The columns of a table as they are kept."""
         rows = table.contract.empty()
-        names = (rollup.packed(rows) if table is ROLLUPS else rows).columns
+        names = (aggregation.packed(rows) if table is ROLLUPS else rows).columns
         keys = self._keys.get(table.owner)
         return [
             keys.number if keys is not None and name == table.owner else f'"{name}"'
@@ -124,7 +125,7 @@ class PostgresArchive:
             evidence = rows.select("batch_id", *frames.REJECTS.columns)
             return without_nul(evidence.with_columns(pl.col("row").cast(pl.Int64)))
         if table is ROLLUPS:
-            rows = rollup.packed(rows).with_columns(pl.col("grain", "quality").cast(pl.Int16))
+            rows = aggregation.packed(rows).with_columns(pl.col("grain", "quality").cast(pl.Int16))
         elif "quality" in rows.columns:
             rows = rows.with_columns(quality=frames.rank().cast(pl.Int16))
         narrow = [name for name in NARROW if name in rows.columns and table is not RECEIPTS]
@@ -137,7 +138,7 @@ class PostgresArchive:
         keys = self._keys.get(table.owner)
         rows = found if keys is None else keys.named(found)
         if table is ROLLUPS:
-            return rollup.unpacked(rows)
+            return aggregation.unpacked(rows)
         if "quality" in rows.columns:
             rows = rows.with_columns(quality=frames.quality_of(pl.col("quality")))
         columns = [pl.col(name).cast(dtype) for name, dtype in table.contract.schema.items()]

@@ -5,10 +5,10 @@ from datetime import datetime
 import polars as pl
 
 from wattbook.core import frames
-from wattbook.core.conditions import MAX_INTERVAL
-from wattbook.core.merge import EXPLICIT
-from wattbook.core.merge import GRID as TABLE
+from wattbook.core.grid.conditions import MAX_INTERVAL
 from wattbook.core.periods import Period
+from wattbook.core.readings.merge import EXPLICIT
+from wattbook.core.readings.merge import GRID as TABLE
 from wattbook.ports.readings import Batch, Written
 from wattbook.stores.postgres.engine import Engine, Session, Writer, instant, integers, within
 from wattbook.stores.postgres.keys import Keys

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import adbc_driver_manager as adbc
 import polars as pl
 
-from wattbook.core import frames, merge
-from wattbook.core.merge import ACCEPTED, CORRECTED, DUPLICATE, Table
-from wattbook.core.rejects import MAX_PLAIN_ROWS, Rejects
+from wattbook.core import frames
+from wattbook.core.readings import merge
+from wattbook.core.readings.merge import ACCEPTED, CORRECTED, DUPLICATE, Table
+from wattbook.core.readings.rejects import MAX_PLAIN_ROWS, Rejects
 from wattbook.ports.readings import Batch, Receipt, Written
 from wattbook.stores.postgres.engine import UNIQUE, WRITES, Session, TryAgainError, instant
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import rollup
-from wattbook.core.lifetimes import IN_THE_REGISTRY, REGISTERED, Kind
 from wattbook.core.periods import Grain
-from wattbook.core.retention import TALLY
+from wattbook.core.retention.cutoffs import TALLY
+from wattbook.core.retention.kinds import IN_THE_REGISTRY, REGISTERED, Kind
+from wattbook.core.rollups import aggregation
 from wattbook.stores.postgres.engine import SHAPES, Engine, Session, Writer, instant, integers
 from wattbook.stores.postgres.keys import Keys
 
@@ -120,4 +120,4 @@ def _listed(own: pl.DataFrame) -> str:
 
 
 def _of(kind: Kind) -> str:
-    return f"t.grain = {rollup.code(Grain(kind.grain))} and" if kind.grain else ""
+    return f"t.grain = {aggregation.code(Grain(kind.grain))} and" if kind.grain else ""

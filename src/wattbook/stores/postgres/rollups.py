@@ -10,9 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core import frames, periods, rollup
+from wattbook.core import frames, periods
 from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Grain, Period
+from wattbook.core.rollups import aggregation
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.ports.rollups import Turn
 from wattbook.stores.postgres.engine import (
@@ -34,7 +35,7 @@ TURN: Final = 7_741_005
 SLOTS: Final = 256
 """Rows of `turns`. Sites that fall on one slot wait for each other; that is all it costs them."""
 STORED: Final = tuple(
-    name for name in rollup.packed(frames.ROLLUPS.empty()).columns if name != "meter_id"
+    name for name in aggregation.packed(frames.ROLLUPS.empty()).columns if name != "meter_id"
 )
 KEY: Final = ("meter_key", "grain", "start_utc")
 NARROW: Final = ("readings", "expected", "bucket_s", "revision")
@@ -171,7 +172,7 @@ class PostgresRollups:
         return self._domain(found).sort(*frames.ROLLUPS.key)
 
     async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.metrics.demand` of the quarters in the period."""
+        """`core.rollups.metrics.demand` of the quarters in the period."""
         sql = (
             f"select start_utc, sum(energy_kwh) * {QUARTERS_PER_HOUR} as power_kw from rollups"
             f" where {await self._mine(meter_ids)} and {_of(Grain.QUARTER, period)}"
@@ -236,7 +237,7 @@ class PostgresRollups:
         if keys.is_empty():
             return
         rows = self._keys.numbered(keys).select(
-            "meter_key", rollup.coded("grain").cast(pl.Int16), "start_utc"
+            "meter_key", aggregation.coded("grain").cast(pl.Int16), "start_utc"
         )
         gone = session.stage("gone_rollups", "rollups", rows)
         low, high = rows["start_utc"].min(), rows["start_utc"].max()
@@ -268,21 +269,21 @@ class PostgresRollups:
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
         return (
-            self._keys.numbered(rollup.packed(rollups))
+            self._keys.numbered(aggregation.packed(rollups))
             .with_columns(pl.col(*NARROW).cast(pl.Int32), pl.col("grain", "quality").cast(pl.Int16))
             .select("meter_key", *STORED)
             .sort(KEY)
         )
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
-        return rollup.unpacked(self._keys.named(found))
+        return aggregation.unpacked(self._keys.named(found))
 
 
 _SELECT: Final = f"select meter_key, {', '.join(STORED)} from rollups"
 
 
 def _of(grain: Grain, period: Period) -> str:
-    return f"grain = {rollup.code(grain)} and {within('start_utc', period)}"
+    return f"grain = {aggregation.code(grain)} and {within('start_utc', period)}"
 
 
 def _drop_figures(session: Session, own: pl.DataFrame) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbook.core import frames
+from wattbook.core.anomaly.detection import SCORES
 from wattbook.core.anomaly.finding import (
     Category,
     Evidence,
@@ -32,7 +33,6 @@ from wattbook.core.anomaly.finding import (
     State,
     another_id,
 )
-from wattbook.core.anomaly.verdict import SCORES
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.periods import EPOCH, Period
 from wattbook.ports.anomalies import FindingPage, Kept, Wanted

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core.errors import Problem, UnknownEntityError
-from wattbook.core.forecast.outlook import Basis, ModelName
+from wattbook.core.forecast.history import Quantity
+from wattbook.core.forecast.task import Basis, ModelName
 from wattbook.core.periods import Grain, Period
-from wattbook.core.training import Quantity
 from wattbook.ports.cursor import Listing
 from wattbook.ports.forecasts import Asked, Run, RunPage
 from wattbook.stores.sql.engine import ALONE, reached

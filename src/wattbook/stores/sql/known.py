@@ -8,12 +8,12 @@ import polars as pl
 from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wattbook.core import dated
-from wattbook.core.dated import Values
-from wattbook.core.entities import CAPACITIES, DATED, HOLD_INTERVALS
 from wattbook.core.frames import METERS, VERSION, check
-from wattbook.core.retention import LINES
-from wattbook.core.versions import Version
+from wattbook.core.registry import dated
+from wattbook.core.registry.dated import Values
+from wattbook.core.registry.entities import CAPACITIES, DATED, HOLD_INTERVALS
+from wattbook.core.registry.versions import Version
+from wattbook.core.retention.cutoffs import LINES
 from wattbook.stores.sql import versions
 from wattbook.stores.sql.schema import meters, sites, tombstones
 from wattbook.stores.sql.schema import versions as kept

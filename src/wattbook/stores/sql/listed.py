@@ -6,7 +6,7 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import JSON, Dialect
 from sqlalchemy.types import TypeDecorator
 
-from wattbook.core import components
+from wattbook.core.registry import components
 
 Component: TypeAlias = Annotated[components.Component, Field(discriminator="kind")]
 """What a tariff consists of, told apart by its kind."""

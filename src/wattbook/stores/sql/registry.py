@@ -21,16 +21,6 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core import dated, zones
-from wattbook.core.dated import Values
-from wattbook.core.entities import (
-    SLUG,
-    ZONE,
-    FleetItem,
-    Meter,
-    Site,
-    Supply,
-)
 from wattbook.core.errors import (
     ConflictError,
     InputError,
@@ -38,10 +28,14 @@ from wattbook.core.errors import (
     Problem,
     UnknownEntityError,
 )
-from wattbook.core.lifetimes import Kind
-from wattbook.core.retention import Tombstone
-from wattbook.core.tariffs import Tariff
-from wattbook.core.versions import Version
+from wattbook.core.grid import zones
+from wattbook.core.registry import dated
+from wattbook.core.registry.dated import Values
+from wattbook.core.registry.entities import SLUG, ZONE, FleetItem, Meter, Site, Supply
+from wattbook.core.registry.tariffs import Tariff
+from wattbook.core.registry.versions import Version
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import Kind
 from wattbook.ports.registry import Edit, Edited, Page, Part, Plan, Recorded, Removal
 from wattbook.stores.sql import known, tombstones, versions
 from wattbook.stores.sql.engine import reached, refused

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.periods import Period
-from wattbook.core.report import Format
+from wattbook.core.reporting.report import Format
 from wattbook.ports.cursor import Listing
 from wattbook.ports.reports import Filed, ReportPage, Sheet
 from wattbook.stores.sql.engine import ALONE, reached

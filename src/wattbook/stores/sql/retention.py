@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core import frames
 from wattbook.core.jobs import JobKind
-from wattbook.core.lifetimes import IN_THE_REGISTRY, Kind
-from wattbook.core.retention import TALLY
+from wattbook.core.retention.cutoffs import TALLY
+from wattbook.core.retention.kinds import IN_THE_REGISTRY, Kind
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.forecasts import ASKED
 from wattbook.stores.sql.schema import (

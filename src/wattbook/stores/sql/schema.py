@@ -27,7 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from wattbook.core.anomaly.finding import State
-from wattbook.core.entities import (
+from wattbook.core.jobs import JobState, Outcome
+from wattbook.core.registry.entities import (
     CivilInterval,
     MeterFlow,
     MeterKind,
@@ -35,9 +36,8 @@ from wattbook.core.entities import (
     SiteStatus,
     SupplyKind,
 )
-from wattbook.core.jobs import JobState, Outcome
-from wattbook.core.report import Format
-from wattbook.core.tariffs import Netting
+from wattbook.core.registry.tariffs import Netting
+from wattbook.core.reporting.report import Format
 from wattbook.stores.sql.listed import Component, Listed
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tup
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from wattbook.core.lifetimes import REGISTERED, Kind
-from wattbook.core.retention import Tombstone
+from wattbook.core.retention.cutoffs import Tombstone
+from wattbook.core.retention.kinds import REGISTERED, Kind
 from wattbook.ports.cursor import Listing
 from wattbook.ports.tombstones import StonePage
 from wattbook.stores.sql.engine import reached

@@ -9,10 +9,10 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wattbook.core import dated
-from wattbook.core.dated import Values
-from wattbook.core.entities import CAPACITIES, DATED, Meter, Site
-from wattbook.core.versions import Version
+from wattbook.core.registry import dated
+from wattbook.core.registry.dated import Values
+from wattbook.core.registry.entities import CAPACITIES, DATED, Meter, Site
+from wattbook.core.registry.versions import Version
 from wattbook.ports.registry import Recorded
 from wattbook.stores.sql.schema import versions
 

@@ -1,0 +1,1 @@
+"""Emission factors, and the emissions of energy drawn from a grid."""

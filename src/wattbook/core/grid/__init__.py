@@ -1,0 +1,1 @@
+"""Grid zones and the rows about them: prices, intensities, loads."""

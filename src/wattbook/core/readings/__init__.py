@@ -1,0 +1,1 @@
+"""From rows as they were sent to readings, and from readings to spans of energy."""

@@ -1,0 +1,633 @@
+"""From rows as they were sent to readings worth keeping and rejects worth explaining."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import polars as pl
+
+from wattbook.core import frames
+from wattbook.core.errors import FrameMismatchError, Problem
+from wattbook.core.grid import curves, zones
+from wattbook.core.grid.conditions import MAX_INTERVAL
+from wattbook.core.grid.curves import CurveType
+from wattbook.core.meters import civil, presence
+from wattbook.core.periods import instant, microseconds
+from wattbook.core.readings import merge, plausibility
+from wattbook.core.readings.segments import plausible_kw
+from wattbook.core.registry.entities import ZONE, MeterFlow, MeterKind, MeterRole
+from wattbook.core.units import CURRENCY, SECONDS_PER_HOUR
+
+EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+"""A stamp before this is a clock that was never set, not a reading."""
+FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+"""A meter's clock may run ahead by this much."""
+GRID_AHEAD: Final = timedelta(days=8)
+"""Day-ahead prices and forecasts of a zone are known before their time."""
+TIMESTAMP_FORMATS: Final = ("%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
+"""Tried where the full ISO 8601 form does not fit; each of them has an offset."""
+MAX_INTERVAL_S: Final = int(MAX_INTERVAL.total_seconds())
+MAX_HINTS: Final = 20
+"""For so many unknown zones of a batch the nearest names are looked up."""
+
+OF_METERS: Final = (
+    "kind",
+    "role",
+    "flow",
+    "expected_interval_s",
+    "expected_interval",
+    "capacity_kw",
+    "plausible_kw",
+)
+"""What a row needs to know of its meter."""
+NETTED: Final = ("power_kw", "energy_kwh")
+"""What a net meter counts both ways."""
+TWO_WAY: Final = (
+    "; if the meter counts both ways and this was given back, set the meter's flow to 'net'"
+)
+
+NOBODY: Final = (
+    "meter_id: neither a meter nor a site is named (of line protocol, INFLUXDB_METER_TAG says which"
+    " tag names the meter)"
+)
+
+Check = tuple["Reason", pl.Expr, pl.Expr]
+"""A reason, the condition under which a row keeps clear of it, and what to say otherwise."""
+
+
+class Reason(StrEnum):
+    """Why a row was refused: the closed list."""
+
+    BAD_ROW = "bad_row"
+    OTHER_MEASUREMENT = "other_measurement"
+    UNKNOWN_SITE = "unknown_site"
+    UNKNOWN_METER = "unknown_meter"
+    BAD_TIMESTAMP = "bad_timestamp"
+    FUTURE_TIMESTAMP = "future_timestamp"
+    TOO_OLD = "too_old"
+    REMOVED_PERIOD = "removed_period"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_FINITE = "not_finite"
+    NO_VALUE = "no_value"
+    NEGATIVE_ENERGY = "negative_energy"
+    ABOVE_CAPACITY = "above_capacity"
+    BAD_UNIT = "bad_unit"
+    BAD_QUALITY = "bad_quality"
+    BAD_ZONE = "bad_zone"
+    UNKNOWN_ZONE = "unknown_zone"
+    BAD_INTERVAL = "bad_interval"
+    BAD_CURRENCY = "bad_currency"
+    DUPLICATE_IN_BATCH = "duplicate_in_batch"
+    IMPLAUSIBLE = "implausible"
+    BATCH_REFUSED = "batch_refused"
+
+
+class IntervalLabel(StrEnum):
+    """Which end of an interval a source stamps."""
+
+    START = "start"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A batch, judged: what is kept (with its `row`), and what is refused and why."""
+
+    kept: pl.DataFrame
+    rejects: pl.DataFrame
+    refused: pl.DataFrame = field(default_factory=frames.REFUSED.empty)
+    """`frames.REFUSED`: instants of known meters at which a row was refused."""
+    warnings: tuple[str, ...] = ()
+    """What the sender should check."""
+
+
+def sort_out(
+    raw: pl.DataFrame,
+    *,
+    meters: pl.DataFrame,
+    now: datetime,
+    label: IntervalLabel = IntervalLabel.START,
+) -> Sorted:
+    """Split raw rows into readings to keep and rejects with their reasons.
+
+    Parameters
+    ----------
+    raw
+        Rows of `frames.RAW_READINGS`; columns that are absent count as null. `timestamp` may
+        also be of a date-time type with a time zone.
+    meters
+        `frames.METERS` of every registered meter.
+    now
+        The instant at which the rows were received; `known_utc` of what is kept.
+    label
+        `end` when the source stamps the end of the interval: stamps move back by the meter's
+        expected interval.
+
+    Returns
+    -------
+    Sorted
+        `kept` has the columns of `frames.READINGS` and `row`; its order is that of `raw`.
+        len(kept) + len(rejects) = len(raw), always.
+    """
+    sent = raw.columns
+    raw = _complete(raw, frames.RAW_READINGS)
+    explicit = _explicit(raw)
+    rows = _name_meters(raw, meters)
+    slot = _place(rows["meter_id"], meters["meter_id"])
+    rows = rows.with_columns(slot=slot, ts_utc=_instant(rows["timestamp"]))
+    rows = _dated(rows, meters, label).with_columns(
+        known_utc=pl.lit(now, dtype=frames.UTC),
+        revision=pl.lit(0, dtype=pl.UInt16),
+        quality=pl.col("quality").fill_null("measured"),
+        readings_from_utc=_line(meters, slot),
+        **explicit,
+    )
+
+    good, bad = _judge(rows, READING_CHECKS)
+    good, again = first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
+    kept = good.select("row", *frames.READINGS.columns, *explicit)
+    doubtful = plausibility.warnings(rows.filter(pl.col("slot").is_not_null()), kept, meters)
+    return Sorted(kept, _rejects([bad, again], sent), _refused(bad), doubtful)
+
+
+def _dated(rows: pl.DataFrame, meters: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
+    """Rows with what their meter is at their instant, which is where their interval begins."""
+    ends = label is IntervalLabel.END
+    at = microseconds("ts_utc") - (1 if ends else 0)
+    rows = presence.attributes(rows.with_columns(ts=at), meters, OF_METERS, absent=True)
+    rows = rows.with_columns(plausible_kw=plausible_kw())
+    if ends:
+        begun = civil.begun(rows.with_columns(ts=microseconds("ts_utc")), meters)
+        rows = begun.with_columns(ts_utc=instant(pl.col("ts")))
+    return civil.lengths(rows.with_columns(ts=microseconds("ts_utc")), meters)
+
+
+def sort_out_grid(
+    raw: pl.DataFrame,
+    *,
+    now: datetime,
+    label: IntervalLabel = IntervalLabel.START,
+    curve: CurveType = CurveType.A01,
+    period_end: datetime | None = None,
+) -> Sorted:
+    """Split raw zone conditions into rows of `frames.GRID` (and `row`) and rejects.
+
+    Generation and prices may be negative: storage charges, markets pay to consume. With `label`
+    `end`, stamps move back by the row's `interval_s`. With `curve` `A03` each row holds until the
+    next one of its zone in the batch, the last until `period_end` if it is given: `curves.held`.
+    """
+    sent = raw.columns
+    raw = _complete(raw, frames.RAW_GRID)
+    explicit = _explicit(raw)
+    rows = _named_zones(raw).with_columns(
+        start_utc=_instant(raw["start"]),
+        interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
+        known_utc=pl.lit(now, dtype=frames.UTC),
+        revision=pl.lit(0, dtype=pl.UInt16),
+    )
+    if label is IntervalLabel.END:
+        length = pl.duration(seconds=pl.col("interval_s"))
+        rows = rows.with_columns(start_utc=pl.col("start_utc") - length)
+
+    if curve is CurveType.A03:
+        rows = curves.held(rows, period_end)
+
+    good, bad = _judge(rows, GRID_CHECKS)
+    key = ["canonical", *frames.GRID.key[1:]]
+    good, again = first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
+    kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
+    return Sorted(kept, _rejects([bad, again], sent))
+
+
+def hold(
+    raw: pl.DataFrame,
+    period_end: datetime | None = None,
+    label: IntervalLabel = IntervalLabel.START,
+) -> pl.DataFrame:
+    """`frames.RAW_GRID` of a curve A03 with the time that each row holds as its `interval_s`.
+
+    Stamps become starts: those of ends move back by the interval that the row was sent with.
+    """
+    rows = _named_zones(_complete(raw, frames.RAW_GRID)).with_columns(
+        start_utc=_instant(raw["start"]),
+        interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
+    )
+    if label is IntervalLabel.END:
+        begun = pl.col("start_utc") - pl.duration(seconds="interval_s")
+        written = begun.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+        text = rows.schema["start"] == pl.String
+        rows = rows.with_columns(
+            start_utc=begun, start=pl.coalesce(written, "start") if text else begun
+        )
+    return curves.held(rows, period_end).select(list(frames.RAW_GRID.columns))
+
+
+def _named_zones(raw: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the `canonical` name of their zone, and what is wrong (`unknown`) where none is."""
+    names = raw["zone"].drop_nulls().unique().sort().to_list()
+    known = {name: zones.canonical(name) for name in names}
+    strange = [name for name, zone in known.items() if zone is None]
+    told = {name: f"zone: {zones.unknown(name)}" for name in strange[:MAX_HINTS]}
+    told |= {name: f"zone: unknown zone {name!r}" for name in strange[MAX_HINTS:]}
+    table = pl.DataFrame(
+        {
+            "zone": names,
+            "canonical": [known[name] for name in names],
+            "unknown": [told.get(name) for name in names],
+        },
+        schema=dict.fromkeys(("zone", "canonical", "unknown"), pl.String),
+    )
+    return raw.join(table, on="zone", how="left", maintain_order="left")
+
+
+NO_INSTANT: Final = (Reason.FUTURE_TIMESTAMP, Reason.TOO_OLD, Reason.REMOVED_PERIOD)
+"""The clock of such a row was wrong, or its time is closed: it says nothing of an instant."""
+
+
+def _refused(bad: pl.DataFrame) -> pl.DataFrame:
+    """The instants of rejects of which the meter and the instant are known."""
+    if bad.is_empty():
+        return frames.REFUSED.empty()
+    known = bad.filter(
+        pl.col("slot").is_not_null(),
+        pl.col("ts_utc").is_between(EARLIEST, pl.col("known_utc") + FUTURE_TOLERANCE),
+        ~pl.col("reason").is_in([str(reason) for reason in NO_INSTANT]),
+    )
+    return known.select(*frames.REFUSED.columns).unique(frames.REFUSED.key, maintain_order=True)
+
+
+def _explicit(raw: pl.DataFrame) -> dict[str, pl.Expr]:
+    """What was sent of rows beyond their values, if it was: for `merge.EXPLICIT`."""
+    cleared = pl.col(merge.EXPLICIT).fill_null(0)
+    if "quality" in raw.columns and raw["quality"].null_count() < raw.height:
+        named = pl.col("quality").is_not_null().cast(pl.UInt32) * merge.BITS["quality"]
+        return {merge.EXPLICIT: (cleared | named).cast(pl.UInt32)}
+    return {} if raw[merge.EXPLICIT].null_count() == raw.height else {merge.EXPLICIT: cleared}
+
+
+def refuse_all(sorted_: Sorted) -> Sorted:
+    """The same batch with nothing kept: one bad row refuses the others (`atomic`)."""
+    own = ("row", "known_utc", "revision", merge.EXPLICIT)
+    refused = sorted_.kept.select(
+        "row",
+        reason=pl.lit(str(Reason.BATCH_REFUSED)),
+        detail=pl.lit("good, but another row of this atomic batch was refused"),
+        raw=pl.struct(pl.all().exclude(own)).struct.json_encode(),
+    )
+    rejects = pl.concat([sorted_.rejects, refused]).sort("row")
+    if "ts_utc" not in sorted_.kept.columns:
+        return Sorted(sorted_.kept.clear(), rejects, warnings=sorted_.warnings)
+    instants = pl.concat([sorted_.refused, sorted_.kept.select(*frames.REFUSED.columns)])
+    once = instants.unique(frames.REFUSED.key, keep="first", maintain_order=True)
+    return Sorted(sorted_.kept.clear(), rejects, once, sorted_.warnings)
+
+
+_VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)
+_MIX: Final = 1_000_003
+
+
+def _complete(raw: pl.DataFrame, contract: frames.Contract) -> pl.DataFrame:
+    """`raw` with every column of the contract, in its types; null where nothing was sent."""
+    if "row" not in raw.columns:
+        raw = raw.with_row_index("row")
+    problems = []
+    columns = []
+    for name, dtype in contract.schema.items():
+        have = raw.schema.get(name)
+        if have is None:
+            columns.append(pl.lit(None, dtype=dtype).alias(name))
+        elif have == dtype or _fits(have, dtype, name):
+            columns.append(pl.col(name) if have == dtype else _as(name, have, dtype))
+        else:
+            problems.append(Problem("bad_column", f"want {dtype}, have {have}", field=name))
+    if problems:
+        wrong = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
+        raise FrameMismatchError(f"columns of the wrong type: {wrong}", problems)
+    return raw.select(columns)
+
+
+def _fits(have: pl.DataType, want: object, name: str) -> bool:
+    if name in ("timestamp", "start"):
+        return isinstance(have, pl.Datetime) and have.time_zone is not None
+    if want in (pl.Float64, pl.Int64, pl.UInt32):
+        return have.is_numeric() or have == pl.Null
+    return have in (pl.Categorical, pl.Null) or isinstance(have, pl.Enum)
+
+
+def _as(name: str, have: pl.DataType, want: object) -> pl.Expr:
+    if isinstance(have, pl.Datetime):
+        return pl.col(name).dt.cast_time_unit("us").dt.convert_time_zone("UTC")
+    return pl.col(name).cast(want, strict=False)  # type: ignore[arg-type]  # a dtype of a contract
+
+
+def _name_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+    """`raw` with `meter_id` filled where only the site was named, and `site_known`."""
+    if raw["site_id"].null_count() == raw.height:
+        return raw.with_columns(
+            main_id=pl.lit(None, dtype=pl.String), site_known=pl.lit(value=True)
+        )
+    mains = (
+        meters.filter(role=str(MeterRole.MAIN))
+        .with_columns(named=pl.col("meter_id") == pl.col("site_id") + ".main")
+        .sort("site_id", "named", descending=[False, True])
+        .group_by("site_id", maintain_order=True)
+        .agg(main_id=pl.col("meter_id").first(), sole=(pl.len() == 1) | pl.col("named").any())
+        .select("site_id", main_id=pl.when("sole").then("main_id"))
+    )
+    sites = meters.select("site_id").unique().join(mains, "site_id", how="left")
+    place = _place(raw["site_id"], sites["site_id"])
+    main_id = sites["main_id"].gather(place)
+    return raw.with_columns(
+        meter_id=pl.coalesce("meter_id", main_id),
+        main_id=main_id,
+        site_known=place.is_not_null() | pl.col("site_id").is_null(),
+    )
+
+
+def _line(meters: pl.DataFrame, slot: pl.Series) -> pl.Expr:
+    """Before which instant the readings of each row's meter were removed; null for most."""
+    line = meters["readings_from_utc"]
+    if line.null_count() == line.len():
+        return pl.lit(None, dtype=frames.UTC)
+    return pl.lit(line).gather(slot)
+
+
+def _place(names: pl.Series, known: pl.Series) -> pl.Series:
+    """Where each name stands among those known, else null: a join, at a third of its cost."""
+    return names.cast(pl.Enum(known), strict=False).to_physical()
+
+
+def _instant(sent: pl.Series) -> pl.Series:
+    """UTC instants; null where the text has no offset or is no time."""
+    if sent.dtype != pl.String:
+        return sent
+    read = sent.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    if read.null_count() == sent.null_count():
+        return read
+    others = [
+        pl.col("t").str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+        for form in ("%+", *TIMESTAMP_FORMATS)
+    ]
+    frame = pl.DataFrame({"t": sent.str.strip_chars(), "read": read})
+    return frame.select(pl.coalesce("read", *others)).to_series()
+
+
+def _judge(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that pass every check, and those that fail with the first reason they fail for."""
+    passed = rows.select(
+        pl.col("reason").is_null().all(),
+        *(fine.all().alias(reason) for reason, fine, _ in checks),
+    ).row(0)
+    if all(passed):
+        return rows, rows.clear()
+    failed = [check for check, fine in zip(checks, passed[1:], strict=True) if not fine]
+    reason, detail = pl.col("reason"), pl.col("detail")
+    for why, fine, say in failed:
+        fails = reason.is_null() & ~fine
+        detail = pl.when(fails).then(say).otherwise(detail)
+        reason = pl.when(fails).then(pl.lit(str(why))).otherwise(reason)
+    judged = rows.with_columns(reason=reason, detail=detail)
+    return judged.filter(pl.col("reason").is_null()), judged.filter(pl.col("reason").is_not_null())
+
+
+def first_of_each(
+    good: pl.DataFrame, key: Sequence[str], who: pl.Expr
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first row of each key, and the others as duplicates within the batch.
+
+    `who` is a number for the first part of the key: mixed with the instant it shows cheaply that
+    all keys differ; where it cannot show that, the keys themselves are compared.
+    """
+    mixed = pl.col(key[1]).to_physical() * _MIX + who.cast(pl.Int64, wrap_numerical=True)
+    if good.select(mixed.n_unique()).item() == good.height:
+        return good, good.clear()
+    again = _repeats(good, key)
+    return good.join(again.select("row"), on="row", how="anti", maintain_order="left"), again
+
+
+def _repeats(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Rows that have the key of an earlier one, with the reason and the detail why not."""
+    judged = rows.with_columns(first=pl.col("row").first().over(key))
+    again = judged.filter(pl.col("row") != pl.col("first")).with_columns(
+        reason=pl.lit(str(Reason.DUPLICATE_IN_BATCH)),
+        detail=pl.format("row {} has the same {}", "first", pl.lit(" and ".join(key))),
+    )
+    return again.drop("first")
+
+
+def with_evidence(rejected: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """`frames.REJECTS` of `row`, `reason` and `detail`, with the raw rows of these numbers."""
+    verdicts = rejected.select(pl.col("row").cast(raw.schema["row"]), "reason", "detail")
+    own = raw.select(pl.all().exclude("reason", "detail")).join(verdicts, on="row", how="inner")
+    text = own if "raw" in raw.columns else own.with_columns(raw=pl.lit(None, dtype=pl.String))
+    return _rejects([text.with_columns(pl.col("row").cast(pl.UInt32))], raw.columns)
+
+
+def _rejects(piles: Sequence[pl.DataFrame], sent: Sequence[str]) -> pl.DataFrame:
+    """Rejects of `frames.REJECTS`, with the row as JSON where its text was not kept."""
+    piles = [pile for pile in piles if pile.height]
+    if not piles:
+        return frames.REJECTS.empty()
+    names = [name for name in sent if name not in _VERDICT and name in piles[0].columns]
+    as_json = pl.struct(names).struct.json_encode() if names else pl.lit("{}")
+    rejects = [
+        pile.select("row", "reason", "detail", raw=pl.coalesce("raw", as_json)).with_columns(
+            pl.col("detail", "raw").str.replace_all("\x00", "\\u0000", literal=True)
+        )
+        for pile in piles
+    ]
+    return pl.concat(rejects).sort("row")
+
+
+def _finite(column: str) -> pl.Expr:
+    return pl.col(column).is_finite().fill_null(value=True)
+
+
+def _at_least_zero(column: str) -> pl.Expr:
+    return (pl.col(column) >= 0).fill_null(value=True)
+
+
+def _signed(column: str) -> pl.Expr:
+    """At least zero, or a flow that a net meter may count backwards."""
+    if column not in NETTED:
+        return _at_least_zero(column)
+    return _at_least_zero(column) | (pl.col("flow") == str(MeterFlow.NET)).fill_null(value=False)
+
+
+def _may_net() -> pl.Expr:
+    """Whether a row is one that a meter declared as net could send."""
+    below = pl.any_horizontal(~_at_least_zero(name) for name in NETTED)
+    return below & (pl.col("kind") != str(MeterKind.REGISTER)).fill_null(value=False)
+
+
+def _names(bad: Sequence[tuple[str, pl.Expr]], say: str) -> pl.Expr:
+    """A detail that lists the columns for which the condition holds, with their values."""
+    parts = [
+        pl.when(fails.fill_null(value=True)).then(pl.format(f"{name} {say}", pl.col(name)))
+        for name, fails in bad
+    ]
+    return pl.concat_str(parts, separator="; ", ignore_nulls=True)
+
+
+def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
+    at, text = pl.col(column), pl.col(sent)
+    shown = pl.when(text.is_null()).then(pl.lit("nothing")).otherwise(text.cast(pl.String))
+    return [
+        (
+            Reason.BAD_TIMESTAMP,
+            at.is_not_null(),
+            pl.format(f"{sent}: want an ISO 8601 date and time with an offset, have {{}}", shown),
+        ),
+        (
+            Reason.FUTURE_TIMESTAMP,
+            (at <= pl.col("known_utc") + ahead).fill_null(value=False),
+            pl.format(f"{sent}: {{}} has not come yet", shown),
+        ),
+        (
+            Reason.TOO_OLD,
+            (at >= EARLIEST).fill_null(value=False),
+            pl.format(f"{sent}: {{}} is before {EARLIEST:%Y-%m-%d}", shown),
+        ),
+    ]
+
+
+def _reading_checks() -> list[Check]:
+    kind, limit = pl.col("kind"), pl.col("plausible_kw")
+    hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
+    drawing = ~pl.col("role").is_in([str(MeterRole.GENERATION), str(MeterRole.EXPORT)])
+    needed = (
+        pl.when(kind == str(MeterKind.INTERVAL))
+        .then(pl.col("energy_kwh").is_not_null())
+        .when(kind == str(MeterKind.REGISTER))
+        .then(pl.col("register_kwh").is_not_null())
+        .otherwise(pl.col("power_kw").is_not_null())
+    )
+    column = kind.replace_strict(
+        {"interval": "energy_kwh", "register": "register_kwh", "power": "power_kw"}, default=None
+    )
+    physical = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th")
+    site = pl.col("main_id").is_null() & pl.col("site_id").is_not_null()
+    return [
+        (
+            Reason.UNKNOWN_SITE,
+            pl.col("site_known") | pl.col("slot").is_not_null(),
+            pl.format("site_id: no site {} is registered", "site_id"),
+        ),
+        (
+            Reason.UNKNOWN_METER,
+            pl.col("slot").is_not_null(),
+            pl.when(pl.col("meter_id").is_not_null())
+            .then(pl.format("meter_id: no meter {} is registered", "meter_id"))
+            .when(site)
+            .then(pl.format("site_id: {} has no single main meter; name the meter", "site_id"))
+            .otherwise(pl.lit(NOBODY)),
+        ),
+        *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
+        (
+            Reason.REMOVED_PERIOD,
+            (pl.col("ts_utc") >= pl.col("readings_from_utc")).fill_null(value=True),
+            pl.format(
+                "timestamp: the readings of {} before {} were removed, and what follows from them"
+                " stays as it is",
+                "meter_id",
+                pl.col("readings_from_utc").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            ),
+        ),
+        (
+            Reason.NOT_FINITE,
+            pl.all_horizontal(_finite(name) for name in frames.READING_VALUES),
+            _names([(name, ~_finite(name)) for name in frames.READING_VALUES], "is {}"),
+        ),
+        (
+            Reason.NO_VALUE,
+            needed,
+            pl.format("{}: a meter of kind {} needs it", column, kind),
+        ),
+        (
+            Reason.NEGATIVE_ENERGY,
+            pl.all_horizontal(_signed(name) for name in physical),
+            pl.concat_str(
+                _names([(name, ~_signed(name)) for name in physical], "is {}, below zero"),
+                pl.when(_may_net()).then(pl.lit(TWO_WAY)).otherwise(pl.lit("")),
+            ),
+        ),
+        (
+            Reason.IMPLAUSIBLE,
+            ~(
+                drawing
+                & (
+                    (pl.col("power_kw") > limit).fill_null(value=False)
+                    | (
+                        (kind == str(MeterKind.INTERVAL)) & (pl.col("energy_kwh") > limit * hours)
+                    ).fill_null(value=False)
+                )
+            ).fill_null(value=False),
+            pl.concat_str(
+                [
+                    pl.format("power_kw is {}", "power_kw"),
+                    pl.format("energy_kwh is {} in {} s", "energy_kwh", "expected_interval_s"),
+                    pl.format(
+                        "above the plausible {} kW of the site (plausible_kw, by default 2 ×"
+                        " capacity_kw)",
+                        limit,
+                    ),
+                ],
+                separator=", ",
+                ignore_nulls=True,
+            ),
+        ),
+        (
+            Reason.BAD_QUALITY,
+            pl.col("quality").is_in(frames.QUALITIES).fill_null(value=True),
+            pl.format("quality: {} is none of " + ", ".join(frames.QUALITIES), "quality"),
+        ),
+    ]
+
+
+def _grid_checks() -> list[Check]:
+    named = pl.col("zone").str.contains(f"^(?:{ZONE.pattern})$").fill_null(value=False)
+    length = pl.col("interval_s")
+    currency = pl.col("currency").str.contains(f"^(?:{CURRENCY.pattern})$")
+    return [
+        (
+            Reason.BAD_ZONE,
+            named,
+            pl.format("zone: {} is no zone", pl.col("zone").fill_null("nothing")),
+        ),
+        (Reason.UNKNOWN_ZONE, pl.col("canonical").is_not_null(), pl.col("unknown")),
+        *_time_checks("start_utc", "start", GRID_AHEAD),
+        (
+            Reason.BAD_INTERVAL,
+            length.is_between(1, MAX_INTERVAL_S),
+            pl.format(f"interval_s: {{}} is not within 1 and {MAX_INTERVAL_S}", length),
+        ),
+        (
+            Reason.NOT_FINITE,
+            pl.all_horizontal(_finite(name) for name in frames.GRID_VALUES),
+            _names([(name, ~_finite(name)) for name in frames.GRID_VALUES], "is {}"),
+        ),
+        (
+            Reason.NO_VALUE,
+            pl.any_horizontal(pl.col(name).is_not_null() for name in frames.GRID_VALUES),
+            pl.lit("no load, generation, price or intensity is given"),
+        ),
+        (
+            Reason.BAD_CURRENCY,
+            currency.fill_null(value=True),
+            pl.format("currency: {} is no ISO 4217 code", "currency"),
+        ),
+        (
+            Reason.NEGATIVE_ENERGY,
+            _at_least_zero("load_mw") & _at_least_zero("carbon_g_per_kwh"),
+            _names(
+                [(name, ~_at_least_zero(name)) for name in ("load_mw", "carbon_g_per_kwh")],
+                "is {}, below zero",
+            ),
+        ),
+    ]
+
+
+READING_CHECKS: Final = _reading_checks()
+GRID_CHECKS: Final = _grid_checks()

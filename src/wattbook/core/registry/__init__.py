@@ -1,0 +1,1 @@
+"""Things that are registered: sites, meters, tariffs, and what they were at an instant."""

@@ -1,0 +1,1 @@
+"""For how long which data stays, and the records of what was removed."""

@@ -1,0 +1,1 @@
+"""Energy and statistics by bucket, and the figures that are computed from them."""
