@@ -22,7 +22,7 @@ from wattbook.core.forecast import naive, scores, series
 from wattbook.core.forecast.task import Ask, Donor
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
-from wattbook.pool import Pool
+from wattbook.models.process_pool import Pool
 
 DATA = Path("../shared/data/reference")
 YEARS = timedelta(days=3 * 365)

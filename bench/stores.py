@@ -41,7 +41,7 @@ from wattbook.stores.postgres.engine import Engine  # noqa: E402
 from wattbook.stores.postgres.partitions import Partitions  # noqa: E402
 from wattbook.stores.postgres.readings import COLUMNS  # noqa: E402
 from wattbook.stores.sql.migrate import upgrade  # noqa: E402
-from wattbook.wiring import Runtime, open_runtime  # noqa: E402
+from wattbook.wiring.runtime import Runtime, open_runtime  # noqa: E402
 
 METERS, ROWS, CONNECTIONS = 1_000, 10_000, 4
 START = datetime(2025, 1, 1, tzinfo=UTC)

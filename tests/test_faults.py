@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from wattbook.faults import explained
+from wattbook.schemas.error_messages import explained
 from wattbook.schemas.sites import SiteIn
 
 SITE = {

@@ -9,11 +9,11 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from wattbook import faults
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.readings.influx_mapping import METER_TAG, Naming, parse_fields
 from wattbook.core.retention import kinds
 from wattbook.core.retention.kinds import Kind
+from wattbook.schemas import error_messages
 from wattbook.stores.address import Address
 from wattbook.stores.influxdb.address import SCHEMES
 from wattbook.stores.influxdb.address import Address as BucketAddress
@@ -442,7 +442,7 @@ def _wrong(fault: Mapping[str, Any]) -> str:
     field = Settings.model_fields.get(name)
     secret = field is None or "Secret" in str(field.annotation) or name.endswith(("_url", "_dsn"))
     have = "" if secret else f", have {str(fault['input'])[:MAX_SHOWN]!r}"
-    return f"{faults.said(fault)}{have}"
+    return f"{error_messages.said(fault)}{have}"
 
 
 def load(**changes: object) -> Settings:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from tests.api.test_jobs import JOBS, serving, take_in
 
+from wattbook.core.paging import Listing
 from wattbook.core.periods import EPOCH
-from wattbook.ports.cursor import Listing
 
 A = "/api/v1"
 SPAN = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "grain": "quarter"}

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from wattbook.api.app import create_app
-from wattbook.api.series import CostOut
+from wattbook.schemas.figures import CostOut
 from wattbook.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import typer
 
-from wattbook.cli import demo, exits, main, show
+from wattbook.cli import demo, exit_codes, main, show
 from wattbook.cli.commands import options
 from wattbook.core import errors
 from wattbook.core.errors import WattbookError
@@ -59,7 +59,7 @@ def test_choices_are_those_of_the_core():
     ],
 )
 def test_errors_have_exit_codes(error, code):
-    assert exits.code(error) == code
+    assert exit_codes.code(error) == code
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from wattbook.core.archive.tables import READINGS
 from wattbook.flows import copy
 from wattbook.flows.copy import Copied
 from wattbook.settings import Settings
-from wattbook.wiring import open_runtime
+from wattbook.wiring.runtime import open_runtime
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 
 from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.settings import Settings
-from wattbook.wiring import open_runtime
+from wattbook.wiring.runtime import open_runtime
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wattbook.cli.span import instant
+from wattbook.cli.period_options import instant
 
 T = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wattbook.cli import bodies, template
+from wattbook.cli import json_input, template
 from wattbook.core.registry.components import ComponentKind
 from wattbook.core.registry.tariff_validation import problems_with
 from wattbook.schemas.tariffs import TariffIn, uncommented
@@ -44,7 +44,7 @@ def test_the_template_has_every_field_of_every_component() -> None:
 
 @pytest.mark.parametrize("body", [template.TARIFF, *(json.loads(p.read_text()) for p in FILES)])
 def test_the_command_line_and_the_http_api_read_the_same_tariff(body: dict[str, object]) -> None:
-    (by_file,) = bodies.tariffs(body)
+    (by_file,) = json_input.tariffs(body)
 
     assert by_file == TariffIn.model_validate(uncommented(body)).entity()
     assert problems_with([by_file]) == []

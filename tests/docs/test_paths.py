@@ -96,7 +96,7 @@ def test_the_data_path_names_the_stations_of_the_path() -> None:
         "stores.duckdb.rollups.DuckRollups.write",
         "flows.metrics.of_site",
         "flows.carbon.account",
-        "api.shapes.series",
+        "api.responses.series",
     }
     assert stations <= names
 

@@ -12,7 +12,6 @@ import pytest
 from tests.flows.conftest import World
 from tests.flows.reporting import NOBODY, conditions, draw
 
-from wattbook import duties
 from wattbook.core.anomaly.finding import Finding, Judgement, Rule, State
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind
@@ -21,6 +20,7 @@ from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, MeterRo
 from wattbook.flows import anomaly as flow
 from wattbook.flows import ingest, sites, stats
 from wattbook.flows.anomaly import Asked
+from wattbook.jobs import registry
 from wattbook.models import detector
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.registry import Edit
@@ -391,11 +391,13 @@ def test_hours_that_have_not_ended_are_not_judged() -> None:
 )
 def test_a_job_that_cannot_be_meant_is_refused(params, named) -> None:
     with pytest.raises(InputError, match=named):
-        duties.checked("detect_anomalies", params)
+        registry.checked("detect_anomalies", params)
 
 
 def test_it_is_looked_for_every_night() -> None:
-    (nightly,) = [each for each in duties.schedules(Settings()) if each.name == "detect_anomalies"]
+    (nightly,) = [
+        each for each in registry.schedules(Settings()) if each.name == "detect_anomalies"
+    ]
 
     assert nightly.kind is JobKind.DETECT_ANOMALIES
     assert nightly.every == DAY

@@ -12,7 +12,6 @@ from tests.core.anomaly.test_finding import FOUND
 from tests.flows.conftest import World
 from tests.flows.reporting import conditions, draw
 
-from wattbook import asking, duties
 from wattbook.core.anomaly.finding import Judgement, State
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.forecast.history import Quantity
@@ -24,10 +23,12 @@ from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
 from wattbook.flows import forecast as flow
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Origin
+from wattbook.jobs import registry
 from wattbook.models import auto
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts
+from wattbook.schemas import custom_forecast
 from wattbook.settings import MOST_FORECAST_DAYS, Settings
 from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.engine import create_engine
@@ -393,7 +394,7 @@ def test_what_is_no_horizon_is_refused(text) -> None:
 )
 def test_parameters_that_mean_nothing_are_refused(kind, params, said) -> None:
     with pytest.raises(InputError, match=said):
-        duties.checked(kind, params)
+        registry.checked(kind, params)
 
 
 def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
@@ -406,11 +407,11 @@ def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
         import_influxdb_every_s=600,
     )
 
-    by_name = {each.name: each for each in duties.schedules(plain)}
+    by_name = {each.name: each for each in registry.schedules(plain)}
     assert by_name["retrain"].every == DAY
     assert "import_influxdb" not in by_name
     (imports,) = [
-        each for each in duties.schedules(pulling) if each.kind == JobKind.IMPORT_INFLUXDB
+        each for each in registry.schedules(pulling) if each.kind == JobKind.IMPORT_INFLUXDB
     ]
     assert imports.every == timedelta(minutes=10)
     assert imports.params == {"since": None, "interval_label": None}
@@ -421,7 +422,7 @@ def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
 def test_a_csv_is_read_with_its_gaps() -> None:
     text = "value,timestamp\n1.5,2026-03-01T00:00:00Z\n,2026-03-01T02:00:00+01:00\n"
 
-    assert asking.from_csv(text) == [(T, 1.5), (T + timedelta(hours=1), None)]
+    assert custom_forecast.from_csv(text) == [(T, 1.5), (T + timedelta(hours=1), None)]
 
 
 @pytest.mark.parametrize(
@@ -436,6 +437,6 @@ def test_a_csv_is_read_with_its_gaps() -> None:
 )
 def test_what_is_wrong_with_a_csv_is_named(text, row, field) -> None:
     with pytest.raises(InputError) as refusal:
-        asking.from_csv(text)
+        custom_forecast.from_csv(text)
 
     assert (refusal.value.problems[0].row, refusal.value.problems[0].field) == (row, field)

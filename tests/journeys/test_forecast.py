@@ -30,7 +30,7 @@ def children(pid: int) -> list[int]:
     threads = Path(f"/proc/{pid}/task").iterdir()
     found = [each for thread in threads for each in (thread / "children").read_text().split()]
     words = {int(each): Path(f"/proc/{each}/cmdline").read_text() for each in found}
-    return [each for each, line in words.items() if "wattbook.pool" in line]
+    return [each for each, line in words.items() if "wattbook.models.process_pool" in line]
 
 
 def begun(service: Service) -> str:

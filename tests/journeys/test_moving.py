@@ -22,7 +22,7 @@ from wattbook.core.periods import Period
 from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.flows import rollup
 from wattbook.settings import Settings
-from wattbook.wiring import open_runtime
+from wattbook.wiring.runtime import open_runtime
 
 pytestmark = pytest.mark.process
 T = datetime(2026, 1, 1, tzinfo=UTC)

@@ -31,7 +31,7 @@ from wattbook.sinks import documents
 from wattbook.sinks.documents import cover
 from wattbook.sinks.documents.blocks import Figure, Table
 from wattbook.sinks.documents.outline import outline
-from wattbook.sinks.documents.words import period_of
+from wattbook.sinks.documents.wording import period_of
 
 pytestmark = pytest.mark.slow
 

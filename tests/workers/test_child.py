@@ -7,14 +7,14 @@ import pytest
 import structlog
 
 from wattbook.core.errors import UnavailableError
-from wattbook.workers import child
+from wattbook.workers import process
 
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     yield
-    child.leave()
+    process.leave()
     structlog.reset_defaults()  # a child logs to the stderr of this test
 
 
@@ -23,21 +23,21 @@ def test_what_failed_to_open_is_tried_again_and_leaves_no_thread(tmp_path) -> No
     before = threading.active_count()
     for _ in range(2):
         with pytest.raises(UnavailableError):
-            child.here()
-        assert child.work("io") is False  # the jobs wait; the worker lives
+            process.here()
+        assert process.work("io") is False  # the jobs wait; the worker lives
     assert threading.active_count() == before
 
     (tmp_path / "data").unlink()
 
-    assert child.here() is child.here()
+    assert process.here() is process.here()
 
 
 def test_what_was_inherited_is_not_used(monkeypatch) -> None:
-    parents = child.here()
+    parents = process.here()
     own = os.getpid()
     monkeypatch.setattr(parents, "pid", own + 1)  # as it looks after a fork
-    child.leave()
+    process.leave()
     parents.close()
 
-    assert child.here() is not parents
-    assert child.here().pid == own
+    assert process.here() is not parents
+    assert process.here().pid == own

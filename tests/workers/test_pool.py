@@ -19,7 +19,7 @@ from wattbook.core.anomaly.finding import Rule
 from wattbook.core.errors import InputError, UnavailableError
 from wattbook.core.forecast.task import Ask, ModelName
 from wattbook.core.periods import Grain, Period
-from wattbook.pool import Pool, spare_cores
+from wattbook.models.process_pool import Pool, spare_cores
 from wattbook.ports.forecaster import STEPS
 
 T = datetime(2026, 1, 1, tzinfo=UTC)

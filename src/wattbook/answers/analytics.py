@@ -13,7 +13,7 @@ from wattbook.flows import carbon as emitting
 from wattbook.flows import cost as paying
 from wattbook.flows import entities, metrics
 from wattbook.flows.entities import Found
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 async def of_site(

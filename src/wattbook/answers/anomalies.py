@@ -4,7 +4,7 @@ from typing import Any
 
 from wattbook.ports.anomalies import Wanted
 from wattbook.schemas.findings import FindingOut, FindingsOut
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 async def page(

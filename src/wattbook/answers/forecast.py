@@ -10,7 +10,7 @@ from wattbook.core.errors import ConflictError, Problem
 from wattbook.core.forecast.history import Quantity
 from wattbook.flows import forecast as flow
 from wattbook.ports.forecasts import Run
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 def document_of(run: Run) -> dict[str, Any]:

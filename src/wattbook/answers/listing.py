@@ -7,10 +7,10 @@ import polars as pl
 
 from wattbook.answers.encode import Answer
 from wattbook.core.errors import UnknownEntityError
+from wattbook.core.paging import Listing
 from wattbook.core.periods import FIRST_YEAR, LAST_YEAR, Period
 from wattbook.flows import listing as flow
-from wattbook.ports.cursor import Listing
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 FIRST = datetime.fromisoformat(f"{FIRST_YEAR}-01-01T00:00:00Z")
 LAST = datetime.fromisoformat(f"{LAST_YEAR}-01-01T00:00:00Z")

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from wattbook import __version__, duties, logs
+from wattbook import __version__, logs
 from wattbook.api import problems
 from wattbook.api.problems import ProblemDocument
 from wattbook.api.request_log import RequestLog
@@ -37,9 +37,10 @@ from wattbook.api.routes import (
 from wattbook.api.routes import jobs as job_routes
 from wattbook.api.routes import schedules as schedule_routes
 from wattbook.flows import jobs, rollup, schedules
+from wattbook.jobs import registry
 from wattbook.ports.clock import Clock
 from wattbook.settings import Settings, load
-from wattbook.wiring import Runtime, open_runtime
+from wattbook.wiring.runtime import Runtime, open_runtime
 
 PARTING_S = 5.0
 """So long a roll-up that is under way may take when the service ends."""
@@ -74,7 +75,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
             )
             runner = _runner(runtime)
             app.state.bell = runtime.bell or runner
-            plans = duties.schedules(settings)
+            plans = registry.schedules(settings)
             at_work = [
                 asyncio.create_task(
                     schedules.keep(plans, halt, jobs=runtime.jobs, bell=app.state.bell)
@@ -133,7 +134,7 @@ def _runner(runtime: Runtime) -> jobs.Runner:
     settings = runtime.settings
     worker = jobs.Worker(
         runtime.jobs,
-        duties.of(runtime),
+        registry.of(runtime),
         name=f"{socket.gethostname()}:{os.getpid()}",
         lease=timedelta(seconds=settings.job_lease_s),
     )

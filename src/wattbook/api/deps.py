@@ -10,9 +10,9 @@ from fastapi.dependencies.models import Dependant
 from wattbook.core.errors import InputError, Problem, TooLargeError
 from wattbook.core.periods import Grain, Period
 from wattbook.core.when import Bounds
-from wattbook.fields import Instant, When
+from wattbook.schemas.fields import Instant, When
 from wattbook.sources.codecs.inflate import inflate
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 async def runtime(request: Request) -> Runtime:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from wattbook import faults
-from wattbook.api.shapes import json_response
+from wattbook.api.responses import json_response
 from wattbook.core import errors, when
 from wattbook.core.errors import Problem, WattbookError
+from wattbook.schemas import error_messages
 from wattbook.schemas.problems import Fault
 
 log = structlog.get_logger()
@@ -153,8 +153,8 @@ async def _of_request(request: Request, error: Exception) -> Response:
 
 def _said(fault: Mapping[str, Any], body: object) -> str:
     """What is wrong, in plain words; of times in an address also how they are written there."""
-    said = faults.said(fault, body)
-    about_time = said.startswith((faults.TIME, when.WANTED))
+    said = error_messages.said(fault, body)
+    about_time = said.startswith((error_messages.TIME, when.WANTED))
     if about_time and fault["loc"][0] == "query":
         return f"{said} (in an address, + is written %2B)"
     return said
@@ -167,7 +167,7 @@ def _place(request: Request, fault: Mapping[str, Any], body: object) -> str:
         return ".".join(str(part) for part in way) or str(source)
     named = isinstance(body, Sequence) and not isinstance(body, str | bytes)
     where = request.url.path.rsplit("/", 1)[-1] if named else ""
-    return faults.place({**fault, "loc": way}, body, where) or str(source)
+    return error_messages.place({**fault, "loc": way}, body, where) or str(source)
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

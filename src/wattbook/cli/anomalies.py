@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from wattbook.answers import anomalies as documents
-from wattbook.cli import ask, door, jobs, show
+from wattbook.cli import ask, jobs, local, show
 from wattbook.cli.ask import Document
 from wattbook.cli.show import NOTHING, Column
 from wattbook.core import when
@@ -14,7 +14,7 @@ from wattbook.core.formatting import unit_of
 from wattbook.core.jobs import JobKind, error_of
 from wattbook.ports.anomalies import Wanted
 from wattbook.schemas.problems import failure_from
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 ID_SHOWN: Final = 8
 """Letters of an id that tell findings of one table apart."""
@@ -47,7 +47,7 @@ def run(
     if look:
         detect(wanted, url)
     if url is None:
-        found = door.run(lambda runtime: _here(wanted, limit, runtime))
+        found = local.run(lambda runtime: _here(wanted, limit, runtime))
     else:
         if site is not None:
             ask.get(url, f"/sites/{ask.step(site)}")  # an error where there is no such site

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from wattbook.answers.encode import Answer
-from wattbook.cli import door, show
+from wattbook.cli import local, show
 from wattbook.core import periods, when
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.when import Bounds, When
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 Document = dict[str, Any]
 Here: TypeAlias = Callable[[Runtime], Awaitable[Answer]]
@@ -31,7 +31,7 @@ class Question:
     def document(self, url: str | None) -> Document:
         """The document, as the API sends it."""
         if url is None:
-            document: Document = json.loads(door.run(self.here).json())
+            document: Document = json.loads(local.run(self.here).json())
             return document
         from wattbook.cli.client import Service  # noqa: PLC0415 -- only who asks a service pays
 
@@ -41,7 +41,7 @@ class Question:
     def csv(self, url: str | None) -> bytes:
         """The rows as CSV."""
         if url is None:
-            return door.run(self.here).csv()
+            return local.run(self.here).csv()
         from wattbook.cli.client import CSV, Service  # noqa: PLC0415 -- as above
 
         with Service(url) as service:

@@ -5,11 +5,11 @@ from datetime import datetime
 import orjson
 
 from wattbook.answers import listing
-from wattbook.cli import ask, door, show
+from wattbook.cli import ask, local, show
 from wattbook.cli.ask import Document
 from wattbook.cli.show import Column, number
 from wattbook.core import when
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 COUNTS = ("received", "accepted", "duplicates", "corrected", "rejected")
 SECOND = len("2026-01-01T00:00:00")
@@ -34,7 +34,7 @@ def run(
         return orjson.dumps(found, option=orjson.OPT_UTC_Z)
 
     if url is None:
-        found: Document = orjson.loads(door.run(here))
+        found: Document = orjson.loads(local.run(here))
     else:
         query = {
             "source": source,

@@ -10,7 +10,7 @@ from wattbook.cli.show import Column
 from wattbook.core.carbon.factors import fallback_name
 from wattbook.core.formatting import NOTHING, number, percent
 from wattbook.core.periods import Grain
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 def account(

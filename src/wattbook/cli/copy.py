@@ -12,7 +12,7 @@ from wattbook.flows import copy
 from wattbook.flows.copy import Copied, Staying
 from wattbook.settings import Settings
 from wattbook.stores.address import Address
-from wattbook.wiring import is_there, open_house
+from wattbook.wiring.runtime import is_there, open_house
 
 
 def run(source: str, target: str, only: list[str], *, replace: bool, as_json: bool) -> bool:

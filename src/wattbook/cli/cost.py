@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from wattbook.answers import analytics
 from wattbook.answers import sites as documents
 from wattbook.answers.encode import Answer
-from wattbook.cli import ask, bodies, door, show
+from wattbook.cli import ask, json_input, local, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.cli.sites import tariff_table
@@ -16,7 +16,7 @@ from wattbook.core.formatting import BLANK, spoken
 from wattbook.core.periods import Grain, zone
 from wattbook.core.units import SECONDS_PER_MINUTE
 from wattbook.flows import tariffs as paying
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 QUANTITY_DIGITS: Final = 1
 PRICE_DIGITS: Final = 5
@@ -135,7 +135,7 @@ def tariffs(
     site_id: str, file: Path | None, url: str | None, *, replace: bool, as_json: bool
 ) -> None:
     """What a site pays by, after what the file holds was added."""
-    sent = None if file is None else bodies.read(file)
+    sent = None if file is None else json_input.read(file)
     path = f"/sites/{ask.step(site_id)}/tariffs"
 
     async def here(runtime: Runtime) -> list[Document]:
@@ -143,7 +143,7 @@ def tariffs(
             return documents.tariffs_of(await runtime.registry.site(site_id))
         placed = await paying.put(
             site_id,
-            bodies.tariffs(sent),
+            json_input.tariffs(sent),
             only=replace,
             registry=runtime.registry,
             calendar=runtime.calendar,
@@ -152,9 +152,9 @@ def tariffs(
         return documents.tariffs_of(placed.site)
 
     if sent is not None:
-        bodies.tariffs(sent)  # refused before anything is opened or sent
+        json_input.tariffs(sent)  # refused before anything is opened or sent
     if url is None:
-        found = door.run(here)
+        found = local.run(here)
     elif sent is None:
         found = ask.get(url, path)
     else:

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from wattbook import __version__
-from wattbook.cli import ask, door, show
+from wattbook.cli import ask, local, show
 from wattbook.cli.show import number
 from wattbook.flows.deletion import Deleter, Request
 from wattbook.schemas import tombstones as documents
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 Document = dict[str, Any]
 
@@ -57,4 +57,4 @@ def _here(site_id: str, meter_id: str | None, *, force: bool, reason: str | None
     async def work(runtime: Runtime) -> list[Document]:
         return documents.documents(await Deleter.of(runtime).delete(request))
 
-    return door.run(work)
+    return local.run(work)

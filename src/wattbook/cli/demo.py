@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from wattbook import __version__, samples, settings
-from wattbook.cli import bodies, demo_tour, door, progress, show
+from wattbook.cli import demo_tour, json_input, local, progress, show
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core.carbon.factors import DEFAULT_SET, fallback_name
@@ -26,7 +26,7 @@ from wattbook.flows.ingest import Origin
 from wattbook.flows.metrics import Series
 from wattbook.samples.load import END, SEED, START
 from wattbook.samples.sites import SiteBody
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 HOME: Final = Path("wattbook-data/demo")
 NOTE: Final = "demo.json"
@@ -75,7 +75,7 @@ def run(*, fresh: bool, load_only: bool = False) -> None:
     folder = settings.load().data_dir
     if fresh:
         _empty(folder)
-    loaded, found = door.run(lambda runtime: _load_and_ask(folder, runtime), create=True)
+    loaded, found = local.run(lambda runtime: _load_and_ask(folder, runtime), create=True)
     _table(found)
     _closing(folder, loaded, found)
     if load_only:
@@ -94,7 +94,7 @@ def _empty(folder: Path) -> None:
             f"{folder} was not made by `wattbook demo`: --fresh deletes nothing there;"
             " name another folder with --data-dir"
         )
-    door.run(_nothing)  # refuses where another process has the stores open
+    local.run(_nothing)  # refuses where another process has the stores open
     for path in folder.iterdir():
         if path.name.startswith(STORES) or path.name in (NOTE, demo_tour.REPORT):
             path.unlink()
@@ -134,7 +134,7 @@ async def _load(runtime: Runtime) -> Loaded:
     registered = set((await runtime.registry.meters())["site_id"])
     for site in samples.sites():
         if site["id"] not in registered:
-            draft = bodies.draft(site)
+            draft = json_input.draft(site)
             await registering.register(draft, registry=runtime.registry, now=runtime.clock.now())
 
     loaded = Loaded()

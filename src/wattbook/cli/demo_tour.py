@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from wattbook.answers import anomalies as documents
-from wattbook.cli import anomalies, door, forecast, report, show
+from wattbook.cli import anomalies, forecast, local, report, show
 from wattbook.cli.ask import Document
 from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
@@ -34,7 +34,7 @@ def run(folder: Path, *, is_detected: bool) -> None:
     wanted = Wanted(since=START, until=END)
     if not is_detected:
         anomalies.detect(wanted, None)
-    found = door.run(lambda runtime: documents.document(wanted, runtime, limit=MAX_FINDINGS))
+    found = local.run(lambda runtime: documents.document(wanted, runtime, limit=MAX_FINDINGS))
     mines = [each for each in found["findings"] if each["site_id"] != PLANT]
     anomalies.table(sorted(mines, key=_at_stake_kwh, reverse=True)[:SHOWN])
     show.say(f"\nThe week after the data ends: wattbook forecast {SITE} --horizon {HORIZON}")

@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from wattbook.cli import door, progress, show
+from wattbook.cli import local, progress, show
+from wattbook.cli.period_options import instant
 from wattbook.cli.show import Column, number
 from wattbook.cli.sites import everyone
-from wattbook.cli.span import instant
 from wattbook.core import periods
 from wattbook.core.periods import Period
 from wattbook.flows import export
 from wattbook.flows.export import Exported
 from wattbook.sinks.files import Tree
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 BYTES_PER_MB: Final = 1_000_000
 FIRST: Final = datetime(periods.FIRST_YEAR, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ def run(folder: Path, site_ids: list[str], begin: str | None, end: str | None) -
                 progress=step,
             )
 
-    _tell(door.run(work))
+    _tell(local.run(work))
 
 
 def _period(begin: str | None, end: str | None, timezone: str) -> Period | None:

@@ -8,9 +8,8 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-from wattbook import duties
 from wattbook.answers import forecast as documents
-from wattbook.cli import ask, door, jobs, show
+from wattbook.cli import ask, jobs, local, show
 from wattbook.cli.ask import TABLE, Document
 from wattbook.cli.show import NOTHING, Column, number, percent
 from wattbook.core import frames
@@ -21,10 +20,11 @@ from wattbook.core.formatting import unit_of
 from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.periods import Grain
 from wattbook.flows import forecast as flow
+from wattbook.jobs import registry
 from wattbook.ports.forecasts import Asked
 from wattbook.schemas.problems import failure_from
 from wattbook.sinks.documents import render_png
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 BAR: Final = 28
 """Letters of a row's chart."""
@@ -50,9 +50,9 @@ class Wish:
     reach: timedelta
 
     @property
-    def params(self) -> duties.Forecast:
+    def params(self) -> registry.Forecast:
         """The same as a job takes it."""
-        return duties.Forecast.model_validate(
+        return registry.Forecast.model_validate(
             {
                 "entity_id": self.entity,
                 "quantity": self.quantity,
@@ -104,19 +104,19 @@ def run(
 def _here(wish: Wish) -> Document:
     """The forecast of the stores here: the newest, or one that is made now."""
 
-    async def look(runtime: Runtime) -> tuple[duties.Forecast, str | None]:
+    async def look(runtime: Runtime) -> tuple[registry.Forecast, str | None]:
         days = runtime.settings.forecast_days
         flow.horizon_of(wish.horizon, days)  # refuses what is too long
-        asked = await flow.named(duties.asked(wish.params), ports=runtime)
+        asked = await flow.named(registry.asked(wish.params), ports=runtime)
         max_age = timedelta(hours=runtime.settings.model_retrain_interval)
         found = await flow.stored(asked, max_age, forecasts=runtime.forecasts, clock=runtime.clock)
         if found is None or wish.fresh:
             # An error is shown at once, and not by a job.
             await flow.check(asked, timedelta(days=days), ports=runtime)
             found = None
-        return duties.series(duties.Forecast, asked), None if found is None else found.run_id
+        return registry.series(registry.Forecast, asked), None if found is None else found.run_id
 
-    told, run_id = door.run(look)
+    told, run_id = local.run(look)
     if run_id is None:
         run_id = _ended(jobs.run_here(JobKind.FORECAST, told.model_dump(mode="json")))
 
@@ -125,7 +125,7 @@ def _here(wish: Wish) -> Document:
         by = documents.hashrate if wish.quantity is Quantity.HASHRATE else documents.load
         return (await by(made, wish.reach, runtime)).json()
 
-    document: Document = orjson.loads(door.run(answer))
+    document: Document = orjson.loads(local.run(answer))
     return document
 
 
@@ -162,7 +162,7 @@ def backtest(entity: str | None, grain: str, model: str, url: str | None) -> Non
         told["entity_id"] = entity
         told["quantity"] = str(Quantity.HASHRATE if is_network else Quantity.LOAD)
         if url is None:
-            told |= door.run(lambda runtime: _checked(entity, told, runtime))
+            told |= local.run(lambda runtime: _checked(entity, told, runtime))
     job = jobs.done(JobKind.RETRAIN, told, url)
     if job["state"] != "succeeded":
         raise error_of(job["job_id"], job["state"], failure_from(job))
@@ -191,7 +191,7 @@ def _run(run_id: str, url: str | None) -> Document:
     async def here(runtime: Runtime) -> Document:
         return documents.document_of(await runtime.forecasts.run(run_id))
 
-    return door.run(here)
+    return local.run(here)
 
 
 def _history(found: Document, wish: Wish, url: str | None) -> Document:
@@ -207,7 +207,7 @@ def _history(found: Document, wish: Wish, url: str | None) -> Document:
         run_id = found["run_id"]
         return (await documents.history(run_id, wish.quantity, since, runtime)).json()
 
-    known: Document = orjson.loads(door.run(here))
+    known: Document = orjson.loads(local.run(here))
     return known
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 
 import polars as pl
 
-from wattbook.cli import door, progress, read_as, show
+from wattbook.cli import local, progress, read_as, show
 from wattbook.cli.client import Service
 from wattbook.cli.intake import Here, Intake, There
 from wattbook.cli.rollup import catch_up
@@ -34,7 +34,7 @@ from wattbook.sources.files import (
     registered_interval,
     tree,
 )
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 EXAMPLES: Final = 3
 """So many refused rows are shown for each reason."""
@@ -151,7 +151,7 @@ def run(
 
     try:
         if url is None:
-            door.run(here, create=True)
+            local.run(here, create=True)
         else:
             with Service(url) as service:  # which rolls up by itself
                 asyncio.run(work(There(service, grid=form.grid)))

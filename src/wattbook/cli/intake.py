@@ -17,7 +17,7 @@ from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
 from wattbook.sources.codecs import raw as codec
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 METERS = {"meter_id": pl.String, "expected_interval_s": pl.Int64}
 

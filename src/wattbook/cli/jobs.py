@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from wattbook import duties, settings, wiring
-from wattbook.cli import ask, door, progress, show
+from wattbook import settings
+from wattbook.cli import ask, local, progress, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core.errors import UnavailableError
 from wattbook.core.jobs import Job, JobState
 from wattbook.flows.jobs import Worker
+from wattbook.jobs import registry
 from wattbook.ports.jobs import JobStore, Order
 from wattbook.schemas.jobs import JobOut, JobPageOut
-from wattbook.wiring import Runtime
+from wattbook.wiring import runtime
+from wattbook.wiring.runtime import Runtime
 
 BY_HAND: Final = "cli"
 LOOK_S: Final = 0.25
@@ -42,7 +44,7 @@ def list_all(
         wanted = None if state is None else JobState(state)
         page = await jobs.jobs(
             state=wanted,
-            kind=None if kind is None else duties.known(kind),
+            kind=None if kind is None else registry.known(kind),
             parent_id=parent,
             limit=limit,
         )
@@ -94,15 +96,15 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
 
     Where a worker beside it takes the job, or children of it, it is followed to its end.
     """
-    known, checked = duties.checked(kind, params)
+    known, checked = registry.checked(kind, params)
     order = Order(kind=known, params=checked, requested_by=BY_HAND)
 
     async def work(runtime: Runtime) -> Document:
         jobs = runtime.jobs
-        await duties.check(known, checked, runtime)
+        await registry.check(known, checked, runtime)
         job_id = (await jobs.submit(order)).job_id
         lease = timedelta(seconds=runtime.settings.job_lease_s)
-        worker = Worker(jobs, duties.of(runtime), name=HERE, lease=lease, bell=runtime.bell)
+        worker = Worker(jobs, registry.of(runtime), name=HERE, lease=lease, bell=runtime.bell)
         hands = [
             asyncio.create_task(_help(worker, job_id, jobs=jobs, lease=lease))
             for _ in range(runtime.settings.job_slots)
@@ -116,7 +118,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
             worker.halt.set()
             await asyncio.gather(*hands, return_exceptions=True)
 
-    return door.run(work)
+    return local.run(work)
 
 
 async def _help(worker: Worker, job_id: str, *, jobs: JobStore, lease: timedelta) -> None:
@@ -229,8 +231,8 @@ def _in_store(work: Callable[[JobStore], Awaitable[Found]]) -> Found:
 
     async def whole() -> Found:
         config = settings.load()
-        await door.check_store(config)
-        async with wiring.open_jobs(config) as jobs:
+        await local.check_store(config)
+        async with runtime.open_jobs(config) as jobs:
             return await work(jobs)
 
     return asyncio.run(whole())

@@ -10,7 +10,7 @@ from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import Column, number, percent
 from wattbook.core.formatting import BLANK, spoken
 from wattbook.core.periods import QUARTER_S, Grain
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 def site(

@@ -2,14 +2,15 @@
 
 import asyncio
 
-from wattbook import settings, wiring
+from wattbook import settings
 from wattbook.cli import show
-from wattbook.wiring import Migrated
+from wattbook.wiring import runtime
+from wattbook.wiring.runtime import Migrated
 
 
 def run() -> None:
     """Migrate readings and registry, and say from what to what."""
-    for done in asyncio.run(wiring.migrate(settings.load())):
+    for done in asyncio.run(runtime.migrate(settings.load())):
         show.say(f"{done.store}: {_said(done)}")
 
 

@@ -6,18 +6,18 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.cli import door, progress, show
+from wattbook.cli import local, progress, show
 from wattbook.cli.ingest import COUNTS, Tally
+from wattbook.cli.period_options import instant
 from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column, number
-from wattbook.cli.span import instant
 from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
 from wattbook.core.readings.validation import IntervalLabel, Sorted
 from wattbook.flows import pull
 from wattbook.ports.readings import Receipt
-from wattbook.wiring import Runtime, open_source
+from wattbook.wiring.runtime import Runtime, open_source
 
 FIRST_ROWS: Final = 10
 """So many rows are shown before anything is taken in."""
@@ -44,7 +44,7 @@ def run(since: str | None, label: str | None, *, as_json: bool) -> int:
         await catch_up(runtime)
         return pulled.period, tally
 
-    period, tally = door.run(work)
+    period, tally = local.run(work)
     if as_json:
         span = None if period is None else {"start": period.start, "end": period.end}
         said = tally.document()
@@ -81,7 +81,7 @@ def look(since: str | None, label: str | None) -> None:
             )
             return Seen(source.name, naming, ends, period, first)
 
-    _preview(door.run(work))
+    _preview(local.run(work))
 
 
 async def _pulled(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from wattbook.cli import ask, door, jobs, progress, show
+from wattbook.cli import ask, jobs, local, progress, show
 from wattbook.cli.ask import Document
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.jobs import JobKind, error_of
@@ -17,7 +17,7 @@ from wattbook.flows import entities
 from wattbook.flows import report as flow
 from wattbook.ports.reports import file_name
 from wattbook.schemas.problems import failure_from
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 BYTES_PER_KB: Final = 1000
 DIGITS: Final = 16
@@ -77,7 +77,7 @@ def run(
         return written
 
     if url is None:
-        _tell(door.run(work))
+        _tell(local.run(work))
         return
     params: dict[str, Any] = {
         "entity_id": entity,
@@ -118,7 +118,7 @@ def _documents(report_id: str, forms: Iterable[str], url: str | None) -> list[tu
                 for form, (filed, content) in zip(forms, found, strict=True)
             ]
 
-        return door.run(here)
+        return local.run(here)
     from wattbook.cli.client import Service  # noqa: PLC0415 -- only who asks a service pays
 
     found = []

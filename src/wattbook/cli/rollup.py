@@ -1,9 +1,9 @@
 """Brings rollups up to date."""
 
-from wattbook.cli import door, progress, show
+from wattbook.cli import local, progress, show
 from wattbook.flows import rollup, sites
 from wattbook.flows.rollup import Rolled
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 
 def run(*, everything: bool) -> None:
@@ -20,7 +20,7 @@ def run(*, everything: bool) -> None:
             )
         return await catch_up(runtime)
 
-    rolled = door.run(work)
+    rolled = local.run(work)
     if rolled.meters:
         rows = show.number(rolled.rows_written)
         show.say(f"rolled up {rolled.meters} meters: {rows} rows changed")

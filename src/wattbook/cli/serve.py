@@ -10,10 +10,11 @@ from typing import Any
 
 import uvicorn
 
-from wattbook import services, settings
+from wattbook import settings
 from wattbook.cli import show
 from wattbook.cli.http_protocol import Deadlines, limited
 from wattbook.core.errors import UnavailableError
+from wattbook.wiring import service_file
 
 APP = "wattbook.api.app:from_environment"
 GRACE_S = 10
@@ -59,7 +60,7 @@ def serve() -> None:
             server.run(sockets=[listener])
         finally:
             if note is not None:
-                services.forget(note)
+                service_file.forget(note)
         if server.failure is not None:
             raise server.failure
 
@@ -110,7 +111,7 @@ class Server(uvicorn.Server):
             return
         uvicorns_own.disabled = False
         if self.note is not None:
-            services.note(self.note, self.url)
+            service_file.note(self.note, self.url)
         show.say(f"wattbook serves {self.url} · try {self.url}/docs · Ctrl-C stops it")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wattbook.core.registry.entities import Site
     from wattbook.ports.registry import Registry
-    from wattbook.wiring import Runtime
+    from wattbook.wiring.runtime import Runtime
 
 Document = dict[str, Any]
 
@@ -52,9 +52,9 @@ def _lines() -> list[Document] | None:
 def _every(url: str | None) -> list[Document]:
     if url is None:
         from wattbook.answers import sites as documents
-        from wattbook.cli import door
+        from wattbook.cli import local
 
-        return [documents.site(each) for each in door.run(everyone)]
+        return [documents.site(each) for each in local.run(everyone)]
     from wattbook.cli.client import Service
 
     found, cursor = [], None
@@ -96,9 +96,9 @@ def read(site_id: str, url: str | None) -> Document:
     """One site with everything on it."""
     if url is None:
         from wattbook.answers import sites as documents
-        from wattbook.cli import door
+        from wattbook.cli import local
 
-        return documents.site(door.run(lambda runtime: runtime.registry.site(site_id)))
+        return documents.site(local.run(lambda runtime: runtime.registry.site(site_id)))
     from wattbook.cli import ask
 
     found: Document = ask.get(url, f"/sites/{quote(site_id, safe='')}")
@@ -158,7 +158,7 @@ def list_meters(site_id: str | None, url: str | None, *, as_json: bool) -> None:
 
 def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> None:
     """Register the site or the sites of a file, or the one that the options describe."""
-    from wattbook.cli import bodies
+    from wattbook.cli import json_input
     from wattbook.core.errors import InputError, Problem
 
     sent = _bodies(file) if file is not None else [{}]
@@ -167,7 +167,7 @@ def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> 
         raise InputError(detail, [Problem("bad_option", detail)])
     whole = [{**body, **options} for body in sent]
     drafts = [
-        bodies.draft(body, f"[{at}]" if len(whole) > 1 else "") for at, body in enumerate(whole)
+        json_input.draft(body, f"[{at}]" if len(whole) > 1 else "") for at, body in enumerate(whole)
     ]
     if url is not None:
         from wattbook.cli.client import Service
@@ -178,7 +178,7 @@ def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> 
         return
 
     from wattbook.answers import sites as documents
-    from wattbook.cli import door
+    from wattbook.cli import local
     from wattbook.flows import sites as flow
 
     async def work(runtime: "Runtime") -> None:
@@ -186,7 +186,7 @@ def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> 
             site = await flow.register(draft, registry=runtime.registry, now=runtime.clock.now())
             _registered(documents.site(site))
 
-    door.run(work, create=True)
+    local.run(work, create=True)
 
 
 def _registered(site: Document) -> None:
@@ -264,24 +264,24 @@ def _changed_here(change: "Callable[[Registry, datetime], Awaitable[Site]]") -> 
     import asyncio
     from datetime import UTC, datetime
 
-    from wattbook import wiring
     from wattbook.answers import sites as documents
-    from wattbook.cli import door
+    from wattbook.cli import local
+    from wattbook.wiring import runtime
 
     async def work() -> Document:
         config = settings.load()
-        await door.check_store(config)
-        async with wiring.open_registry(config) as registry:
+        await local.check_store(config)
+        async with runtime.open_registry(config) as registry:
             return documents.site(await change(registry, datetime.now(UTC)))
 
     return asyncio.run(work())
 
 
 def _bodies(file: "Path") -> list[dict[str, Any]]:
-    from wattbook.cli import bodies
+    from wattbook.cli import json_input
     from wattbook.core.errors import Problem, UndecodableError
 
-    found = bodies.read(file)
+    found = json_input.read(file)
     sent = found if isinstance(found, list) else [found]
     if not sent or not all(isinstance(body, dict) for body in sent):
         detail = f"{file}: must be a site, or a list of sites"

@@ -3,11 +3,11 @@
 from datetime import date
 from typing import Any
 
-from wattbook.cli import ask, door, show
+from wattbook.cli import ask, local, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core import periods
 from wattbook.flows import stats as flow
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 Document = dict[str, Any]
 BYTES_PER_MB = 1e6
@@ -31,7 +31,7 @@ def look(url: str | None, begin: str | None, end: str | None) -> Document:
             clock=runtime.clock,
         )
 
-    return door.run(work)
+    return local.run(work)
 
 
 def _day(name: str, text: str | None) -> date | None:

@@ -22,9 +22,9 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import MeterKind, MeterRole, Site
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import rollup as rolling
+from wattbook.ports.analytics import FigurePorts
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.detector import Detector
-from wattbook.ports.figures import FigurePorts
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups
 

@@ -33,10 +33,10 @@ from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports import forecaster
+from wattbook.ports.analytics import FigurePorts
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
-from wattbook.ports.figures import FigurePorts
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Asked, Forecasts, Run
 from wattbook.ports.registry import Registry

@@ -26,10 +26,10 @@ from wattbook.flows import rollup as rolling
 from wattbook.flows.cost import Account
 from wattbook.flows.mains import Mains
 from wattbook.flows.metrics import Series
+from wattbook.ports.analytics import FigurePorts
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
-from wattbook.ports.figures import FigurePorts
 from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.rollups import Rollups

@@ -31,8 +31,8 @@ from wattbook.core.registry.entities import (
 )
 from wattbook.core.registry.versions import UNSET, Sent
 from wattbook.core.timezones import known_timezone
-from wattbook.fields import Id, Instant, Number, When
 from wattbook.flows.sites import Draft
+from wattbook.schemas.fields import Id, Instant, Number, When
 from wattbook.schemas.tariffs import TariffOut
 
 MOST_PARTS: Final = 1_000

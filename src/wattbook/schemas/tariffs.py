@@ -10,7 +10,7 @@ from wattbook.core.registry import tariffs as core
 from wattbook.core.registry.components import Basis, ComponentKind, Per
 from wattbook.core.registry.tariffs import Netting, Tariff
 from wattbook.core.registry.windows import DAY_KINDS, MONTHS, DayKind, Window
-from wattbook.fields import Id, Number
+from wattbook.schemas.fields import Id, Number
 
 MOST_TARIFFS: Final = 200
 MOST_COMPONENTS: Final = 50

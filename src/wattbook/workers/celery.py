@@ -11,7 +11,7 @@ from celery.signals import worker_process_shutdown, worker_shutting_down
 
 from wattbook.core.jobs import QUEUES
 from wattbook.settings import load
-from wattbook.sinks.celery.bell import RING, send
+from wattbook.sinks.celery.notifier import RING, send
 from wattbook.workers import shutdown
 
 VISIBILITY_S: Final = 6 * 3600
@@ -40,18 +40,18 @@ app.conf.update(
 @app.task(name=RING)  # type: ignore[untyped-decorator]  # of a library without types
 def work(queue: str) -> None:
     """Work on the jobs of a queue until none is left for this process."""
-    from wattbook.workers import child  # noqa: PLC0415 -- after the fork
+    from wattbook.workers import process  # noqa: PLC0415 -- after the fork
 
-    if child.work(queue):
+    if process.work(queue):
         send(app, queue)
 
 
 @app.task(name="wattbook.tick", expires=STALE_S)  # type: ignore[untyped-decorator]
 def tick() -> None:
     """Submit what the schedules want, and ring for whatever waits."""
-    from wattbook.workers import child  # noqa: PLC0415 -- after the fork
+    from wattbook.workers import process  # noqa: PLC0415 -- after the fork
 
-    child.tick(app)
+    process.tick(app)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
@@ -61,6 +61,6 @@ def _give_back(**_: object) -> None:
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _leave(**_: object) -> None:
-    from wattbook.workers import child  # noqa: PLC0415 -- after the fork
+    from wattbook.workers import process  # noqa: PLC0415 -- after the fork
 
-    child.leave()
+    process.leave()

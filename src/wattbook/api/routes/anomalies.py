@@ -13,9 +13,9 @@ from wattbook.api.problems import responses
 from wattbook.core.anomaly.finding import Category, Judgement, Rule, State
 from wattbook.core.errors import InputError, InvalidPeriodError, UnknownEntityError
 from wattbook.core.registry.entities import SLUG
-from wattbook.fields import Instant
 from wattbook.flows import anomaly as flow
 from wattbook.ports.anomalies import Wanted
+from wattbook.schemas.fields import Instant
 from wattbook.schemas.findings import FindingOut, FindingsOut
 from wattbook.schemas.sites import Answer, Body
 

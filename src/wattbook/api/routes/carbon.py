@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from wattbook.answers import analytics
 from wattbook.api import problems
 from wattbook.api.deps import AsOfQuery, BoundsDep, GrainQuery, RuntimeDep, strict
-from wattbook.api.series import CarbonOut
-from wattbook.api.shapes import series
+from wattbook.api.responses import series
 from wattbook.core import errors
 from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
+from wattbook.schemas.figures import CarbonOut
 
 router = APIRouter(prefix="/analytics", tags=["analytics"], dependencies=[Depends(strict)])
 

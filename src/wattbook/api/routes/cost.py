@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from wattbook.answers import analytics
 from wattbook.api import problems
 from wattbook.api.deps import AsOfQuery, BoundsDep, GrainQuery, RuntimeDep, strict
-from wattbook.api.series import CostOut
-from wattbook.api.shapes import series
+from wattbook.api.responses import series
 from wattbook.core import errors
 from wattbook.core.periods import Grain
+from wattbook.schemas.figures import CostOut
 
 SpreadQuery = Annotated[
     bool, Query(description="spread demand and fixed charges evenly over their days")

@@ -10,16 +10,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter
 
-from wattbook import duties
 from wattbook.answers import forecast as documents
 from wattbook.answers.encode import Answer
 from wattbook.answers.forecast import document_of
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.limits import SeriesRoute
 from wattbook.api.problems import responses
+from wattbook.api.responses import json_response, series
 from wattbook.api.routes.jobs import BY_HTTP, RETRY_AFTER_S
-from wattbook.api.shapes import json_response, series
-from wattbook.asking import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
 from wattbook.core import periods
 from wattbook.core.errors import (
     ConflictError,
@@ -32,12 +30,14 @@ from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.task import QUANTILES, Basis, ModelName
 from wattbook.core.jobs import Job, JobKind, JobState, error_of
 from wattbook.core.periods import Grain
-from wattbook.fields import Instant
 from wattbook.flows import forecast as flow
+from wattbook.jobs import registry
 from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.jobs import Order
+from wattbook.schemas.custom_forecast import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
+from wattbook.schemas.fields import Instant
 from wattbook.schemas.jobs import JobOut
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 WAIT_S: Final = 30.0
 MOST_WAIT_S: Final = 120.0
@@ -305,7 +305,7 @@ async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Respo
         await flow.learnt_from(brought, ports=runtime)
     content = (await asyncio.to_thread(body.model_dump_json, exclude={"wait"})).encode()
     sha256 = await runtime.forecasts.keep_input(content, runtime.clock.now())
-    told = duties.Forecast.model_validate({"input": sha256}).model_dump(mode="json")
+    told = registry.Forecast.model_validate({"input": sha256}).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), body.wait, runtime)
     if not job.state.ended:
         return _later(request, job)
@@ -423,7 +423,7 @@ async def _found(
         raise UnknownEntityError(detail, [Problem("unknown_run", detail, field="as_of")])
     days = timedelta(days=runtime.settings.forecast_days)
     await flow.check(asked, days, ports=runtime)
-    told = duties.series(duties.Forecast, asked).model_dump(mode="json")
+    told = registry.series(registry.Forecast, asked).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), wait, runtime)
     return await _made(job, runtime) if job.state.ended else job
 

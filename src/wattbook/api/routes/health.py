@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from wattbook import __version__
 from wattbook.api.deps import RuntimeDep
-from wattbook.api.shapes import json_response
+from wattbook.api.responses import json_response
 from wattbook.flows import health as flow
 
 router = APIRouter(tags=["health"])

@@ -9,20 +9,20 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from wattbook.answers import listing
 from wattbook.api import problems
-from wattbook.api.access import CallerDep
+from wattbook.api.auth import CallerDep
 from wattbook.api.deps import RuntimeDep, batch_body, read_body, runtime, strict
 from wattbook.api.limits import MAX_DOCUMENT_BYTES
-from wattbook.api.shapes import json_response
+from wattbook.api.responses import json_response
 from wattbook.api.text_options import OptionsDep
 from wattbook.core import errors, frames
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.readings.rejects import Rejects
 from wattbook.core.readings.validation import IntervalLabel
-from wattbook.fields import Instant
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
+from wattbook.schemas.fields import Instant
 from wattbook.sources.codecs import Decoded
 from wattbook.sources.codecs.single import decode_single
 from wattbook.sources.files import Options

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from wattbook import duties
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.limits import SeriesRoute
 from wattbook.api.problems import responses
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.jobs import Job, JobKind, JobState
-from wattbook.fields import Instant
+from wattbook.jobs import registry
 from wattbook.ports.jobs import Order
+from wattbook.schemas.fields import Instant
 from wattbook.schemas.jobs import JobOut, JobPageOut
 from wattbook.schemas.sites import Body
 
@@ -30,7 +30,7 @@ class JobIn(Body):
 
     kind: str = Field(
         description="what it does",
-        json_schema_extra={"enum": [str(kind) for kind in duties.PARAMS]},
+        json_schema_extra={"enum": [str(kind) for kind in registry.PARAMS]},
     )
     params: dict[str, Any] = Field(default_factory=dict, description="what it is told")
     idempotency_key: Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")] | None = Field(
@@ -50,8 +50,8 @@ WRITES = responses(UnknownEntityError, ConflictError)
 )
 async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: Response) -> JobOut:
     """Ask for a background run; where it can be watched is in `Location`."""
-    kind, params = duties.checked(body.kind, body.params)
-    await duties.check(kind, params, runtime)
+    kind, params = registry.checked(body.kind, body.params)
+    await registry.check(kind, params, runtime)
     job = await runtime.jobs.submit(
         Order(
             kind=kind,

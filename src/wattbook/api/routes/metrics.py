@@ -8,12 +8,12 @@ from wattbook.answers import analytics
 from wattbook.answers.encode import Answer
 from wattbook.api import problems
 from wattbook.api.deps import AsOfQuery, BoundsDep, GrainQuery, PeriodDep, RuntimeDep, strict
-from wattbook.api.series import AggregateOut, RollupPage, SiteMetrics
-from wattbook.api.shapes import series
+from wattbook.api.responses import series
 from wattbook.core import errors
+from wattbook.core.paging import Listing
 from wattbook.core.periods import Grain
 from wattbook.flows import metrics as flow
-from wattbook.ports.cursor import Listing
+from wattbook.schemas.figures import AggregateOut, RollupPage, SiteMetrics
 
 router = APIRouter(prefix="/metrics", tags=["metrics"], dependencies=[Depends(strict)])
 

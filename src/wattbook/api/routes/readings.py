@@ -8,9 +8,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 from wattbook.answers import listing
 from wattbook.api import problems
 from wattbook.api.deps import RuntimeDep, strict
-from wattbook.api.shapes import series
+from wattbook.api.responses import series
 from wattbook.core import errors
-from wattbook.fields import Instant
+from wattbook.schemas.fields import Instant
 
 router = APIRouter(prefix="/readings", tags=["readings"], dependencies=[Depends(strict)])
 

@@ -10,9 +10,9 @@ from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.reporting.report import Format
-from wattbook.fields import Instant
 from wattbook.flows import entities
 from wattbook.ports.reports import Filed
+from wattbook.schemas.fields import Instant
 from wattbook.schemas.sites import Answer
 
 MEDIA_TYPES: Final[dict[Format, str]] = {

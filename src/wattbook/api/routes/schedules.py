@@ -6,11 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from wattbook import duties
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.core.jobs import JobKind, JobState
 from wattbook.flows import schedules as flow
 from wattbook.flows.schedules import Planned
+from wattbook.jobs import registry
 
 
 class LastRun(BaseModel):
@@ -63,5 +63,5 @@ router = APIRouter(tags=["jobs"], dependencies=[Depends(strict)])
 @router.get("/schedules")
 async def list_schedules(runtime: RuntimeDep) -> SchedulesOut:
     """What is done again and again: the last job of each schedule, and when the next is due."""
-    planned = await flow.planned(duties.schedules(runtime.settings), jobs=runtime.jobs)
+    planned = await flow.planned(registry.schedules(runtime.settings), jobs=runtime.jobs)
     return SchedulesOut(schedules=[ScheduleOut.of(one) for one in planned])

@@ -16,11 +16,11 @@ from wattbook.core.errors import (
     InvalidEntityError,
     UnknownEntityError,
 )
+from wattbook.core.paging import Listing
 from wattbook.core.registry import dated
 from wattbook.core.registry.entities import SLUG, ZONE, Site, SiteStatus
 from wattbook.flows import sites as flow
 from wattbook.flows import tariffs as paying
-from wattbook.ports.cursor import Listing
 from wattbook.schemas.sites import (
     FleetList,
     FleetOut,

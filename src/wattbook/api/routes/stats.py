@@ -12,8 +12,8 @@ from wattbook.core.anomaly.finding import Category
 from wattbook.core.errors import InvalidPeriodError
 from wattbook.core.jobs import JobKind, JobState
 from wattbook.core.readings.registers import EventKind
-from wattbook.fields import Day
 from wattbook.flows import stats as flow
+from wattbook.schemas.fields import Day
 
 
 class Counts(BaseModel):

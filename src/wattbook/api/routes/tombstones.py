@@ -9,7 +9,7 @@ from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.problems import responses
 from wattbook.core.errors import InputError
 from wattbook.core.retention.kinds import Kind
-from wattbook.fields import Instant
+from wattbook.schemas.fields import Instant
 from wattbook.schemas.tombstones import TombstoneOut
 
 Text = Annotated[str, Query(pattern=r"^[^\x00]{1,500}$")]

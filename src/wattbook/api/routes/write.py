@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from wattbook import __version__
-from wattbook.api.access import Caller, CallerDep
+from wattbook.api.auth import Caller, CallerDep
 from wattbook.api.deps import BodyDep, RuntimeDep
 from wattbook.api.problems import STATUS, TITLES, UNAVAILABLE
-from wattbook.api.shapes import json_response
+from wattbook.api.responses import json_response
 from wattbook.core.errors import WattbookError
 from wattbook.core.readings.validation import Reason
 from wattbook.flows import health as parts
@@ -23,7 +23,7 @@ from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
 from wattbook.sources.codecs import decode_line_protocol
 from wattbook.sources.codecs.line_protocol import Precision
-from wattbook.wiring import Runtime
+from wattbook.wiring.runtime import Runtime
 
 log = structlog.get_logger()
 

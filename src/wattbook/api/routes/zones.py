@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from wattbook.api import problems
-from wattbook.api.shapes import json_response
+from wattbook.api.responses import json_response
 from wattbook.core import errors
 from wattbook.core.grid import zones
-from wattbook.ports.cursor import Listing
+from wattbook.core.paging import Listing
 
 router = APIRouter(tags=["sites"])
 

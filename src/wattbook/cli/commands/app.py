@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wattbook import __version__
-from wattbook.cli.exits import Door
+from wattbook.cli.exit_codes import Door
 
 app = typer.Typer(
     cls=Door,

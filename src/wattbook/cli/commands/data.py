@@ -155,7 +155,7 @@ def ingest(
     with the receipt; a file that can be read in two ways is refused with both of them.
     """
     from wattbook.cli import ingest as door
-    from wattbook.cli.span import instant
+    from wattbook.cli.period_options import instant
     from wattbook.core.grid.curves import CurveType
     from wattbook.core.readings.validation import IntervalLabel
     from wattbook.sources.files import DateOrder, Options

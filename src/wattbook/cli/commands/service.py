@@ -102,6 +102,6 @@ def work(
     ] = None,
 ) -> None:
     """Work on jobs beside the service, with Celery, until SIGTERM."""
-    from wattbook.cli import work as door
+    from wattbook.cli import worker as door
 
     door.run(slots, queue)

@@ -32,6 +32,6 @@ def render(report: Report, form: Format) -> bytes:
 
 def render_png(svg: str) -> bytes:
     """A chart as PNG."""
-    from wattbook.sinks.documents.picture import png
+    from wattbook.sinks.documents.png import png
 
     return png(svg)

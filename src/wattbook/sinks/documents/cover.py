@@ -13,7 +13,7 @@ from wattbook.core.reporting.notices import OVERLAPPING_ROWS
 from wattbook.core.reporting.report import Report
 from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.blocks import Notice
-from wattbook.sinks.documents.words import (
+from wattbook.sinks.documents.wording import (
     count,
     day_of,
     energy_said,

@@ -14,8 +14,8 @@ from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.report import Report
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Sentences, Table
-from wattbook.sinks.documents.figures import figure
-from wattbook.sinks.documents.words import (
+from wattbook.sinks.documents.sections import figure
+from wattbook.sinks.documents.wording import (
     clock_of,
     count,
     day_of,

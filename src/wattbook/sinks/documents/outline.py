@@ -1,9 +1,9 @@
 """From the figures of a report to the document that is read."""
 
 from wattbook.core.reporting.report import Report
-from wattbook.sinks.documents import cover, evidence, figures, paying, places, sources, tables
+from wattbook.sinks.documents import costs, cover, evidence, places, sections, sources, tables
 from wattbook.sinks.documents.blocks import Document, Section, Sentences
-from wattbook.sinks.documents.words import period_of
+from wattbook.sinks.documents.wording import period_of
 
 SHORT = 16
 """Letters of a fingerprint that are enough to tell two reports apart."""
@@ -16,21 +16,21 @@ def outline(report: Report) -> Document:
     said = cover.findings(report)
     parts = [
         Section("summary", "Summary", [Sentences(said)] if said else []),
-        Section("key-figures", "Key figures", figures.key(report)),
-        Section("load", "Load", [*figures.load(report), *figures.hashing(report)]),
+        Section("key-figures", "Key figures", sections.key(report)),
+        Section("load", "Load", [*sections.load(report), *sections.hashing(report)]),
         Section(
             "sites",
             "Sites",
             [*places.operators(report), *places.sitemap(report), *tables.sites(report)],
         ),
-        Section("cost", "Cost", list(paying.cost(report))),
+        Section("cost", "Cost", list(costs.cost(report))),
         Section("findings", "Findings", list(evidence.findings(report))),
         Section("forecast", "Forecast", list(evidence.forecast(report))),
         Section(
             "figures",
             "Figures in detail",
             [
-                *figures.energy_bars(report),
+                *sections.energy_bars(report),
                 *tables.by_step(report),
                 *tables.meters(report),
             ],

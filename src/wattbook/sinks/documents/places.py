@@ -7,8 +7,8 @@ from wattbook.core.charts import sitemap as maps
 from wattbook.core.formatting import money, percent, unit_of
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Column, Table
-from wattbook.sinks.documents.figures import figure
-from wattbook.sinks.documents.words import count
+from wattbook.sinks.documents.sections import figure
+from wattbook.sinks.documents.wording import count
 
 MIN_PLACES: Final = 2
 """Of fewer a map shows nothing."""

@@ -25,7 +25,7 @@ from wattbook.sinks.documents.blocks import (
     Paragraph,
     Table,
 )
-from wattbook.sinks.documents.words import count, factor_said
+from wattbook.sinks.documents.wording import count, factor_said
 
 BOUNDARIES: Final = {"lifecycle": "life cycle", "direct": "direct (combustion)"}
 YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")

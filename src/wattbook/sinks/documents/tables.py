@@ -11,7 +11,7 @@ from wattbook.core.formatting import BLANK, Unit, clock, money, number, percent,
 from wattbook.core.periods import Grain, zone
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Column, Table
-from wattbook.sinks.documents.figures import figure
+from wattbook.sinks.documents.sections import figure
 
 MAX_BARS: Final = 30
 """So many names have a bar of their own; the table lists all."""

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from wattbook.core.errors import StoreLockedError, UnavailableError
-from wattbook.stores.lane import Item, Lane, Result, Run
+from wattbook.stores.writer_thread import Item, Lane, Result, Run
 
 BLOCKED: Final = re.compile(r"PID (\d+)")
 

@@ -15,7 +15,7 @@ from wattbook.ports.rollups import Turn
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
-from wattbook.stores.turns import Turns
+from wattbook.stores.named_locks import Turns
 
 TIMES: Final = ("start_utc", "power_kw_max_at", "computed_utc")
 STORED: Final = (

@@ -18,8 +18,8 @@ from wattbook.core.rollups import aggregation
 from wattbook.ports.clock import Clock, SystemClock
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
 from wattbook.stores.influxdb import journal, points, receipts
-from wattbook.stores.influxdb.around import around
 from wattbook.stores.influxdb.reader import Reader
+from wattbook.stores.influxdb.rollup_readings import around
 
 Mark = Callable[[pl.DataFrame], Awaitable[None]]
 """Marks spans (`meter_id`, `from_utc`, `to_utc`) as changed, where the rollups are."""

@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.periods import Period
 from wattbook.stores.address import Address
-from wattbook.stores.lane import Item, Lane, Result, Run
+from wattbook.stores.writer_thread import Item, Lane, Result, Run
 
 CONNECT: Final = {
     "connect_timeout": "5",

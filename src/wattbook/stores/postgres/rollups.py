@@ -16,6 +16,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.rollups import aggregation
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.ports.rollups import Turn
+from wattbook.stores.named_locks import Turns
 from wattbook.stores.postgres.engine import (
     PAUSE_S,
     SHAPES,
@@ -28,7 +29,6 @@ from wattbook.stores.postgres.engine import (
 )
 from wattbook.stores.postgres.keys import Keys
 from wattbook.stores.postgres.partitions import Partitions
-from wattbook.stores.turns import Turns
 
 TURN: Final = 7_741_005
 """Advisory lock that all who roll up share; with the number of a slot, of who has that slot."""

@@ -34,9 +34,9 @@ from wattbook.core.anomaly.finding import (
     another_id,
 )
 from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.paging import Listing
 from wattbook.core.periods import EPOCH, Period
 from wattbook.ports.anomalies import FindingPage, Kept, Wanted
-from wattbook.ports.cursor import Listing
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import anomalies, anomaly_scores
 

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.task import Basis, ModelName
+from wattbook.core.paging import Listing
 from wattbook.core.periods import Grain, Period
-from wattbook.ports.cursor import Listing
 from wattbook.ports.forecasts import Asked, Run, RunPage
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import forecast_inputs, forecast_runs

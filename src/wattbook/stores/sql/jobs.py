@@ -31,10 +31,10 @@ from wattbook.core.jobs import (
     Outcome,
     Progress,
 )
-from wattbook.ports.cursor import Listing
+from wattbook.core.paging import Listing
 from wattbook.ports.jobs import Claim, Daily, Ending, Figures, JobPage, Order
 from wattbook.stores.sql.engine import ALONE, reached
-from wattbook.stores.sql.families import (
+from wattbook.stores.sql.job_hierarchy import (
     AT_WORK,
     again,
     cancel,

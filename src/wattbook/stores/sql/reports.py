@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from wattbook.core.errors import Problem, UnknownEntityError
+from wattbook.core.paging import Listing
 from wattbook.core.periods import Period
 from wattbook.core.reporting.report import Format
-from wattbook.ports.cursor import Listing
 from wattbook.ports.reports import Filed, ReportPage, Sheet
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import documents, reports

@@ -38,7 +38,7 @@ from wattbook.core.registry.entities import (
 )
 from wattbook.core.registry.tariffs import Netting
 from wattbook.core.reporting.report import Format
-from wattbook.stores.sql.listed import Component, Listed
+from wattbook.stores.sql.json_list import Component, Listed
 
 
 class Utc(TypeDecorator[datetime]):

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tup
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from wattbook.core.paging import Listing
 from wattbook.core.retention.cutoffs import Tombstone
 from wattbook.core.retention.kinds import REGISTERED, Kind
-from wattbook.ports.cursor import Listing
 from wattbook.ports.tombstones import StonePage
 from wattbook.stores.sql.engine import reached
 from wattbook.stores.sql.schema import registry_version, tombstones

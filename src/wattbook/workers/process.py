@@ -11,14 +11,15 @@ from typing import Final, TypeVar
 import structlog
 from celery import Celery
 
-from wattbook import duties, logs
+from wattbook import logs
 from wattbook.core.errors import WattbookError
 from wattbook.core.jobs import JobKind, Outcome, queue_of
 from wattbook.flows import schedules
 from wattbook.flows.jobs import Worker
+from wattbook.jobs import registry
 from wattbook.settings import load
-from wattbook.sinks.celery.bell import Bell
-from wattbook.wiring import open_runtime
+from wattbook.sinks.celery.notifier import Bell
+from wattbook.wiring.runtime import open_runtime
 from wattbook.workers import shutdown
 
 log = structlog.get_logger()
@@ -46,10 +47,10 @@ class Child:
         except BaseException:
             self._end_loop()
             raise
-        self._schedules = duties.schedules(settings)
+        self._schedules = registry.schedules(settings)
         self._worker = Worker(
             self._runtime.jobs,
-            duties.of(self._runtime),
+            registry.of(self._runtime),
             name=f"{socket.gethostname()}:{self.pid}",
             lease=timedelta(seconds=settings.job_lease_s),
             bell=self._runtime.bell,

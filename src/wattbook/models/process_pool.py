@@ -65,7 +65,7 @@ class Seat:
         self._line, theirs = Pipe()
         end = theirs.fileno()
         self._process = subprocess.Popen(  # noqa: S603 -- ourselves
-            (sys.executable, "-m", "wattbook.pool", str(end)),
+            (sys.executable, "-m", "wattbook.models.process_pool", str(end)),
             env=os.environ | dict.fromkeys(THREADS, "1"),
             pass_fds=(end,),
             stdin=subprocess.DEVNULL,

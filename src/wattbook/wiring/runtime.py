@@ -10,11 +10,10 @@ import polars as pl
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from wattbook import services
 from wattbook.core.errors import InputError, StoreLockedError, missing_package
 from wattbook.flows.copy import House
 from wattbook.flows.ingest import Collector, Turnstile
-from wattbook.pool import Pool, spare_cores
+from wattbook.models.process_pool import Pool, spare_cores
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.calendar import Calendar
@@ -58,6 +57,7 @@ from wattbook.stores.sql.retention import SqlRetention
 from wattbook.stores.sql.stats import SqliteStats
 from wattbook.stores.sql.tombstones import SqlTombstones
 from wattbook.stores.sql.watermarks import SqlWatermarks
+from wattbook.wiring import service_file
 
 if TYPE_CHECKING:
     from wattbook.clients.influxdb.server import Influx
@@ -424,10 +424,10 @@ def _bell(settings: Settings) -> Broker | None:
     if settings.broker_url is None:
         return None
     try:
-        from wattbook.sinks.celery import bell  # noqa: PLC0415 -- an extra
+        from wattbook.sinks.celery import notifier  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
         raise missing_package(error.name, "celery") from error
-    return bell.at(settings.broker_url)
+    return notifier.at(settings.broker_url)
 
 
 def _open_file(settings: Settings) -> Engine:
@@ -443,7 +443,7 @@ def _open_file(settings: Settings) -> Engine:
 
 def _held(error: StoreLockedError, settings: Settings) -> str:
     """Who holds the stores, and how to ask it."""
-    service = services.running(settings.service_path)
+    service = service_file.running(settings.service_path)
     if service is not None and service.pid == error.holder:
         return f"{error}, which serves it: ask it with --url {service.url}, or stop it"
     return f"{error}; wait until it ends, or stop it"

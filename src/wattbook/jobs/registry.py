@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from wattbook import __version__, asking, faults
+from wattbook import __version__
 from wattbook.core import periods
 from wattbook.core.carbon import factors
 from wattbook.core.carbon.factors import DEFAULT_SET
@@ -27,7 +27,6 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.readings.validation import IntervalLabel
 from wattbook.core.reporting.report import Format
 from wattbook.core.when import Bounds
-from wattbook.fields import DayOrInstant, When
 from wattbook.flows import (
     anomaly,
     bounds,
@@ -47,8 +46,10 @@ from wattbook.ports.forecasts import Asked
 from wattbook.ports.jobs import Child, JobStore
 from wattbook.ports.readings import Receipt
 from wattbook.ports.reports import Filed
+from wattbook.schemas import custom_forecast, error_messages
+from wattbook.schemas.fields import DayOrInstant, When
 from wattbook.settings import Settings
-from wattbook.wiring import Runtime, open_source
+from wattbook.wiring.runtime import Runtime, open_source
 
 MODELLING: Final = "steps"
 """In what the progress of forecasts is counted."""
@@ -149,7 +150,7 @@ class Report(Params):
     end: When | None = Field(
         None, description="end (exclusive): an instant, or a date; the end of the data if left out"
     )
-    formats: Annotated[tuple[Format, ...], BeforeValidator(asking.split)] = Field(
+    formats: Annotated[tuple[Format, ...], BeforeValidator(custom_forecast.split)] = Field(
         (Format.PDF, Format.HTML, Format.JSON, Format.CSV),
         min_length=1,
         description="what it is handed out as: pdf, html, json, csv, zip",
@@ -185,10 +186,10 @@ class Forecast(Params):
         None, description="a site, operator:ID, zone:ID or network:ID"
     )
     quantity: Quantity = Field(Quantity.LOAD, description="of a network: hashrate")
-    grain: asking.GrainName = Grain.HOUR
+    grain: custom_forecast.GrainName = Grain.HOUR
     model: ModelName = Field(ModelName.AUTO, description="a model by name, or auto")
-    quantiles: asking.Quantiles = QUANTILES
-    seed: asking.Seed = 0
+    quantiles: custom_forecast.Quantiles = QUANTILES
+    seed: custom_forecast.Seed = 0
     input: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
         None, description="what POST /api/v1/forecast/custom kept, by its SHA-256"
     )
@@ -205,10 +206,10 @@ class Retrain(Params):
 
     entity_id: EntityId | None = Field(None, description="of one entity; of all when left out")
     quantity: Quantity = Quantity.LOAD
-    grain: asking.GrainName = Grain.HOUR
+    grain: custom_forecast.GrainName = Grain.HOUR
     model: ModelName = ModelName.AUTO
-    quantiles: asking.Quantiles = QUANTILES
-    seed: asking.Seed = 0
+    quantiles: custom_forecast.Quantiles = QUANTILES
+    seed: custom_forecast.Seed = 0
 
     @model_validator(mode="after")
     def _of_one(self) -> Self:
@@ -243,7 +244,7 @@ class DetectAnomalies(Params):
     end: DayOrInstant | None = Field(
         None, description="first instant after; an hour ago if left out"
     )
-    seed: asking.Seed = 0
+    seed: custom_forecast.Seed = 0
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
@@ -348,7 +349,7 @@ def checked(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, An
     except ValidationError as error:
         problems = [
             Problem("bad_parameter", each.detail, field=each.field)
-            for each in faults.explained(error.errors(), params, "params")
+            for each in error_messages.explained(error.errors(), params, "params")
         ]
         raise refused(kind, problems) from error
 
@@ -555,7 +556,7 @@ def _forecast(runtime: Runtime) -> Duty:
             )
         else:
             content = await runtime.forecasts.input(told.input)
-            custom = asking.Custom.model_validate_json(content)
+            custom = custom_forecast.Custom.model_validate_json(content)
             with custom.in_own_words():
                 brought = custom.brought(days)
                 run = await forecast.make_custom(job.job_id, brought, ports=runtime, progress=tell)

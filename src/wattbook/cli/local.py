@@ -9,7 +9,7 @@ from wattbook import logs, settings
 from wattbook.core.errors import UnavailableError, UnknownEntityError
 from wattbook.settings import Settings
 from wattbook.stores.address import Address
-from wattbook.wiring import Runtime, open_runtime, was_created
+from wattbook.wiring.runtime import Runtime, open_runtime, was_created
 
 T = TypeVar("T")
 

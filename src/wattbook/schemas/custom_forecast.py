@@ -27,8 +27,8 @@ from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
 from wattbook.core.forecast.task import QUANTILES, Ask, ModelName, column
 from wattbook.core.periods import EPOCH, MAX_ROWS, Grain, Period
-from wattbook.fields import Instant, Number
 from wattbook.flows.forecast import Brought, horizon_of, number
+from wattbook.schemas.fields import Instant, Number
 
 GRAINS: Final = ("quarter", "hour", "day")
 MOST_QUANTILES: Final = 21

@@ -13,8 +13,8 @@ from wattbook.core.periods import Grain
 from wattbook.core.reporting.report import Report
 from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.blocks import Block, Column, Paragraph, Table
-from wattbook.sinks.documents.figures import figure
-from wattbook.sinks.documents.words import clock_of, share
+from wattbook.sinks.documents.sections import figure
+from wattbook.sinks.documents.wording import clock_of, share
 
 ENERGY_COLOURS: Final = ("pay0", "pay1", "pay2")
 COLOURS: Final = {

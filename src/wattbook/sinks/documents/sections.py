@@ -15,7 +15,7 @@ from wattbook.core.periods import Grain, zone
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
 from wattbook.sinks.documents.cover import earlier_name
-from wattbook.sinks.documents.words import (
+from wattbook.sinks.documents.wording import (
     clock_of,
     factor_said,
     interval,

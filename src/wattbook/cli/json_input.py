@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from wattbook.core.errors import InvalidEntityError, Problem, UndecodableError
 from wattbook.core.registry.declared import SentMeter
 from wattbook.core.registry.tariffs import Tariff
-from wattbook.faults import explained
 from wattbook.flows.sites import Draft
+from wattbook.schemas.error_messages import explained
 from wattbook.schemas.sites import MeterIn, SiteIn
 from wattbook.schemas.tariffs import TariffIn, uncommented
 

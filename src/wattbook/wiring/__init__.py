@@ -1,0 +1,1 @@
+"""The composition root: from settings to stores, and from these to a runtime."""
