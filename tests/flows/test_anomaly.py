@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.flows.conftest import World
-from tests.flows.reporting import NOBODY, conditions, draw
+from tests.flows.report_examples import NOBODY, conditions, draw
 
 from wattbook.core.anomaly.finding import Finding, Judgement, Rule, State
 from wattbook.core.errors import InputError, UnknownEntityError

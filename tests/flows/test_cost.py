@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from tests.core.paying import tariff
+from tests.core.billing.examples import tariff
 
 from wattbook.core.errors import (
     InvalidEntityError,

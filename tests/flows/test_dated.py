@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from tests.flows.reporting import made
+from tests.flows.report_examples import made
 
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.declared import SentMeter

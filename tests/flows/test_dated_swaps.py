@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from tests.flows.report_examples import made
+from tests.flows.test_dated import APRIL, DAY, HOUR, MAY, SWAP, a_meter, declare, draw, of_site
 
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.periods import Grain
@@ -12,9 +14,6 @@ from wattbook.core.readings.validation import IntervalLabel
 from wattbook.core.registry.entities import MeterKind
 from wattbook.flows import forecast, ingest, sites
 from wattbook.flows.ingest import Origin
-
-from .reporting import made
-from .test_dated import APRIL, DAY, HOUR, MAY, SWAP, a_meter, declare, draw, of_site
 
 
 async def send(world, rows: Sequence[dict[str, object]], **options):

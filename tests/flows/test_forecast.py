@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from tests.core.anomaly.test_finding import FOUND
 from tests.flows.conftest import World
-from tests.flows.reporting import conditions, draw
+from tests.flows.report_examples import conditions, draw
 
 from wattbook.core.anomaly.finding import Judgement, State
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.flows.reporting import draw
+from tests.flows.report_examples import draw
 from tests.flows.test_anomaly import HISTORY, HOUR, Ports, T, all_of, asked, load, ports
 from tests.flows.test_dated import a_meter, declare
 

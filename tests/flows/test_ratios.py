@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.flows.reporting import conditions, draw, made
+from tests.flows.report_examples import conditions, draw, made
 from tests.flows.test_dated import a_meter
 
 from wattbook.core.periods import Grain, Period

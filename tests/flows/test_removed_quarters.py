@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.flows.conftest import World
-from tests.flows.reporting import made
+from tests.flows.report_examples import made
 from tests.flows.test_cost import (
     DEMAND,
     FLAT,

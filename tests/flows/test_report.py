@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from tests.core.paying import tariff
-from tests.flows.reporting import DAY, HOUR, conditions, draw, made
+from tests.core.billing.examples import tariff
+from tests.flows.report_examples import DAY, HOUR, conditions, draw, made
 
 from wattbook.core import periods
 from wattbook.core.errors import (

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.core.anomaly.watching import DAY, HOUR, T, watched
+from tests.core.anomaly.examples import DAY, HOUR, T, watched
 
 from wattbook.core.anomaly.detection import Judged
 from wattbook.core.anomaly.finding import Rule

@@ -13,7 +13,19 @@ NAMES = [str(path.relative_to(CORE)) for path in MODULES]
 ALLOWED = {
     *("polars", "numpy", "wattbook"),
     *("__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "functools"),
-    *("hashlib", "importlib", "itertools", "math", "re", "statistics", "typing", "zoneinfo"),
+    *(
+        "base64",
+        "binascii",
+        "hashlib",
+        "importlib",
+        "itertools",
+        "json",
+        "math",
+        "re",
+        "statistics",
+        "typing",
+        "zoneinfo",
+    ),
 }
 CLOCKS = {"now", "today", "utcnow"}
 TALK = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}

@@ -15,7 +15,7 @@ import polars as pl
 import pypdf
 import pytest
 from tests.flows.conftest import World, empty_world
-from tests.flows.reporting import DAY, HOUR, conditions, draw, made
+from tests.flows.report_examples import DAY, HOUR, conditions, draw, made
 
 from wattbook.core.registry.entities import Meter, MeterKind
 from wattbook.core.reporting.report import Format, Report

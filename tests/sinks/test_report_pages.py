@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from tests.core.paying import tariff
+from tests.core.billing.examples import tariff
 from tests.flows.conftest import World, empty_world
-from tests.flows.reporting import DAY, HOUR, conditions, draw, made
+from tests.flows.report_examples import DAY, HOUR, conditions, draw, made
 
 from wattbook.core.anomaly.finding import (
     Category,

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.anomaly.watching import DAY, HOUR, T, found, quarters, watched
+from tests.core.anomaly.examples import DAY, HOUR, T, found, quarters, watched
 
 from wattbook.core.anomaly import rule_engine
 from wattbook.core.anomaly.finding import Noticed, Rule

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from tests.core.paying import HOUR, Draw, Paid, paid, prices, tariff
+from tests.core.billing.examples import HOUR, Draw, Paid, paid, prices, tariff
 
 from wattbook.core.billing import billed_demand
 from wattbook.core.registry.tariffs import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from tests.core.test_ingest import METERS
+from tests.core.readings.test_validation import METERS
 
 from wattbook.core import frames
 from wattbook.core.readings import merge, slices, validation

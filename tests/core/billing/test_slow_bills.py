@@ -6,8 +6,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.core import slow_bill
-from tests.core.paying import paid, tariff
+from tests.core.billing import slow_bill
+from tests.core.billing.examples import paid, tariff
 
 from wattbook.core.registry.components import (
     Band,

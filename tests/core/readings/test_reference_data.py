@@ -13,7 +13,7 @@ from wattbook.core.rollups import aggregation
 from wattbook.samples.sites import sites
 from wattbook.sources.files import reference
 
-REFERENCE = Path(__file__).parents[2].parent / "shared" / "data" / "reference"
+REFERENCE = Path(__file__).parents[3].parent / "shared" / "data" / "reference"
 MIXES = REFERENCE / "us_ba_fuelmix_2022"
 HOURS_2022 = 8_760
 

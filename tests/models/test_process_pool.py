@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from tests.core.anomaly.watching import T as MONDAY
-from tests.core.anomaly.watching import watched
+from tests.core.anomaly.examples import T as MONDAY
+from tests.core.anomaly.examples import watched
 
 from wattbook.core import frames
 from wattbook.core.anomaly.finding import Rule

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.paying import NO_LOAD, Draw, paid, prices, tariff
+from tests.core.billing.examples import NO_LOAD, Draw, paid, prices, tariff
 
 from wattbook.core.billing import cycle
 from wattbook.core.billing.missing import Lack

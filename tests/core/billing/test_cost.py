@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.paying import Paid, paid, prices, tariff
+from tests.core.billing.examples import Paid, paid, prices, tariff
 
 from wattbook.core import frames
 from wattbook.core.billing import cost

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import polars as pl
 import pytest
-from tests.core.paying import paid, prices, tariff
+from tests.core.billing.examples import paid, prices, tariff
 
 from wattbook.core.billing import cost, payments
 from wattbook.core.periods import Grain

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.paying import tariff
+from tests.core.billing.examples import tariff
 
 from wattbook.core.registry import windows
 from wattbook.core.registry.tariff_validation import LARGEST, MOST_PERCENTAGES, problems_with
