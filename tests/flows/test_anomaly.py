@@ -391,12 +391,12 @@ def test_hours_that_have_not_ended_are_not_judged() -> None:
 )
 def test_a_job_that_cannot_be_meant_is_refused(params, named) -> None:
     with pytest.raises(InputError, match=named):
-        registry.checked("detect_anomalies", params)
+        registry.validate("detect_anomalies", params)
 
 
 def test_it_is_looked_for_every_night() -> None:
     (nightly,) = [
-        each for each in registry.schedules(Settings()) if each.name == "detect_anomalies"
+        each for each in registry.build_schedules(Settings()) if each.name == "detect_anomalies"
     ]
 
     assert nightly.kind is JobKind.DETECT_ANOMALIES

@@ -394,7 +394,7 @@ def test_what_is_no_horizon_is_refused(text) -> None:
 )
 def test_parameters_that_mean_nothing_are_refused(kind, params, said) -> None:
     with pytest.raises(InputError, match=said):
-        registry.checked(kind, params)
+        registry.validate(kind, params)
 
 
 def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
@@ -407,11 +407,11 @@ def test_retraining_is_scheduled_and_imports_where_they_are_wished() -> None:
         import_influxdb_every_s=600,
     )
 
-    by_name = {each.name: each for each in registry.schedules(plain)}
+    by_name = {each.name: each for each in registry.build_schedules(plain)}
     assert by_name["retrain"].every == DAY
     assert "import_influxdb" not in by_name
     (imports,) = [
-        each for each in registry.schedules(pulling) if each.kind == JobKind.IMPORT_INFLUXDB
+        each for each in registry.build_schedules(pulling) if each.kind == JobKind.IMPORT_INFLUXDB
     ]
     assert imports.every == timedelta(minutes=10)
     assert imports.params == {"since": None, "interval_label": None}

@@ -75,7 +75,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
             )
             runner = _runner(runtime)
             app.state.bell = runtime.bell or runner
-            plans = registry.schedules(settings)
+            plans = registry.build_schedules(settings)
             at_work = [
                 asyncio.create_task(
                     schedules.keep(plans, halt, jobs=runtime.jobs, bell=app.state.bell)
@@ -134,7 +134,7 @@ def _runner(runtime: Runtime) -> jobs.Runner:
     settings = runtime.settings
     worker = jobs.Worker(
         runtime.jobs,
-        registry.of(runtime),
+        registry.build_handlers(runtime),
         name=f"{socket.gethostname()}:{os.getpid()}",
         lease=timedelta(seconds=settings.job_lease_s),
     )

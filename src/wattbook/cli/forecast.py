@@ -20,7 +20,7 @@ from wattbook.core.formatting import unit_of
 from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.periods import Grain
 from wattbook.flows import forecast as flow
-from wattbook.jobs import registry
+from wattbook.jobs.forecasts import Forecast
 from wattbook.ports.forecasts import Asked
 from wattbook.schemas.problems import failure_from
 from wattbook.sinks.documents import render_png
@@ -50,9 +50,9 @@ class Wish:
     reach: timedelta
 
     @property
-    def params(self) -> registry.Forecast:
+    def params(self) -> Forecast:
         """The same as a job takes it."""
-        return registry.Forecast.model_validate(
+        return Forecast.model_validate(
             {
                 "entity_id": self.entity,
                 "quantity": self.quantity,
@@ -104,17 +104,17 @@ def run(
 def _here(wish: Wish) -> Document:
     """The forecast of the stores here: the newest, or one that is made now."""
 
-    async def look(runtime: Runtime) -> tuple[registry.Forecast, str | None]:
+    async def look(runtime: Runtime) -> tuple[Forecast, str | None]:
         days = runtime.settings.forecast_days
         flow.horizon_of(wish.horizon, days)  # refuses what is too long
-        asked = await flow.named(registry.asked(wish.params), ports=runtime)
+        asked = await flow.named(wish.params.series, ports=runtime)
         max_age = timedelta(hours=runtime.settings.model_retrain_interval)
         found = await flow.stored(asked, max_age, forecasts=runtime.forecasts, clock=runtime.clock)
         if found is None or wish.fresh:
             # An error is shown at once, and not by a job.
             await flow.check(asked, timedelta(days=days), ports=runtime)
             found = None
-        return registry.series(registry.Forecast, asked), None if found is None else found.run_id
+        return Forecast.from_series(asked), None if found is None else found.run_id
 
     told, run_id = local.run(look)
     if run_id is None:

@@ -44,7 +44,7 @@ def list_all(
         wanted = None if state is None else JobState(state)
         page = await jobs.jobs(
             state=wanted,
-            kind=None if kind is None else registry.known(kind),
+            kind=None if kind is None else registry.job_kind(kind),
             parent_id=parent,
             limit=limit,
         )
@@ -96,7 +96,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
 
     Where a worker beside it takes the job, or children of it, it is followed to its end.
     """
-    known, checked = registry.checked(kind, params)
+    known, checked = registry.validate(kind, params)
     order = Order(kind=known, params=checked, requested_by=BY_HAND)
 
     async def work(runtime: Runtime) -> Document:
@@ -104,7 +104,9 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
         await registry.check(known, checked, runtime)
         job_id = (await jobs.submit(order)).job_id
         lease = timedelta(seconds=runtime.settings.job_lease_s)
-        worker = Worker(jobs, registry.of(runtime), name=HERE, lease=lease, bell=runtime.bell)
+        worker = Worker(
+            jobs, registry.build_handlers(runtime), name=HERE, lease=lease, bell=runtime.bell
+        )
         hands = [
             asyncio.create_task(_help(worker, job_id, jobs=jobs, lease=lease))
             for _ in range(runtime.settings.job_slots)

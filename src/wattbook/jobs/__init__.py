@@ -1,1 +1,1 @@
-"""Background jobs: for each kind its parameters, its handler, and when it runs."""
+"""Background jobs: for each kind its parameters, its handler and its schedule, in one file."""

@@ -47,10 +47,10 @@ class Child:
         except BaseException:
             self._end_loop()
             raise
-        self._schedules = registry.schedules(settings)
+        self._schedules = registry.build_schedules(settings)
         self._worker = Worker(
             self._runtime.jobs,
-            registry.of(self._runtime),
+            registry.build_handlers(self._runtime),
             name=f"{socket.gethostname()}:{self.pid}",
             lease=timedelta(seconds=settings.job_lease_s),
             bell=self._runtime.bell,

@@ -31,7 +31,7 @@ from wattbook.core.forecast.task import QUANTILES, Basis, ModelName
 from wattbook.core.jobs import Job, JobKind, JobState, error_of
 from wattbook.core.periods import Grain
 from wattbook.flows import forecast as flow
-from wattbook.jobs import registry
+from wattbook.jobs.forecasts import Forecast
 from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.jobs import Order
 from wattbook.schemas.custom_forecast import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
@@ -305,7 +305,7 @@ async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Respo
         await flow.learnt_from(brought, ports=runtime)
     content = (await asyncio.to_thread(body.model_dump_json, exclude={"wait"})).encode()
     sha256 = await runtime.forecasts.keep_input(content, runtime.clock.now())
-    told = registry.Forecast.model_validate({"input": sha256}).model_dump(mode="json")
+    told = Forecast.model_validate({"input": sha256}).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), body.wait, runtime)
     if not job.state.ended:
         return _later(request, job)
@@ -423,7 +423,7 @@ async def _found(
         raise UnknownEntityError(detail, [Problem("unknown_run", detail, field="as_of")])
     days = timedelta(days=runtime.settings.forecast_days)
     await flow.check(asked, days, ports=runtime)
-    told = registry.series(registry.Forecast, asked).model_dump(mode="json")
+    told = Forecast.from_series(asked).model_dump(mode="json")
     job = await _waited(await _submitted(request, told, runtime), wait, runtime)
     return await _made(job, runtime) if job.state.ended else job
 

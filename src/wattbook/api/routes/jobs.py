@@ -30,7 +30,7 @@ class JobIn(Body):
 
     kind: str = Field(
         description="what it does",
-        json_schema_extra={"enum": [str(kind) for kind in registry.PARAMS]},
+        json_schema_extra={"enum": [str(kind) for kind in registry.KINDS]},
     )
     params: dict[str, Any] = Field(default_factory=dict, description="what it is told")
     idempotency_key: Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")] | None = Field(
@@ -50,7 +50,7 @@ WRITES = responses(UnknownEntityError, ConflictError)
 )
 async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: Response) -> JobOut:
     """Ask for a background run; where it can be watched is in `Location`."""
-    kind, params = registry.checked(body.kind, body.params)
+    kind, params = registry.validate(body.kind, body.params)
     await registry.check(kind, params, runtime)
     job = await runtime.jobs.submit(
         Order(
