@@ -12,7 +12,7 @@ from wattbook.core import errors
 from wattbook.core.errors import WattbookError
 from wattbook.core.jobs import JobState
 from wattbook.core.periods import Grain
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.registry.entities import MeterKind
 
 COMMANDS = [

@@ -14,9 +14,9 @@ from wattbook.core.anomaly.finding import Category, Rule, Severity, State
 from wattbook.core.billing.missing import Lack
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Grain
-from wattbook.core.readings import registers, validation
+from wattbook.core.readings import checks, registers
+from wattbook.core.readings.checks import Reason
 from wattbook.core.readings.registers import EventKind
-from wattbook.core.readings.validation import Reason
 from wattbook.core.registry import entities
 from wattbook.core.registry.components import Basis, ComponentKind
 from wattbook.core.registry.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
@@ -342,9 +342,9 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 
 def test_numbers_in_the_meanings_are_those_of_the_code() -> None:
-    assert validation.FUTURE_TOLERANCE.total_seconds() == 5 * 60
-    assert validation.GRID_AHEAD.days == 8
-    assert validation.EARLIEST.year == 1990
-    assert validation.MAX_INTERVAL_S == 366 * 86_400
+    assert checks.FUTURE_TOLERANCE.total_seconds() == 5 * 60
+    assert checks.GRID_AHEAD.days == 8
+    assert checks.EARLIEST.year == 1990
+    assert checks.MAX_INTERVAL_S == 366 * 86_400
     assert registers.PLAUSIBLE == 2
     assert entities.HOLD_INTERVALS == 3

@@ -10,7 +10,7 @@ from tests.flows.test_dated import APRIL, DAY, HOUR, MAY, SWAP, a_meter, declare
 
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.periods import Grain
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.registry.entities import MeterKind
 from wattbook.flows import forecast, ingest, sites
 from wattbook.flows.ingest import Origin

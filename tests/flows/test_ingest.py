@@ -8,7 +8,7 @@ import pytest
 
 from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Period
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Collector, Origin
 from wattbook.ports.readings import Written

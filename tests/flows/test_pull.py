@@ -10,7 +10,7 @@ import pytest
 from wattbook.core import frames
 from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Period
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.flows import pull
 from wattbook.flows.pull import Pulled
 from wattbook.ports.source import Stretch

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from wattbook.core.errors import InputError
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.files import DateOrder
 from wattbook.sources.files.local_time import LocalTime
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wattbook.core.errors import InputError
 from wattbook.core.frames import RAW_READINGS
 from wattbook.core.periods import zone
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.files import DateOrder, Options, read, read_body
 
 CHICAGO = "America/Chicago"

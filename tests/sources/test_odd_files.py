@@ -6,7 +6,7 @@ import pytest
 
 from wattbook.core.errors import InputError
 from wattbook.core.frames import RAW_GRID, RAW_READINGS
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.files import DateOrder, Options, read_body
 
 BERLIN = "Europe/Berlin"  # UTC+2 in summer

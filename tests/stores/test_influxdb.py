@@ -24,7 +24,7 @@ from wattbook.core.errors import InputError, UnavailableError, UnknownEntityErro
 from wattbook.core.periods import EPOCH, Grain, Period
 from wattbook.core.readings.rejects import Rejects
 from wattbook.core.registry.entities import Meter, MeterKind, Site
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected, aggregation
 from wattbook.flows import rollup as flows
 from wattbook.ports.readings import Batch, ReadingStore, Written
 from wattbook.ports.registry import Registry
@@ -641,7 +641,7 @@ async def test_every_question_is_valid_flux(flux_is_valid, marks) -> None:
         await store.read(names)
         await store.read(names[:1], Period(T, T + HOUR))
         await store.extent(names)
-        spans = aggregation.touched(
+        spans = affected.touched(
             rows({("a", 0): 1.0}).select("meter_id", from_utc="ts_utc", to_utc="ts_utc"), METERS
         )
         await store.around(spans)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.files import DateOrder, Options
 
 LabelQuery = Annotated[

@@ -21,7 +21,7 @@ from wattbook.core import frames
 from wattbook.core.errors import UnavailableError, WattbookError
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.readings import plausibility, validation
-from wattbook.core.readings.validation import IntervalLabel, Reason
+from wattbook.core.readings.checks import IntervalLabel, Reason
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt

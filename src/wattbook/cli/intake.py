@@ -11,8 +11,8 @@ from wattbook.cli import show
 from wattbook.cli.client import Service
 from wattbook.core import frames
 from wattbook.core.readings import validation
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.readings.rejects import Rejects
-from wattbook.core.readings.validation import IntervalLabel
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt

@@ -11,7 +11,7 @@ from wattbook.cli import read_as, show
 from wattbook.cli.ingest import Form
 from wattbook.cli.show import Column
 from wattbook.core import frames
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.files import Chunk, tree
 from wattbook.sources.files.local_time import with_offset
 

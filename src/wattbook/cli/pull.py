@@ -13,11 +13,13 @@ from wattbook.cli.rollup import catch_up
 from wattbook.cli.show import Column, number
 from wattbook.core import frames
 from wattbook.core.periods import Period
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
-from wattbook.core.readings.validation import IntervalLabel, Sorted
+from wattbook.core.readings.validation import Sorted
 from wattbook.flows import pull
 from wattbook.ports.readings import Receipt
-from wattbook.wiring.runtime import Runtime, open_source
+from wattbook.wiring.runtime import Runtime
+from wattbook.wiring.streams import open_source
 
 FIRST_ROWS: Final = 10
 """So many rows are shown before anything is taken in."""

@@ -182,3 +182,8 @@ class Failure:
     def to_error(self) -> WattbookError:
         """The error that was stored; an internal one as a plain `WattbookError`."""
         return KINDS.get(self.kind, WattbookError)(self.detail, self.problems)
+
+
+def input_error(reason: str, detail: str, field_: str) -> InputError:
+    """An error with one problem, of one field."""
+    return InputError(f"{field_}: {detail}", [Problem(reason, detail, field=field_)])

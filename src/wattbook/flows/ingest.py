@@ -15,9 +15,10 @@ from wattbook.core.grid.conditions import QUANTITIES
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.periods import Period
 from wattbook.core.readings import merge, plausibility, slices, validation
+from wattbook.core.readings.checks import IntervalLabel, Reason
 from wattbook.core.readings.rejects import Rejects
 from wattbook.core.readings.slices import Validated
-from wattbook.core.readings.validation import IntervalLabel, Reason, Sorted
+from wattbook.core.readings.validation import Sorted
 from wattbook.core.reporting import notices
 from wattbook.flows import conditions as zone_rows
 from wattbook.ports.clock import Clock

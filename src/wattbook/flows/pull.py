@@ -12,7 +12,7 @@ import polars as pl
 from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings import validation
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.flows.ingest import Origin, Turnstile, take_in
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore, Receipt

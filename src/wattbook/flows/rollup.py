@@ -18,7 +18,7 @@ from wattbook.core.readings import segments
 from wattbook.core.registry.entities import MeterKind
 from wattbook.core.retention import cutoffs
 from wattbook.core.retention.cutoffs import AS_OF_MARGIN
-from wattbook.core.rollups import aggregation, metrics
+from wattbook.core.rollups import affected, aggregation, metrics
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -84,7 +84,7 @@ async def shares(
     dirty = await rollups.dirty(meter_ids)
     meters = await registry.meters()
 
-    found = aggregation.shares(aggregation.touched(dirty, meters), meters, SHARE_READINGS)
+    found = affected.shares(affected.touched(dirty, meters), meters, SHARE_READINGS)
 
     return tuple(Share(tuple(site_ids), quarters) for site_ids, quarters in found.iter_rows())
 
@@ -114,10 +114,10 @@ async def catch_up(
             own = own.filter(pl.col("meter_id").is_in(meter_ids))
         dirty = await rollups.dirty(own["meter_id"].to_list())
         waiting = own.join(dirty, on="meter_id", how="semi")
-        touched = aggregation.touched(dirty, waiting)
-        loads = aggregation.portions(touched, waiting, READINGS_AT_ONCE)
+        touched = affected.touched(dirty, waiting)
+        loads = affected.portions(touched, waiting, READINGS_AT_ONCE)
         places = asyncio.Semaphore(LOADS_AT_ONCE)
-        course = _Course(aggregation.quarters_in(touched), progress)
+        course = _Course(affected.quarters_in(touched), progress)
         failed = False
 
         async def one(load: list[pl.DataFrame]) -> int:
@@ -128,7 +128,7 @@ async def catch_up(
             written = 0
             for spans in load:
                 settled = marks if spans is load[-1] else marks.clear()
-                whole = aggregation.quarters_in(spans)
+                whole = affected.quarters_in(spans)
                 part = whole // PARTS_OF_A_LOAD
                 written += await _roll_up(
                     mine,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.flows import pull
 from wattbook.flows.jobs import Running
 from wattbook.flows.schedules import Schedule
@@ -16,7 +16,8 @@ from wattbook.jobs.kind import Kind, Params, refuse_second
 from wattbook.ports.readings import Receipt
 from wattbook.schemas.fields import DayOrInstant
 from wattbook.settings import Settings
-from wattbook.wiring.runtime import Runtime, open_source
+from wattbook.wiring.runtime import Runtime
+from wattbook.wiring.streams import open_source
 
 
 class ImportInfluxdb(Params):

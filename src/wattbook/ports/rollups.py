@@ -27,7 +27,7 @@ class Rollups(Protocol):
         ...
 
     async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.rollups.metrics.demand` of the quarters in the period, computed wherever is fastest."""
+        """`core.rollups.metrics.demand` of the quarters in the period."""
         return metrics.demand(await self.read(meter_ids, Grain.QUARTER, period))
 
     async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:

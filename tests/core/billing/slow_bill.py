@@ -1,6 +1,6 @@
 """Bills worked out quarter-hour by quarter-hour in plain Python, to check the fast ones against.
 
-Nothing of `core.billing.charges`, `core.billing.demand`, `core.billing.billed_demand`, `core.billing.netting` or `core.billing.cycle` is used.
+Nothing of `core.billing` but the terms of tariffs is used.
 """
 
 from calendar import monthrange

@@ -8,7 +8,7 @@ import pytest
 from wattbook.core.billing import cost
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.readings import validation
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 
 T = datetime(2025, 11, 3, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from wattbook.core import frames
 from wattbook.core.errors import FrameMismatchError
-from wattbook.core.readings import validation
-from wattbook.core.readings.validation import IntervalLabel, Reason, Sorted
+from wattbook.core.readings import checks, validation
+from wattbook.core.readings.checks import IntervalLabel, Reason
+from wattbook.core.readings.validation import Sorted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 T = "2026-03-01T10:00:00Z"
@@ -271,7 +272,7 @@ def test_the_refusal_of_what_may_have_been_given_back_names_the_field_to_set() -
     row = {"meter_id": "i", "timestamp": T, "energy_kwh": -4.0}
 
     assert sort_out(row).rejects["detail"].to_list() == [
-        f"energy_kwh is -4.0, below zero{validation.TWO_WAY}"
+        f"energy_kwh is -4.0, below zero{checks.TWO_WAY}"
     ]
 
 

@@ -15,7 +15,7 @@ from wattbook.core import frames, periods
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.readings import segments
-from wattbook.core.rollups import aggregation, metrics
+from wattbook.core.rollups import affected, aggregation, metrics
 
 T = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 MINUTE = timedelta(minutes=1)
@@ -802,7 +802,7 @@ def test_a_changed_reading_touches_the_quarters_it_reaches() -> None:
         schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
     )
 
-    (span,) = aggregation.touched(dirty, meter("power", max_hold_s=1800)).rows(named=True)
+    (span,) = affected.touched(dirty, meter("power", max_hold_s=1800)).rows(named=True)
 
     # from the quarter of 00:20 to the end of that in which 00:50 lies
     assert (span["from_utc"], span["to_utc"]) == (T + 15 * MINUTE, T + 60 * MINUTE)
@@ -816,7 +816,7 @@ def test_spans_that_meet_are_merged_and_others_stay_apart() -> None:
         schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
     )
 
-    spans = aggregation.touched(dirty, meter("power", max_hold_s=900))
+    spans = affected.touched(dirty, meter("power", max_hold_s=900))
 
     assert spans.select("from_utc", "to_utc").rows() == [
         (T, T + 60 * MINUTE),
@@ -840,25 +840,25 @@ def test_sites_are_put_together_until_they_are_worth_a_job() -> None:
     # 4 quarters an hour, each with one reading of a meter that is read every 15 minutes
     spans, meters = weeks({"d": 1, "a": 1, "c": 1000, "b": 2})
 
-    shares = aggregation.shares(spans, meters, 100)
+    shares = affected.shares(spans, meters, 100)
 
     # a and b have 12 readings; with c there are more than 100, and d is what is left over
     assert shares.rows() == [(["a", "b"], 12), (["c", "d"], 4004)]
-    assert aggregation.quarters_in(spans) == 4 * 1004
+    assert affected.quarters_in(spans) == 4 * 1004
 
 
 @given(hours=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 50), min_size=1))
 def test_each_site_is_in_one_share_and_no_quarter_is_lost(hours: dict[str, int]) -> None:
     spans, meters = weeks(hours)
 
-    shares = aggregation.shares(spans, meters, 100)
+    shares = affected.shares(spans, meters, 100)
 
     assert sorted(shares["site_ids"].explode()) == sorted(hours)
-    assert shares["quarters"].sum() == aggregation.quarters_in(spans) == 4 * sum(hours.values())
+    assert shares["quarters"].sum() == affected.quarters_in(spans) == 4 * sum(hours.values())
 
 
 def test_nothing_to_do_is_no_share() -> None:
     spans, meters = weeks({"a": 1})
 
-    assert aggregation.shares(spans.clear(), meters, 100).is_empty()
-    assert aggregation.quarters_in(spans.clear()) == 0
+    assert affected.shares(spans.clear(), meters, 100).is_empty()
+    assert affected.quarters_in(spans.clear()) == 0

@@ -17,8 +17,8 @@ from wattbook.api.text_options import OptionsDep
 from wattbook.core import errors, frames
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.grid.curves import CurveType
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.readings.rejects import Rejects
-from wattbook.core.readings.validation import IntervalLabel
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt

@@ -16,7 +16,7 @@ from wattbook.api.deps import BodyDep, RuntimeDep
 from wattbook.api.problems import STATUS, TITLES, UNAVAILABLE
 from wattbook.api.responses import json_response
 from wattbook.core.errors import WattbookError
-from wattbook.core.readings.validation import Reason
+from wattbook.core.readings.checks import Reason
 from wattbook.flows import health as parts
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin

@@ -157,7 +157,7 @@ def ingest(
     from wattbook.cli import ingest as door
     from wattbook.cli.period_options import instant
     from wattbook.core.grid.curves import CurveType
-    from wattbook.core.readings.validation import IntervalLabel
+    from wattbook.core.readings.checks import IntervalLabel
     from wattbook.sources.files import DateOrder, Options
 
     order = date_order or ("dmy" if day_first else None)

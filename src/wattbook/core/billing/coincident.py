@@ -89,7 +89,8 @@ def line(
     Parameters
     ----------
     energy
-        From `core.billing.charges.quarters`, of all months from `core.billing.billed_demand.reach` on.
+        From `core.billing.charges.quarters`, of all months from
+        `core.billing.billed_demand.reach` on.
     load_peaks
         From `peaks_of_load`.
     """

@@ -40,7 +40,8 @@ def load(
     Parameters
     ----------
     rows
-        From `core.rollups.profile.load`; with `received`, the strip below shows readings, else energy.
+        From `core.rollups.profile.load`; with `received`, the strip below shows readings, else
+        energy.
     unit
         Of the vertical axis.
     peak

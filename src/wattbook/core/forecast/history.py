@@ -93,7 +93,8 @@ def history(
     timezone
         Of the days.
     spans
-        `core.meters.presence.SPANS` of the meters: of one that went away nothing is expected from then on.
+        `core.meters.presence.SPANS` of the meters. Of a meter that was removed nothing is expected
+        from then on.
 
     Returns
     -------

@@ -69,7 +69,7 @@ class Curves:
 
     load_grain: Grain
     load: pl.DataFrame
-    """From `core.rollups.profile.load`, with `estimated` and `received` (share of the time, 0 to 1)."""
+    """From `core.rollups.profile.load`, with `estimated` and `received`, shares from 0 to 1."""
     heat: pl.DataFrame
     mean_day: pl.DataFrame
     """From `core.rollups.profile.mean_day`."""

@@ -18,7 +18,7 @@ from pyarrow import ipc
 from wattbook.core.errors import Problem, TooLargeError, UndecodableError
 from wattbook.core.frames import Contract
 from wattbook.core.periods import EPOCH
-from wattbook.core.readings.validation import Reason
+from wattbook.core.readings.checks import Reason
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.arrow_limits import (
     FILE_MAGIC,

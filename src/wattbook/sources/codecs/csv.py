@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
-from wattbook.core.readings.validation import Reason
+from wattbook.core.readings.checks import Reason
 from wattbook.sources.codecs import numbers, rows
 from wattbook.sources.codecs.numbers import PLAIN, Decimal, Notation
 

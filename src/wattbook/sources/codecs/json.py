@@ -11,8 +11,8 @@ import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import RAW_GRID, Contract
+from wattbook.core.readings.checks import Reason
 from wattbook.core.readings.merge import BITS, EXPLICIT
-from wattbook.core.readings.validation import Reason
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.rows import Decoded
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.periods import EPOCH
+from wattbook.core.readings.checks import Reason
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
-from wattbook.core.readings.validation import Reason
 from wattbook.sources.codecs import line_columns, line_grammar, rows
 from wattbook.sources.codecs.line_columns import Points
 from wattbook.sources.codecs.line_grammar import BrokenLineError, Point

@@ -7,7 +7,7 @@ from pyarrow import ipc
 
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import Contract
-from wattbook.core.readings.validation import Reason
+from wattbook.core.readings.checks import Reason
 from wattbook.sources.codecs.arrow import FAILURES, decode_arrow_stream
 from wattbook.sources.codecs.rows import OURS, RAW_LENGTH, Decoded
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from wattbook.core.errors import Problem, TooLargeError
 from wattbook.core.frames import RAW_GRID, Contract
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 
 ALIASES: Final = {"device_id": "meter_id"}
 GRID_ALIASES: Final = {"start_utc": "start", "timestamp": "start"}

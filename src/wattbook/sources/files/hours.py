@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.sources.codecs.rows import Guess
 from wattbook.sources.files.dialect import ambiguous

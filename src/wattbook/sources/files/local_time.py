@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core.frames import UTC
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.codecs.rows import Guess
 from wattbook.sources.files import dst_flags, hours, midnight, stamps
 from wattbook.sources.files.mapping import DateOrder, Sense

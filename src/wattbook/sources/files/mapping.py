@@ -14,7 +14,7 @@ from wattbook.core import units
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.frames import RAW_READINGS, Contract
 from wattbook.core.periods import zone
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.codecs.numbers import Decimal
 from wattbook.sources.codecs.rows import OURS
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.frames import RAW_READINGS, Contract
-from wattbook.core.readings.validation import IntervalLabel
+from wattbook.core.readings.checks import IntervalLabel
 from wattbook.sources.codecs.numbers import Decimal
 from wattbook.sources.files.dialect import separator_of
 from wattbook.sources.files.mapping import NULLS, DateOrder, Mapping, Sense, parse_mapping

@@ -11,7 +11,7 @@ import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import RAW_GRID, RAW_READINGS, Contract
-from wattbook.core.readings.validation import IntervalLabel, Reason
+from wattbook.core.readings.checks import IntervalLabel, Reason
 from wattbook.sources.codecs import csv, rows
 from wattbook.sources.codecs.rows import Decoded, Guess
 from wattbook.sources.files.cell_units import Cells

@@ -6,8 +6,8 @@ import polars as pl
 
 from wattbook.clients.influxdb import answers
 from wattbook.core import frames
+from wattbook.core.readings.checks import Reason
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
-from wattbook.core.readings.validation import Reason
 
 POINT: Final = ("_time", "_field", "_value")
 SHOWN_LENGTH: Final = 40

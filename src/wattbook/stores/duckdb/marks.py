@@ -3,7 +3,7 @@
 import polars as pl
 
 from wattbook.core import frames
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 
@@ -25,7 +25,7 @@ class Marks:
 
     def add(self, con: Connection, changed: pl.DataFrame) -> None:
         """Mark what changed, by meter and day; part of the transaction that changed it."""
-        self.add_spans(con, aggregation.changed(changed, "meter_key"))
+        self.add_spans(con, affected.changed(changed, "meter_key"))
 
     def add_spans(self, con: Connection, spans: pl.DataFrame) -> None:
         """Mark whole spans (`meter_key`, `from_utc`, `to_utc`)."""

@@ -12,7 +12,7 @@ from wattbook.core.periods import Period
 from wattbook.core.readings.merge import EXPLICIT
 from wattbook.core.readings.merge import READINGS as TABLE
 from wattbook.core.readings.rejects import CHUNK_ROWS, Rejects
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
@@ -185,7 +185,7 @@ class DuckReadings:
 
     def _around(self, con: Connection, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         own = self._keys.numbered(spans).drop_nulls("meter_key")
-        wide = aggregation.reach(own, lambda asked, keep: _beside(con, asked, keep))
+        wide = affected.reach(own, lambda asked, keep: _beside(con, asked, keep))
         found = _between(con, wide.with_columns(_naive("wide_from"), _naive("wide_to")))
         return wide.select(spans.columns), self._domain(found)
 

@@ -14,7 +14,7 @@ from wattbook.core import frames
 from wattbook.core.errors import UnsupportedError
 from wattbook.core.periods import EPOCH, Period, microseconds
 from wattbook.core.readings import merge
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected
 from wattbook.ports.clock import Clock, SystemClock
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
 from wattbook.stores.influxdb import journal, points, receipts
@@ -122,7 +122,7 @@ class InfluxReadings:
         for entry in await journal.left_open(self._influx):
             found = await self._reader.learned(entry.from_us, entry.to_us, entry.known_us)
             if found.height:
-                await self._mark(aggregation.changed(found))
+                await self._mark(affected.changed(found))
             begun = EPOCH + entry.begun_us * MICROSECOND
             if self._heads is not None or begun < self._clock.now() - ABANDONED:
                 await self._influx.write(journal.closed(entry.slot), precision="ns")
@@ -190,7 +190,7 @@ class InfluxReadings:
         """Write the rows, and mark what they change, whatever becomes of this process."""
         own = ["meter_id", "ts_utc", "known_utc"]
         both = pl.concat([rows.select(own), refused.select(own)])
-        spans = pl.concat([self._unsure, aggregation.changed(both)]).unique()
+        spans = pl.concat([self._unsure, affected.changed(both)]).unique()
         ends = (microseconds("from_utc").min(), microseconds("to_utc").max())
         begin, end = spans.select(ends).row(0)
         known = both.select(microseconds("known_utc").min()).item()

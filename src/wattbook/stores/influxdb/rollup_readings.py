@@ -8,7 +8,7 @@ import polars as pl
 from wattbook.core import frames
 from wattbook.core.periods import QUARTER_US, microseconds
 from wattbook.core.registry.entities import MeterKind
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected
 from wattbook.core.units import US_PER_SECOND
 from wattbook.stores.influxdb.reader import Reader
 
@@ -56,7 +56,7 @@ def _windows(spans: pl.DataFrame, margin: int) -> pl.DataFrame:
 def _reached(windows: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans with what decides them, and those that lack a neighbour among the readings."""
     lacking = [pl.DataFrame(schema=LACKING)]
-    reached = aggregation.reach(windows, _beside(rows, lacking))
+    reached = affected.reach(windows, _beside(rows, lacking))
     return reached, pl.concat(lacking)
 
 

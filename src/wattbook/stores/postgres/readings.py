@@ -9,7 +9,7 @@ from wattbook.core.errors import UnknownEntityError
 from wattbook.core.periods import Period
 from wattbook.core.readings.merge import EXPLICIT
 from wattbook.core.readings.merge import READINGS as TABLE
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected
 from wattbook.ports.readings import Abilities, Batch, Receipt, Written
 from wattbook.stores.postgres.engine import (
     WRITES,
@@ -123,7 +123,7 @@ class PostgresReadings:
         written, changed = self._merger.merge(
             session, batches, rows, in_doubt=self._writer.in_doubt
         )
-        session.copy("dirty", aggregation.changed(changed, "meter_key"))
+        session.copy("dirty", affected.changed(changed, "meter_key"))
         self._keep_refused(session, pl.concat([batch.refused for batch in batches]))
         return written
 
@@ -143,7 +143,7 @@ class PostgresReadings:
             f" select ts_utc, {known}, meter_key from {fresh} order by meter_key, ts_utc"
             " on conflict do nothing"
         )
-        session.copy("dirty", aggregation.changed(rows, "meter_key"))
+        session.copy("dirty", affected.changed(rows, "meter_key"))
 
     def _own(self, kept: pl.DataFrame) -> pl.DataFrame:
         """Rows in the columns of the table."""
@@ -161,7 +161,7 @@ class PostgresReadings:
 
     def _around(self, session: Session, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         own = self._keys.numbered(spans).drop_nulls("meter_key")
-        wide = aggregation.reach(own, lambda asked, keep: _beside(session, asked, keep))
+        wide = affected.reach(own, lambda asked, keep: _beside(session, asked, keep))
         found = _between(session, wide) if wide.height else session.fetch(f"{_SELECT} where false")
         return wide.select(spans.columns), self._domain(found)
 

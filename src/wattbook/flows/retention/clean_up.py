@@ -9,9 +9,9 @@ before the line stay as they were computed when all readings were there.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -21,7 +21,20 @@ from wattbook.core.registry.entities import MeterKind
 from wattbook.core.retention import cutoffs
 from wattbook.core.retention.cutoffs import Tombstone
 from wattbook.core.retention.kinds import Kind
-from wattbook.core.rollups import aggregation
+from wattbook.core.rollups import affected
+from wattbook.flows.retention.plan import (
+    OF_SITE,
+    Cleaned,
+    Order,
+    Refusal,
+    _any_hold,
+    _by_site,
+    _everybody,
+    _free_of,
+    _lines,
+    _Plan,
+)
+from wattbook.flows.retention.summary import _by_kind, _summed
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
@@ -31,69 +44,11 @@ from wattbook.ports.tombstones import Tombstones
 
 QUIET_S: Final = 2.0
 """Other processes see a line within a second; what they judged before it is written by then."""
-OF_SITE: Final = "site:"
-"""So begins the name of an entity that is one site."""
 METERS_AT_ONCE: Final = 500
 """Of so many meters the readings beside their lines are looked at together."""
-NO_LINES: Final = pl.DataFrame(
-    schema={"owner": pl.String, "site_id": pl.String, "until_utc": frames.UTC}
-)
 
 Progress = Callable[[int, int], None]
 """Takes rows done and rows in all; what it raises ends the work."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be cleaned up, by which job, as of which instant."""
-
-    job_id: str
-    now: datetime
-    days: Mapping[Kind, int]
-    """For how many days each kind is kept; those that are not here are kept for ever."""
-    site_id: str | None = None
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """What stays although its time is over, and why."""
-
-    kind: Kind
-    site_id: str | None
-    reason: str
-    """`hold`, `dirty`, `missing_rollups` or `unsupported`."""
-    detail: str
-    owners: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
-    """What went, or would go, of one kind and site."""
-
-    kind: Kind
-    site_id: str | None
-    owners: int
-    rows: int
-    from_utc: datetime | None
-    until_utc: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """What a clean-up did, or would do."""
-
-    gone: list[Gone]
-    refused: list[Refusal]
-
-
-@dataclass(slots=True)
-class _Plan:
-    """Lines by kind, and what there is before them."""
-
-    lines: dict[Kind, pl.DataFrame] = field(default_factory=dict)
-    stones: list[Tombstone] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +246,7 @@ class Cleaner:
         """By meter the first of the readings that decide the quarters of its span and after."""
         found: dict[str, datetime] = {}
         for part in spans.iter_slices(METERS_AT_ONCE):
-            _, rows = await self.readings.around(aggregation.touched(part, meters))
+            _, rows = await self.readings.around(affected.touched(part, meters))
             first = rows.group_by("meter_id").agg(pl.col("ts_utc").min())
             found |= dict(first.iter_rows())
         return found
@@ -335,7 +290,7 @@ class Cleaner:
         )
         found = set(late)
         if rest.height:
-            spans, _ = await self.readings.around(aggregation.touched(rest, registers))
+            spans, _ = await self.readings.around(affected.touched(rest, registers))
             reaching = spans.join(lines.select("until_utc", meter_id="owner"), on="meter_id")
             found |= set(reaching.filter(pl.col("from_utc") < pl.col("until_utc"))["meter_id"])
         return sorted(found)
@@ -459,90 +414,3 @@ class Cleaner:
         """Of clean-ups that were given up, nobody else says how far they came."""
         others = await self.tombstones.unfinished()
         await self.close([stone for stone in others if stone.job_id != self.order.job_id])
-
-
-def result(cleaned: Cleaned, *, dry_run: bool) -> dict[str, Any]:
-    """What a job says of it."""
-
-    def said(at: datetime | None) -> str | None:
-        return None if at is None else f"{at:%FT%TZ}"
-
-    return {
-        "dry_run": dry_run,
-        "rows": sum(gone.rows for gone in cleaned.gone),
-        "removed": [
-            {
-                "kind": str(gone.kind),
-                "site_id": gone.site_id,
-                "owners": gone.owners,
-                "rows": gone.rows,
-                "from": said(gone.from_utc),
-                "until": said(gone.until_utc),
-            }
-            for gone in cleaned.gone
-        ],
-        "refused": [
-            {
-                "kind": str(refusal.kind),
-                "site_id": refusal.site_id,
-                "owners": refusal.owners,
-                "reason": refusal.reason,
-                "detail": refusal.detail,
-            }
-            for refusal in cleaned.refused
-        ],
-    }
-
-
-def _lines(stones: Sequence[Tombstone]) -> pl.DataFrame:
-    rows = [(stone.owner, stone.site_id, stone.until_utc) for stone in stones]
-    return pl.DataFrame(rows, schema=NO_LINES.schema, orient="row")
-
-
-def _free_of(holds: Mapping[str, str], lines: pl.DataFrame) -> pl.DataFrame:
-    """Those whose site is not on hold; what belongs to no one site is free where no site is."""
-    return lines.filter(~pl.col("site_id").is_in(list(holds))) if holds else lines
-
-
-def _any_hold(holds: Mapping[str, str]) -> str:
-    return f"they belong to no one site, and {', '.join(sorted(holds))} is on legal hold"
-
-
-def _everybody(until: datetime) -> pl.DataFrame:
-    return pl.DataFrame([(None, None, until)], schema=NO_LINES.schema, orient="row")
-
-
-def _by_kind(stones: Sequence[Tombstone]) -> dict[Kind, list[Tombstone]]:
-    found: dict[Kind, list[Tombstone]] = {}
-    for kind in Kind:
-        if of_kind := [stone for stone in stones if stone.kind is kind]:
-            found[kind] = of_kind
-    return found
-
-
-def _by_site(lines: pl.DataFrame, tally: pl.DataFrame | None) -> list[tuple[str, int]]:
-    """Sites and how many of their meters have a line, and rows before it where there is a tally."""
-    if tally is not None:
-        lines = lines.join(tally.select("owner").unique(), on="owner", how="semi")
-    return list(lines.group_by("site_id").agg(pl.len()).sort("site_id").iter_rows())
-
-
-def _summed(stones: Sequence[Tombstone]) -> list[Gone]:
-    """By kind and site."""
-    found: dict[tuple[Kind, str | None], list[Tombstone]] = {}
-    for stone in stones:
-        found.setdefault((stone.kind, stone.site_id), []).append(stone)
-    order = list(Kind)
-    return [
-        Gone(
-            kind=kind,
-            site_id=site_id,
-            owners=len(own),
-            rows=sum(stone.rows or 0 for stone in own),
-            from_utc=min((stone.from_utc for stone in own if stone.from_utc), default=None),
-            until_utc=max(stone.until_utc for stone in own),
-        )
-        for (kind, site_id), own in sorted(
-            found.items(), key=lambda each: (order.index(each[0][0]), each[0][1] or "")
-        )
-    ]
