@@ -11,7 +11,6 @@ import pytest
 from tests.api.test_jobs import JOBS, SITE, ended
 
 from wattbook.api.app import create_app
-from wattbook.flows import retention
 from wattbook.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -43,7 +42,7 @@ async def filled(client: httpx.AsyncClient) -> None:
 
 @pytest.fixture
 async def client(tmp_path, monkeypatch) -> AsyncIterator[httpx.AsyncClient]:
-    monkeypatch.setattr(retention, "QUIET_S", 1.1)
+    monkeypatch.setattr("wattbook.flows.retention.clean_up.QUIET_S", 1.1)
     days = {"retention_readings_days": 30, "retention_receipts_days": 400}
     async with serving(
         tmp_path, schedules_enabled=False, retention_rejects_days=400, **days
@@ -116,7 +115,7 @@ async def test_a_past_state_of_what_is_gone_is_gone(client) -> None:
 
 
 async def test_what_is_made_of_quarters_that_are_gone_is_gone(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(retention, "QUIET_S", 1.1)
+    monkeypatch.setattr("wattbook.flows.retention.clean_up.QUIET_S", 1.1)
     line = TODAY - 30 * DAY
     span = {"start": (line - DAY).isoformat(), "end": TODAY.isoformat()}
     order = {"kind": "report", "params": {"entity_id": "pecos-1", **span}}

@@ -24,7 +24,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import Meter, MeterKind
 from wattbook.core.registry.tariffs import Ratchet
 from wattbook.core.retention.kinds import Kind
-from wattbook.flows import entities, metrics, retention
+from wattbook.flows import entities, metrics
 from wattbook.flows.entities import Found
 from wattbook.ports.registry import Registry
 
@@ -38,7 +38,7 @@ LINE = datetime(2026, 4, 11, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _no_other_process(monkeypatch) -> None:
-    monkeypatch.setattr(retention, "QUIET_S", 0.0)
+    monkeypatch.setattr("wattbook.flows.retention.clean_up.QUIET_S", 0.0)
 
 
 async def opened(world: World, meters: Sequence[str] = ("s.main",)) -> None:

@@ -19,7 +19,7 @@ from wattbook.core.registry.entities import Meter, MeterKind
 from wattbook.core.reporting.report import Format
 from wattbook.core.retention import cutoffs as rules
 from wattbook.core.retention.kinds import Kind
-from wattbook.flows import device, ingest, metrics, retention, rollup, sites
+from wattbook.flows import device, ingest, metrics, rollup, sites
 from wattbook.flows.ingest import Origin
 from wattbook.flows.retention import Cleaned, Cleaner, Order
 from wattbook.ports.readings import Receipt
@@ -38,7 +38,7 @@ Rows = Mapping[tuple[str, datetime], float]
 
 @pytest.fixture(autouse=True)
 def _no_other_process(monkeypatch) -> None:
-    monkeypatch.setattr(retention, "QUIET_S", 0.0)
+    monkeypatch.setattr("wattbook.flows.retention.clean_up.QUIET_S", 0.0)
 
 
 async def opened(world: World) -> World:
