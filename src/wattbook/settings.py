@@ -44,14 +44,16 @@ class Settings(BaseSettings):
         default=False, description="log at DEBUG; show tracebacks on the command line"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="least severe event that is logged"
+        "INFO", description="lowest level of the events that are logged"
     )
     api_host: str = Field("127.0.0.1", description="address to listen on")
     api_port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="port to listen on")
     root_path: str = Field("", description="path under which a proxy shows the service")
     data_dir: Path = Field(Path("wattbook-data"), description="folder of the embedded stores")
     duckdb_memory_limit: str = Field(
-        "400MB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="most memory of the DuckDB store"
+        "400MB",
+        pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$",
+        description="maximum memory of the DuckDB store",
     )
     duckdb_threads: Annotated[int, Field(ge=1, le=256)] = Field(
         2, description="threads of the DuckDB store"
@@ -69,64 +71,64 @@ class Settings(BaseSettings):
     )
     database_name: str = Field("wattbook", description="database, without DATABASE_URL")
     database_statement_timeout_s: Annotated[float, Field(gt=0)] = Field(
-        300.0, description="longest [s] that PostgreSQL may work on one statement"
+        300.0, description="longest time [s] that PostgreSQL may spend on one statement"
     )
     database_retry_s: Annotated[float, Field(ge=0)] = Field(
-        10.0, description="so long [s] a write waits for PostgreSQL to come back"
+        10.0, description="how long [s] a write waits for PostgreSQL to reconnect before it fails"
     )
     timescaledb_enabled: bool = Field(
         default=False, description="keep readings and rollups in hypertables of TimescaleDB"
     )
     retention_readings_days: Days = Field(
-        None, description="age [days] at which readings go; kept for ever when left out"
+        None, description="age [days] at which readings are removed; default: never"
     )
     retention_revisions_days: Days = Field(
         None,
-        description="age [days] at which superseded readings go; kept for ever when left out",
+        description="age [days] at which superseded readings are removed; default: never",
     )
     retention_rollups_quarter_days: Days = Field(
         None,
-        description="age [days] at which quarter-hour rollups go; kept for ever when left out",
+        description="age [days] at which quarter-hour rollups are removed; default: never",
     )
     retention_rollups_hour_days: Days = Field(
         None,
-        description="age [days] at which hourly rollups go; kept for ever when left out",
+        description="age [days] at which hourly rollups are removed; default: never",
     )
     retention_rollups_day_days: Days = Field(
         None,
-        description="age [days] at which daily rollups go; kept for ever when left out",
+        description="age [days] at which daily rollups are removed; default: never",
     )
     retention_rollups_week_days: Days = Field(
         None,
-        description="age [days] at which weekly rollups go; kept for ever when left out",
+        description="age [days] at which weekly rollups are removed; default: never",
     )
     retention_rollups_month_days: Days = Field(
         None,
-        description="age [days] at which monthly rollups go; kept for ever when left out",
+        description="age [days] at which monthly rollups are removed; default: never",
     )
     retention_rejects_days: Days = Field(
         None,
-        description="age [days] at which rows that were refused go; kept for ever when left out",
+        description="age [days] at which rejected rows are removed; default: never",
     )
     retention_receipts_days: Days = Field(
         None,
-        description="age [days] at which receipts of batches go; kept for ever when left out",
+        description="age [days] at which receipts of batches are removed; default: never",
     )
     retention_jobs_days: Days = Field(
         None,
-        description="age [days] at which jobs that have ended go; kept for ever when left out",
+        description="age [days] at which jobs that have ended are removed; default: never",
     )
     retention_reports_days: Days = Field(
         None,
-        description="age [days] at which reports go; kept for ever when left out",
+        description="age [days] at which reports are removed; default: never",
     )
     retention_forecasts_days: Days = Field(
         None,
-        description="age [days] at which forecasts go; kept for ever when left out",
+        description="age [days] at which forecasts are removed; default: never",
     )
     retention_anomalies_days: Days = Field(
         None,
-        description="age [days] at which findings and scores go; kept for ever when left out",
+        description="age [days] at which findings and scores are removed; default: never",
     )
     readings_store: Literal["auto", "influxdb"] = Field(
         "auto", description="where readings are; `auto` with all else, `influxdb` in a bucket"
@@ -144,10 +146,10 @@ class Settings(BaseSettings):
         None, description="bucket that is read by `wattbook pull`, or keeps the readings"
     )
     influxdb_overlap_s: Annotated[float, Field(ge=0)] = Field(
-        3600.0, description="so far [s] back a pull looks for readings that came late"
+        3600.0, description="how far [s] back a pull reads again, for readings that came late"
     )
     influxdb_retry_s: Annotated[float, Field(ge=0)] = Field(
-        10.0, description="so long [s] a request waits for InfluxDB to come back"
+        10.0, description="how long [s] a request waits for InfluxDB to reconnect before it fails"
     )
     influxdb_measurement: str = Field(
         "", description="measurement that holds readings; any when left out"
@@ -165,7 +167,7 @@ class Settings(BaseSettings):
         64, description="largest request body [MiB], before and after decompression"
     )
     body_limit_rows: Annotated[int, Field(ge=1)] = Field(
-        2_000_000, description="most rows in one request body"
+        2_000_000, description="maximum number of rows in one request body"
     )
     request_head_timeout_s: Annotated[float, Field(gt=0)] = Field(
         30.0, description="longest time [s] until all headers of a request are there"
@@ -174,14 +176,14 @@ class Settings(BaseSettings):
         60.0, description="longest pause [s] between two pieces of a request's body"
     )
     request_body_timeout_s: Annotated[float, Field(gt=0)] = Field(
-        900.0, description="longest time [s] until a request's body is whole"
+        900.0, description="longest time [s] until the body of a request is complete"
     )
     rollup_idle_s: Annotated[float, Field(ge=0)] = Field(
         2.0, description="pause [s] without writing after which rollups are brought up to date"
     )
 
     redis_url: SecretStr | None = Field(
-        None, description="Redis that carries jobs to workers, redis://:password@host:6379/0"
+        None, description="Redis that sends jobs to workers, redis://:password@host:6379/0"
     )
     redis_host: str | None = Field(None, description="host of Redis, without REDIS_URL")
     redis_port: Annotated[int, Field(ge=1, le=65535)] = Field(
@@ -191,7 +193,7 @@ class Settings(BaseSettings):
         None, description="broker of the workers; Redis of REDIS_URL when left out"
     )
     job_slots: Annotated[int, Field(ge=1, le=64)] = Field(
-        2, description="background jobs that the service, or `wattbook work`, works on at once"
+        2, description="background jobs that the service, or `wattbook work`, runs at once"
     )
     job_lease_s: Annotated[float, Field(ge=1)] = Field(
         30.0, description="silence [s] of a worker after which another takes over its job"
@@ -221,7 +223,7 @@ class Settings(BaseSettings):
         30, description="longest horizon [days] of a forecast"
     )
     model_retrain_interval: Annotated[float, Field(gt=0)] = Field(
-        168.0, description="age [hours] at which a forecast is made anew"
+        168.0, description="age [hours] at which a forecast is recomputed"
     )
 
     @field_validator("log_level", mode="before")

@@ -175,7 +175,7 @@ def test_readings_move_into_a_bucket_and_out_of_it_and_what_stays_is_told(run, h
     assert into.stdout.splitlines()[-1] == "differences: none"
     told, *_, hint = into.stderr.splitlines()
     assert told.startswith(
-        "the target cannot keep, and so these stay behind: reading_revisions (1)"
+        "the target cannot store these, so they are not copied: reading_revisions (1)"
     )
     assert "`wattbook rollup --all`" in hint
 

@@ -66,7 +66,7 @@ REASONS: dict[Reason, str] = {
     Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
     Reason.UNKNOWN_ZONE: "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`",
     Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 31,622,400 (366 days)",
-    Reason.BAD_CURRENCY: "`currency` is no code of three capital letters (ISO 4217)",
+    Reason.BAD_CURRENCY: "`currency` is not a code of three capital letters (ISO 4217)",
     Reason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
     Reason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
     Reason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",

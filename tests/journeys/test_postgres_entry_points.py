@@ -103,10 +103,10 @@ def test_a_service_keeps_to_its_schema_and_to_itself(start, run, database) -> No
 def test_hypertables_that_are_there_already_are_said_once(run, timescale_database) -> None:
     code, shown = run("migrate", DATABASE_URL=timescale_database, TIMESCALEDB_ENABLED="true")
     assert code == 0
-    assert "timescaledb_not_as_set" not in shown
+    assert "timescaledb_settings_mismatch" not in shown
 
     code, shown = run("sites", DATABASE_URL=timescale_database, TIMESCALEDB_ENABLED="false")
 
     assert code == 0
-    assert shown.count("timescaledb_not_as_set") == 1
+    assert shown.count("timescaledb_settings_mismatch") == 1
     assert "hypertables already" in shown

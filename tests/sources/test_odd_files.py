@@ -121,7 +121,7 @@ def test_a_unit_below_the_header_holds_for_its_column():
 
 def test_a_unit_below_the_header_that_is_none_is_refused():
     text = "t;v\n;therms\n13.06.2026 00:00;1,5\n"
-    with pytest.raises(InputError, match=r"'therms' for 'v', which is no unit of energy_kwh"):
+    with pytest.raises(InputError, match=r"'therms' for 'v', which is not a unit of energy_kwh"):
         decoded(text)
 
 

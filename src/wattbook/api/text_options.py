@@ -39,7 +39,7 @@ def text_options(  # noqa: PLR0913 -- a parameter of the query is an argument he
         DateOrder | None, Query(description="order of the numbers in short dates")
     ] = None,
     midnight_closes_day: Annotated[
-        bool, Query(description="00:00 is 24:00 of the date beside it")
+        bool, Query(description="00:00 is 24:00 of the date in the same row")
     ] = False,
     dst_flag: Annotated[
         str | None, Query(description="column that tells the passes of a repeated hour apart")

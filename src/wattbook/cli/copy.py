@@ -72,7 +72,7 @@ def _named(config: Settings) -> str:
 def _announce(staying: Sequence[Staying]) -> None:
     if staying:
         said = ", ".join(f"{each.part} ({number(each.rows)})" for each in staying)
-        show.say(f"the target cannot keep, and so these stay behind: {said}", err=True)
+        show.say(f"the target cannot store these, so they are not copied: {said}", err=True)
 
 
 def _hints(copied: Copied, config: Settings, here: Settings, there: Settings) -> list[str]:

@@ -76,9 +76,7 @@ def run(
 ) -> None:
     """Show the newest forecast of an entity; make it where there is none that is new enough."""
     if plot is not None and plot.suffix.lower() not in PICTURES:
-        detail = (
-            f"--plot: {plot.name} is no picture that wattbook draws; want {' or '.join(PICTURES)}"
-        )
+        detail = f"--plot: unsupported image format {plot.name!r}; use {' or '.join(PICTURES)}"
         raise InputError(detail, [Problem("bad_option", detail, field="plot")])
     reach = flow.horizon_of(horizon, LONGEST)
     wish = Wish(

@@ -23,7 +23,7 @@ LONGEST_PAUSE_S: Final = 300
 
 
 class JobKind(StrEnum):
-    """What a job does."""
+    """Kind of the jobs."""
 
     AGGREGATE = "aggregate"
     PROCESS_DEVICE = "process_device"

@@ -50,7 +50,7 @@ async def look_again(
         raise cutoffs.removed(
             "start",
             f"readings of {meter_id} before {meters['readings_from_utc'][0]:%FT%TZ} were removed"
-            " and cannot be looked at again: begin there",
+            " and cannot be validated again: begin there",
         )
     ports: dict[str, Any] = {
         "registry": registry,

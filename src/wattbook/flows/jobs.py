@@ -167,7 +167,7 @@ class Worker:
             await asyncio.wait([watching], timeout=LAST_BEAT_S)
             watching.cancel()
         outcome = await self._note(running, ending)
-        log.info("job_ended", job_id=job.job_id, kind=str(job.kind), outcome=str(outcome))
+        log.info("job_finished", job_id=job.job_id, kind=str(job.kind), outcome=str(outcome))
         if outcome is Outcome.DIVIDED and self._bell is not None:
             await self._bell.ring(job.kind, len(ending.children))
         return outcome
@@ -191,7 +191,7 @@ class Worker:
                     running.claim, self._lease, running.progress, running.checkpoint or None
                 )
             except Exception as error:  # noqa: BLE001 -- until the lease runs out we go on
-                log.warning("job_unheard", job_id=running.claim.job.job_id, reason=str(error))
+                log.warning("heartbeat_failed", job_id=running.claim.job.job_id, reason=str(error))
         else:
             await _within(DEAF_S, over)
         work.cancel()
@@ -310,7 +310,7 @@ class Runner:
         try:
             return await self._worker.claim()
         except Exception as error:  # noqa: BLE001 -- whatever it was, the next look may succeed
-            log.warning("jobs_out_of_reach", reason=str(error))
+            log.warning("job_store_unavailable", reason=str(error))
             return None
 
     def _done(self, task: asyncio.Task[Outcome]) -> None:
@@ -318,7 +318,7 @@ class Runner:
         self._slots.release()
         self._bell.set()  # it may have left children, or been the last that its parent waited for
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("job_left_behind", reason=str(error))  # its lease runs out, another takes it
+            log.error("job_crashed", reason=str(error))  # its lease runs out, another takes it
 
     async def _wait(self) -> None:
         await _within(POLL_S, self._bell)

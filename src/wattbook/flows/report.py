@@ -76,7 +76,7 @@ async def of(
     sites = [await ports.registry.site(each) for each in found.meters["site_id"].unique().sort()]
     now = ports.clock.now()
     if as_of is not None and as_of > now:
-        raise periods.invalid("as_of", "as_of has not come yet")
+        raise periods.invalid("as_of", "as_of is in the future")
     if final and period.end > now:
         raise periods.invalid("end", "a final report needs a period that is over")
     scope = Scope(

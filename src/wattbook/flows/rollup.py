@@ -259,7 +259,7 @@ async def read_settled(
     ids = meters["meter_id"].to_list()
     if as_of is not None:
         if as_of > clock.now():
-            raise periods.invalid("as_of", "as_of has not come yet")
+            raise periods.invalid("as_of", "as_of is in the future")
         cutoffs.check_past(meters, period, as_of)
         around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
         known = await readings.read(ids, around, as_of=as_of)

@@ -62,7 +62,7 @@ async def tick(schedules: Sequence[Schedule], now: datetime, *, jobs: JobStore, 
         try:
             await _submit(schedule, now, jobs)
         except WattbookError as error:  # one that cannot be had does not hold up the others
-            log.warning("schedule_postponed", name=schedule.name, reason=str(error))
+            log.warning("schedule_submit_failed", name=schedule.name, reason=str(error))
     for kind, waiting in (await jobs.backlog()).items():
         await bell.ring(kind, waiting)
 
@@ -75,7 +75,7 @@ async def keep(
         try:
             await tick(schedules, await jobs.now(), jobs=jobs, bell=bell)
         except Exception as error:  # noqa: BLE001 -- whatever it was, the next tick may succeed
-            log.warning("schedules_postponed", reason=str(error))
+            log.warning("schedule_tick_failed", reason=str(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(halt.wait(), TICK_S)
 

@@ -461,7 +461,7 @@ def _problems(site: Site) -> list[Problem]:
                     )
                 )
             if ids.count(part_id) > 1:
-                found.append(Problem("duplicate_id", f"{part_id!r} stands here twice", field=where))
+                found.append(Problem("duplicate_id", f"duplicate {part_id!r}", field=where))
     return found
 
 

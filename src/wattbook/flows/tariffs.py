@@ -59,7 +59,7 @@ def _about_ids(tariffs: Sequence[Tariff]) -> list[Problem]:
             detail = f"invalid id {tariff_id!r}: must match {SLUG.pattern}"
             found.append(Problem("bad_id", detail, field=where))
         if tariff_id in ids[:at]:
-            found.append(Problem("duplicate_id", f"{tariff_id!r} stands here twice", field=where))
+            found.append(Problem("duplicate_id", f"duplicate {tariff_id!r}", field=where))
     return found
 
 

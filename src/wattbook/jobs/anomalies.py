@@ -26,11 +26,9 @@ class DetectAnomalies(Params):
     site_id: Id | None = Field(None, description="the meters of one site; all when left out")
     meter_id: Id | None = Field(None, description="one meter")
     start: DayOrInstant | None = Field(
-        None, description="what began before it is learnt from; seven days before end if left out"
+        None, description="start of the period to analyse; default: seven days before end"
     )
-    end: DayOrInstant | None = Field(
-        None, description="first instant after; an hour ago if left out"
-    )
+    end: DayOrInstant | None = Field(None, description="end (exclusive); default: an hour ago")
     seed: custom_forecast.Seed = 0
 
     @model_validator(mode="after")

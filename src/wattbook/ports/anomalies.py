@@ -54,11 +54,12 @@ class Anomalies(Protocol):
         *,
         known_from: datetime | None = None,
     ) -> Kept:
-        """Put what was found at these meters in the place of what was found there before.
+        """Replace the findings of these meters in `period` by `found`.
 
-        A finding that overlaps one of the same meter and rule is that one, seen again: it keeps its
-        id, when it was first found and what was said of it. What is not found again goes, unless
-        a person has said something of it, or it began before `known_from`, where nobody looked.
+        A new finding that overlaps a stored one of the same meter and rule updates it: its id, the
+        time of its first detection and its review stay. A stored finding without a match is
+        deleted, except if it was reviewed, or if it began before `known_from`, which this
+        detection did not cover.
         """
         ...
 

@@ -175,7 +175,7 @@ class Custom(Words):
     )
     quantity: Quantity = Field(Quantity.LOAD, description="of the meters")
     unit: Annotated[str, Field(max_length=16, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = Field(
-        "", description="of the rows, to be told"
+        "", description="unit of the values, for display"
     )
     horizon: Horizon = Field("7", description="days, or as 24h or 7d; at most FORECAST_DAYS")
     grain: GrainName = Grain.HOUR
@@ -347,13 +347,13 @@ def _read(reader: "csv.DictReader[str]") -> list[tuple[datetime, float | None]]:
         try:
             stamp = _INSTANT.validate_python(at)
         except ValueError:
-            said = f"{at!r} is no ISO 8601 time with offset"
+            said = f"{at!r} is not an ISO 8601 time with offset"
             problems.append(Problem("bad_timestamp", said, field="timestamp", row=row))
             continue
         try:
             rows.append((stamp, _figure(value) if value else None))
         except ValueError:
-            said = f"{value!r} is no number within ±{LARGEST:g}"
+            said = f"{value!r} is not a number within ±{LARGEST:g}"
             problems.append(Problem("bad_value", said, field="value", row=row))
     if problems:
         first = problems[0]

@@ -305,7 +305,7 @@ class BillLine(BaseModel):
     )
     amount: float | None = Field(description="below zero: a credit")
     currency: str | None
-    unpriced_kwh: float = Field(description="energy beside the quantity that has no price")
+    unpriced_kwh: float = Field(description="energy without a price")
     peak_kw: float | None = Field(description="highest demand measured")
     peak_at: AwareDatetime | None = Field(description="start of its interval")
     peaks: list[PeakOut] = Field(description="the intervals whose demand is billed")
@@ -318,7 +318,9 @@ class BillLine(BaseModel):
     )
     floor_kw: float | None = Field(description="the least that the ratchet bills")
     floor_month: date | None = Field(description="the month that sets it")
-    floor_coverage: float | None = Field(description="least coverage of the months looked back at")
+    floor_coverage: float | None = Field(
+        description="lowest coverage of the months that the ratchet looks back at"
+    )
 
 
 class BillOut(BaseModel):

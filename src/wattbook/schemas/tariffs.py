@@ -168,7 +168,9 @@ class MeasuringBody(Part):
     sliding_minutes: Whole | None = Field(
         None, description="15: intervals begin with every quarter-hour; null: with the full hour"
     )
-    peaks: Whole = Field(1, description="the mean of so many highest, each of another day")
+    peaks: Whole = Field(
+        1, description="number of highest demands that are averaged, each of another day"
+    )
 
 
 class DemandBody(MeasuringBody):
@@ -306,7 +308,7 @@ class TariffIn(Part):
         description="public holidays of a country or a part of it (US, US-TX), or NERC",
     )
     holidays: tuple[Day, ...] = Field(
-        (), max_length=MOST_DAYS, description="holidays beside those of the calendar"
+        (), max_length=MOST_DAYS, description="holidays in addition to those of the calendar"
     )
     holidays_removed: tuple[Annotated[str, Field(max_length=16)], ...] = Field(
         (),

@@ -44,7 +44,7 @@ class Address:
         for host in found["hosts"].split(","):
             whole = HOST.fullmatch(host)
             if whole is None or int(whole["port"] or PORT) not in range(1, 65_536):
-                raise _none("its port is no number from 1 to 65535")
+                raise _none("its port is not a number from 1 to 65535")
         pairs = [pair.partition("=") for pair in (found["query"] or "").split("&") if pair]
         if not all(name and is_ for name, is_, _ in pairs):
             raise _none("after its ? it wants name=value&name=value")

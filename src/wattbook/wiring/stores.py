@@ -147,7 +147,7 @@ async def _postgres(settings: Settings) -> "PostgresEngine":
     )
     note = await asyncio.to_thread(timescale.prepare, opened, wanted=settings.timescaledb_enabled)
     if note is not None:
-        log.warning("timescaledb_not_as_set", reason=note)
+        log.warning("timescaledb_settings_mismatch", reason=note)
     return opened
 
 

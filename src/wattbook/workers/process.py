@@ -124,7 +124,7 @@ def work(queue: str) -> bool:
     try:
         return here().work(queue)
     except WattbookError as error:  # the jobs stay where they are, and the next tick rings
-        log.warning("jobs_out_of_reach", reason=str(error))
+        log.warning("job_store_unavailable", reason=str(error))
         return False
 
 
@@ -133,7 +133,7 @@ def tick(app: Celery) -> None:
     try:
         here().tick(app)
     except WattbookError as error:
-        log.warning("schedules_postponed", reason=str(error))
+        log.warning("schedule_tick_failed", reason=str(error))
 
 
 def leave() -> None:

@@ -68,7 +68,7 @@ async def list_findings(
     meter_id: IdQuery = None,
     category: Annotated[Category | None, Query(description="what is to be done about it")] = None,
     rule: Annotated[Rule | None, Query(description="what noticed it")] = None,
-    state: Annotated[State | None, Query(description="what was said of it")] = None,
+    state: Annotated[State | None, Query(description="state of its review")] = None,
     since: Annotated[Instant | None, Query(description="those that end after it")] = None,
     until: Annotated[Instant | None, Query(description="those that begin before it")] = None,
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,

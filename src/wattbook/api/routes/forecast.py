@@ -410,7 +410,7 @@ async def _found(
 ) -> Run | Job:
     """The newest run that is not too old, or the job that makes one."""
     if as_of is not None and as_of > runtime.clock.now():
-        raise periods.invalid("as_of", "as_of has not come yet")
+        raise periods.invalid("as_of", "as_of is in the future")
     asked = await flow.named(asked, ports=runtime)
     max_age = timedelta(hours=runtime.settings.model_retrain_interval)
     run = await flow.stored(

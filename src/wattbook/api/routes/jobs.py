@@ -32,7 +32,7 @@ class JobIn(Body):
         description="what it does",
         json_schema_extra={"enum": [str(kind) for kind in registry.KINDS]},
     )
-    params: dict[str, Any] = Field(default_factory=dict, description="what it is told")
+    params: dict[str, Any] = Field(default_factory=dict, description="its parameters")
     idempotency_key: Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")] | None = Field(
         None, description="the same key with the same body is the same job; with another a conflict"
     )

@@ -129,7 +129,7 @@ def report(
 
 ModelOption = Annotated[
     Literal["auto", "ensemble", "naive", "statistical", "gbm", "global", "prophet"],
-    typer.Option(help="A model by name, or what was best on the past."),
+    typer.Option(help="A model by name, or the best in the backtest."),
 ]
 StepName = Literal["quarter", "hour", "day"]
 
@@ -144,7 +144,7 @@ def forecast(
         ),
     ],
     days: Annotated[
-        str, typer.Option(metavar="DAYS", help="How far, at most FORECAST_DAYS; also as 24h.")
+        str, typer.Option(metavar="DAYS", help="Horizon in days, at most FORECAST_DAYS; also 24h.")
     ] = "7",
     grain: Annotated[
         StepName | None,
@@ -158,16 +158,18 @@ def forecast(
     ] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.svg|png", dir_okay=False, help="Draw it there, too."),
+        typer.Option(
+            metavar="FILE.svg|png", dir_okay=False, help="Also write the chart to this file."
+        ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Make it anew, however new it is.")
+        bool, typer.Option("--fresh", help="Recompute it even if a fresh forecast is stored.")
     ] = False,
     url: Url = None,
     json: AsJson = False,
     csv: AsCsv = False,
 ) -> None:
-    """The load to come, with the range in which it is expected.
+    """Forecast of the load, with the range in which it is expected.
 
     The newest forecast that is kept; one that is older than MODEL_RETRAIN_INTERVAL is made anew.
     """
@@ -183,14 +185,14 @@ def backtest(
     entity: Annotated[
         str | None,
         typer.Argument(
-            help="As of forecast; all that was asked for if left out.", show_default=False
+            help="As for forecast. Default: all series that were requested.", show_default=False
         ),
     ] = None,
     grain: Annotated[StepName, typer.Option(help="Length of a step.")] = "hour",
     model: ModelOption = "auto",
     url: Url = None,
 ) -> None:
-    """Try the models on the past, show how each fared, and keep the forecasts."""
+    """Backtest the models, show the errors of each, and store the forecasts."""
     from wattbook.cli import forecast as door
 
     door.backtest(entity, grain, model, url)
@@ -209,16 +211,16 @@ def anomalies(
     ] = None,
     category: Annotated[
         Literal["meter_fault", "operational", "possible_misreport"] | None,
-        typer.Option(help="What is to be done about it."),
+        typer.Option(help="What to do about it."),
     ] = None,
     state: Annotated[
         Literal["open", "confirmed", "dismissed", "explained"] | None,
-        typer.Option(help="What was said of it."),
+        typer.Option(help="State of its review."),
     ] = None,
     run: Annotated[
-        bool, typer.Option("--run", help="First look for what is new: seven days, or --from --to.")
+        bool, typer.Option("--run", help="Run detection first, over seven days or --from/--to.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of lines.")] = 50,
     url: Url = None,
     json: AsJson = False,
 ) -> None:

@@ -47,14 +47,14 @@ def ingest(
     ] = None,
     null: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="A text that means a missing value, as 99999."),
+        typer.Option(metavar="TEXT", help="A text that means a missing value, such as 99999."),
     ] = None,
     timezone: Annotated[
         str | None, typer.Option(metavar="ZONE", help="IANA time zone of stamps without offset.")
     ] = None,
     interval_label: Annotated[
         LabelName | None,
-        typer.Option(help="Which end of an interval the file stamps; start if left out."),
+        typer.Option(help="Which end of an interval the timestamps mark. Default: start."),
     ] = None,
     interval: Annotated[
         int | None,
@@ -75,7 +75,9 @@ def ingest(
     ] = False,
     midnight_closes_day: Annotated[
         bool,
-        typer.Option("--midnight-closes-day", help="Read 00:00 as 24:00 of the date beside it."),
+        typer.Option(
+            "--midnight-closes-day", help="Read 00:00 as 24:00 of the date in the same row."
+        ),
     ] = False,
     dst_flag: Annotated[
         str | None,
@@ -90,7 +92,7 @@ def ingest(
         bool | None,
         typer.Option(
             "--decimal-comma/--decimal-point",
-            help="Read 1.234,5 or 1,234.5; the other sign groups thousands. Detected if left out.",
+            help="Read 1.234,5 or 1,234.5; the other sign groups thousands. Default: detected.",
         ),
     ] = None,
     separator: Annotated[
@@ -124,16 +126,18 @@ def ingest(
         bool,
         typer.Option(
             "--atomic",
-            help="All of a file or nothing: judge it whole first, and take in no row if one is "
+            help="All or nothing: validate the whole file first, and ingest no row if one is "
             "refused. (Stopped halfway, run it again: what is there is not added twice.)",
         ),
     ] = False,
     allow_rejects: Annotated[
-        bool, typer.Option("--allow-rejects", help="Exit with 0 though rows were refused.")
+        bool, typer.Option("--allow-rejects", help="Exit with 0 even if rows were rejected.")
     ] = False,
     rejects: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", dir_okay=False, help="Write the refused rows there."),
+        typer.Option(
+            metavar="FILE.csv", dir_okay=False, help="Write the rejected rows to this file."
+        ),
     ] = None,
     preview: Annotated[
         bool,
@@ -148,7 +152,7 @@ def ingest(
         bool, typer.Option("--json", help="As JSON: counts, reasons and batches of each file.")
     ] = False,
 ) -> None:
-    """Take in readings from files, of any size, and roll them up.
+    """Ingest readings from files of any size, then roll them up.
 
     A row that cannot be kept is refused with a reason, counted and stored; the others are kept.
     What a file does not say (separator, decimal sign, order of dates …) is detected, and shown
@@ -206,11 +210,11 @@ def batches(
     end: Annotated[
         str | None, typer.Option("--to", metavar="WHEN", help="Received before (UTC).")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of lines.")] = 20,
     url: Url = None,
     json: AsJson = False,
 ) -> None:
-    """Batches that came in, the newest first, and what became of their rows."""
+    """Ingested batches, newest first, with the counts of their rows."""
     from wattbook.cli import batches as door
 
     door.run(source, begin, end, limit, url, as_json=json)
@@ -234,7 +238,7 @@ def copy(
         list[str] | None,
         typer.Option(
             metavar="TABLE",
-            help="Only this table, as readings; may be said again. `sites` are one too.",
+            help="Only this table, such as readings; repeatable. `sites` is one, too.",
         ),
     ] = None,
     replace: Annotated[
@@ -245,7 +249,7 @@ def copy(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Move house: copy everything from one store to another, and verify it.
+    """Copy everything from one store to another, and verify the copy.
 
     A bucket of InfluxDB (the token is INFLUXDB_TOKEN) keeps readings alone; what stays is told.
 
@@ -270,17 +274,17 @@ def export(
     ],
     site: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Only this site; may be said again. All if left out."),
+        typer.Option(metavar="ID", help="Only this site; repeatable. Default: all."),
     ] = None,
     begin: Annotated[
         str | None,
         typer.Option("--from", metavar="WHEN", help="Date at the site, or instant with offset."),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="WHEN", help="The first that is out.")
+        str | None, typer.Option("--to", metavar="WHEN", help="End (exclusive).")
     ] = None,
 ) -> None:
-    """Write what is believed now as Parquet: meter_id=…/month=…/readings.parquet.
+    """Export the current readings as Parquet: meter_id=…/month=…/readings.parquet.
 
     Months are those of UTC. DuckDB, Polars, Spark and `wattbook ingest DIR` read such a folder.
     """
@@ -307,14 +311,14 @@ def pull(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the names and the first rows, take in nothing.")
+        bool, typer.Option("--dry-run", help="Show the names and the first rows; ingest nothing.")
     ] = False,
     allow_rejects: Annotated[
-        bool, typer.Option("--allow-rejects", help="Exit with 0 though rows were refused.")
+        bool, typer.Option("--allow-rejects", help="Exit with 0 even if rows were rejected.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Bring in what is new in INFLUXDB_BUCKET, and roll it up.
+    """Pull what is new from INFLUXDB_BUCKET, then roll it up.
 
     Run it as often as one likes: what is known already is counted as duplicates.
     """
@@ -329,7 +333,8 @@ def pull(
 @app.command()
 def rollup(
     everything: Annotated[
-        bool, typer.Option("--all", help="Recompute every meter, not only what changed.")
+        bool,
+        typer.Option("--all", help="Recompute all figures, not only those whose readings changed."),
     ] = False,
 ) -> None:
     """Bring rollups up to date with the readings."""

@@ -15,10 +15,12 @@ JobId = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 
 @jobs.command("list")
 def list_jobs(
-    state: Annotated[StateName | None, typer.Option(help="Where a job stands.")] = None,
-    kind: Annotated[str | None, typer.Option(help="What a job does.")] = None,
-    parent: Annotated[str | None, typer.Option(metavar="ID", help="The parts of this job.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 20,
+    state: Annotated[StateName | None, typer.Option(help="State of the jobs.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Kind of the jobs.")] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only child jobs of this job.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of lines.")] = 20,
     url: Url = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -55,7 +57,9 @@ def run_job(
     params: Annotated[
         list[str] | None,
         typer.Option(
-            "--param", metavar="NAME=VALUE", help="What the job is told, as site_id=pecos-1."
+            "--param",
+            metavar="NAME=VALUE",
+            help="A parameter of the job, such as site_id=pecos-1; repeatable.",
         ),
     ] = None,
     priority: Annotated[
@@ -69,7 +73,7 @@ def run_job(
     ] = Path(),
     url: Url = None,
 ) -> None:
-    """Do a job here and now, or with --url at a service; wait for its end and show it.
+    """Run a job here, or on a service with --url; wait until it ends and show it.
 
     The files of a report are written to --out. Exit code 1 if it did not succeed.
     """
@@ -91,7 +95,7 @@ def run_job(
 
 @jobs.command("cancel")
 def cancel_job(job_id: JobId, url: Url = None) -> None:
-    """Stop a job: at once if it waits, within a second if it is at work."""
+    """Cancel a job: at once if it waits, within a second if it is running."""
     from wattbook.cli import jobs as door
     from wattbook.cli import show
 

@@ -34,11 +34,11 @@ def demo(
     load_only: Annotated[
         bool, typer.Option("--load-only", help="Stop after the table of the sites.")
     ] = False,
-    fresh: Annotated[bool, typer.Option(help="Load everything anew.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Load everything again.")] = False,
     host: Host = None,
     port: Port = None,
 ) -> None:
-    """Load the sample sites, show what they did, and serve them.
+    """Load the sample sites, show their figures, and serve them.
 
     They go to wattbook-data/demo unless DATA_DIR or --data-dir says otherwise.
     """
@@ -63,7 +63,7 @@ def config(
 
 @app.command()
 def migrate() -> None:
-    """Bring the stores to the newest schema; harmless to repeat."""
+    """Migrate the stores to the newest schema; safe to repeat."""
     from wattbook.cli import migrate as door
 
     door.run()
@@ -73,15 +73,15 @@ def migrate() -> None:
 def stats(
     begin: Annotated[
         str | None,
-        typer.Option("--from", metavar="DAY", help="First day (UTC); seven if left out."),
+        typer.Option("--from", metavar="DAY", help="First day (UTC). Default: seven days ago."),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="DAY", help="First day that is out; tomorrow.")
+        str | None, typer.Option("--to", metavar="DAY", help="End (exclusive). Default: tomorrow.")
     ] = None,
     url: Url = None,
     json: AsJson = False,
 ) -> None:
-    """What came in, what waits, how jobs fare and how large the stores are, by day."""
+    """Ingestion, backlog, jobs and size of the stores, by day."""
     from wattbook.cli import show
     from wattbook.cli import stats as door
 
@@ -98,10 +98,10 @@ def work(
         int | None, typer.Option(min=1, max=64, help="Jobs at once; goes before JOB_SLOTS.")
     ] = None,
     queue: Annotated[
-        Literal["io", "cpu"] | None, typer.Option(help="Only this queue; both if left out.")
+        Literal["io", "cpu"] | None, typer.Option(help="Only this queue. Default: both.")
     ] = None,
 ) -> None:
-    """Work on jobs beside the service, with Celery, until SIGTERM."""
+    """Run a Celery worker for background jobs until SIGTERM."""
     from wattbook.cli import worker as door
 
     door.run(slots, queue)

@@ -89,7 +89,8 @@ def site_tariffs(
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Those of the file become all that the site has.")
+        bool,
+        typer.Option("--replace", help="Replace all tariffs of the site by those of the file."),
     ] = False,
     url: Url = None,
     json: AsJson = False,
@@ -97,7 +98,7 @@ def site_tariffs(
         bool, typer.Option("--template", help="Print a tariff with every kind of component.")
     ] = False,
 ) -> None:
-    """What a site pays by; with a file, add its tariffs first."""
+    """Tariffs of a site; with a file, add its tariffs first."""
     from wattbook.cli import cost as door
     from wattbook.cli import template as printed
 
@@ -118,7 +119,7 @@ Permit = Annotated[
     str | None, typer.Option(help="Number of its permit, with the authority that issued it.")
 ]
 Address = Annotated[str | None, typer.Option(help="Its postal address, on one line.")]
-Contact = Annotated[str | None, typer.Option(help="Whom to ask: a person, e-mail or telephone.")]
+Contact = Annotated[str | None, typer.Option(help="Contact: a person, e-mail or telephone.")]
 
 
 @sites.command("add")
@@ -133,7 +134,7 @@ def add_site(
             help="One site or a list of them, as POST /api/v1/sites takes it; options go before.",
         ),
     ] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Made up if left out.")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Default: generated.")] = None,
     name: Annotated[str | None, typer.Option(help="For people to read.")] = None,
     operator: Annotated[str | None, typer.Option(help="Who runs it.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
@@ -149,7 +150,7 @@ def add_site(
         float | None, typer.Option(help="Contracted or permitted power, in kW.")
     ] = None,
     telemetry: Annotated[
-        KindName | None, typer.Option(help="How its main meter, ID.main, tells energy.")
+        KindName | None, typer.Option(help="Kind of its main meter, ID.main.")
     ] = None,
     expected_interval: Annotated[
         int | None,
@@ -167,7 +168,7 @@ def add_site(
     ] = None,
     flow: Annotated[
         FlowName | None,
-        typer.Option(help="net where it counts both ways: negative is given back."),
+        typer.Option(help="net if it counts both ways; negative values are export."),
     ] = None,
     latitude: Annotated[float | None, typer.Option(help="Degrees north.")] = None,
     longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,
@@ -175,7 +176,7 @@ def add_site(
     permit: Permit = None,
     address: Address = None,
     contact: Contact = None,
-    simulated: Annotated[bool, typer.Option("--simulated", help="Its data is made up.")] = False,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Its data is simulated.")] = False,
     url: Url = None,
 ) -> None:
     """Register a site from a file, from options, or both."""
@@ -239,7 +240,7 @@ def edit_site(
 def hold_site(
     site: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
     reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Why nothing of it may be removed.")
+        str | None, typer.Option(metavar="TEXT", help="Reason of the legal hold.")
     ] = None,
     release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
     url: Url = None,
@@ -257,7 +258,7 @@ def hold_site(
 
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Also where there are readings: delete them, with all figures."),
+    typer.Option("--force", help="Delete its readings and figures, too."),
 ]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; the tombstone keeps it.")]
 

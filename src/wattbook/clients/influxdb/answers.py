@@ -31,7 +31,7 @@ def decode(answer: bytes, columns: Sequence[str]) -> pl.DataFrame:
     found = _read(answer, len(columns))
     heads = found[TABLE].is_in([TABLE, REFERENCE]).arg_true()
     if heads.is_empty():
-        raise UnavailableError(f"this is no answer of InfluxDB: {answer[:SHOWN_LENGTH]!r}")
+        raise UnavailableError(f"this is not an answer of InfluxDB: {answer[:SHOWN_LENGTH]!r}")
     if REFERENCE in found[TABLE].gather(heads).to_list():
         raise UnavailableError(f"InfluxDB failed while it answered: {_failure(found)}")
     values = found.drop("result", TABLE)
@@ -85,4 +85,4 @@ def _named(
 
 def _failure(found: pl.DataFrame) -> str:
     said = found["result"].gather((found[TABLE] == REFERENCE).arg_true() + 1)
-    return re.sub(r"\s+", " ", str(said[0])) if said.len() else "it does not say why"
+    return re.sub(r"\s+", " ", str(said[0])) if said.len() else "no reason given"

@@ -216,7 +216,7 @@ async def opened(place: Place, *, patience_s: float = PATIENCE_S) -> AsyncIterat
         influx = Influx(place, patience_s=patience_s)
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         wrong = "INFLUXDB_URL" if isinstance(error, httpx.InvalidURL) else "INFLUXDB_TOKEN"
-        raise UnavailableError(f"{wrong} cannot be meant") from None
+        raise UnavailableError(f"{wrong} is invalid") from None
     try:
         yield influx
     finally:

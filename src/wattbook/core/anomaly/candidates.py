@@ -128,7 +128,7 @@ class Teller:
             end,
             times=(end - begin) / rules.STUCK_HOURS,
             cause=f"The meter repeated {of_power(held)} to the last digit for"
-            f" {lasting(end - begin)}; it does not usually do so for a third as long.{beside}",
+            f" {lasting(end - begin)}; three times longer than is usual for it.{beside}",
             evidence=self._power_evidence(begin, end),
             at_stake_kwh=self._stake(begin, end),
         )
@@ -190,7 +190,7 @@ class Teller:
             end,
             times=float(end - begin),
             cause=f"The site drew {of_power(drawn)} for {lasting(end - begin)},"
-            f" {of_energy(counted_kwh)} in all, and its machines told a hash rate of nothing.",
+            f" {of_energy(counted_kwh)} in all, and its machines reported a hash rate of zero.",
             evidence=self._power_evidence(begin, end, more={"hashrate_th": 0.0}),
             at_stake_kwh=counted_kwh,
         )
@@ -206,9 +206,9 @@ class Teller:
         needed = limit * hashes / W_PER_KW
         counted = np.nan_to_num(self.hours.efficiency_j_per_th[begin:end]) * hashes / W_PER_KW
         why = (
-            "less was counted than the machines need, or more hash rate was told than there was"
+            "less was counted than the machines need, or the reported hash rate is too high"
             if below
-            else "something else drew power, or less hash rate was told than there was"
+            else "something else drew power, or the reported hash rate is too low"
         )
         return self._make(
             rule,

@@ -41,7 +41,7 @@ class Quantity(StrEnum):
 
     @property
     def unit(self) -> str:
-        """In what it is told."""
+        """The unit of its values."""
         return {"load": "kW", "hashrate": "TH/s"}[self]
 
 
@@ -52,7 +52,7 @@ HISTORY: Final = Contract(
     {
         "start_utc": Column(frames.UTC, "start of the step"),
         "value": Column(pl.Float64, "mean power [kW] or hash rate [TH/s]; null is a gap"),
-        "excluded": Column(pl.Boolean, "whether nothing is learnt from the row"),
+        "excluded": Column(pl.Boolean, "whether the models are not trained on the row"),
     },
 )
 _PRINTED: Final = Table(

@@ -219,7 +219,7 @@ def _grid_checks() -> list[Check]:
         (
             Reason.BAD_ZONE,
             named,
-            pl.format("zone: {} is no zone", pl.col("zone").fill_null("nothing")),
+            pl.format("zone: invalid zone {}", pl.col("zone").fill_null("nothing")),
         ),
         (Reason.UNKNOWN_ZONE, pl.col("canonical").is_not_null(), pl.col("unknown")),
         *_time_checks("start_utc", "start", GRID_AHEAD),
@@ -241,7 +241,7 @@ def _grid_checks() -> list[Check]:
         (
             Reason.BAD_CURRENCY,
             currency.fill_null(value=True),
-            pl.format("currency: {} is no ISO 4217 code", "currency"),
+            pl.format("currency: {} is not an ISO 4217 code", "currency"),
         ),
         (
             Reason.NEGATIVE_ENERGY,

@@ -226,7 +226,7 @@ def parse_entity(text: str) -> tuple[str | None, str]:
         return None, text
     if kind not in ENTITY_KINDS:
         known = ", ".join(f"{kind}:" for kind in ENTITY_KINDS)
-        detail = f"{kind!r} is no kind of entity; use {known} or a bare id"
+        detail = f"{kind!r} is not a kind of entity; use {known} or a bare id"
         raise InvalidEntityError(detail, [Problem("bad_entity", detail, field="entity_id")])
     return kind, name
 
@@ -245,7 +245,7 @@ def problems_with(site: Site) -> list[Problem]:
     slug("id", site.id)
     slug("operator", site.operator)
     if not ZONE.fullmatch(site.zone):
-        wrong("zone", "bad_id", f"{site.zone!r} is no zone: want {ZONE.pattern}")
+        wrong("zone", "bad_id", f"{site.zone!r} is not a zone: must match {ZONE.pattern}")
     if not known_timezone(site.timezone):
         wrong("timezone", "bad_timezone", f"{site.timezone!r} is not an IANA time zone")
     _check_details(site, wrong)
@@ -322,9 +322,11 @@ def _judge_meters(
         where = f"meters[{index}]"
         slug(f"{where}.id", meter.id)
         if ids.count(meter.id) > 1:
-            wrong(f"{where}.id", "duplicate_id", f"{meter.id!r} stands here twice")
+            wrong(f"{where}.id", "duplicate_id", f"duplicate {meter.id!r}")
         if meter.parent is not None and meter.parent not in parents:
-            wrong(f"{where}.parent", "unknown_meter", f"{meter.parent!r} is no meter of this site")
+            wrong(
+                f"{where}.parent", "unknown_meter", f"{meter.parent!r} is not a meter of this site"
+            )
         elif _in_circle(meter.id, parents):
             wrong(f"{where}.parent", "circle", f"{meter.id!r} is its own ancestor")
         if meter.register_size_kwh is not None and meter.kind is not MeterKind.REGISTER:

@@ -78,7 +78,7 @@ def _judge(tariff: Tariff, where: str, wrong: Wrong) -> None:
     if tariff.valid_to is not None and tariff.valid_to <= tariff.valid_from:
         wrong(f"{where}.valid_to", "bad_period", "ends before it begins")
     if not CURRENCY.fullmatch(tariff.currency):
-        detail = f"{tariff.currency!r} is no code of three capital letters (ISO 4217)"
+        detail = f"{tariff.currency!r} is not a code of three capital letters (ISO 4217)"
         wrong(f"{where}.currency", "bad_currency", detail)
     if not _are_of(tariff.weekend, DAYS_OF_WEEK):
         wrong(f"{where}.weekend", "bad_day", "want days from 1 (Monday) to 7, each once")
@@ -105,7 +105,7 @@ def _judge_name(name: str, taken: Sequence[str], where: str, wrong: Wrong) -> No
     if not name.strip() or not name.isprintable():
         wrong(f"{where}.name", "bad_name", "want a name that can be read")
     elif name in taken:
-        wrong(f"{where}.name", "duplicate_name", f"{name!r} stands here twice")
+        wrong(f"{where}.name", "duplicate_name", f"duplicate {name!r}")
 
 
 def _judge_component(component: Component, before: Sequence[str], where: str, wrong: Wrong) -> None:
@@ -189,7 +189,7 @@ def _judge_windows(windows: Sequence[Window], where: str, wrong: Wrong) -> bool:
         for name in ("start", "end"):
             time = getattr(window, name)
             if not TIME.fullmatch(time) or (name, time) == ("start", "24:00"):
-                detail = f"{time!r} is no quarter-hour of a day: want 00:00 to 24:00 by 15 minutes"
+                detail = f"invalid time {time!r}: use 00:00 to 24:00 in steps of 15 minutes"
                 bad(f"{here}.{name}", "bad_time", detail)
         if window.start == window.end:
             bad(f"{here}.end", "bad_time", "ends where it begins; a whole day is 00:00 to 24:00")
@@ -288,10 +288,10 @@ def _judge_parts(of: Sequence[str], before: Sequence[str], where: str, wrong: Wr
         wrong(where, "no_component", "want the names of the components it is a percentage of")
     for at, name in enumerate(of):
         if name not in before:
-            detail = f"{name!r} is no component that stands before this one"
+            detail = f"{name!r} is not the name of an earlier component"
             wrong(f"{where}[{at}]", "unknown_component", detail)
         elif name in of[:at]:
-            wrong(f"{where}[{at}]", "duplicate_name", f"{name!r} stands here twice")
+            wrong(f"{where}[{at}]", "duplicate_name", f"duplicate {name!r}")
 
 
 def _judge_succession(tariffs: Sequence[Tariff], wrong: Wrong) -> None:

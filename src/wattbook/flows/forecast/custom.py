@@ -50,7 +50,7 @@ def horizon_of(text: str | float, longest_days: int) -> timedelta:
     try:
         found = number(said.removesuffix(said[-1:]) if said[-1:] in UNITS else said) * unit
     except (ValueError, OverflowError) as error:
-        detail = f"{text!r} is no horizon; want days, as 7, 7d or 24h"
+        detail = f"{text!r} is not a horizon; use days, such as 7, 7d or 24h"
         raise input_error("bad_horizon", detail, "horizon") from error
     if not found:
         raise input_error("bad_horizon", "the horizon must be positive", "horizon")

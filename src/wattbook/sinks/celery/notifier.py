@@ -79,7 +79,7 @@ def send(app: Celery, queue: str, times: int = 1) -> None:
                     app.send_task(RING, [queue], queue=queue, retry=False, producer=producer)
         except (OperationalError, OSError, *app.connection_for_write().connection_errors) as error:
             if not left:
-                log.warning("broker_out_of_reach", queue=queue, reason=str(error))
+                log.warning("broker_unavailable", queue=queue, reason=str(error))
         else:
             return
 

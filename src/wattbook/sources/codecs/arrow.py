@@ -163,7 +163,7 @@ def _dated(frame: pl.DataFrame) -> pl.DataFrame:
         beyond = ~ticks.is_between(FIRST_US, LAST_US)
         if not beyond.any():
             continue
-        said = pl.format(name + ": {} µs from 1970 is no date", ticks)
+        said = pl.format(name + ": {} µs from 1970 is not a date", ticks)
         frame = frame.with_columns(
             pl.when(~beyond).then(name).alias(name),
             reason=pl.when(beyond).then(pl.lit(str(Reason.BAD_TIMESTAMP))),
@@ -189,7 +189,7 @@ def _decoded(frame: pl.DataFrame, sent: list[str], contract: Contract) -> Decode
     ]
     if problems:
         said = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
-        raise UndecodableError(f"stamps that are no instants: {said}", problems)
+        raise UndecodableError(f"timestamps that are not instants: {said}", problems)
     known = rows.fields(contract)
     frame = rows.fold_aliases(_one_type(plain(frame), contract), contract)
     return Decoded(frame, tuple(dict.fromkeys(name for name in sent if name not in known)))

@@ -27,7 +27,7 @@ def decode_single(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         detail = f"line {error.lineno}, column {error.colno}: {error.msg}"
         problem = Problem("broken_json", detail, field="body")
-        raise UndecodableError(f"the body is no JSON: {detail}", [problem]) from error
+        raise UndecodableError(f"the body is not JSON: {detail}", [problem]) from error
     if not isinstance(sent, dict):
         detail = f"want one reading as a JSON object, have {type(sent).__name__}"
         raise UndecodableError(detail, [Problem("bad_row", detail, field="body")])

@@ -196,7 +196,7 @@ def _unit(text: str, source: str, target: Target) -> str:
     unit = known_unit(text, known)
     if unit is None:
         detail = (
-            f"the row below the header has {text!r} for {source!r}, which is no unit of"
+            f"the row below the header has {text!r} for {source!r}, which is not a unit of"
             f" {target.column} ({', '.join(known) or 'it has none'}): give the unit with --unit"
             f" {target.column}=UNIT, or leave that row out"
         )

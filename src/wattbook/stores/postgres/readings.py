@@ -181,7 +181,7 @@ def settled(session: Session, as_of: datetime, stamped: bool) -> None:  # noqa: 
         session.fetch(f"select pg_advisory_xact_lock({WRITES})")
         passed = session.fetch(f"select clock_timestamp() > {instant(as_of)} as passed")["passed"]
     if stamped and not passed[0]:
-        raise periods.invalid("as_of", "as_of has not come yet by the clock of the database")
+        raise periods.invalid("as_of", "as_of is in the future, by the clock of the database")
 
 
 def _beside(session: Session, spans: pl.DataFrame, keep: int) -> pl.DataFrame:

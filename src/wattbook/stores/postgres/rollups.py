@@ -66,7 +66,7 @@ class Holder:
         """Wait for the turn, whose epochs it begins."""
         session = self._session = self._engine.connect()
         if self._given_up:
-            raise UnavailableError("nobody waits for the turn any more")
+            raise UnavailableError("the write was cancelled while it waited")
         session.fetch(f"select pg_advisory_lock_shared({TURN})")
         # One after the other, in the order of their numbers: so nobody waits in a circle.
         session.fetch(f"select pg_advisory_lock({TURN}, slot) from unnest({self._slots}) as slot")

@@ -257,11 +257,11 @@ async def _known(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
 def _merged(
     before: Sequence[Finding], found: Sequence[Finding], taken: Container[str]
 ) -> list[Finding]:
-    """What was found, under the ids and with the judgements of what it was found as before.
+    """The findings, with the ids and reviews of stored ones that they are found to be again.
 
-    What was judged is taken first: it outlives what is merely there. Of what fell apart all parts
-    keep what was said of it, and the one that shares most with it keeps the id. `taken` are ids
-    of findings, which no other may have.
+    Reviewed findings are matched first, because they outlive all others. If a finding fell apart,
+    all parts have its review, and the part that shares most with it keeps its id. `taken` are the
+    ids of other findings.
     """
     found = list({each.finding_id: each for each in reversed(found)}.values())[::-1]
     first = sorted(before, key=lambda each: each.judgement.state is State.OPEN)

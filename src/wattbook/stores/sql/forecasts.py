@@ -139,7 +139,7 @@ class SqlForecasts:
                 async with self._engine.connect() as connection:
                     content = await connection.scalar(query)
         if content is None:
-            detail = f"nobody brought a series {sha256!r}"
+            detail = f"there is no custom series {sha256!r}"
             raise UnknownEntityError(detail, [Problem("unknown_input", detail, field="input")])
         return await asyncio.to_thread(zstandard.decompress, content)
 

@@ -398,7 +398,7 @@ def _ended_by_silence(row: RowMapping) -> tuple[JobState, Failure | None] | None
     if row["state"] is JobState.CANCELLING:
         return JobState.CANCELLED, None
     if row["state"] is JobState.RUNNING and row["tries"] >= MAX_TRIES:
-        detail = f"its worker fell silent {row['tries']} times, so it is not tried again"
+        detail = f"its worker stopped responding {row['tries']} times, so it is not tried again"
         return JobState.FAILED, Failure(INTERNAL, detail)
     return None
 
