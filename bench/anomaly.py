@@ -21,7 +21,7 @@ from wattbook.core import frames
 from wattbook.core.anomaly.hours import Watched, runs
 from wattbook.core.periods import Period
 from wattbook.core.registry.entities import MeterKind, MeterRole
-from wattbook.models.detector import judge
+from wattbook.models.detector import detect
 
 DATA = Path("../shared/data/reference")
 HOUR = timedelta(hours=1)
@@ -178,11 +178,11 @@ def speed(budget: float) -> None:
     ).cast({"start_utc": frames.UTC})
     case = Case("speed", "mine", rows, Period(start + HISTORY, start + HISTORY + WEEK))
     meter = watched(case, quarters=True)
-    judge(meter, case.span, per_month=budget)  # imports
+    detect(meter, case.span, per_month=budget)  # imports
     count = 10
     begin = time.perf_counter()
     for seed in range(count):
-        judge(meter, case.span, per_month=budget, seed=seed)
+        detect(meter, case.span, per_month=budget, seed=seed)
     took = (time.perf_counter() - begin) / count
     years = hours / (365 * 24)
     print(
@@ -193,7 +193,7 @@ def speed(budget: float) -> None:
 
 def ours(case: Case, budget: float) -> Answer:
     count = int((case.span.end - case.span.start) / HOUR)
-    judged = judge(watched(case), case.span, per_month=budget)
+    judged = detect(watched(case), case.span, per_month=budget)
     if judged is None:
         return Answer(np.zeros(count), ())
     scores = np.nan_to_num(judged.scores["score"].to_numpy()).copy()

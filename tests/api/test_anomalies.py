@@ -70,7 +70,7 @@ async def test_a_finding_says_when_what_and_why(client) -> None:
     assert found["cause"].startswith("Nothing flowed for 6 hours.")
     assert found["evidence"]["observed"] == 0.0
     assert found["evidence"]["expected"] == pytest.approx(100.5, rel=0.01)
-    assert found["judgement"] == {"state": "open", "note": None, "by": None, "at": None}
+    assert found["review"] == {"state": "open", "note": None, "by": None, "at": None}
     assert len(found["fingerprint"]) == 64
     same = await client.get(f"{A}/{found['finding_id']}")
     assert same.json() == found
@@ -106,11 +106,11 @@ async def test_what_is_said_of_a_finding_stays_when_it_is_looked_for_again(clien
 
     assert answer.status_code == 200
     assert job["result"]["again"] == 1
-    judgement = (await only(client, state="explained"))["judgement"]
-    assert judgement.pop("at") is not None
-    assert judgement == said
+    review = (await only(client, state="explained"))["review"]
+    assert review.pop("at") is not None
+    assert review == said
     back = await client.patch(f"{A}/{found['finding_id']}", json={"state": "open"})
-    assert back.json()["judgement"]["note"] is None
+    assert back.json()["review"]["note"] is None
 
 
 @pytest.mark.slow

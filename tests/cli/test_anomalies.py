@@ -46,7 +46,7 @@ def test_as_json_it_has_the_names_of_the_api(run, readings) -> None:
     ]
 
     assert found["start"] == "2026-01-31T00:00:00Z"
-    assert found["judgement"] == {"state": "open", "note": None, "by": None, "at": None}
+    assert found["review"] == {"state": "open", "note": None, "by": None, "at": None}
     assert found["evidence"]["quantity"] == "coverage"
 
 

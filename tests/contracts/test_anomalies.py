@@ -13,7 +13,7 @@ from wattbook.core.anomaly.finding import (
     Category,
     Evidence,
     Finding,
-    Judgement,
+    Review,
     Rule,
     Severity,
     State,
@@ -30,7 +30,7 @@ T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = Period(T, T + 7 * DAY)
-SAID = Judgement(state=State.EXPLAINED, note="maintenance ⚡", by="Ada", at_utc=T + 9 * DAY)
+SAID = Review(state=State.EXPLAINED, note="maintenance ⚡", by="Ada", at_utc=T + 9 * DAY)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_there_is_no_finding_that_was_not_kept(anomalies, unknown) -> None
     with pytest.raises(UnknownEntityError, match="there is no finding"):
         await anomalies.finding(unknown)
     with pytest.raises(UnknownEntityError, match="there is no finding"):
-        await anomalies.judge(unknown, SAID)
+        await anomalies.review(unknown, SAID)
 
 
 async def test_the_same_found_again_is_no_second_one_and_keeps_its_first_time(
@@ -139,17 +139,17 @@ async def test_what_began_before_anybody_looked_stays(anomalies) -> None:
 async def test_what_a_person_said_outlives_every_look(anomalies) -> None:
     one, two = finding(0, 3), finding(50, 60)
     await anomalies.replace(["s.main"], WEEK, [one, two])
-    judged = await anomalies.judge(one.finding_id, SAID)
-    await anomalies.judge(two.finding_id, replace(SAID, state=State.DISMISSED))
-    assert judged == replace(one, judgement=SAID)
+    judged = await anomalies.review(one.finding_id, SAID)
+    await anomalies.review(two.finding_id, replace(SAID, state=State.DISMISSED))
+    assert judged == replace(one, review=SAID)
 
     kept = await anomalies.replace(["s.main"], WEEK, [finding(1, 8)])
 
     assert kept == Kept(new=0, again=1, gone=0)
     there = await anomalies.finding(one.finding_id)
-    assert there.judgement == SAID
+    assert there.review == SAID
     assert there.end_utc == T + 8 * HOUR  # it went on
-    assert (await anomalies.finding(two.finding_id)).judgement.state is State.DISMISSED
+    assert (await anomalies.finding(two.finding_id)).review.state is State.DISMISSED
 
 
 async def test_two_that_grew_together_are_one(anomalies) -> None:
@@ -166,7 +166,7 @@ async def test_what_fell_apart_is_all_there_and_keeps_what_was_said(anomalies) -
     """Readings of its middle came late."""
     whole = finding(0, 12)
     await anomalies.replace(["s.main"], WEEK, [whole])
-    await anomalies.judge(whole.finding_id, SAID)
+    await anomalies.review(whole.finding_id, SAID)
     parts = [finding(0, 3), finding(5, 12)]
 
     kept = await anomalies.replace(["s.main"], WEEK, parts)
@@ -177,7 +177,7 @@ async def test_what_fell_apart_is_all_there_and_keeps_what_was_said(anomalies) -
     assert (early.start_utc, early.end_utc) == (T, T + 3 * HOUR)
     assert (late.start_utc, late.end_utc) == (T + 5 * HOUR, T + 12 * HOUR)
     assert early.finding_id == whole.finding_id  # it began as that did
-    assert (early.judgement, late.judgement) == (SAID, SAID)
+    assert (early.review, late.review) == (SAID, SAID)
 
 
 async def test_the_same_told_twice_is_kept_once(anomalies) -> None:
@@ -192,7 +192,7 @@ async def test_an_id_that_is_still_in_use_is_given_to_no_other(anomalies) -> Non
     """What began at 5 grew back to 0, and now falls apart into what began at 0 and at 8."""
     first = finding(5, 9)
     await anomalies.replace(["s.main"], WEEK, [first])
-    await anomalies.judge(first.finding_id, SAID)
+    await anomalies.review(first.finding_id, SAID)
     await anomalies.replace(["s.main"], WEEK, [finding(7, 9)])  # judged, it begins later
 
     kept = await anomalies.replace(["s.main"], WEEK, [finding(5, 6), finding(7, 9)])
@@ -200,8 +200,8 @@ async def test_an_id_that_is_still_in_use_is_given_to_no_other(anomalies) -> Non
 
     assert kept == Kept(new=1, again=1, gone=0)
     late, early = (await anomalies.findings(Wanted())).findings
-    assert (late.finding_id, late.judgement) == (first.finding_id, SAID)
-    assert (early.start_utc, early.judgement.state) == (T + 5 * HOUR, State.OPEN)
+    assert (late.finding_id, late.review) == (first.finding_id, SAID)
+    assert (early.start_utc, early.review.state) == (T + 5 * HOUR, State.OPEN)
 
 
 async def test_two_that_look_at_once_find_it_once(anomalies) -> None:
@@ -219,9 +219,9 @@ async def test_what_is_said_during_a_look_is_not_lost(anomalies) -> None:
     await anomalies.replace(["s.main"], WEEK, [one])
 
     looks = [anomalies.replace(["s.main"], WEEK, [one]) for _ in range(5)]
-    await asyncio.gather(*looks[:3], anomalies.judge(one.finding_id, SAID), *looks[3:])
+    await asyncio.gather(*looks[:3], anomalies.review(one.finding_id, SAID), *looks[3:])
 
-    assert (await anomalies.finding(one.finding_id)).judgement == SAID
+    assert (await anomalies.finding(one.finding_id)).review == SAID
 
 
 async def test_scores_are_kept_by_two_at_once(anomalies) -> None:
@@ -236,7 +236,7 @@ async def test_lists_are_filtered_and_begin_with_the_latest(anomalies) -> None:
     gap, spike = finding(0, 3), finding(30, 31, meter="s.hall", rule=Rule.SPIKE)
     spike = replace(spike, category=Category.OPERATIONAL, site_id="t")
     await anomalies.replace(["s.main", "s.hall"], WEEK, [gap, spike])
-    await anomalies.judge(gap.finding_id, SAID)
+    await anomalies.review(gap.finding_id, SAID)
 
     assert await ids(anomalies) == [spike.finding_id, gap.finding_id]
     only_gap: list[dict[str, object]] = [
@@ -271,7 +271,7 @@ async def test_lists_go_on_behind_a_cursor(anomalies) -> None:
 async def test_days_count_what_began_on_them_but_for_what_was_dismissed(anomalies) -> None:
     gone, *_ = many = [finding(0, 1), finding(2, 3), finding(23, 30), finding(24, 25)]
     await anomalies.replace(["s.main"], WEEK, many)
-    await anomalies.judge(gone.finding_id, Judgement(state=State.DISMISSED))
+    await anomalies.review(gone.finding_id, Review(state=State.DISMISSED))
 
     daily = await anomalies.daily(WEEK)
 
@@ -299,7 +299,7 @@ async def test_findings_go_that_ended_before_the_line_of_their_meter(anomalies, 
     retention = SqlRetention(sql_engine)
     early, late, other = finding(0, 3), finding(50, 60), finding(0, 3, meter="s.other")
     await anomalies.replace(["s.main", "s.other"], WEEK, [early, late, other])
-    await anomalies.judge(early.finding_id, SAID)
+    await anomalies.review(early.finding_id, SAID)
     await anomalies.keep_scores("s.main", scores(0, *([0.5] * 72)))
     lines = pl.DataFrame(
         {"owner": ["s.main", "s.other"], "until_utc": [T + DAY, T + HOUR]},

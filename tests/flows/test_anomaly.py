@@ -12,7 +12,7 @@ import pytest
 from tests.flows.conftest import World
 from tests.flows.report_examples import NOBODY, conditions, draw
 
-from wattbook.core.anomaly.finding import Finding, Judgement, Rule, State
+from wattbook.core.anomaly.finding import Finding, Review, Rule, State
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
@@ -43,8 +43,8 @@ SPAN = Period(T + HISTORY * HOUR, T + (HISTORY + 7 * 24) * HOUR)
 class Here:
     """The detector, without a process of its own."""
 
-    async def judge(self, watched, span, **more):
-        return await asyncio.to_thread(detector.judge, watched, span, **more)
+    async def detect(self, watched, span, **more):
+        return await asyncio.to_thread(detector.detect, watched, span, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,10 @@ async def test_a_site_at_which_something_breaks_does_not_keep_the_others_from_be
     ports,
 ) -> None:
     class Breaking(Here):
-        async def judge(self, watched, span, **more):
+        async def detect(self, watched, span, **more):
             if watched.site_id == "oslo-1":
                 raise RuntimeError("ValueError: broken")
-            return await super().judge(watched, span, **more)
+            return await super().detect(watched, span, **more)
 
     hours = load()
     hours[HISTORY + 30] = None
@@ -133,7 +133,7 @@ async def test_readings_that_came_late_take_the_finding_away_unless_it_was_judge
     await draw(ports.world, "oslo-1.main", T, hours)
     await flow.look(asked(), ports=ports)
     judged, _ = await all_of(ports)
-    await ports.anomalies.judge(judged.finding_id, Judgement(state=State.CONFIRMED))
+    await ports.anomalies.review(judged.finding_id, Review(state=State.CONFIRMED))
 
     await draw(ports.world, "oslo-1.main", T + (HISTORY + 30) * HOUR, [late[HISTORY + 30]])
     await draw(ports.world, "oslo-1.main", T + (HISTORY + 60) * HOUR, [late[HISTORY + 60]])

@@ -12,7 +12,7 @@ from tests.core.anomaly.test_finding import FOUND
 from tests.flows.conftest import World
 from tests.flows.report_examples import conditions, draw
 
-from wattbook.core.anomaly.finding import Judgement, State
+from wattbook.core.anomaly.finding import Review, State
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.series import LONGEST
@@ -121,7 +121,7 @@ async def test_nothing_is_learnt_from_a_fault_that_was_noticed_unless_it_was_dis
     of = await flow.subject("site:oslo-1", Quantity.LOAD, ports=ports)
 
     rows = await flow.load_history(of, Grain.HOUR, ports=ports)
-    await ports.anomalies.judge(stuck.finding_id, Judgement(state=State.DISMISSED))
+    await ports.anomalies.review(stuck.finding_id, Review(state=State.DISMISSED))
     after = await flow.load_history(of, Grain.HOUR, ports=ports)
 
     assert rows.filter("excluded")["start_utc"].to_list() == [T + at * DAY / 24 for at in range(3)]

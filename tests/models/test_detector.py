@@ -11,7 +11,7 @@ from tests.core.anomaly.examples import DAY, HOUR, T, watched
 from wattbook.core.anomaly.detection import Judged
 from wattbook.core.anomaly.finding import Rule
 from wattbook.core.periods import Period
-from wattbook.models.detector import judge
+from wattbook.models.detector import detect
 
 pytest.importorskip("sklearn")
 
@@ -29,7 +29,7 @@ def busy(seed: int = 0) -> np.ndarray:
 
 
 def seen(kw: np.ndarray, **more) -> Judged:
-    judged = judge(watched(kw), SPAN, per_month=1.0, **more)
+    judged = detect(watched(kw), SPAN, per_month=1.0, **more)
     assert judged is not None
     return judged
 
@@ -92,7 +92,7 @@ def test_a_short_history_is_judged_by_rules_alone() -> None:
     kw[8 * 24 : 8 * 24 + 3] = 0.0
     span = Period(T + 7 * DAY, T + 12 * DAY)
 
-    judged = judge(watched(kw), span, per_month=1.0)
+    judged = detect(watched(kw), span, per_month=1.0)
 
     assert judged is not None
     assert not judged.by_model
@@ -112,7 +112,7 @@ def test_a_failure_in_the_history_is_not_learnt() -> None:
 def test_the_span_may_be_of_any_length() -> None:
     meter = watched(busy())
 
-    judged = judge(meter, Period(SPAN.start, SPAN.start + timedelta(hours=1)), per_month=1.0)
+    judged = detect(meter, Period(SPAN.start, SPAN.start + timedelta(hours=1)), per_month=1.0)
 
     assert judged is not None
     assert judged.scores.select(pl.len()).item() == 1
@@ -120,7 +120,7 @@ def test_the_span_may_be_of_any_length() -> None:
 
 @pytest.mark.parametrize("kw", [0.0, -5.0])
 def test_a_meter_that_never_counts_anything_has_no_model(kw) -> None:
-    judged = judge(watched(np.full((WEEKS + 1) * 7 * 24, kw)), SPAN, per_month=1.0)
+    judged = detect(watched(np.full((WEEKS + 1) * 7 * 24, kw)), SPAN, per_month=1.0)
 
     assert judged is not None
     assert not judged.by_model

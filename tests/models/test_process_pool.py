@@ -73,7 +73,7 @@ async def test_a_meter_is_judged_by_the_same_processes(pool) -> None:
     kw[24 * 30 : 24 * 30 + 4] = 0.0
     span = Period(MONDAY + timedelta(days=28), MONDAY + timedelta(days=35))
 
-    judged = await pool.judge(watched(kw), span, per_month=1.0)
+    judged = await pool.detect(watched(kw), span, per_month=1.0)
     await pool.forecast(history(24 * 28), ASK)
 
     assert len(pool.pids) == 1

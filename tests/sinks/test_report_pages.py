@@ -13,7 +13,7 @@ from wattbook.core.anomaly.finding import (
     Category,
     Evidence,
     Finding,
-    Judgement,
+    Review,
     Rule,
     Severity,
     State,
@@ -273,10 +273,10 @@ async def test_findings_are_in_the_report_with_their_energy_and_worth(world) -> 
     other = finding(
         finding_id="f2",
         rule=Rule.SPIKE,
-        judgement=Judgement(state=State.DISMISSED, at_utc=T + 4 * DAY),
+        review=Review(state=State.DISMISSED, at_utc=T + 4 * DAY),
     )
     await world.anomalies.replace(["s.main"], Period(T, T + DAY), [finding(), other])
-    await world.anomalies.judge("f2", other.judgement)
+    await world.anomalies.review("f2", other.review)
 
     report = await made(world, "s", T, DAY)
     before = await made(world, "s", T, DAY, as_of=T + 2 * DAY)

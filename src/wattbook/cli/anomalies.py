@@ -95,12 +95,12 @@ def table(found: Sequence[Document], *, advice: str = "") -> None:
             Column(
                 "at stake", [unit.write(each["energy_at_stake_kwh"]) for each in found], unit.name
             ),
-            Column("state", [each["judgement"]["state"] for each in found], right=False, worth=5),
+            Column("state", [each["review"]["state"] for each in found], right=False, worth=5),
             Column("id", [each["finding_id"][:ID_SHOWN] for each in found], right=False, worth=1),
         ]
     )
     for each in found:
-        state, note = each["judgement"]["state"], each["judgement"]["note"] or NOTHING
+        state, note = each["review"]["state"], each["review"]["note"] or NOTHING
         said = "" if state == State.OPEN else f" [{state}: {note}]"
         show.say(f"{_at(each['start'])} {each['meter_id']}: {each['cause']}{said}")
 

@@ -257,7 +257,7 @@ async def _look_at(
             valid_to_utc=there[meter_id][1],
             machines_j_per_th=machines,
         )
-        judged = await ports.detector.judge(
+        judged = await ports.detector.detect(
             watched, asked.span, per_month=asked.per_month, seed=asked.seed
         )
         print_ = await asyncio.to_thread(

@@ -175,7 +175,7 @@ def _last_change(
         conditions["known_utc"].max(),
         None if beside.rejects is None else beside.rejects["latest_utc"].max(),
         *(each.found_utc for each in beside.findings or ()),
-        *(each.judgement.at_utc for each in beside.findings or ()),
+        *(each.review.at_utc for each in beside.findings or ()),
         None if beside.ahead is None else beside.ahead.made_utc,
     ]
     return max(at for at in learned if isinstance(at, datetime))

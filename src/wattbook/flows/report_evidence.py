@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import periods
-from wattbook.core.anomaly.finding import Finding, Judgement, State
+from wattbook.core.anomaly.finding import Finding, Review, State
 from wattbook.core.archive import tables as keeping
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.meters import presence
@@ -81,14 +81,14 @@ async def findings(
     if not found and not await _searched(scope, anomalies):
         return None
     known = [_as_known(each, as_of) for each in found if as_of is None or each.found_utc <= as_of]
-    return [each for each in known if each.judgement.state is not State.DISMISSED]
+    return [each for each in known if each.review.state is not State.DISMISSED]
 
 
 def _as_known(finding: Finding, as_of: datetime | None) -> Finding:
-    at = finding.judgement.at_utc
+    at = finding.review.at_utc
     if as_of is None or at is None or at <= as_of:
         return finding
-    return replace(finding, judgement=Judgement())
+    return replace(finding, review=Review())
 
 
 async def _searched(scope: Scope, anomalies: Anomalies) -> bool:

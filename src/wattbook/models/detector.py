@@ -11,7 +11,7 @@ from wattbook.models import installed
 from wattbook.models.isolation import isolation
 
 
-def judge(watched: Watched, span: Period, *, per_month: float, seed: int = 0) -> Judged | None:
+def detect(watched: Watched, span: Period, *, per_month: float, seed: int = 0) -> Judged | None:
     """What is unusual at a meter over a span, learnt from what was before it."""
     ruled = rule_engine.by_rules(watched, span, per_month)
     if ruled is None:

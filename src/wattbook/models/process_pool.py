@@ -44,7 +44,7 @@ STEP: Final = "step"
 """What a task takes that tells how far it is."""
 
 
-WORK: Final = {"forecast": "wattbook.models.auto", "judge": "wattbook.models.detector"}
+WORK: Final = {"forecast": "wattbook.models.auto", "detect": "wattbook.models.detector"}
 """Where each thing that can be asked for is; imported when it is, for that is slow."""
 
 
@@ -151,12 +151,12 @@ class Pool:
         outlook: Outlook = await self._done(("forecast", (history, ask), told), step)
         return outlook
 
-    async def judge(
+    async def detect(
         self, watched: "Watched", span: "Period", *, per_month: float, seed: int = 0
     ) -> "Judged | None":
         """What is unusual at a meter; who no longer waits for it ends the process."""
         told = {"per_month": per_month, "seed": seed}
-        judged: Judged | None = await self._done(("judge", (watched, span), told))
+        judged: Judged | None = await self._done(("detect", (watched, span), told))
         return judged
 
     async def _done(self, task: Task, step: "Step | None" = None) -> Any:  # noqa: ANN401 -- whatever the task makes

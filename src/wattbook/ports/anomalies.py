@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from wattbook.core.anomaly.finding import Category, Finding, Judgement, Rule, State
+from wattbook.core.anomaly.finding import Category, Finding, Review, Rule, State
 from wattbook.core.periods import Period
 
 
@@ -73,7 +73,7 @@ class Anomalies(Protocol):
         """Findings, the latest start first."""
         ...
 
-    async def judge(self, finding_id: str, judgement: Judgement) -> Finding:
+    async def review(self, finding_id: str, review: Review) -> Finding:
         """Say something of a finding; UnknownEntityError if there is none."""
         ...
 

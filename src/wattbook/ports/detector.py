@@ -10,7 +10,7 @@ from wattbook.core.periods import Period
 class Detector(Protocol):
     """Finds what is unusual, by rules and by what it learns of the meter itself."""
 
-    async def judge(
+    async def detect(
         self, watched: Watched, span: Period, *, per_month: float, seed: int = 0
     ) -> Judged | None:
         """What is unusual in the span; the same, the same answer. Null where nothing is known.

@@ -22,7 +22,7 @@ class EvidenceOut(Answer):
     more: dict[str, Any]
 
 
-class JudgementOut(Answer):
+class ReviewOut(Answer):
     """What a person said of a finding."""
 
     state: State
@@ -46,7 +46,7 @@ class FindingOut(Answer):
     energy_at_stake_kwh: float | None = Field(description="observed less expected energy")
     cause: str
     evidence: EvidenceOut
-    judgement: JudgementOut
+    review: ReviewOut
     detector: str = Field(description="version of the rules and the model")
     fingerprint: str = Field(description="SHA-256 of the figures and settings it rests on")
     version: str = Field(description="of wattbook")

@@ -9,7 +9,7 @@ from wattbook.core.anomaly.finding import (
     Category,
     Evidence,
     Finding,
-    Judgement,
+    Review,
     Rule,
     Severity,
     State,
@@ -65,6 +65,6 @@ SPIKE = {"rule": Rule.SPIKE, "category": Category.OPERATIONAL} | A_DAY | drawn(2
     ],
 )
 def test_what_is_no_load_misleads_and_what_lasts_does_not(changes, state, misleads) -> None:
-    found = replace(FOUND, judgement=Judgement(state=state), **changes)
+    found = replace(FOUND, review=Review(state=state), **changes)
 
     assert found.misleads is misleads

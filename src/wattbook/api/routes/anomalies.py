@@ -10,7 +10,7 @@ from wattbook.answers import anomalies as documents
 from wattbook.api.deps import PeriodDep, RuntimeDep, strict
 from wattbook.api.limits import DocumentRoute
 from wattbook.api.problems import responses
-from wattbook.core.anomaly.finding import Category, Judgement, Rule, State
+from wattbook.core.anomaly.finding import Category, Review, Rule, State
 from wattbook.core.errors import InputError, InvalidPeriodError, UnknownEntityError
 from wattbook.core.registry.entities import SLUG
 from wattbook.flows import anomaly as flow
@@ -28,7 +28,7 @@ Said = Annotated[
 ]
 
 
-class JudgementIn(Body):
+class ReviewIn(Body):
     """What is said of a finding; who says nothing of the note or of himself takes them back."""
 
     state: State
@@ -109,7 +109,7 @@ async def read_finding(finding_id: str, runtime: RuntimeDep) -> FindingOut:
 
 
 @router.patch("/{finding_id}", responses=responses(UnknownEntityError, InputError))
-async def judge_finding(finding_id: str, body: JudgementIn, runtime: RuntimeDep) -> FindingOut:
+async def review_finding(finding_id: str, body: ReviewIn, runtime: RuntimeDep) -> FindingOut:
     """Say what a finding was; later looks keep it. `open` takes back what was said."""
-    said = Judgement(state=body.state, note=body.note, by=body.by, at_utc=runtime.clock.now())
-    return FindingOut.of(await runtime.anomalies.judge(finding_id, said))
+    said = Review(state=body.state, note=body.note, by=body.by, at_utc=runtime.clock.now())
+    return FindingOut.of(await runtime.anomalies.review(finding_id, said))

@@ -116,7 +116,7 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Review:
     """What a person said of a finding, and when."""
 
     state: State = State.OPEN
@@ -153,7 +153,7 @@ class Finding:
     """When it was first noticed."""
     seen_utc: datetime
     """When it was last noticed."""
-    judgement: Judgement = field(default_factory=Judgement)
+    review: Review = field(default_factory=Review)
 
     @property
     def period(self) -> Period:
@@ -166,13 +166,13 @@ class Finding:
 
         A level that changed is learnt from, and so is what lasts: that is how the meter is now.
         """
-        if self.judgement.state is State.DISMISSED or self.rule is Rule.LEVEL_SHIFT:
+        if self.review.state is State.DISMISSED or self.rule is Rule.LEVEL_SHIFT:
             return False
         if self.category is Category.METER_FAULT:
             return True
         passing = self.end_utc - self.start_utc <= PASSING
         idle = self.rule in (Rule.OUTAGE, Rule.ZERO)
-        reviewed = self.judgement.state in (State.CONFIRMED, State.EXPLAINED)
+        reviewed = self.review.state in (State.CONFIRMED, State.EXPLAINED)
         return passing and (idle or reviewed or self._curtailed)
 
     @property

@@ -120,7 +120,7 @@ def _row(finding: Finding, report: Report, price: tuple[str, float] | None) -> l
     bought = finding.meter_id in report.scope.mains
     if energy is not None and price is not None and bought:
         worth = money([energy * price[1]], price[0]).write(energy * price[1])
-    state = "" if finding.judgement.state == "open" else f" ({finding.judgement.state})"
+    state = "" if finding.review.state == "open" else f" ({finding.review.state})"
     return [
         _short(finding.start_utc, report.scope.timezone),
         lasting((finding.end_utc - finding.start_utc).total_seconds()),

@@ -123,7 +123,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "energy_at_stake_kwh": finding.energy_at_stake_kwh,
         "cause": finding.cause,
-        "state": finding.judgement.state,
+        "state": finding.review.state,
     }
 
 

@@ -27,7 +27,7 @@ from wattbook.core.anomaly.finding import (
     Category,
     Evidence,
     Finding,
-    Judgement,
+    Review,
     Rule,
     Severity,
     State,
@@ -96,7 +96,7 @@ class SqlAnomalies:
                 each.finding_id
                 for each in before
                 if each.finding_id not in still
-                and each.judgement.state is State.OPEN
+                and each.review.state is State.OPEN
                 and each.end_utc > period.start
                 and each.start_utc < period.end
                 and (known_from is None or each.start_utc >= known_from)
@@ -134,14 +134,14 @@ class SqlAnomalies:
             found, None if last is None else listing.after(last.start_utc, last.finding_id)
         )
 
-    async def judge(self, finding_id: str, judgement: Judgement) -> Finding:
+    async def review(self, finding_id: str, review: Review) -> Finding:
         """Say something of a finding; UnknownEntityError if there is none."""
-        said = _judgement_row(judgement)
+        said = _review_row(review)
         async with self._alone(anomalies) as connection:
             found = await _one(connection, finding_id)
             which = anomalies.c.finding_id == finding_id
             await connection.execute(update(anomalies).where(which).values(said))
-        return replace(found, judgement=judgement)
+        return replace(found, review=review)
 
     async def keep_scores(self, meter_id: str, scores: pl.DataFrame) -> None:
         """Keep the scores of a meter; replaces those of the same hours."""
@@ -264,7 +264,7 @@ def _merged(
     ids of other findings.
     """
     found = list({each.finding_id: each for each in reversed(found)}.values())[::-1]
-    first = sorted(before, key=lambda each: each.judgement.state is State.OPEN)
+    first = sorted(before, key=lambda each: each.review.state is State.OPEN)
     ids: dict[int, str] = {}
     for old in first:
         parts = [at for at, each in enumerate(found) if at not in ids and old.overlaps(each)]
@@ -275,7 +275,7 @@ def _merged(
         kept = replace(each, finding_id=ids.get(at) or _free(each.finding_id, taken))
         same = next((old for old in first if old.overlaps(each)), None)
         if same is not None:
-            kept = replace(kept, found_utc=same.found_utc, judgement=same.judgement)
+            kept = replace(kept, found_utc=same.found_utc, review=same.review)
         merged.append(kept)
     return merged
 
@@ -302,19 +302,19 @@ async def _one(connection: AsyncConnection, finding_id: str) -> Finding:
     return _finding(rows[0])
 
 
-def _judgement_row(judgement: Judgement) -> dict[str, Any]:
+def _review_row(review: Review) -> dict[str, Any]:
     return {
-        "state": judgement.state,
-        "note": judgement.note,
-        "judged_by": judgement.by,
-        "judged_utc": judgement.at_utc,
+        "state": review.state,
+        "note": review.note,
+        "judged_by": review.by,
+        "judged_utc": review.at_utc,
     }
 
 
 def _row(finding: Finding) -> dict[str, Any]:
     return {
         **{name: getattr(finding, name) for name in AS_THEY_ARE},
-        **_judgement_row(finding.judgement),
+        **_review_row(finding.review),
         "rule": str(finding.rule),
         "category": str(finding.category),
         "severity": str(finding.severity),
@@ -329,7 +329,7 @@ def _finding(row: Mapping[str, Any] | RowMapping) -> Finding:
         category=Category(row["category"]),
         severity=Severity(row["severity"]),
         evidence=Evidence(**row["evidence"]),
-        judgement=Judgement(
+        review=Review(
             state=row["state"], note=row["note"], by=row["judged_by"], at_utc=row["judged_utc"]
         ),
     )
