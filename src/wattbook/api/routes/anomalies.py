@@ -28,7 +28,7 @@ Said = Annotated[
 ]
 
 
-class ReviewIn(Body):
+class ReviewBody(Body):
     """What is said of a finding; who says nothing of the note or of himself takes them back."""
 
     state: State
@@ -109,7 +109,7 @@ async def read_finding(finding_id: str, runtime: RuntimeDep) -> FindingOut:
 
 
 @router.patch("/{finding_id}", responses=responses(UnknownEntityError, InputError))
-async def review_finding(finding_id: str, body: ReviewIn, runtime: RuntimeDep) -> FindingOut:
+async def review_finding(finding_id: str, body: ReviewBody, runtime: RuntimeDep) -> FindingOut:
     """Say what a finding was; later looks keep it. `open` takes back what was said."""
     said = Review(state=body.state, note=body.note, by=body.by, at_utc=runtime.clock.now())
     return FindingOut.of(await runtime.anomalies.review(finding_id, said))
