@@ -196,7 +196,7 @@ async def test_an_order_that_cannot_be_meant_is_refused_by_name(client, params, 
     ("params", "field", "said"),
     [
         ({"entity_id": "nobody"}, "entity_id", "no site, operator or zone 'nobody'"),
-        ({"entity_id": "planet:mars"}, "entity_id", "no kind of entity"),
+        ({"entity_id": "planet:mars"}, "entity_id", "not a kind of entity"),
         ({"as_of": "2100-01-01T00:00:00Z"}, "as_of", "as_of is in the future"),
         ({"factor_set": "mine"}, "factor_set", "'mine' is none of"),
         ({"start": "1900-01-02T00:00:00Z"}, "end", "more than 400000 buckets"),

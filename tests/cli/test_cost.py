@@ -170,7 +170,7 @@ def test_tariffs_are_listed_replaced_and_shown_with_their_site(run, folder, site
             {"components": [{**DEMAND, "windows": [{**WORK, "hours": 3}]}]},
             "tariffs[0].components[0].windows[0].hours: unknown field",
         ),
-        ({"components": [BY_TIME, BY_TIME]}, "tariffs[0].components[1].name: 'by time' stands"),
+        ({"components": [BY_TIME, BY_TIME]}, "tariffs[0].components[1].name: duplicate 'by time'"),
         ({"calendar": "XX"}, "tariffs[0].calendar: no public holidays are known"),
     ],
 )

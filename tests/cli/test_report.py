@@ -71,7 +71,7 @@ def test_a_file_is_named_and_its_ending_is_the_format(run, folder, readings) -> 
             "--out names one file",
         ),
         (("oslo-1", *JANUARY, "--factors", "mine"), 2, "mine"),
-        (("oslo-1", *JANUARY, "--as-of", "2100-01-01"), 2, "has not come yet"),
+        (("oslo-1", *JANUARY, "--as-of", "2100-01-01"), 2, "as_of is in the future"),
     ],
 )
 def test_what_cannot_be_done_is_a_line_and_a_code(run, site, words, code, said) -> None:

@@ -166,7 +166,7 @@ async def test_what_callers_bring_is_kept_once_and_named_by_what_it_is(forecasts
     assert await forecasts.input(first) == content
     assert await forecasts.input(await forecasts.keep_input(b"", T)) == b""
     for unknown in ("ab" * 32, "", "\0"):
-        with pytest.raises(UnknownEntityError, match="nobody brought"):
+        with pytest.raises(UnknownEntityError, match="there is no custom series"):
             await forecasts.input(unknown)
 
 

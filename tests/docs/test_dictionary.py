@@ -37,7 +37,7 @@ The unit, the zone and the end of an interval are in the name: `energy_kwh`, `po
 In answers over HTTP the suffix `_utc` is dropped, because every time there ends in `Z`.
 """
 REASONS: dict[Reason, str] = {
-    Reason.BAD_ROW: "the row cannot be read, or a field is of a type that cannot be meant",
+    Reason.BAD_ROW: "the row cannot be read, or a field has the wrong type",
     Reason.OTHER_MEASUREMENT: (
         "a line of InfluxDB's protocol whose measurement is not `INFLUXDB_MEASUREMENT`"
     ),

@@ -136,7 +136,7 @@ def run(
 ) -> int:
     """Take in the files, roll up, print the receipt; how many rows were refused."""
     tallies = [Tally(_named(path)) for path in files]
-    form.mapping()  # what cannot be meant is told before anything is opened
+    form.mapping()  # invalid options are reported before anything is opened
 
     async def work(intake: Intake) -> None:
         with ExitStack() as stack:

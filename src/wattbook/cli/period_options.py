@@ -14,7 +14,7 @@ def span(begin: str, end: str | None, timezone: str, now: datetime) -> Period:
     Raises
     ------
     InvalidPeriodError
-        Which option cannot be meant.
+        Names the invalid option.
     """
     first = instant(begin, timezone, "--from")
     last = now if end is None else instant(end, timezone, "--to")

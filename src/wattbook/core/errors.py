@@ -8,8 +8,8 @@
     │   ├── UndecodableError        a body or file that is not what it says it is
     │   ├── UnknownFormatError      a format or an encoding that wattbook does not read
     │   ├── TooLargeError           a body beyond the limit
-    │   ├── InvalidPeriodError      a span of time that cannot be meant
-    │   └── InvalidEntityError      a site, meter, supply or fleet entry that cannot be meant
+    │   ├── InvalidPeriodError      a span of time that is invalid
+    │   └── InvalidEntityError      a site, meter, supply or fleet entry that is invalid
     ├── UnknownEntityError          nothing is registered under this id
     ├── RemovedError                it was there, and a clean-up removed it
     ├── ConflictError               the id is taken, or another state was expected
@@ -76,11 +76,11 @@ class TooLargeError(InputError):
 
 
 class InvalidPeriodError(InputError):
-    """A span of time, a grain or a time zone that cannot be meant."""
+    """A span of time, a grain or a time zone that is invalid."""
 
 
 class InvalidEntityError(InputError):
-    """A site, meter, supply or fleet entry that cannot be meant."""
+    """A site, meter, supply or fleet entry that is invalid."""
 
 
 class UnknownEntityError(WattbookError):

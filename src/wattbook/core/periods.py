@@ -57,7 +57,7 @@ class Period:
     end: datetime
 
     def __post_init__(self) -> None:
-        """Refuse spans that cannot be meant.
+        """Refuse invalid spans.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Period:
 
 
 def invalid(field: str, detail: str) -> InvalidPeriodError:
-    """Error that names the `field` of a period that cannot be meant."""
+    """Error that names the `field` of a period that is invalid."""
     return InvalidPeriodError(detail, [Problem("bad_period", detail, field=field)])
 
 

@@ -252,7 +252,7 @@ async def read_settled(
     Raises
     ------
     InvalidPeriodError
-        `as_of` has not come yet: its answer could still change.
+        `as_of` is in the future: its answer could still change.
     RemovedError
         What was known then was removed.
     """

@@ -1,4 +1,4 @@
-"""A tariff that cannot be meant is refused with everything that is wrong, field by field."""
+"""A tariff that is invalid is refused with everything that is wrong, field by field."""
 
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta

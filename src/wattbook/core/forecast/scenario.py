@@ -42,7 +42,7 @@ class Scenario:
 
 
 def check(scenario: Scenario) -> None:
-    """Refuse what cannot be meant.
+    """Refuse an invalid scenario.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
         (
             Reason.FUTURE_TIMESTAMP,
             (at <= pl.col("known_utc") + ahead).fill_null(value=False),
-            pl.format(f"{sent}: {{}} has not come yet", shown),
+            pl.format(f"{sent}: {{}} is in the future", shown),
         ),
         (
             Reason.TOO_OLD,

@@ -43,7 +43,7 @@ class Naming:
         Raises
         ------
         InputError
-            With one problem for each field that cannot be meant.
+            With one problem for each invalid field.
         """
         columns = list(self.fields.values())
         problems = [
@@ -88,7 +88,7 @@ def parse_fields(text: str) -> dict[str, str]:
     Raises
     ------
     InputError
-        With one problem for each pair that cannot be meant.
+        With one problem for each invalid pair.
     """
     named: dict[str, str] = {}
     problems = []

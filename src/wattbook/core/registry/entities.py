@@ -232,7 +232,7 @@ def parse_entity(text: str) -> tuple[str | None, str]:
 
 
 def problems_with(site: Site) -> list[Problem]:
-    """Everything about `site` that cannot be meant; empty when all is well."""
+    """Everything about `site` that is invalid; empty when all is well."""
     found: list[Problem] = []
 
     def wrong(where: str, reason: str, detail: str) -> None:

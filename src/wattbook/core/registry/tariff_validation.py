@@ -62,7 +62,7 @@ Wrong: TypeAlias = Callable[[str, str, str], None]
 
 
 def problems_with(tariffs: Sequence[Tariff]) -> list[Problem]:
-    """Everything about the tariffs of a site that cannot be meant; empty when all is well."""
+    """Everything about the tariffs of a site that is invalid; empty when all is well."""
     found: list[Problem] = []
 
     def wrong(where: str, reason: str, detail: str) -> None:

@@ -140,7 +140,7 @@ def parse_mapping(
     Raises
     ------
     InputError
-        With one problem for each pair that cannot be meant.
+        With one problem for each invalid pair.
     """
     allowed = [name for name in contract.columns if name not in OURS]
     targets: list[Target] = []
