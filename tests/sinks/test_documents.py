@@ -83,7 +83,8 @@ async def test_pdf_and_html_say_the_same_figures(world) -> None:
         for figure in ("1 440.0 kWh", "85.7 %", "24.00 EUR", "33.3 % of the energy"):
             assert figure in text
         assert "1 to 7 January 2026" in text
-        assert "docs/methods/rollup.md" in text
+        assert "“From readings to energy”" in text
+        assert "docs/methods" not in text
         assert report.fingerprint.sha256 in text.replace(" ", "")
         assert "1 day (24 of 168 readings) is missing" in text
 

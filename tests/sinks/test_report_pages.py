@@ -1,10 +1,13 @@
 """What the first page says, what it warns of, and that its figures agree."""
 
+import io
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from pypdf import PdfReader
 from tests.core.billing.examples import tariff
 from tests.flows.conftest import World, empty_world
 from tests.flows.report_examples import DAY, HOUR, conditions, draw, made
@@ -23,7 +26,7 @@ from wattbook.core.periods import Period
 from wattbook.core.registry.entities import Meter, MeterKind, MeterRole
 from wattbook.core.registry.tariffs import Demand, Export, Flat, Indexed
 from wattbook.core.reporting.report import Format, Report
-from wattbook.flows import ingest
+from wattbook.flows import ingest, sites
 from wattbook.flows.ingest import Origin
 from wattbook.ports.forecasts import Asked, Run
 from wattbook.ports.registry import Edit
@@ -191,7 +194,7 @@ async def test_a_cost_that_does_not_cover_all_energy_says_so_at_the_top(world) -
         for each in notices(report)
     )
     lacking = table(report, "Missing from the bills")
-    assert lacking.rows[0][-1] == "7200.0 kWh have no price"
+    assert lacking.rows[0][-1] == "7\u202f200.0\xa0kWh have no price"
     assert plain(table(report, "Cost by component").caption).endswith("for 0.0 % of the energy")
 
 
@@ -302,6 +305,7 @@ async def test_a_period_that_was_not_searched_says_so(world) -> None:
     report = await made(world, "s", T, DAY)
 
     assert report.quality.findings is None
+    assert "findings" not in [section.name for section in outline(report).sections]
     assert "not searched for anomalies" in documents.render(report, Format.HTML).decode()
 
 
@@ -343,14 +347,65 @@ async def test_a_demand_above_capacity_or_contract_is_said_at_the_top_and_drawn(
 
     report = await made(world, "s", T, DAY)
 
-    reached = "the demand of s reached 101.0 kW on 1 April 2026 at 23:00"
+    at = "on 1 April 2026 at 23:00."
+    above = "the demand of s was above its"
     assert notices(report)[:2] == [
-        f"Capacity exceeded: {reached}, 1.0 % above its capacity of 100.0 kW.",
-        f"Contracted power exceeded: {reached}, 34.7 % above its contracted power of 75.0 kW.",
+        # only the last hour has 101 kW
+        (
+            f"Capacity exceeded: {above} capacity of 100.0 kW for 1 hour;"
+            f" it reached 101.0 kW (1.0 % above) {at}"
+        ),
+        # every hour has 90 kW or more
+        (
+            f"Contracted power exceeded: {above} contracted power of 75.0 kW for 1 day;"
+            f" it reached 101.0 kW (34.7 % above) {at}"
+        ),
     ]
     assert pairs(report)["Contracted power"] == "75.0 kW"
     page = documents.render(report, Format.HTML).decode()
     assert "contracted\xa075.0\xa0kW" in page
+
+
+async def test_a_capacity_that_changes_holds_from_its_day_on(world) -> None:
+    await world.add("s", timezone="UTC", capacity_kw=100.0)
+    await sites.change(
+        "s",
+        {"capacity_kw": 150.0},
+        valid_from=T + DAY,
+        registry=world.registry,
+        readings=world.readings,
+        rollups=world.rollups,
+        now=world.clock.now(),
+    )
+    await draw(world, "s.main", T, [90.0] * 22 + [110.0] * 2 + [120.0] * 24)
+
+    report = await made(world, "s", T, 2 * DAY)
+
+    assert pairs(report)["Capacity"] == "100.0 kW, from 2 April 2026 at 00:00 150.0 kW"
+    # two hours of 110 kW before the change; 120 kW is below the capacity of the second day
+    assert notices(report)[0] == (
+        "Capacity exceeded: the demand of s was above its capacity of 100.0 kW for 2 hours; it"
+        " reached 110.0 kW (10.0 % above) on 1 April 2026 at 22:00."
+    )
+    page = documents.render(report, Format.HTML).decode()
+    assert "capacity from 2\xa0April\xa02026\xa0150.0\xa0kW" in page
+    before = await made(world, "s", T, DAY)
+    assert pairs(before)["Capacity"] == "100.0 kW"  # not today's
+
+
+async def test_the_end_of_a_long_table_takes_some_rows_and_its_total_to_the_next_page(
+    world,
+) -> None:
+    await world.add("s", timezone="UTC")
+    await draw(world, "s.main", T, [10.0] * 24 * 31)
+    for days in range(20, 31):
+        pdf = documents.render(await made(world, "s", T, days * DAY), Format.PDF)
+        rows = [
+            len(re.findall(r"^2026-04-\d\d ", page.extract_text(), re.MULTILINE))
+            for page in PdfReader(io.BytesIO(pdf)).pages
+        ]
+        assert sum(rows) >= days
+        assert all(each == 0 or each >= 5 for each in rows), (days, rows)
 
 
 async def test_what_only_some_sites_have_registered_is_not_said_of_all(world) -> None:
@@ -395,7 +450,7 @@ async def test_a_bill_with_export_shows_the_credit_and_lists_what_it_lacks(world
     assert table(report, "Cost by component").rows[-1][:2] == ["Feed-in", "7\u202f200\xa0kWh"]
     assert [row[1:] for row in table(report, "Missing from the bills").rows] == [
         ["all on energy and demand", "energy is missing for 1.7 % of the time"],  # 12 of 720 h
-        ["spot", "70800.0 kWh have no price"],
+        ["spot", "70\u202f800.0\xa0kWh have no price"],
     ]
     assert any("exported 7 200.0 kWh" in plain(each) for each in cover.findings(report))
     for form in (Format.PDF, Format.HTML):  # an export meter is in the table of meters
@@ -500,7 +555,7 @@ async def test_the_newest_forecast_of_the_time_after_the_period_is_shown(world) 
     assert before.ahead.run_id == "older"  # the newer one was not known yet
     said = [plain(line) for line in sentences(report, "forecast")]
     assert said[0] == (
-        "2 to 3 April 2026, 00:00 to 12:00: 370.0 kWh are expected. The highest hour is"
+        "2 April 2026, 00:00, to 3 April 2026, 12:00: 370.0 kWh are expected. The highest hour is"
         " expected on 3 April 2026 at 11:00: 20.0 kW (P10 to P90: 5.0 to 30.0 kW)."
     )
     for form in (Format.PDF, Format.HTML, Format.JSON, Format.ZIP):
@@ -522,7 +577,8 @@ async def test_a_report_without_a_forecast_says_how_to_get_one(world) -> None:
 
     report = await made(world, "s", T, DAY)
 
-    assert "wattbook forecast site:s makes one" in sentences(report, "forecast")[0]
+    page = documents.render(report, Format.HTML).decode()
+    assert "none stored; wattbook forecast site:s makes one" in page
 
 
 async def test_a_day_of_23_hours_says_so_and_a_year_is_named_by_its_number(world) -> None:

@@ -15,7 +15,7 @@ from wattbook.core.billing.payments import Payments
 from wattbook.core.carbon import location
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain
-from wattbook.core.reporting import notices, totals
+from wattbook.core.reporting import limits, notices, totals
 from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.comparison import Comparison
 from wattbook.core.reporting.notices import Notice
@@ -112,6 +112,8 @@ class Report:
     factors: pl.DataFrame
     """`frames.FACTORS` that were used."""
     fingerprint: Fingerprint
+    exceeded: pl.DataFrame
+    """`limits.EXCEEDED`."""
     notices: tuple[Notice, ...] = ()
     """What has to be said in front of the figures."""
 
@@ -182,6 +184,7 @@ def made(
         ),
         quality=_quality(digests, came, rejects, findings),
         rungs=rungs,
+        exceeded=limits.exceeded(digests, period),
         notices=_notices(digests, rungs, conditions),
         factors=location.factor_rows(emitted, conditions, table, scope.factor_set),
         fingerprint=fingerprint,

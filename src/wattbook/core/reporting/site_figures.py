@@ -11,7 +11,7 @@ from wattbook.core import frames
 from wattbook.core.billing.payments import Payments
 from wattbook.core.frames import known_sum
 from wattbook.core.meters import presence
-from wattbook.core.periods import Period
+from wattbook.core.periods import QUARTER, Period
 from wattbook.core.registry import dated
 from wattbook.core.registry.entities import CAPACITIES, MeterRole, Site
 from wattbook.core.reporting.notices import Notice
@@ -58,8 +58,8 @@ class Scope:
 
     @property
     def capacity_kw(self) -> float | None:
-        """Most that can be drawn; null where it is not known of every site."""
-        return _added([site.capacity_kw for site in self.sites])
+        """Most that can be drawn at the end of the period; null where a site has none."""
+        return capacity_at(self.sites, self.period.end - QUARTER)
 
     @property
     def contracted_kw(self) -> float | None:

@@ -1,7 +1,7 @@
 """The section of a report that shows what was paid, and for what."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -69,7 +69,7 @@ def _missing(report: Report) -> Iterator[Block]:
             *([names[row["site_id"]]] if many else []),
             row["bill"],
             row["component"] or "all on energy and demand",
-            row["detail"].removeprefix(f"{row['component']}: "),
+            _lacking(row),
         ]
         for row in listed.iter_rows(named=True)
     ]
@@ -79,6 +79,14 @@ def _missing(report: Report) -> Iterator[Block]:
     yield Table(caption, columns, cells)
     if (rows["lack"] != Lack.ESTIMATED).any():
         yield Paragraph("Nothing was added for what is missing.")
+
+
+def _lacking(row: dict[str, Any]) -> str:
+    """What a bill lacks, in words; an energy as everywhere in the report."""
+    if row["kwh"] is not None:
+        return f"{number(row['kwh'], 1)}{BLANK}kWh have no price"
+    detail: str = row["detail"]
+    return detail.removeprefix(f"{row['component']}: ")
 
 
 def _bill(report: Report, currency: str, whole: float, part: float) -> Table:

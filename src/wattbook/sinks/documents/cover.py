@@ -8,10 +8,11 @@ from wattbook.core.carbon.location import NONE, REPORTED
 from wattbook.core.formatting import BLANK, MINUS, THIN, number, percent, spoken, unit_of
 from wattbook.core.periods import QUARTER_S, zone
 from wattbook.core.registry.entities import MeterRole, Site
+from wattbook.core.reporting import limits
 from wattbook.core.reporting.comparison import Comparison
 from wattbook.core.reporting.notices import OVERLAPPING_ROWS
 from wattbook.core.reporting.report import Report
-from wattbook.core.units import PERCENT
+from wattbook.core.units import PERCENT, SECONDS_PER_HOUR
 from wattbook.sinks.documents.blocks import Notice
 from wattbook.sinks.documents.wording import (
     count,
@@ -60,8 +61,8 @@ def about(report: Report) -> list[tuple[str, str]]:
         shown = ", ".join(site.name for site in sites[:MAX_NAMES])
         more = f" and {len(sites) - MAX_NAMES} more" if len(sites) > MAX_NAMES else ""
         rows.append(("Sites", f"{shown}{more}"))
-    if scope.capacity_kw is not None:
-        rows.append(("Capacity", power_said(scope.capacity_kw)))
+    if (capacity := _capacity(report)) is not None:
+        rows.append(("Capacity", capacity))
     if scope.contracted_kw is not None:
         rows.append(("Contracted power", power_said(scope.contracted_kw)))
     days = _length(report)
@@ -70,6 +71,19 @@ def about(report: Report) -> list[tuple[str, str]]:
     rows.append(("Data as of", day_of(scope.known_utc.astimezone(zone(scope.timezone)))))
     rows.append(("Contact", _distinct(site.contact for site in sites)))
     return rows
+
+
+def _capacity(report: Report) -> str | None:
+    """The capacity in force; where it changed in the period, each one with its beginning."""
+    scope = report.scope
+    found = limits.capacities(scope.sites, scope.period)
+    if all(capacity is None for _, capacity in found):
+        return None
+    here = zone(scope.timezone)
+    said = [NOT_REGISTERED if each is None else power_said(each) for _, each in found]
+    since = [f", from {moment(during.start.astimezone(here))} {each}"
+             for (during, _), each in zip(found[1:], said[1:], strict=True)]  # fmt: skip
+    return f"{said[0]}{''.join(since)}"
 
 
 def _operators(sites: Sequence[Site]) -> str:
@@ -290,20 +304,17 @@ def _simulated(report: Report) -> Iterator[Notice]:
 
 
 def _exceeded(report: Report) -> Iterator[Notice]:
-    """Sites whose demand was above what they can, or may, draw."""
-    by_id = {site.id: site for site in report.scope.sites}
-    for row in report.sites.iter_rows(named=True):
-        site, peak = by_id[row["site_id"]], row["power_kw_max"]
-        limits = (("Capacity", site.capacity_kw), ("Contracted power", site.contracted_kw))
-        for name, limit in limits:
-            if limit is None or peak is None or peak <= limit:
-                continue
-            at = row["power_kw_max_at"].astimezone(zone(report.scope.timezone))
-            over = number((peak / limit - 1) * PERCENT, 1)
-            yield Notice(
-                f"{name} exceeded: the demand of {site.name} reached {power_said(peak)} on"
-                f" {moment(at)}, {over}{THIN}% above its {name.lower()} of {power_said(limit)}."
-            )
+    """Sites whose demand was above what they can, or may, draw: how long, how much and when."""
+    names = {site.id: site.name for site in report.scope.sites}
+    for row in report.exceeded.iter_rows(named=True):
+        name, limit, peak = row["limit"], row["limit_kw"], row["power_kw"]
+        at = row["at_utc"].astimezone(zone(report.scope.timezone))
+        over = number((peak / limit - 1) * PERCENT, 1)
+        yield Notice(
+            f"{name.capitalize()} exceeded: the demand of {names[row['site_id']]} was above its"
+            f" {name} of {power_said(limit)} for {spoken(row['hours'] * SECONDS_PER_HOUR)}; it"
+            f" reached {power_said(peak)} ({over}{THIN}% above) on {moment(at)}."
+        )
 
 
 def _uncovered(report: Report) -> Iterator[Notice]:

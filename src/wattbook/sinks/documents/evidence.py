@@ -12,6 +12,7 @@ from wattbook.core.formatting import MINUS, NOTHING, lasting, money, number, spo
 from wattbook.core.periods import zone
 from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.report import Report
+from wattbook.core.reporting.site_figures import capacity_at
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Sentences, Table
 from wattbook.sinks.documents.sections import figure
@@ -39,13 +40,7 @@ CATEGORIES: Final = {
 def findings(report: Report) -> Iterator[Block]:
     """What the search for anomalies found, with what it may come to."""
     found = report.quality.findings
-    if report.total["energy_kwh"] is None:
-        return
-    if found is None:
-        yield Paragraph("This period was not searched for anomalies.")
-        return
-    if not found:
-        yield Paragraph("This period was searched for anomalies, and none was found.")
+    if report.total["energy_kwh"] is None or not found:
         return
     price = _mean_price(report)
     columns = [
@@ -74,13 +69,7 @@ def findings(report: Report) -> Iterator[Block]:
 def forecast(report: Report) -> Iterator[Block]:
     """What is expected after the period, if a forecast of it is stored."""
     found, scope = report.ahead, report.scope
-    if report.total["energy_kwh"] is None:
-        return
-    if found is None:
-        yield Paragraph(
-            "No forecast of the time after this period is stored. The command wattbook forecast"
-            f" {scope.entity} makes one; a report that is made afterwards shows it."
-        )
+    if report.total["energy_kwh"] is None or found is None:
         return
     unit = unit_of("power_kw", [*found.rows["mean"], *found.rows["p90"]])
     highest = found.highest
@@ -92,7 +81,8 @@ def forecast(report: Report) -> Iterator[Block]:
     if highest["p10"] is not None and highest["p90"] is not None:
         said += f" (P10 to P90: {unit.write(highest['p10'])} to {unit.say(highest['p90'])})"
     yield Sentences([f"{said}.", _basis(found, scope.timezone)])
-    limit = None if scope.capacity_kw is None else ("capacity", scope.capacity_kw)
+    capacity = capacity_at(scope.sites, found.period.start)
+    limit = None if capacity is None else ("capacity", capacity)
     yield figure(
         "Expected power",
         f"{unit.name}, mean by {found.grain}, {clock_of(scope.timezone)}",
@@ -169,9 +159,20 @@ def quality(report: Report) -> Iterator[Block]:
         ("Refused rows", _refused(found.rejects)),
         ("Corrected readings", _corrected(found.corrections)),
         ("Register events", number(found.events.height) if found.events.height else "none"),
+        ("Anomalies", _anomalies(found.findings)),
     ]
+    if report.ahead is None:
+        pairs.append(
+            ("Forecast", f"none stored; wattbook forecast {report.scope.entity} makes one")
+        )
     yield Pairs(pairs)
     yield from _tables(report)
+
+
+def _anomalies(findings: tuple[Finding, ...] | None) -> str:
+    if findings is None:
+        return "this period was not searched for anomalies"
+    return count(len(findings), "finding") if findings else "searched for, none found"
 
 
 def _received(report: Report) -> str:

@@ -12,11 +12,13 @@ from wattbook.core.charts.svg import HALF, WIDTH, Chart
 from wattbook.core.charts.trend import Point
 from wattbook.core.formatting import BLANK, MINUS, NOTHING, THIN, Unit, money, number, unit_of
 from wattbook.core.periods import Grain, zone
+from wattbook.core.reporting.limits import capacities
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
 from wattbook.sinks.documents.cover import earlier_name
 from wattbook.sinks.documents.wording import (
     clock_of,
+    day_of,
     factor_said,
     interval,
     moment,
@@ -171,8 +173,7 @@ def load(report: Report) -> Iterator[Block]:
         return
     unit = unit_of("power_kw", [*curves.load["power_kw"], report.total["power_kw_max"]])
     peak = (report.total["power_kw_max_at"], report.total["power_kw_max"])
-    powers = (("capacity", scope.capacity_kw), ("contracted", scope.contracted_kw))
-    limits = [(name, power) for name, power in powers if power is not None]
+    limits = _limits(report)
     earlier = None
     if report.comparison is not None:
         earlier = (earlier_name(report.comparison, report), report.comparison.load)
@@ -218,6 +219,23 @@ def load(report: Report) -> Iterator[Block]:
         ]
     )
     yield _heat(report, unit)
+
+
+def _limits(report: Report) -> list[tuple[str, float]]:
+    """Names and powers of the lines of a chart: the capacities in force, the contracted power."""
+    scope = report.scope
+    found = capacities(scope.sites, scope.period)
+    here = zone(scope.timezone)
+    powers = [
+        ("capacity" if during.start == scope.period.start and len(found) == 1
+         else f"capacity from {day_of(during.start.astimezone(here))}", power)
+        for during, power in found
+    ]  # fmt: skip
+    return [
+        (name, power)
+        for name, power in (*powers, ("contracted", scope.contracted_kw))
+        if power is not None
+    ]
 
 
 def _strip_note(rows: pl.DataFrame) -> str:

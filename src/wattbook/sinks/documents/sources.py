@@ -15,7 +15,7 @@ from wattbook.core.carbon.location import NONE, REPORTED
 from wattbook.core.formatting import BLANK, NOTHING, clock, number, percent
 from wattbook.core.periods import zone
 from wattbook.core.registry.entities import Site
-from wattbook.core.reporting.report import METHODS, VERSIONS, Report
+from wattbook.core.reporting.report import VERSIONS, Report
 from wattbook.sinks.documents.blocks import (
     Block,
     Code,
@@ -30,6 +30,15 @@ from wattbook.sinks.documents.wording import count, factor_said
 BOUNDARIES: Final = {"lifecycle": "life cycle", "direct": "direct (combustion)"}
 YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 VIA: Final = re.compile(r"\(from (\w+ [\d.]+)\)|; from (\w+ [\d.]+)\)")
+
+
+TITLES: Final = {
+    "rollup": "“From readings to energy”",
+    "cost": "“From energy to cost”",
+    "carbon": "“From energy to emissions”",
+    "report": "“From readings to a report”",
+}
+"""What the page of each method is called."""
 
 
 class How(NamedTuple):
@@ -246,11 +255,11 @@ def methods(report: Report, numbering: Numbering) -> Iterator[Block]:
         Column("Method", right=False),
         Column("Sources", right=False),
     ]
-    pages = ", ".join(dict.fromkeys(METHODS[HOW[name].method] for name, _ in told))
+    pages = ", ".join(dict.fromkeys(TITLES[HOW[name].method] for name, _ in told))
     yield Table("Methods, and the version of each", columns, rows)
     yield Paragraph(
-        f"The methods are described with worked examples in {pages} of the documentation that comes"
-        f" with wattbook{BLANK}{report.scope.version}."
+        f"The documentation of wattbook{BLANK}{report.scope.version} describes the methods with"
+        f" worked examples; its pages are: {pages}."
     )
     yield Listing(numbering.sources)
 
@@ -282,7 +291,7 @@ def identity(report: Report) -> Iterator[Block]:
         " the meters, tariffs, emission factors, conditions of the grid, and"
         f" {', '.join(parts)}. The same data give the same fingerprint; one changed digit gives"
         " another. The JSON of this report lists every part of it (fingerprint.manifest);"
-        " docs/methods/report.md says how to check it. The comparison with an earlier period,"
+        f" the page {TITLES['report']} says how to check it. The comparison with an earlier period,"
         " the findings and the forecast are not part of it."
     )
     if found.uncovered:

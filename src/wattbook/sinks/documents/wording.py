@@ -94,13 +94,13 @@ def period_of(period: Period, timezone: str) -> str:
         if (first.year, first.month, last.month) == (last.year, 1, 12):
             return f"{first.year}"
         return _range(first, last, f"{first:%B}", f"{last:%B}")
+    end = period.end.astimezone(here)
+    midnights = first.time() == end.time() == datetime.min.time()
+    if not midnights and first.date() != last.date():
+        return f"{day_of(first)}, {first:%H:%M}, to {day_of(end)}, {end:%H:%M}"
     said = _range(first, last, f"{first.day}{BLANK}{first:%B}", f"{last.day}{BLANK}{last:%B}")
     if (first.year, first.month) == (last.year, last.month) and first.day != last.day:
         said = f"{first.day} to {day_of(last)}"
-    midnights = all(
-        at.astimezone(here).time() == datetime.min.time() for at in (period.start, period.end)
-    )
-    end = period.end.astimezone(here)
     return said if midnights else f"{said}, {first:%H:%M} to {end:%H:%M}"
 
 
