@@ -165,7 +165,7 @@ async def test_unknown_parameters_are_refused(client) -> None:
     ("days", "names"),
     [
         ({}, ["aggregate", "retrain", "detect_anomalies"]),
-        ({"retention_jobs_days": 90}, ["aggregate", "cleanup", "retrain", "detect_anomalies"]),
+        ({"retention_jobs_days": 90}, ["aggregate", "retrain", "detect_anomalies", "cleanup"]),
     ],
 )
 async def test_there_is_a_schedule_where_there_is_something_to_do(tmp_path, days, names) -> None:

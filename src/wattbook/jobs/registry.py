@@ -20,11 +20,11 @@ KINDS: Final[Mapping[JobKind, Kind[Any]]] = {
     for each in (
         rollups.AGGREGATE,
         rollups.PROCESS_DEVICE,
-        clean_up.CLEANUP,
         reports.REPORT,
         forecasts.FORECAST,
         retraining.RETRAIN,
         anomalies.DETECT_ANOMALIES,
+        clean_up.CLEANUP,
         imports.IMPORT_INFLUXDB,
     )
 }
