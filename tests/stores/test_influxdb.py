@@ -756,6 +756,6 @@ async def test_only_readings_are_kept_and_a_row_that_says_too_little_is_refused(
         archive = InfluxArchive(influx)
         with pytest.raises(UnsupportedError, match="keeps readings alone, no rollups"):
             await archive.take(ROLLUPS, ["a"], EVER)
-        with pytest.raises(InputError, match="readings without quality are none"):
+        with pytest.raises(InputError, match="a reading needs quality"):
             await put(archive, rows({("a", 0): 1.0}, quality=None))
         assert (await archive.contents()).is_empty()

@@ -61,8 +61,8 @@ TARIFF: Final[dict[str, Any]] = {
             "price_per_kwh": 0.08,
         },
         {
-            "$comment": "The highest demand over 15, 30 or 60 minutes; the mean of so many peaks of"
-            " different days; sliding by 15 minutes or null; a ratchet of chosen months on"
+            "$comment": "The highest demand over 15, 30 or 60 minutes; the mean of the highest"
+            " of different days; sliding by 15 minutes or null; a ratchet of chosen months on"
             " measured or billed demand.",
             "kind": "demand",
             "name": "demand",

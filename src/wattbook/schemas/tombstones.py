@@ -23,8 +23,8 @@ class TombstoneOut(BaseModel):
         serialization_alias="from", description="time of the oldest row that was removed"
     )
     until: datetime = Field(
-        description="nothing before it is taken in or computed any more; of kinds `site` and"
-        " `meter`: when they were deleted"
+        description="readings before it are rejected and their rollups are not recomputed;"
+        " of kinds `site` and `meter`: when they were deleted"
     )
     rows: int | None = Field(
         description="null until they are counted; of kinds `site` and `meter`: their readings"

@@ -233,7 +233,7 @@ def check_past(meters: pl.DataFrame, period: Period, as_of: datetime) -> None:
         raise removed(
             "start",
             f"readings of {meter_id} were removed, so what was known of the time before"
-            f" {at:%FT%TZ} at a past instant cannot be told",
+            f" {at:%FT%TZ} at a past instant are not known",
         )
     lost = meters.filter(pl.col("revisions_from_utc") > as_of)
     if lost.height:
@@ -241,7 +241,7 @@ def check_past(meters: pl.DataFrame, period: Period, as_of: datetime) -> None:
         raise removed(
             "as_of",
             f"readings of {meter_id} that were corrected before {at:%FT%TZ} were removed, so what"
-            " was known earlier cannot be told",
+            " was known earlier is not known any longer",
         )
 
 
@@ -272,7 +272,7 @@ def check_quarters(meters: pl.DataFrame, start: datetime, answered: datetime | N
     meter_id = meters.filter(quarters_from_utc=since)["meter_id"][0]
     raise removed(
         "start",
-        f"quarter-hours of {meter_id} were removed, so this can be told only from"
+        f"quarter-hours of {meter_id} were removed, so this is known only from"
         f" {answered or since:%FT%TZ} on",
     )
 

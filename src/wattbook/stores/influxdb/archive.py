@@ -123,7 +123,7 @@ def _refuse_others(table: Table) -> None:
 def _refuse_what_no_point_can_say(rows: pl.DataFrame) -> None:
     lacking = [name for name in ALWAYS_THERE if rows[name].null_count()]
     if lacking:
-        detail = f"readings without {', '.join(lacking)} are none"
+        detail = f"a reading needs {', '.join(lacking)}"
         raise InputError(detail, [Problem("no_value", detail, field=lacking[0])])
 
 
