@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.forecast import naive, scores, series
-from wattbook.core.forecast.task import Ask, Donor
+from wattbook.core.forecast.task import Donor, ForecastTask
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
 from wattbook.models.process_pool import Pool
@@ -42,7 +42,7 @@ class Case:
     history: pl.DataFrame
     actual: np.ndarray
     own: np.ndarray
-    ask: Ask
+    ask: ForecastTask
 
 
 def main() -> None:
@@ -266,7 +266,7 @@ def mstl(case: Case, unit: series.Series, steps: int) -> np.ndarray:
 
 
 def hourly_cases(
-    group: str, name: str, rows: pl.DataFrame, ask: Ask, origins: int
+    group: str, name: str, rows: pl.DataFrame, ask: ForecastTask, origins: int
 ) -> Iterator[Case]:
     """Origins at local midnight, evenly over the last year of the series, on other weekdays."""
     last = rows["start_utc"][-1] - MONTH
@@ -290,11 +290,11 @@ def hourly_cases(
         )
 
 
-def hourly_ask(timezone: str, country: str | None) -> Ask:
-    return Ask(horizon=MONTH, grain=Grain.HOUR, timezone=timezone, country=country)
+def hourly_ask(timezone: str, country: str | None) -> ForecastTask:
+    return ForecastTask(horizon=MONTH, grain=Grain.HOUR, timezone=timezone, country=country)
 
 
-Named = Iterator[tuple[str, pl.DataFrame, Ask]]
+Named = Iterator[tuple[str, pl.DataFrame, ForecastTask]]
 
 
 def eia(data: Path, every: int, origins: int) -> Iterator[Case]:
@@ -403,7 +403,7 @@ def bitcoin(data: Path, origins: int) -> Iterator[Case]:
         start_utc=pl.col("date").str.to_datetime(time_unit="us", time_zone="UTC"),
         value=pl.col("hashrate_ths"),
     )
-    ask = Ask(horizon=MONTH, grain=Grain.DAY, timezone="UTC")
+    ask = ForecastTask(horizon=MONTH, grain=Grain.DAY, timezone="UTC")
     months = [
         datetime(year, month, 1, tzinfo=UTC) for year in range(2016, 2023) for month in range(1, 13)
     ]

@@ -31,7 +31,7 @@ else:
     raw.with_columns(meter_id=pl.lit("mine.main")).write_parquet(path)
 
 meters = pl.DataFrame([METER], schema=frames.METERS.schema)
-judged = validation.sort_out(pl.read_parquet(path), meters=meters, now=datetime.now(UTC))
+judged = validation.validate(pl.read_parquet(path), meters=meters, now=datetime.now(UTC))
 quarters = aggregation.quarters(judged.kept, meters)
 every = aggregation.every_grain(quarters, meters)
 

@@ -117,7 +117,7 @@ def rollups(*hours: int, meter_id: str = "a") -> pl.DataFrame:
     meter = pl.DataFrame([about], schema=frames.METERS.schema)
     rows = readings(*hours, meter_id=meter_id, power_kw=0.1, hashrate_th=3.0)
     figures = aggregation.every_grain(aggregation.quarters(rows, meter), meter)
-    return aggregation.stamped(figures, T + TICK)
+    return aggregation.with_revisions(figures, T + TICK)
 
 
 def events(*hours: int, meter_id: str = "a") -> pl.DataFrame:

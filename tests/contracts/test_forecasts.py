@@ -12,7 +12,7 @@ from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.task import Basis, ModelName
 from wattbook.core.frames import UTC as STAMP
 from wattbook.core.periods import Grain, Period
-from wattbook.ports.forecasts import Asked, Forecasts, Run
+from wattbook.ports.forecasts import Forecasts, ForecastSpec, Run
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.migrate import upgrade_on
@@ -23,7 +23,7 @@ ROWS = pl.DataFrame(
     {"start_utc": [T, T + DAY], "mean": [1.5, 2.5], "p10": [1.0, 2.0], "p97.5": [3.0, 4.0]},
     schema_overrides={"start_utc": STAMP},
 )
-PECOS = Asked(entity_id="site:pecos-1")
+PECOS = ForecastSpec(entity_id="site:pecos-1")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def forecasts(sql_engine) -> Forecasts:
     return SqlForecasts(sql_engine)
 
 
-def run(run_id: str, *, asked: Asked = PECOS, known: datetime = T, **more) -> Run:
+def run(run_id: str, *, asked: ForecastSpec = PECOS, known: datetime = T, **more) -> Run:
     made = Run(
         run_id=run_id,
         asked=asked,
@@ -125,7 +125,7 @@ async def test_lists_begin_with_the_newest_and_go_on_behind_a_cursor(forecasts) 
 
 
 async def test_lists_are_filtered(forecasts) -> None:
-    network = Asked(entity_id="network:bitcoin", quantity=Quantity.HASHRATE)
+    network = ForecastSpec(entity_id="network:bitcoin", quantity=Quantity.HASHRATE)
     await forecasts.keep(run("r0"))
     await forecasts.keep(run("r1", asked=network, known=T + DAY, model=ModelName.GBM))
 

@@ -14,7 +14,7 @@ from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings.rejects import Rejects
 from wattbook.ports.grid import GridStore
-from wattbook.ports.readings import Batch, Written
+from wattbook.ports.readings import Batch, WriteResult
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -53,7 +53,7 @@ def batch(
     )
 
 
-def counts(written: Written) -> tuple[int, int, int]:
+def counts(written: WriteResult) -> tuple[int, int, int]:
     return written.receipt.accepted, written.receipt.duplicates, written.receipt.corrected
 
 

@@ -7,15 +7,15 @@ import pytest
 
 from wattbook.core.errors import Failure
 from wattbook.core.jobs import MAX_TRIES, Job, JobKind, JobState, Outcome, Progress
-from wattbook.ports.jobs import Child, Claim, Ending, JobStore, Order
+from wattbook.ports.jobs import AttemptResult, Child, Claim, JobRequest, JobStore
 from wattbook.stores.sql.jobs import SqlJobs
 
 LONG, OVER = timedelta(minutes=5), timedelta(seconds=-1)
-DONE = Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result={"rows": 3})
-FAILED = Ending(
+DONE = AttemptResult(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result={"rows": 3})
+FAILED = AttemptResult(
     outcome=Outcome.FAILED, state=JobState.FAILED, failure=Failure("invalid_input", "no")
 )
-STOPPED = Ending(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
+STOPPED = AttemptResult(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def jobs(sql_engine) -> JobStore:
     return SqlJobs(sql_engine)
 
 
-def parts(count: int) -> Ending:
+def parts(count: int) -> AttemptResult:
     """An attempt that ends by leaving so many parts of 100 quarters each to others."""
     made = [Child(params={"n": n}, progress=Progress(0, 100, "quarters")) for n in range(count)]
-    return Ending(outcome=Outcome.DIVIDED, state=JobState.RUNNING, children=tuple(made))
+    return AttemptResult(outcome=Outcome.DIVIDED, state=JobState.RUNNING, children=tuple(made))
 
 
 async def claimed(jobs: JobStore, lease: timedelta = LONG) -> Claim:
@@ -37,7 +37,7 @@ async def claimed(jobs: JobStore, lease: timedelta = LONG) -> Claim:
 
 async def divided(jobs: JobStore, count: int = 3, priority: int = 0) -> Job:
     """A job that waits for so many children."""
-    asked = Order(kind=JobKind.AGGREGATE, params={}, requested_by="test", priority=priority)
+    asked = JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="test", priority=priority)
     await jobs.submit(asked)
     claim = await claimed(jobs)
     assert await jobs.end(claim, parts(count))
@@ -92,7 +92,7 @@ async def test_the_last_child_that_ends_wakes_the_parent_once(jobs) -> None:
 
 
 async def test_children_stand_where_their_parent_stood_in_the_queue(jobs) -> None:
-    asked = Order(kind=JobKind.AGGREGATE, params={}, requested_by="test")
+    asked = JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="test")
     first = await jobs.submit(asked)
     later = await jobs.submit(asked)
     await jobs.end(await claimed(jobs), parts(2))
@@ -104,7 +104,7 @@ async def test_children_stand_where_their_parent_stood_in_the_queue(jobs) -> Non
 
 
 async def test_who_lost_the_claim_divides_nothing(jobs) -> None:
-    await jobs.submit(Order(kind=JobKind.AGGREGATE, params={}, requested_by="test"))
+    await jobs.submit(JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="test"))
     silent = await claimed(jobs, OVER)
     other = await claimed(jobs)
 
@@ -159,7 +159,7 @@ async def test_a_parent_of_which_nothing_is_at_work_is_cancelled_at_once(jobs) -
 
 
 async def test_a_job_that_is_cancelled_while_it_is_divided_has_no_children(jobs) -> None:
-    await jobs.submit(Order(kind=JobKind.AGGREGATE, params={}, requested_by="test"))
+    await jobs.submit(JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="test"))
     claim = await claimed(jobs)
     await jobs.steer(claim.job.job_id, JobState.CANCELLED)
 

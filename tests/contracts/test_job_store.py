@@ -13,7 +13,7 @@ from wattbook.core.errors import (
     UnknownEntityError,
 )
 from wattbook.core.jobs import MAX_TRIES, JobKind, JobState, Outcome, Progress
-from wattbook.ports.jobs import Ending, JobStore, Order
+from wattbook.ports.jobs import AttemptResult, JobRequest, JobStore
 from wattbook.stores.sql.jobs import SqlJobs
 
 
@@ -23,12 +23,12 @@ def jobs(sql_engine) -> JobStore:
 
 
 LONG, OVER = timedelta(minutes=5), timedelta(seconds=-1)
-DONE = Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result={"rows": 3})
+DONE = AttemptResult(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result={"rows": 3})
 
 
-def order(**changes) -> Order:
+def order(**changes) -> JobRequest:
     plain = {"kind": JobKind.AGGREGATE, "params": {"everything": True}, "requested_by": "test"}
-    return Order(**(plain | changes))
+    return JobRequest(**(plain | changes))
 
 
 async def test_a_job_is_queued_as_it_was_asked_for(jobs: JobStore) -> None:
@@ -151,7 +151,7 @@ async def test_a_job_that_silences_every_worker_is_given_up(jobs) -> None:
 async def test_a_job_that_failed_waits_before_it_is_tried_again(jobs) -> None:
     await jobs.submit(order())
     claim = await jobs.claim("w", LONG)
-    failed = Ending(
+    failed = AttemptResult(
         outcome=Outcome.FAILED,
         state=JobState.QUEUED,
         failure=Failure("unavailable", "away", (Problem("away", "no\0answer", row=3),)),
@@ -181,7 +181,7 @@ async def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_when_it_hear
     claim = await jobs.claim("w", LONG)
     assert (await jobs.steer(running.job_id, JobState.CANCELLED)).state is JobState.CANCELLING
     assert await jobs.beat(claim, LONG) is JobState.CANCELLING
-    ending = Ending(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
+    ending = AttemptResult(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
     assert await jobs.end(claim, ending)
     assert (await jobs.job(running.job_id)).state is JobState.CANCELLED
 
@@ -191,7 +191,7 @@ async def test_a_wish_to_cancel_is_not_overruled_by_another_try(jobs) -> None:
     claim = await jobs.claim("w", LONG)
     await jobs.steer(job.job_id, JobState.CANCELLED)
 
-    await jobs.end(claim, Ending(outcome=Outcome.FAILED, state=JobState.QUEUED, pause=LONG))
+    await jobs.end(claim, AttemptResult(outcome=Outcome.FAILED, state=JobState.QUEUED, pause=LONG))
 
     assert (await jobs.job(job.job_id)).state is JobState.CANCELLED
 
@@ -224,7 +224,7 @@ async def test_a_person_s_retry_gives_all_tries_anew(jobs) -> None:
     claim = await jobs.claim("w", LONG)
     await jobs.end(
         claim,
-        Ending(
+        AttemptResult(
             outcome=Outcome.FAILED, state=JobState.FAILED, failure=Failure("invalid_input", "no")
         ),
     )

@@ -22,7 +22,7 @@ from wattbook.core.periods import Period
 from wattbook.core.readings.merge import ACCEPTED, BITS, CORRECTED, DUPLICATE, EXPLICIT
 from wattbook.core.readings.rejects import Rejects
 from wattbook.core.rollups import aggregation
-from wattbook.ports.readings import Batch, ReadingStore, Written
+from wattbook.ports.readings import Batch, ReadingStore, WriteResult
 from wattbook.stores.duckdb.engine import Engine
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -80,7 +80,7 @@ def batch(
     )
 
 
-def counts(written: Written) -> tuple[int, int, int, int]:
+def counts(written: WriteResult) -> tuple[int, int, int, int]:
     receipt = written.receipt
     return receipt.accepted, receipt.duplicates, receipt.corrected, receipt.rejected
 

@@ -9,7 +9,7 @@ import pytest
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.periods import Period
 from wattbook.core.reporting.report import Format
-from wattbook.ports.reports import Filed, Reports, Sheet
+from wattbook.ports.reports import Reports, Sheet, StoredReport
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.migrate import upgrade_on
 from wattbook.stores.sql.reports import SqlReports
@@ -25,8 +25,10 @@ def reports(sql_engine) -> Reports:
     return SqlReports(sql_engine)
 
 
-def filed(report_id: str, *, entity_id: str = "site:pecos-1", created: datetime = T) -> Filed:
-    return Filed(
+def filed(
+    report_id: str, *, entity_id: str = "site:pecos-1", created: datetime = T
+) -> StoredReport:
+    return StoredReport(
         report_id=report_id,
         entity_id=entity_id,
         name="Pecos ⚡",

@@ -20,7 +20,7 @@ from wattbook.core.reporting.report import Format
 from wattbook.core.retention.cutoffs import TALLY, Tombstone
 from wattbook.core.retention.kinds import Kind
 from wattbook.core.rollups import aggregation
-from wattbook.ports.jobs import Ending, Order
+from wattbook.ports.jobs import AttemptResult, JobRequest
 from wattbook.ports.readings import Batch
 from wattbook.stores.sql.forecasts import SqlForecasts
 from wattbook.stores.sql.jobs import SqlJobs
@@ -186,7 +186,7 @@ async def test_rollups_go_by_grain_and_tell_how_many_readings_they_count(stores)
     )
     hours = {("a", T + at * HOUR): 1.0 for at in range(48)}
     readings = batch(hours).kept.drop("row")
-    rows = aggregation.stamped(
+    rows = aggregation.with_revisions(
         aggregation.every_grain(aggregation.quarters(readings, meters), meters), T
     )
     nothing = frames.DIRTY.empty()
@@ -223,12 +223,12 @@ async def test_rejects_and_receipts_go_by_when_they_came(stores) -> None:
 
 async def test_jobs_go_that_ended_before_and_clean_ups_stay(sql_engine) -> None:
     jobs, retention = SqlJobs(sql_engine), SqlRetention(sql_engine)
-    kept = await jobs.submit(Order(kind=JobKind.AGGREGATE, params={}, requested_by="t"))
+    kept = await jobs.submit(JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="t"))
     for kind in (JobKind.PROCESS_DEVICE, JobKind.CLEANUP):
-        await jobs.submit(Order(kind=kind, params={}, requested_by="t"))
+        await jobs.submit(JobRequest(kind=kind, params={}, requested_by="t"))
         claim = await jobs.claim("w", HOUR, kinds=[kind])
         assert claim is not None
-        await jobs.end(claim, Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED))
+        await jobs.end(claim, AttemptResult(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED))
     later = await jobs.now() + HOUR
 
     found = await retention.tally(Kind.JOBS, everybody(later))

@@ -57,7 +57,7 @@ def figures(values: Mapping[int, float], meter_id: str = "a") -> pl.DataFrame:
     """Rollups of all grains, as they are first written."""
     known = meters(meter_id)
     every = aggregation.every_grain(aggregation.quarters(readings(values, meter_id), known), known)
-    return aggregation.stamped(every, T)
+    return aggregation.with_revisions(every, T)
 
 
 async def keep(
@@ -173,7 +173,7 @@ async def test_days_of_23_and_25_hours_come_back_as_they_are(known) -> None:
     sent = readings(dict.fromkeys(range(len(stamps)), 4.0)).with_columns(
         ts_utc=stamps.cast(frames.UTC)
     )
-    every = aggregation.stamped(
+    every = aggregation.with_revisions(
         aggregation.every_grain(aggregation.quarters(sent, abroad), abroad), T
     )
 
@@ -193,7 +193,7 @@ async def test_a_newer_figure_replaces_the_one_before(known) -> None:
     await keep(known, old)
     new = figures({0: 1.0, 15: 3.0}).select(aggregation.FIGURES)
 
-    await keep(known, aggregation.stamped(new, T + HOUR, old))
+    await keep(known, aggregation.with_revisions(new, T + HOUR, old))
 
     back = await known.rollups.read(["a"], Grain.QUARTER, EVER)
     assert back["power_kw_mean"].to_list() == [1.0, 3.0]

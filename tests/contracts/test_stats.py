@@ -7,7 +7,7 @@ from tests.contracts.test_retention import batch
 
 from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
-from wattbook.ports.jobs import Order
+from wattbook.ports.jobs import JobRequest
 from wattbook.stores.postgres import series
 from wattbook.stores.postgres.engine import Engine
 from wattbook.stores.sql.jobs import SqlJobs
@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 async def test_jobs_are_counted_by_day(sql_engine) -> None:
     jobs = SqlJobs(sql_engine)
     for _ in range(2):
-        await jobs.submit(Order(kind=JobKind.AGGREGATE, params={}, requested_by="t"))
+        await jobs.submit(JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="t"))
     now = await jobs.now()
 
     (found,) = await jobs.daily(now - DAY, now + DAY)

@@ -9,7 +9,7 @@ import pytest
 
 from wattbook.core import manifest
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.components import (
     Band,
@@ -65,7 +65,9 @@ TARIFF = Tariff(
         Percentage(name="vat", percent=19.0, of=("energy", "time")),
     ),
 )
-ASK = Ask(horizon=timedelta(days=2), grain=Grain.HOUR, timezone="Europe/Oslo", country="NO")
+ASK = ForecastTask(
+    horizon=timedelta(days=2), grain=Grain.HOUR, timezone="Europe/Oslo", country="NO"
+)
 SCENARIO = Scenario(
     curtailments=(Curtailment(period=JANUARY, left=0.5),),
     additions=(

@@ -15,7 +15,7 @@ from wattbook.core.billing.missing import Lack
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Grain
 from wattbook.core.readings import checks, registers
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.core.readings.registers import EventKind
 from wattbook.core.registry import entities
 from wattbook.core.registry.components import Basis, ComponentKind
@@ -36,40 +36,40 @@ The unit, the zone and the end of an interval are in the name: `energy_kwh`, `po
 `start_utc`. Intervals are half-open and named by their start. Null means unknown; it is never zero.
 In answers over HTTP the suffix `_utc` is dropped, because every time there ends in `Z`.
 """
-REASONS: dict[Reason, str] = {
-    Reason.BAD_ROW: "the row cannot be read, or a field has the wrong type",
-    Reason.OTHER_MEASUREMENT: (
+REASONS: dict[RejectReason, str] = {
+    RejectReason.BAD_ROW: "the row cannot be read, or a field has the wrong type",
+    RejectReason.OTHER_MEASUREMENT: (
         "a line of InfluxDB's protocol whose measurement is not `INFLUXDB_MEASUREMENT`"
     ),
-    Reason.UNKNOWN_SITE: "`site_id` is not registered",
-    Reason.UNKNOWN_METER: (
+    RejectReason.UNKNOWN_SITE: "`site_id` is not registered",
+    RejectReason.UNKNOWN_METER: (
         "`meter_id` is not registered, or the site has no single main meter, or neither is named"
     ),
-    Reason.BAD_TIMESTAMP: "no ISO 8601 time with offset, or a wall time that clocks skipped",
-    Reason.FUTURE_TIMESTAMP: (
+    RejectReason.BAD_TIMESTAMP: "no ISO 8601 time with offset, or a wall time that clocks skipped",
+    RejectReason.FUTURE_TIMESTAMP: (
         "more than 5 minutes ahead of the time of arrival (8 days for zone conditions)"
     ),
-    Reason.TOO_OLD: "before 1990: a clock that was never set",
-    Reason.REMOVED_PERIOD: (
+    RejectReason.TOO_OLD: "before 1990: a clock that was never set",
+    RejectReason.REMOVED_PERIOD: (
         "before the readings of the meter that are still kept: a clean-up removed what was there"
     ),
-    Reason.NOT_A_NUMBER: "text where a number is wanted",
-    Reason.NOT_FINITE: "NaN or an infinity",
-    Reason.NO_VALUE: "the value that the meter's kind needs is missing; for a zone: every value is",
-    Reason.NEGATIVE_ENERGY: (
+    RejectReason.NOT_A_NUMBER: "text where a number is wanted",
+    RejectReason.NOT_FINITE: "NaN or an infinity",
+    RejectReason.NO_VALUE: "the value that the meter's kind needs is missing; for a zone: every value is",
+    RejectReason.NEGATIVE_ENERGY: (
         "energy or power below zero from a meter that is not `net`, register or hash rate below"
         " zero; for a zone: load or intensity"
     ),
-    Reason.ABOVE_CAPACITY: "more than `capacity_kw`: of older rejects; such rows are stored now",
-    Reason.BAD_UNIT: "a unit that the column cannot be given in",
-    Reason.BAD_QUALITY: "`quality` is none of the words below",
-    Reason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
-    Reason.UNKNOWN_ZONE: "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`",
-    Reason.BAD_INTERVAL: "`interval_s` is not between 1 and 31,622,400 (366 days)",
-    Reason.BAD_CURRENCY: "`currency` is not a code of three capital letters (ISO 4217)",
-    Reason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
-    Reason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
-    Reason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",
+    RejectReason.ABOVE_CAPACITY: "more than `capacity_kw`: of older rejects; such rows are stored now",
+    RejectReason.BAD_UNIT: "a unit that the column cannot be given in",
+    RejectReason.BAD_QUALITY: "`quality` is none of the words below",
+    RejectReason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
+    RejectReason.UNKNOWN_ZONE: "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`",
+    RejectReason.BAD_INTERVAL: "`interval_s` is not between 1 and 31,622,400 (366 days)",
+    RejectReason.BAD_CURRENCY: "`currency` is not a code of three capital letters (ISO 4217)",
+    RejectReason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
+    RejectReason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
+    RejectReason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",
 }
 EVENTS: dict[EventKind, str] = {
     EventKind.ROLLOVER: "the register passed its size and began again at 0; counted through",
@@ -306,7 +306,7 @@ def test_the_page_is_what_the_code_says() -> None:
 @pytest.mark.parametrize(
     ("kind", "meanings"),
     [
-        (Reason, REASONS),
+        (RejectReason, REASONS),
         (EventKind, EVENTS),
         (Grain, GRAINS),
         (MeterKind, KINDS),

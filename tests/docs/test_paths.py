@@ -89,7 +89,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_data_path_names_the_stations_of_the_path() -> None:
     names = set(said(ROOT / "docs" / "data-path.md"))
     stations = {
-        "core.readings.validation.sort_out",
+        "core.readings.validation.validate",
         "stores.duckdb.merge.Merger.merge",
         "flows.rollup.catch_up",
         "core.rollups.aggregation.quarters",
@@ -102,7 +102,7 @@ def test_the_data_path_names_the_stations_of_the_path() -> None:
 
 
 def test_the_check_sees_what_is_gone() -> None:
-    assert found("core.readings.validation.sort_out")
+    assert found("core.readings.validation.validate")
     assert found("units.MEAN_STEP")
     assert not found("core.readings.validation.nothing_like_it")
     assert not exists("core/nothing_like_it.py", ROOT / "README.md")

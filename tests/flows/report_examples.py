@@ -29,7 +29,7 @@ async def draw(
         for at, energy in enumerate(energies_kwh)
         if energy is not None
     ]
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         pl.DataFrame(rows),
         NOBODY,
         registry=world.registry,
@@ -43,7 +43,7 @@ async def conditions(world, zone: str, begin: datetime, hours: Sequence[Mapping[
     """Conditions of consecutive hours."""
     rows = [{"zone": zone, "start": (begin + at * HOUR).isoformat(), **hour}
             for at, hour in enumerate(hours)]  # fmt: skip
-    written = await ingest.take_in_grid(
+    written = await ingest.ingest_grid(
         pl.DataFrame(rows), NOBODY, grid=world.grid, clock=world.clock
     )
     assert written.receipt.rejected == 0

@@ -306,10 +306,10 @@ async def test_what_the_sample_sites_hide_is_found(ports) -> None:
     for site_id, raw in told.items():
         site = SiteIn.model_validate(bodies[site_id]).draft()
         await sites.register(site, registry=ports.registry, now=ports.clock.now())
-        await ingest.take_in(
+        await ingest.ingest_readings(
             raw, NOBODY, registry=ports.registry, readings=ports.readings, clock=ports.clock
         )
-    await ingest.take_in_grid(samples.prices(), NOBODY, grid=ports.grid, clock=ports.clock)
+    await ingest.ingest_grid(samples.prices(), NOBODY, grid=ports.grid, clock=ports.clock)
     june = Period(datetime(2021, 6, 15, tzinfo=UTC), datetime(2021, 7, 15, tzinfo=UTC))
 
     looked = await flow.look(Asked(span=june, per_month=1.0), ports=ports)

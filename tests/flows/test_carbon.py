@@ -41,7 +41,7 @@ async def take_in(world, meter_id: str, energy_kwh: Sequence[float | None]) -> N
         for at, energy in enumerate(energy_kwh)
         if energy is not None
     ]
-    await ingest.take_in(
+    await ingest.ingest_readings(
         pl.DataFrame(rows),
         NOBODY,
         registry=world.registry,
@@ -55,7 +55,7 @@ async def conditions(world, zone: str, *hours: dict[str, float | None]) -> None:
     rows = [
         {"zone": zone, "start": (T + at * HOUR).isoformat()} | hour for at, hour in enumerate(hours)
     ]
-    written = await ingest.take_in_grid(
+    written = await ingest.ingest_grid(
         pl.DataFrame(rows), NOBODY, grid=world.grid, clock=world.clock
     )
     assert written.receipt.rejected == 0
@@ -174,7 +174,7 @@ async def test_energy_meets_the_mix_of_its_quarter_hour(world) -> None:
         }
         for at in range(4)
     ]
-    await ingest.take_in_grid(pl.DataFrame(rows), NOBODY, grid=world.grid, clock=world.clock)
+    await ingest.ingest_grid(pl.DataFrame(rows), NOBODY, grid=world.grid, clock=world.clock)
 
     found = await account(world, grain=Grain.QUARTER, hours=1)
 

@@ -21,7 +21,7 @@ from wattbook.core.errors import (
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, Supply, SupplyKind
 from wattbook.flows import copy, ingest, rollup
-from wattbook.flows.copy import Copied, House, Staying
+from wattbook.flows.copy import Copied, CopyEndpoint, Staying
 from wattbook.flows.ingest import Origin
 from wattbook.ports.archive import Archive
 from wattbook.ports.registry import Edit
@@ -100,8 +100,8 @@ class Disturbed(Through):
             await super().put(READINGS, ["fir.main"], march, frames.READINGS.empty())
 
 
-def house(world, archive_: Archive | None = None) -> House:
-    return House(
+def house(world, archive_: Archive | None = None) -> CopyEndpoint:
+    return CopyEndpoint(
         archive=archive_ or world.archive,
         rollups=world.rollups,
         registry=world.registry,
@@ -109,11 +109,11 @@ def house(world, archive_: Archive | None = None) -> House:
     )
 
 
-def bucket(world) -> House:
+def bucket(world) -> CopyEndpoint:
     """A house that keeps readings alone, as a bucket of InfluxDB does."""
     narrow = Through(world.archive)
     narrow.holds = frozenset({"readings"})
-    return House(archive=narrow)
+    return CopyEndpoint(archive=narrow)
 
 
 async def move(world, other, **options) -> Copied:
@@ -128,7 +128,7 @@ async def take_in(world, *rows: tuple[str, int, str, float]) -> None:
             for meter, hour, column, value in rows
         ]
     )
-    await ingest.take_in(
+    await ingest.ingest_readings(
         raw,
         Origin.of("test", b"body"),
         registry=world.registry,
@@ -181,7 +181,7 @@ async def conditions(world, *g_per_kwh: float) -> None:
             for hour, value in enumerate(g_per_kwh)
         ]
     ).with_row_index("row")
-    await ingest.take_in_grid(raw, Origin.of("market", b"body"), grid=world.grid, clock=world.clock)
+    await ingest.ingest_grid(raw, Origin.of("market", b"body"), grid=world.grid, clock=world.clock)
 
 
 async def everything_of(world) -> dict[str, pl.DataFrame]:

@@ -56,7 +56,7 @@ async def draw(
             "energy_kwh": [float(kwh(hour)) if callable(kwh) else float(kwh) for hour in hours],
         }
     )
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         rows,
         Origin.of("test", b""),
         registry=world.registry,
@@ -75,7 +75,7 @@ async def prices(world, begin: datetime, hours: int, price: float, currency: str
             "currency": [currency] * hours,
         }
     )
-    await ingest.take_in_grid(rows, Origin.of("test", b""), grid=world.grid, clock=world.clock)
+    await ingest.ingest_grid(rows, Origin.of("test", b""), grid=world.grid, clock=world.clock)
 
 
 async def put(world, *sent: Tariff, site_id: str = "s", only: bool = False) -> tuple[Tariff, ...]:
@@ -451,7 +451,7 @@ async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
     await world.add("s")
     await draw(world, "s.main", MARCH, APRIL, 100.0)
     row = {"meter_id": ["s.main"], "timestamp": [T.isoformat()], "energy_kwh": [300.0]}
-    await ingest.take_in(
+    await ingest.ingest_readings(
         pl.DataFrame({**row, "quality": ["estimated"]}),
         Origin.of("test", b""),
         registry=world.registry,
@@ -485,7 +485,7 @@ async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one
     counts[at + 1] = -1.0  # refused
     stamps = [(MARCH + each * HOUR / 4).isoformat() for each in range(quarters)]
     rows = {"meter_id": ["s.main"] * quarters, "timestamp": stamps, "register_kwh": counts}
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=world.registry,
@@ -534,7 +534,7 @@ async def test_peaks_of_the_zone_are_read_from_its_load(world):
             "load_mw": [900.0 if n == 300 else 500.0 for n in range(744)],
         }
     )
-    await ingest.take_in_grid(rows, Origin.of("test", b""), grid=world.grid, clock=world.clock)
+    await ingest.ingest_grid(rows, Origin.of("test", b""), grid=world.grid, clock=world.clock)
     await draw(world, "s.main", MARCH, APRIL, lambda n: 40.0 if n == 300 else 100.0)
     peak = CoincidentDemand(name="cp", price_per_kw_month=5.0, months=(3,), same_month=True)
     await put(world, always(peak))

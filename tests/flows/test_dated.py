@@ -37,7 +37,7 @@ async def draw(
         {"meter_id": meter_id, "timestamp": (begin + at * step).isoformat(), "energy_kwh": energy}
         for at, energy in enumerate(energies)
     ]
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=world.registry,
@@ -246,7 +246,7 @@ async def test_a_register_that_was_an_interval_meter_in_between_counts_nothing_t
             (evening + 5 * HOUR, 550.0),
         ]
     ]
-    await ingest.take_in(
+    await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=world.registry,

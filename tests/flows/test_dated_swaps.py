@@ -18,7 +18,7 @@ from wattbook.flows.ingest import Origin
 
 async def send(world, rows: Sequence[dict[str, object]], **options):
     return (
-        await ingest.take_in(
+        await ingest.ingest_readings(
             pl.DataFrame(list(rows)),
             Origin.of("test", b""),
             registry=world.registry,

@@ -35,7 +35,7 @@ async def take_in(world, values: dict[int, float], meter_id: str) -> None:
             for at, value in values.items()
         ]
     )
-    await ingest.take_in(
+    await ingest.ingest_readings(
         raw,
         Origin.of("test", b"body"),
         registry=world.registry,

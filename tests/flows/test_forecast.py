@@ -27,7 +27,7 @@ from wattbook.jobs import registry
 from wattbook.models import auto
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.forecaster import Forecaster
-from wattbook.ports.forecasts import Asked, Forecasts
+from wattbook.ports.forecasts import Forecasts, ForecastSpec
 from wattbook.schemas import custom_forecast
 from wattbook.settings import MOST_FORECAST_DAYS, Settings
 from wattbook.stores.sql.anomalies import SqlAnomalies
@@ -38,7 +38,7 @@ from wattbook.stores.sql.migrate import upgrade_on
 T = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
-NAIVE = Asked(entity_id="site:oslo-1", model=ModelName.NAIVE)
+NAIVE = ForecastSpec(entity_id="site:oslo-1", model=ModelName.NAIVE)
 
 
 class Here:
@@ -312,7 +312,7 @@ async def test_without_hash_rates_and_machines_there_is_no_hash_rate(ports) -> N
 
 
 async def take_in(ports: Ports, rows: list[dict[str, object]]) -> None:
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=ports.world.registry,
@@ -356,7 +356,7 @@ async def test_what_is_forecast_anew_is_each_site_and_what_was_asked_for(ports) 
 
     wanted = await flow.wanted(ports.clock.now() - DAY, ports=ports)
 
-    assert set(wanted) == {Asked(entity_id="site:oslo-1"), daily}
+    assert set(wanted) == {ForecastSpec(entity_id="site:oslo-1"), daily}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from wattbook.core.periods import Period
 from wattbook.core.readings.checks import IntervalLabel
 from wattbook.flows import ingest
 from wattbook.flows.ingest import Collector, Origin
-from wattbook.ports.readings import Written
+from wattbook.ports.readings import WriteResult
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -29,8 +29,8 @@ def row(hour: int, energy_kwh: float | None, **others: object) -> dict[str, obje
     return {"meter_id": "s.main", "timestamp": stamp, "energy_kwh": energy_kwh} | others
 
 
-async def take_in(world, *rows: dict[str, object], **options) -> Written:
-    return await ingest.take_in(
+async def take_in(world, *rows: dict[str, object], **options) -> WriteResult:
+    return await ingest.ingest_readings(
         pl.DataFrame(rows),
         BODY,
         registry=world.registry,
@@ -40,7 +40,7 @@ async def take_in(world, *rows: dict[str, object], **options) -> Written:
     )
 
 
-def counts(written: Written) -> tuple[int, int, int, int]:
+def counts(written: WriteResult) -> tuple[int, int, int, int]:
     receipt = written.receipt
     return receipt.accepted, receipt.duplicates, receipt.corrected, receipt.rejected
 
@@ -108,7 +108,7 @@ async def test_a_meter_registered_later_is_known_from_then_on(world, site) -> No
 
 
 async def test_a_batch_of_nothing_has_a_receipt_too(world, site) -> None:
-    nothing = await ingest.take_in(
+    nothing = await ingest.ingest_readings(
         pl.DataFrame(schema={"meter_id": pl.String, "timestamp": pl.String}),
         BODY,
         registry=world.registry,
@@ -140,8 +140,8 @@ async def test_conditions_of_a_zone_are_taken_in_the_same_way(world) -> None:
         }
     )
 
-    written = await ingest.take_in_grid(rows, BODY, grid=world.grid, clock=world.clock)
-    refused = await ingest.take_in_grid(rows, BODY, atomic=True, grid=world.grid, clock=world.clock)
+    written = await ingest.ingest_grid(rows, BODY, grid=world.grid, clock=world.clock)
+    refused = await ingest.ingest_grid(rows, BODY, atomic=True, grid=world.grid, clock=world.clock)
 
     assert counts(written) == (1, 0, 0, 2)
     assert written.receipt.rejects.frame()["reason"].to_list() == ["no_value", "bad_zone"]
@@ -164,9 +164,9 @@ def zone_rows(*rows: tuple[int, int, float]) -> pl.DataFrame:
 async def test_rows_of_a_zone_that_overlap_are_warned_of_by_the_receipt(world) -> None:
     # an hour and its first quarter: 0.25 h of two prices, in one batch or in two
     both = zone_rows((0, 3600, 50.0), (0, 900, 80.0))
-    dry = await ingest.take_in_grid(both, BODY, dry_run=True, grid=world.grid, clock=world.clock)
-    one = await ingest.take_in_grid(both, BODY, grid=world.grid, clock=world.clock)
-    later = await ingest.take_in_grid(
+    dry = await ingest.ingest_grid(both, BODY, dry_run=True, grid=world.grid, clock=world.clock)
+    one = await ingest.ingest_grid(both, BODY, grid=world.grid, clock=world.clock)
+    later = await ingest.ingest_grid(
         zone_rows((15, 900, 20.0)), BODY, grid=world.grid, clock=world.clock
     )
 
@@ -181,16 +181,16 @@ async def test_rows_of_a_zone_that_overlap_are_warned_of_by_the_receipt(world) -
 async def test_rows_of_a_zone_that_follow_each_other_are_not_warned_of(world) -> None:
     quarters = zone_rows(*((15 * at, 900, 50.0) for at in range(4)))
     for _ in range(2):
-        done = await ingest.take_in_grid(quarters, BODY, grid=world.grid, clock=world.clock)
+        done = await ingest.ingest_grid(quarters, BODY, grid=world.grid, clock=world.clock)
         assert done.receipt.warnings == ()
 
 
 async def test_a_row_of_a_month_or_a_year_holds_for_all_of_it(world) -> None:
     rows = zone_rows((0, 31 * 86_400, 50.0)), zone_rows((0, 366 * 86_400, 40.0))
     for each in rows:
-        done = await ingest.take_in_grid(each, BODY, grid=world.grid, clock=world.clock)
+        done = await ingest.ingest_grid(each, BODY, grid=world.grid, clock=world.clock)
         assert done.receipt.accepted == 1
-    longer = await ingest.take_in_grid(
+    longer = await ingest.ingest_grid(
         zone_rows((0, 366 * 86_400 + 1, 40.0)), BODY, grid=world.grid, clock=world.clock
     )
     assert longer.receipt.rejects.frame()["reason"].to_list() == ["bad_interval"]
@@ -285,7 +285,7 @@ async def test_one_key_named_in_two_ways_is_still_one_key(world, site, collector
 class Failing:
     """A store of readings that cannot be reached."""
 
-    async def write(self, batch: object) -> Written:
+    async def write(self, batch: object) -> WriteResult:
         raise UnavailableError("the store failed")
 
 

@@ -14,15 +14,15 @@ from wattbook.core.errors import InputError, UnavailableError
 from wattbook.core.jobs import MAX_TRIES, JobKind, JobState, Outcome, Progress
 from wattbook.flows import jobs as flow
 from wattbook.flows import schedules
-from wattbook.flows.jobs import Divided, Duty, Runner, Running, Worker
+from wattbook.flows.jobs import Divided, JobHandler, Runner, Running, Worker
 from wattbook.flows.schedules import Schedule
-from wattbook.ports.jobs import Child, JobStore, Order
+from wattbook.ports.jobs import Child, JobRequest, JobStore
 from wattbook.stores.sql.engine import create_engine
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import upgrade, upgrade_on
 
 LEASE = timedelta(seconds=2)
-ORDER = Order(kind=JobKind.AGGREGATE, params={}, requested_by="test")
+ORDER = JobRequest(kind=JobKind.AGGREGATE, params={}, requested_by="test")
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +41,11 @@ async def jobs(tmp_path) -> AsyncIterator[JobStore]:
     await engine.dispose()
 
 
-def worker(jobs: JobStore, duty: Duty) -> Worker:
+def worker(jobs: JobStore, duty: JobHandler) -> Worker:
     return Worker(jobs, {JobKind.AGGREGATE: duty}, name="w", lease=LEASE)
 
 
-async def attempt(jobs: JobStore, duty: Duty, *, tries: int = 1) -> Outcome:
+async def attempt(jobs: JobStore, duty: JobHandler, *, tries: int = 1) -> Outcome:
     """Submit a job and carry it out once."""
     await jobs.submit(ORDER)
     claim = await worker(jobs, duty).claim()

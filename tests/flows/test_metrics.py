@@ -26,7 +26,7 @@ async def take_in(world, meter_id: str, values: Mapping[float, float], **others:
         | others
         for hour, value in values.items()
     ]
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=world.registry,
@@ -261,7 +261,7 @@ async def test_energy_is_priced_by_its_hour_where_the_zone_has_prices(world) -> 
             "currency": ["EUR", "EUR"],
         }
     )
-    await ingest.take_in_grid(prices, Origin.of("test", b""), grid=world.grid, clock=world.clock)
+    await ingest.ingest_grid(prices, Origin.of("test", b""), grid=world.grid, clock=world.clock)
 
     series = await of_site(world, T, T + 3 * HOUR)
 

@@ -231,7 +231,7 @@ async def test_refused_rows_of_the_site_are_counted_by_their_reason(world) -> No
             ("other.main", 1, -1.0),
         ]
     ]
-    await ingest.take_in(
+    await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=world.registry,

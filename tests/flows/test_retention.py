@@ -23,7 +23,7 @@ from wattbook.flows import device, ingest, metrics, rollup, sites
 from wattbook.flows.ingest import Origin
 from wattbook.flows.retention import Cleaned, Cleaner, Order
 from wattbook.ports.readings import Receipt
-from wattbook.ports.reports import Filed
+from wattbook.ports.reports import StoredReport
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ async def take_in(world: World, rows: Rows) -> Receipt:
         ],
         schema_overrides={"energy_kwh": pl.Float64},
     )
-    written = await ingest.take_in(
+    written = await ingest.ingest_readings(
         raw,
         Origin.of("test", repr(rows).encode()),
         registry=world.registry,
@@ -493,12 +493,14 @@ async def test_the_line_of_a_register_waits_until_its_figures_are_complete(world
         "readings": world.readings,
         "clock": world.clock,
     }
-    await ingest.take_in(raw, Origin.of("t", b""), **stores)
+    await ingest.ingest_readings(raw, Origin.of("t", b""), **stores)
     await catch_up(world)
 
     cleaned = await cleaner(world, readings=30).clean_up()
     again = {"timestamp": [(NOW - timedelta(hours=12)).isoformat()], "register_kwh": [6000.0]}
-    await ingest.take_in(pl.DataFrame({"meter_id": ["r"], **again}), Origin.of("t", b"2"), **stores)
+    await ingest.ingest_readings(
+        pl.DataFrame({"meter_id": ["r"], **again}), Origin.of("t", b"2"), **stores
+    )
     await catch_up(world)
 
     assert sum(gone.rows for gone in cleaned.gone) < 20
@@ -519,7 +521,7 @@ async def test_jobs_receipts_and_rejects_go_by_their_own_age(world) -> None:
 
 
 async def report(world: World, entity_id: str) -> str:
-    made = Filed(
+    made = StoredReport(
         report_id=f"{entity_id}@{world.clock.at:%F}",
         entity_id=entity_id,
         name="",
@@ -613,7 +615,7 @@ def test_a_clean_up_never_changes_a_figure_nor_a_kept_reading(
                 ]
             )
             stores: dict[str, Any] = {"registry": world.registry, "readings": world.readings}
-            await ingest.take_in(raw, Origin.of("t", b""), clock=world.clock, **stores)
+            await ingest.ingest_readings(raw, Origin.of("t", b""), clock=world.clock, **stores)
             await catch_up(world)
             before, known = await figures(world, "m"), await world.readings.read(["m"])
             asked = {"readings": days} | (

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from wattbook.core.errors import InputError, UnsupportedError
 from wattbook.core.forecast import series
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
-from wattbook.core.forecast.task import Ask, Basis, ModelName
+from wattbook.core.forecast.task import Basis, ForecastTask, ModelName
 from wattbook.core.periods import Grain, Period
 from wattbook.models import prophet
 from wattbook.models.auto import forecast
@@ -25,8 +25,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def ask(**more) -> Ask:
-    return Ask(**{"horizon": 7 * DAY, "grain": Grain.HOUR, "timezone": "UTC", **more})
+def ask(**more) -> ForecastTask:
+    return ForecastTask(**{"horizon": 7 * DAY, "grain": Grain.HOUR, "timezone": "UTC", **more})
 
 
 def hours(values) -> pl.DataFrame:

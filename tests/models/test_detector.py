@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.core.anomaly.examples import DAY, HOUR, T, watched
 
-from wattbook.core.anomaly.detection import Judged
+from wattbook.core.anomaly.detection import Detection
 from wattbook.core.anomaly.finding import Rule
 from wattbook.core.periods import Period
 from wattbook.models.detector import detect
@@ -28,7 +28,7 @@ def busy(seed: int = 0) -> np.ndarray:
     return np.asarray(wave * weekend + np.random.default_rng(seed).normal(0, 2, len(at)))
 
 
-def seen(kw: np.ndarray, **more) -> Judged:
+def seen(kw: np.ndarray, **more) -> Detection:
     judged = detect(watched(kw), SPAN, per_month=1.0, **more)
     assert judged is not None
     return judged

@@ -17,13 +17,15 @@ from tests.core.anomaly.examples import watched
 from wattbook.core import frames
 from wattbook.core.anomaly.finding import Rule
 from wattbook.core.errors import InputError, UnavailableError
-from wattbook.core.forecast.task import Ask, ModelName
+from wattbook.core.forecast.task import ForecastTask, ModelName
 from wattbook.core.periods import Grain, Period
 from wattbook.models.process_pool import Pool, spare_cores
 from wattbook.ports.forecaster import STEPS
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
-ASK = Ask(horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC", model=ModelName.NAIVE)
+ASK = ForecastTask(
+    horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC", model=ModelName.NAIVE
+)
 
 
 def history(hours: int) -> pl.DataFrame:

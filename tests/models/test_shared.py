@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from wattbook.core.forecast.task import Ask, Basis, Donor, ModelName
+from wattbook.core.forecast.task import Basis, Donor, ForecastTask, ModelName
 from wattbook.core.periods import Grain
 from wattbook.models.auto import forecast
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 T = datetime(2025, 1, 6, tzinfo=UTC)  # a Monday
 DAY = timedelta(days=1)
 DAYS = 140
-YOUNG = Ask(horizon=7 * DAY, grain=Grain.HOUR, timezone="UTC")
+YOUNG = ForecastTask(horizon=7 * DAY, grain=Grain.HOUR, timezone="UTC")
 
 
 def rows(values, begin: datetime = T) -> pl.DataFrame:
@@ -85,7 +85,7 @@ def test_where_others_have_nothing_to_say_it_repeats_itself(others) -> None:
 
 def test_it_can_be_asked_for_where_there_is_a_long_history_too() -> None:
     old = rows(np.tile(week(3.0), DAYS // 7))
-    asked = Ask(horizon=7 * DAY, grain=Grain.HOUR, timezone="UTC", model=ModelName.GLOBAL)
+    asked = ForecastTask(horizon=7 * DAY, grain=Grain.HOUR, timezone="UTC", model=ModelName.GLOBAL)
 
     with_others, alone = forecast(old, asked, donors=donors(4)), forecast(old, asked)
 
@@ -98,7 +98,7 @@ def test_donors_of_whom_nothing_is_known_at_such_an_hour_are_none() -> None:
     """The last hour of each day is never told, and that alone is asked for."""
     gaps = np.where(np.arange(DAYS * 24) % 24 == 23, np.nan, np.tile(week(5.0), DAYS // 7))
     others = [Donor(history=rows(gaps).fill_nan(None), timezone="UTC")] * 4
-    asked = Ask(horizon=timedelta(hours=1), grain=Grain.HOUR, timezone="UTC")
+    asked = ForecastTask(horizon=timedelta(hours=1), grain=Grain.HOUR, timezone="UTC")
 
     outlook = forecast(rows([7.0] * 72, T + DAYS * DAY), asked, donors=others)
 

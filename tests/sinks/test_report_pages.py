@@ -28,7 +28,7 @@ from wattbook.core.registry.tariffs import Demand, Export, Flat, Indexed
 from wattbook.core.reporting.report import Format, Report
 from wattbook.flows import ingest, sites
 from wattbook.flows.ingest import Origin
-from wattbook.ports.forecasts import Asked, Run
+from wattbook.ports.forecasts import ForecastSpec, Run
 from wattbook.ports.registry import Edit
 from wattbook.sinks import documents
 from wattbook.sinks.documents import cover
@@ -131,7 +131,7 @@ async def register(world, readings: dict[int, float]) -> None:
          "register_kwh": value}
         for at, value in readings.items()
     ]  # fmt: skip
-    await ingest.take_in(
+    await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
         registry=world.registry,
@@ -517,7 +517,7 @@ def run(origin: datetime, known: datetime, level: float, run_id: str) -> Run:
     )
     return Run(
         run_id=run_id,
-        asked=Asked(entity_id="site:s"),
+        asked=ForecastSpec(entity_id="site:s"),
         timezone="UTC",
         unit="kW",
         basis=Basis.MODEL,

@@ -19,7 +19,7 @@ from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings.rejects import Rejects
 from wattbook.core.rollups import aggregation
-from wattbook.ports.readings import Batch, Written
+from wattbook.ports.readings import Batch, WriteResult
 from wattbook.stores.postgres import series
 from wattbook.stores.postgres.engine import Engine
 from wattbook.stores.postgres.series import Series
@@ -93,12 +93,12 @@ def figures(values: Mapping[int, float]) -> pl.DataFrame:
         [about | {"expected_interval_s": 900, "max_hold_s": 900}], schema=frames.METERS.schema
     )
     readings = batch({("a", minute): value for minute, value in values.items()}).kept.drop("row")
-    return aggregation.stamped(
+    return aggregation.with_revisions(
         aggregation.every_grain(aggregation.quarters(readings, meters), meters), T
     )
 
 
-def counts(written: Written) -> tuple[int, int, int, int]:
+def counts(written: WriteResult) -> tuple[int, int, int, int]:
     """Accepted, duplicates, corrected, rejected."""
     receipt = written.receipt
     return receipt.accepted, receipt.duplicates, receipt.corrected, receipt.rejected

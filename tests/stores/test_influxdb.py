@@ -26,7 +26,7 @@ from wattbook.core.readings.rejects import Rejects
 from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.core.rollups import affected, aggregation
 from wattbook.flows import rollup as flows
-from wattbook.ports.readings import Batch, ReadingStore, Written
+from wattbook.ports.readings import Batch, ReadingStore, WriteResult
 from wattbook.ports.registry import Registry
 from wattbook.stores.duckdb import marks as duckdb
 from wattbook.stores.duckdb.engine import Engine
@@ -121,7 +121,7 @@ def batch(kept: pl.DataFrame, rejects: pl.DataFrame | None = None, **others: Any
     )
 
 
-def counts(written: Written) -> tuple[int, int, int]:
+def counts(written: WriteResult) -> tuple[int, int, int]:
     return written.receipt.accepted, written.receipt.duplicates, written.receipt.corrected
 
 
@@ -230,7 +230,7 @@ async def test_a_batch_that_was_not_received_has_no_receipt(store) -> None:
 
 
 def test_a_receipt_has_its_place_from_the_batch_alone_and_stays_within_its_second() -> None:
-    written = Written.of(batch(rows({})), pl.Series([], dtype=pl.UInt8))
+    written = WriteResult.of(batch(rows({})), pl.Series([], dtype=pl.UInt8))
 
     assert receipts.lines(written.receipt) == receipts.lines(written.receipt)
     (stamp,) = (int(line.rsplit(b" ", 1)[1]) for line in receipts.lines(written.receipt))
@@ -641,7 +641,7 @@ async def test_every_question_is_valid_flux(flux_is_valid, marks) -> None:
         await store.read(names)
         await store.read(names[:1], Period(T, T + HOUR))
         await store.extent(names)
-        spans = affected.touched(
+        spans = affected.affected_spans(
             rows({("a", 0): 1.0}).select("meter_id", from_utc="ts_utc", to_utc="ts_utc"), METERS
         )
         await store.around(spans)

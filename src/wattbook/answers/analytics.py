@@ -114,7 +114,7 @@ async def cost(
         "coverage": found.coverage,
         "notices": [asdict(notice) for notice in found.notices],
         "totals": found.totals,
-        "bills": [paying.told(bill) for bill in found.bills],
+        "bills": [paying.bill_document(bill) for bill in found.bills],
     }
     return Answer(document, found.rows)
 

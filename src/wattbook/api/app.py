@@ -64,7 +64,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
                 gc.freeze()
             halt = asyncio.Event()
             keeping_up = asyncio.create_task(
-                rollup.keep_up(
+                rollup.run_background_rollups(
                     settings.rollup_idle_s,
                     halt,
                     registry=runtime.registry,

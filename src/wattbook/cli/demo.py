@@ -149,7 +149,7 @@ async def _take_in(site_id: str, raw: pl.DataFrame, loaded: Loaded, runtime: Run
     pace, done = progress.Pace(), 0
     with progress.bar(f"{site_id:<11}", raw.height) as step:
         for part in raw.with_row_index("row").iter_slices(SLICE_ROWS):
-            written = await ingest.take_in(
+            written = await ingest.ingest_readings(
                 part,
                 _origin(site_id, part),
                 registry=runtime.registry,
@@ -165,7 +165,7 @@ async def _take_in(site_id: str, raw: pl.DataFrame, loaded: Loaded, runtime: Run
 async def _take_in_prices(raw: pl.DataFrame, loaded: Loaded, runtime: Runtime) -> None:
     pace = progress.Pace()
     with progress.bar(f"{'prices':<11}", raw.height) as step:
-        written = await ingest.take_in_grid(
+        written = await ingest.ingest_grid(
             raw.with_row_index("row"),
             _origin("prices", raw),
             grid=runtime.grid,

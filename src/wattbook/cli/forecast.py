@@ -21,7 +21,7 @@ from wattbook.core.jobs import JobKind, error_of
 from wattbook.core.periods import Grain
 from wattbook.flows import forecast as flow
 from wattbook.jobs.forecasts import Forecast
-from wattbook.ports.forecasts import Asked
+from wattbook.ports.forecasts import ForecastSpec
 from wattbook.schemas.problems import failure_from
 from wattbook.sinks.documents import render_png
 from wattbook.wiring.runtime import Runtime
@@ -174,7 +174,9 @@ def backtest(entity: str | None, grain: str, model: str, url: str | None) -> Non
 
 
 async def _checked(entity: str, told: Document, runtime: Runtime) -> Document:
-    asked = Asked(entity_id=entity, grain=Grain(told["grain"]), quantity=Quantity(told["quantity"]))
+    asked = ForecastSpec(
+        entity_id=entity, grain=Grain(told["grain"]), quantity=Quantity(told["quantity"])
+    )
     days = timedelta(days=runtime.settings.forecast_days)
     checked = await flow.check(asked, days, ports=runtime)
     return {"entity_id": checked.entity_id, "quantity": str(checked.quantity)}

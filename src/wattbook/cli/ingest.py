@@ -21,7 +21,7 @@ from wattbook.core import frames
 from wattbook.core.errors import UnavailableError, WattbookError
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.readings import plausibility, validation
-from wattbook.core.readings.checks import IntervalLabel, Reason
+from wattbook.core.readings.checks import IntervalLabel, RejectReason
 from wattbook.core.units import SECONDS_PER_HOUR
 from wattbook.flows.ingest import Origin
 from wattbook.ports.readings import Receipt
@@ -39,7 +39,7 @@ from wattbook.wiring.runtime import Runtime
 EXAMPLES: Final = 3
 """So many refused rows are shown for each reason."""
 COUNTS: Final = ("received", "accepted", "duplicates", "corrected", "rejected")
-UNREGISTERED: Final = (str(Reason.UNKNOWN_METER), str(Reason.UNKNOWN_SITE))
+UNREGISTERED: Final = (str(RejectReason.UNKNOWN_METER), str(RejectReason.UNKNOWN_SITE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +94,8 @@ class Tally:
         good = self.counts["received"] - self.counts["rejected"]
         self.counts["rejected"] = self.counts["received"]
         if good:
-            self.reasons[str(Reason.BATCH_REFUSED)] = good
-            self.examples[str(Reason.BATCH_REFUSED)] = []
+            self.reasons[str(RejectReason.BATCH_REFUSED)] = good
+            self.examples[str(RejectReason.BATCH_REFUSED)] = []
 
     def document(self) -> dict[str, Any]:
         """The same, for JSON."""
@@ -298,9 +298,9 @@ def _hints(tallies: Sequence[Tally], form: Form) -> Iterator[str]:
     seen = {reason for tally in tallies for reason in tally.reasons}
     if seen.intersection(UNREGISTERED):
         yield "hint: `wattbook sites add` registers sites, `wattbook sites meters` lists meters"
-    if str(Reason.BAD_TIMESTAMP) in seen and form.options.timezone is None:
+    if str(RejectReason.BAD_TIMESTAMP) in seen and form.options.timezone is None:
         yield "hint: --timezone is for stamps without offset, --date-order for their order"
-    if str(Reason.BAD_QUALITY) in seen:
+    if str(RejectReason.BAD_QUALITY) in seen:
         yield "hint: --map-values quality=WORD:measured,WORD:estimated maps the words of the file"
-    if str(Reason.BATCH_REFUSED) in seen:
+    if str(RejectReason.BATCH_REFUSED) in seen:
         yield "nothing was taken in of files with refused rows (--atomic)"

@@ -55,11 +55,11 @@ class Here:
         now = self._runtime.clock.now()
         if self._grid:
             return (
-                await asyncio.to_thread(validation.sort_out_grid, raw, now=now, label=label)
+                await asyncio.to_thread(validation.validate_grid, raw, now=now, label=label)
             ).rejects
         meters = await self._runtime.registry.meters()
         sorted_ = await asyncio.to_thread(
-            validation.sort_out, raw, meters=meters, now=now, label=label
+            validation.validate, raw, meters=meters, now=now, label=label
         )
         return sorted_.rejects
 
@@ -67,11 +67,11 @@ class Here:
         """Keep what can be kept of the rows."""
         runtime = self._runtime
         if self._grid:
-            written = await flow.take_in_grid(
+            written = await flow.ingest_grid(
                 raw, origin, label=label, grid=runtime.grid, clock=runtime.clock
             )
         else:
-            written = await flow.take_in(
+            written = await flow.ingest_readings(
                 raw,
                 origin,
                 label=label,

@@ -14,7 +14,7 @@ from wattbook.core.errors import UnavailableError
 from wattbook.core.jobs import Job, JobState
 from wattbook.flows.jobs import Worker
 from wattbook.jobs import registry
-from wattbook.ports.jobs import JobStore, Order
+from wattbook.ports.jobs import JobRequest, JobStore
 from wattbook.schemas.jobs import JobOut, JobPageOut
 from wattbook.wiring import runtime
 from wattbook.wiring.runtime import Runtime
@@ -97,7 +97,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
     Where a worker beside it takes the job, or children of it, it is followed to its end.
     """
     known, checked = registry.validate(kind, params)
-    order = Order(kind=known, params=checked, requested_by=BY_HAND)
+    order = JobRequest(kind=known, params=checked, requested_by=BY_HAND)
 
     async def work(runtime: Runtime) -> Document:
         jobs = runtime.jobs

@@ -15,7 +15,7 @@ from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings.checks import IntervalLabel
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
-from wattbook.core.readings.validation import Sorted
+from wattbook.core.readings.validation import ValidatedBatch
 from wattbook.flows import pull
 from wattbook.ports.readings import Receipt
 from wattbook.wiring.runtime import Runtime
@@ -35,7 +35,7 @@ class Seen:
     naming: Naming
     label: IntervalLabel
     period: Period | None
-    first: tuple[pl.DataFrame, Sorted] | None
+    first: tuple[pl.DataFrame, ValidatedBatch] | None
 
 
 def run(since: str | None, label: str | None, *, as_json: bool) -> int:

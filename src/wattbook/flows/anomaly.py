@@ -12,7 +12,7 @@ import polars as pl
 from wattbook import __version__
 from wattbook.core import periods
 from wattbook.core.anomaly import behind, detection, inputs
-from wattbook.core.anomaly.detection import Judged, Meter, Signed
+from wattbook.core.anomaly.detection import Detection, Meter, Signed
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.anomaly.hours import FLEET, PRICES, Watched
 from wattbook.core.billing import cost
@@ -237,7 +237,7 @@ async def _look_at(
     fleet, machines = fleet_of(site), _machines(ports.machines)
     there = presence.latest(meters, asked.span.end)
 
-    async def one(about: dict[str, Any]) -> tuple[Meter, Judged | None]:
+    async def one(about: dict[str, Any]) -> tuple[Meter, Detection | None]:
         meter_id = about["meter_id"]
         watched = Watched(
             meter_id=meter_id,
@@ -282,7 +282,7 @@ async def _look_at(
 
 async def _keep(
     found: Sequence[Finding],
-    known: Sequence[tuple[Meter, Judged]],
+    known: Sequence[tuple[Meter, Detection]],
     asked: Asked,
     meters: int,
     ports: Ports,
@@ -345,7 +345,7 @@ async def _settled(
         hours = await figures.read(ids, Grain.HOUR, around)
         return hours, await figures.events(registers, around)
 
-    return await rolling.read_settled(
+    return await rolling.read_consistent(
         read,
         meters,
         around,

@@ -66,7 +66,7 @@ async def account(
     buckets = periods.buckets(period, grain, entity.timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    energy, quarters = await rolling.read_settled(
+    energy, quarters = await rolling.read_consistent(
         lambda figures: _energy(figures, mains, parts, whole),
         mains.meters,
         whole,

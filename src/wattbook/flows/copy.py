@@ -57,7 +57,7 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class CopyEndpoint:
     """A store, as far as it is copied; what keeps readings alone has no rollups and no sites."""
 
     archive: Archive
@@ -113,8 +113,8 @@ class Copied:
 
 async def everything(
     *,
-    source: House,
-    target: House,
+    source: CopyEndpoint,
+    target: CopyEndpoint,
     only: Sequence[str] | None = None,
     replace: bool = False,
     announce: Announce | None = None,
@@ -320,7 +320,9 @@ class _Move:
             )
 
 
-def _chosen(only: Sequence[str] | None, source: House, target: House) -> Sequence[str]:
+def _chosen(
+    only: Sequence[str] | None, source: CopyEndpoint, target: CopyEndpoint
+) -> Sequence[str]:
     """The parts that are copied: what is asked for by name must be there and find a place."""
     if only is None:
         return source.holds
@@ -337,7 +339,7 @@ def _chosen(only: Sequence[str] | None, source: House, target: House) -> Sequenc
     return only
 
 
-def _staying(contents: pl.DataFrame, sites: int, target: House) -> list[Staying]:
+def _staying(contents: pl.DataFrame, sites: int, target: CopyEndpoint) -> list[Staying]:
     rows = dict(contents.group_by("table").agg(pl.col("rows").sum()).iter_rows()) | {SITES: sites}
     return [
         Staying(part, rows[part]) for part in PARTS if rows.get(part) and part not in target.holds
@@ -388,7 +390,9 @@ async def _absent(sites: Sequence[Site], target: Registry | None) -> list[Site]:
     return [site for site in sites if site.id not in known]
 
 
-async def _note(source: House, target: House, contents: pl.DataFrame, *, with_figures: bool) -> int:
+async def _note(
+    source: CopyEndpoint, target: CopyEndpoint, contents: pl.DataFrame, *, with_figures: bool
+) -> int:
     """Note at the target what is out of date; meters whose readings come without figures."""
     if with_figures and source.rollups is not None and target.rollups is not None:
         await _mark(await source.rollups.dirty(), target.rollups)

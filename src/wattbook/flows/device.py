@@ -62,7 +62,7 @@ async def look_again(
     known = await readings.read([meter_id], period)
     before = await rollups.read([meter_id], Grain.DAY, period)
 
-    judged = validation.sort_out(_as_sent(known), meters=meters, now=clock.now())
+    judged = validation.validate(_as_sent(known), meters=meters, now=clock.now())
     reasons = judged.rejects["reason"].value_counts().sort("reason")
     span = known.group_by("meter_id").agg(
         from_utc=pl.col("ts_utc").min(), to_utc=pl.col("ts_utc").max()

@@ -15,21 +15,21 @@ from wattbook.core.grid.conditions import QUANTITIES
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.periods import Period
 from wattbook.core.readings import merge, plausibility, slices, validation
-from wattbook.core.readings.checks import IntervalLabel, Reason
+from wattbook.core.readings.checks import IntervalLabel, RejectReason
 from wattbook.core.readings.rejects import Rejects
-from wattbook.core.readings.slices import Validated
-from wattbook.core.readings.validation import Sorted
+from wattbook.core.readings.slices import ValidatedSlice
+from wattbook.core.readings.validation import ValidatedBatch
 from wattbook.core.reporting import notices
 from wattbook.flows import conditions as zone_rows
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
-from wattbook.ports.readings import Batch, ReadingStore, Receipt, Written
+from wattbook.ports.readings import Batch, ReadingStore, Receipt, WriteResult
 from wattbook.ports.registry import Registry
 
 Done = TypeVar("Done")
 
 
-class Turnstile:
+class SerialExecutor:
     """Lets one batch at a time be decoded and judged.
 
     Each step uses all cores by itself; more of them at once would only take turns, and hold the
@@ -58,18 +58,18 @@ class Origin:
         return cls(source=source, sha256=hashlib.sha256(body).hexdigest())
 
 
-async def take_in(
+async def ingest_readings(
     raw: pl.DataFrame,
     origin: Origin,
     *,
     label: IntervalLabel = IntervalLabel.START,
     atomic: bool = False,
     dry_run: bool = False,
-    turnstile: Turnstile | None = None,
+    turnstile: SerialExecutor | None = None,
     registry: Registry,
     readings: ReadingStore,
     clock: Clock,
-) -> Written:
+) -> WriteResult:
     """Keep what can be kept of `raw` (`frames.RAW_READINGS`), on disk; what became of each row.
 
     A `dry_run` only validates.
@@ -78,9 +78,9 @@ async def take_in(
     now = clock.now()
     found = await _validated(
         raw,
-        lambda rows: validation.sort_out(rows, meters=meters, now=now, label=label),
+        lambda rows: validation.validate(rows, meters=meters, now=now, label=label),
         frames.READINGS,
-        turnstile or Turnstile(),
+        turnstile or SerialExecutor(),
         atomic=atomic,
     )
     batch = _batch(raw.height, found, origin, clock)
@@ -90,7 +90,7 @@ async def take_in(
     return replace(written, receipt=replace(written.receipt, warnings=warnings))
 
 
-async def take_in_grid(
+async def ingest_grid(
     raw: pl.DataFrame,
     origin: Origin,
     *,
@@ -99,19 +99,19 @@ async def take_in_grid(
     period_end: datetime | None = None,
     atomic: bool = False,
     dry_run: bool = False,
-    turnstile: Turnstile | None = None,
+    turnstile: SerialExecutor | None = None,
     grid: GridStore,
     clock: Clock,
-) -> Written:
+) -> WriteResult:
     """Keep what can be kept of `raw` (`frames.RAW_GRID`), on disk; a `dry_run` only validates."""
     now = clock.now()
     found = await _validated(
         raw,
-        lambda rows: validation.sort_out_grid(
+        lambda rows: validation.validate_grid(
             rows, now=now, label=label, curve=curve, period_end=period_end
         ),
         frames.GRID,
-        turnstile or Turnstile(),
+        turnstile or SerialExecutor(),
         atomic=atomic,
         whole=curve is CurveType.A03,  # a row of such a curve holds until the next one
     )
@@ -140,28 +140,28 @@ async def _overlaps(kept: pl.DataFrame, grid: GridStore) -> tuple[str, ...]:
 
 async def _validated(
     raw: pl.DataFrame,
-    validate: Callable[[pl.DataFrame], Sorted],
+    validate: Callable[[pl.DataFrame], ValidatedBatch],
     contract: frames.Contract,
-    turnstile: Turnstile,
+    turnstile: SerialExecutor,
     *,
     atomic: bool,
     whole: bool = False,
-) -> Validated:
+) -> ValidatedSlice:
     """The batch, validated slice by slice; between two slices other batches have their turn."""
     parts = [
-        await turnstile.run(lambda rows=rows: Validated.of(validate(rows)))  # type: ignore[misc]
+        await turnstile.run(lambda rows=rows: ValidatedSlice.of(validate(rows)))  # type: ignore[misc]
         for rows in ([raw] if whole else slices.cut(raw))
     ]
     return await turnstile.run(lambda: slices.join(parts, raw, contract, atomic=atomic))
 
 
-def _not_written(batch: Batch) -> Written:
+def _not_written(batch: Batch) -> WriteResult:
     """What would become of a batch into an empty store: it has no id, because it is not kept."""
     accepted = pl.Series([merge.ACCEPTED] * batch.kept.height, dtype=pl.UInt8)
-    return Written.of(replace(batch, batch_id=""), accepted)
+    return WriteResult.of(replace(batch, batch_id=""), accepted)
 
 
-def _batch(received: int, found: Validated, origin: Origin, clock: Clock) -> Batch:
+def _batch(received: int, found: ValidatedSlice, origin: Origin, clock: Clock) -> Batch:
     return Batch(
         batch_id=uuid.uuid4().hex,
         source=origin.source,
@@ -224,7 +224,7 @@ class Collector:
                         done.set_exception(error)
                 continue
             for entry, result in zip(group, results, strict=True):
-                if result.reason == Reason.DUPLICATE_IN_BATCH:
+                if result.reason == RejectReason.DUPLICATE_IN_BATCH:
                     self._waiting.append(entry)  # one key, named in two ways
                 elif not entry[1].done():
                     entry[1].set_result(result)
@@ -244,7 +244,7 @@ class Collector:
     async def _write(self, rows: Sequence[dict[str, object]]) -> list[Single]:
         raw = pl.DataFrame(rows, schema=SINGLE_SCHEMA).with_row_index("row")
         text = raw.write_ndjson().encode()
-        written = await take_in(
+        written = await ingest_readings(
             raw,
             Origin.of("realtime", text),
             registry=self._registry,
@@ -271,7 +271,7 @@ SINGLE_SCHEMA: Final = {
 }
 
 
-def _singles(written: Written, count: int) -> list[Single]:
+def _singles(written: WriteResult, count: int) -> list[Single]:
     batch_id = written.receipt.batch_id
     results: list[Single | None] = [None] * count
     for row, outcome in zip(written.rows, written.outcomes, strict=True):

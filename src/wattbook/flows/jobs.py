@@ -22,7 +22,7 @@ from wattbook.core.jobs import (
     pause,
     worth_another_try,
 )
-from wattbook.ports.jobs import Bell, Child, Claim, Ending, JobQueue, JobStore
+from wattbook.ports.jobs import AttemptResult, Child, Claim, JobQueue, JobStore, WorkerNotifier
 
 log = structlog.get_logger()
 
@@ -87,7 +87,7 @@ class Divided:
     children: tuple[Child, ...]
 
 
-Duty = Callable[[Running], Awaitable[Mapping[str, Any] | Divided]]
+JobHandler = Callable[[Running], Awaitable[Mapping[str, Any] | Divided]]
 """What a kind of job does; returns the result. Run twice, it has the effect of once."""
 
 
@@ -135,11 +135,11 @@ class Worker:
     def __init__(
         self,
         jobs: JobQueue,
-        duties: Mapping[JobKind, Duty],
+        duties: Mapping[JobKind, JobHandler],
         *,
         name: str,
         lease: timedelta,
-        bell: Bell | None = None,
+        bell: WorkerNotifier | None = None,
     ) -> None:
         self._jobs = jobs
         self._bell = bell
@@ -173,7 +173,7 @@ class Worker:
         return outcome
 
     async def _watch(
-        self, running: Running, work: asyncio.Task[Ending], over: asyncio.Event
+        self, running: Running, work: asyncio.Task[AttemptResult], over: asyncio.Event
     ) -> None:
         """Renew the lease; end work that goes on though it was told to stop."""
         now = asyncio.get_running_loop().time
@@ -196,7 +196,7 @@ class Worker:
             await _within(DEAF_S, over)
         work.cancel()
 
-    async def _note(self, running: Running, ending: Ending) -> Outcome:
+    async def _note(self, running: Running, ending: AttemptResult) -> Outcome:
         ending = replace(ending, progress=running.progress, checkpoint=running.checkpoint or None)
         try:
             noted = await self._insist(running.claim, ending)
@@ -206,7 +206,7 @@ class Worker:
             noted = await self._insist(running.claim, _failure(running, error))
         return ending.outcome if noted else Outcome.LOST
 
-    async def _insist(self, claim: Claim, ending: Ending) -> bool:
+    async def _insist(self, claim: Claim, ending: AttemptResult) -> bool:
         """Have the end noted; a store that is away may come back within a lease."""
         now = asyncio.get_running_loop().time
         until = now() + self._lease.total_seconds()
@@ -226,23 +226,27 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     return event.is_set()
 
 
-async def _outcome(running: Running, duty: Duty) -> Ending:
+async def _outcome(running: Running, duty: JobHandler) -> AttemptResult:
     try:
         result = await duty(running)
     except (Stopped, asyncio.CancelledError):
         if running.given_back:
-            return Ending(outcome=Outcome.GIVEN_BACK, state=JobState.QUEUED, pause=timedelta())
+            return AttemptResult(
+                outcome=Outcome.GIVEN_BACK, state=JobState.QUEUED, pause=timedelta()
+            )
         if running.state is JobState.RUNNING:  # who waits for us was cancelled
             raise
-        return Ending(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
+        return AttemptResult(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
     except Exception as error:  # noqa: BLE001 -- a worker outlives whatever a job does
         return _failure(running, error)
     if isinstance(result, Divided):
-        return Ending(outcome=Outcome.DIVIDED, state=JobState.RUNNING, children=result.children)
-    return Ending(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result=result)
+        return AttemptResult(
+            outcome=Outcome.DIVIDED, state=JobState.RUNNING, children=result.children
+        )
+    return AttemptResult(outcome=Outcome.SUCCEEDED, state=JobState.SUCCEEDED, result=result)
 
 
-def _failure(running: Running, error: Exception) -> Ending:
+def _failure(running: Running, error: Exception) -> AttemptResult:
     job = running.claim.job
     traceback_id = uuid.uuid4().hex
     again = worth_another_try(error) and running.claim.tries < MAX_TRIES
@@ -254,7 +258,7 @@ def _failure(running: Running, error: Exception) -> Ending:
         again=again,
         exc_info=error,
     )
-    return Ending(
+    return AttemptResult(
         outcome=Outcome.FAILED,
         state=JobState.QUEUED if again else JobState.FAILED,
         failure=Failure.from_error(error),

@@ -21,7 +21,7 @@ from wattbook.core.rollups import metrics as figures_of
 from wattbook.core.units import US_PER_SECOND
 from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
-from wattbook.flows.cost import Books, Drawn
+from wattbook.flows.cost import EnergyCharges, SiteUsage
 from wattbook.flows.mains import Mains
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
@@ -36,7 +36,7 @@ NO_HOURS: Final = pl.DataFrame(schema={"zone": pl.String, "hour": frames.UTC})
 ROUNDING_S: Final = 0.5
 """Sums of covered time that differ by less are the same."""
 _Read: TypeAlias = tuple[
-    Drawn | None,
+    SiteUsage | None,
     pl.DataFrame,
     pl.DataFrame,
     pl.DataFrame,
@@ -122,7 +122,7 @@ async def of_site(
             await _read_lent(lenders, buckets["start_utc"], whole, figures),
         )
 
-    drawn, found, own, fine, quarter_demand, events, lent = await rolling.read_settled(
+    drawn, found, own, fine, quarter_demand, events, lent = await rolling.read_consistent(
         read,
         meters,
         whole if terms is None else terms.period,
@@ -147,7 +147,7 @@ async def of_site(
     if terms is None or drawn is None:
         rows, money = _with_cost(rows, fine, quarter_demand, prices.rows, zone)
     else:
-        books = await asyncio.to_thread(paying.kept, terms, drawn, prices.rows, load)
+        books = await asyncio.to_thread(paying.charge_energy, terms, drawn, prices.rows, load)
         rows, money = await asyncio.to_thread(_by_tariff, rows, books, drawn, grain)
     return Series(
         grain=grain,
@@ -198,7 +198,7 @@ async def aggregate(
         return rows, await _read_lent(lenders, starts, whole, figures), demands, sums
 
     ids_read = pl.concat([mains["meter_id"], lenders["meter_id"]])
-    found, lent, demands, sums = await rolling.read_settled(
+    found, lent, demands, sums = await rolling.read_consistent(
         read,
         meters.filter(pl.col("meter_id").is_in(ids_read.implode())),
         whole,
@@ -372,13 +372,15 @@ def _with_cost(
         return rows.with_columns(unknown), dict.fromkeys(_COST)
     energy = fine.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
     energy = cost.by_quarter(energy, quarter_demand, cost.uneven_hours(prices))
-    priced = cost.withheld(cost.priced(energy, prices), rows, _without_parts(rows, fine))
+    priced = cost.drop_unpriceable(
+        cost.price_energy(energy, prices), rows, _without_parts(rows, fine)
+    )
     priced = priced.with_columns(zone=pl.lit(zone)).sort("start_utc")
     owned = priced.join_asof(rows.select("start_utc", bucket="start_utc"), on="start_utc")
-    per_bucket = cost.summed(owned, ["bucket"]).select(
+    per_bucket = cost.sum_costs(owned, ["bucket"]).select(
         "cost", "currency", "cost_energy_share", start_utc="bucket"
     )
-    whole = cost.summed(priced, ["zone"])
+    whole = cost.sum_costs(priced, ["zone"])
     money: dict[str, object] = (
         whole.drop("zone").row(0, named=True) if whole.height else dict.fromkeys(_COST)
     )
@@ -398,15 +400,15 @@ def _without_parts(rows: pl.DataFrame, fine: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_tariff(
-    rows: pl.DataFrame, books: Books, drawn: Drawn, grain: Grain
+    rows: pl.DataFrame, books: EnergyCharges, drawn: SiteUsage, grain: Grain
 ) -> tuple[pl.DataFrame, dict[str, object]]:
     """Rows with `cost`, and the cost of all; demand and fixed charges only by the month."""
     terms = books.terms
     bills = paying.billed(books, drawn) if grain is Grain.MONTH else []
-    due = cost.due(bills, terms.timezone, grain, spread=False, buckets=rows)
+    due = cost.spread_standing_charges(bills, terms.timezone, grain, spread=False, buckets=rows)
     settled = charges.settled(books.energy, books.charged, terms.spans)
-    lost = paying.lost(rows, terms, drawn, bills, grain)
-    per_bucket, whole = cost.totalled(settled, due, rows, lost)
+    lost = paying.unpriceable_buckets(rows, terms, drawn, bills, grain)
+    per_bucket, whole = cost.total_costs(settled, due, rows, lost)
     return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), whole
 
 

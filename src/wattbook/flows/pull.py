@@ -13,7 +13,7 @@ from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings import validation
 from wattbook.core.readings.checks import IntervalLabel
-from wattbook.flows.ingest import Origin, Turnstile, take_in
+from wattbook.flows.ingest import Origin, SerialExecutor, ingest_readings
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore, Receipt
 from wattbook.ports.registry import Registry
@@ -66,7 +66,7 @@ async def pull(
     pulled = Pulled(period)
     if period is None:
         return pulled
-    turnstile = Turnstile()
+    turnstile = SerialExecutor()
     before = await watermarks.reached(source.name)
     without_gap = before is None or period.start <= before
 
@@ -75,7 +75,7 @@ async def pull(
             receipt = None
             if stretch.raw.height:
                 origin = Origin(source=source.name, sha256=stretch.sha256)
-                written = await take_in(
+                written = await ingest_readings(
                     stretch.raw,
                     origin,
                     label=label,
@@ -119,7 +119,7 @@ async def preview(
     label: IntervalLabel = IntervalLabel.START,
     registry: Registry,
     clock: Clock,
-) -> tuple[pl.DataFrame, validation.Sorted]:
+) -> tuple[pl.DataFrame, validation.ValidatedBatch]:
     """The first `count` rows of the period that there are, raw and judged; nothing is kept."""
     meters = await registry.meters()
     found: list[pl.DataFrame] = []
@@ -130,4 +130,4 @@ async def preview(
             if sum(rows.height for rows in found) >= count:
                 break
     raw = pl.concat([NO_ROWS, *found], how="diagonal").head(count).with_row_index("row")
-    return raw, validation.sort_out(raw, meters=meters, now=clock.now(), label=label)
+    return raw, validation.validate(raw, meters=meters, now=clock.now(), label=label)

@@ -27,7 +27,7 @@ from wattbook.flows import entities
 from wattbook.flows import report_evidence as evidence
 from wattbook.flows.entities import Found
 from wattbook.flows.report_parts import Counted, Part, Ports, part_of, parts_of
-from wattbook.ports.reports import Filed, Render, Reports
+from wattbook.ports.reports import Render, Reports, StoredReport
 
 Progress = Callable[[int, int, str], None]
 """Takes steps done, steps in all, and what comes next: a site, then a format."""
@@ -122,7 +122,7 @@ async def publish(
     render: Render,
     reports: Reports,
     progress: Progress | None = None,
-) -> Filed:
+) -> StoredReport:
     """Make the report of an entity and keep it in these formats; done twice, it is kept once."""
 
     def step(done: int, sites: int, about: str) -> None:
@@ -146,7 +146,7 @@ async def publish(
         documents[form] = await asyncio.to_thread(render, made, form)
 
     scope = made.scope
-    filed = Filed(
+    filed = StoredReport(
         report_id=report_id,
         entity_id=scope.entity,
         name=scope.name,
@@ -202,7 +202,7 @@ def _made(
         .agg(pl.col("power_kw").sum())
         .sort("start_utc")
     )
-    made = report.made(
+    made = report.build_report(
         scope,
         digests,
         series_grain=parts_of(scope.period, scope.timezone),

@@ -177,7 +177,7 @@ async def _quarters(
     async def read(figures: Rollups) -> pl.DataFrame:
         return await mains.read(figures, Grain.QUARTER, period)
 
-    return await rolling.read_settled(
+    return await rolling.read_consistent(
         read,
         found.mains,
         period,

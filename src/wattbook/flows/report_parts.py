@@ -17,7 +17,7 @@ from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import Meter, Site
 from wattbook.core.reporting import site_figures
-from wattbook.core.reporting.site_figures import Digest, Money, Scope
+from wattbook.core.reporting.site_figures import Money, Scope, SiteFigures
 from wattbook.core.retention.cutoffs import AS_OF_MARGIN
 from wattbook.core.rollups import completeness, gaps, load_factor, metrics, profile
 from wattbook.flows import cost as paying
@@ -72,7 +72,7 @@ class Counted:
 class Part:
     """One site's figures, and what they rest on."""
 
-    digest: Digest
+    digest: SiteFigures
     quarters: pl.DataFrame
     demand: pl.DataFrame
     sums: list[pl.DataFrame]
@@ -94,7 +94,7 @@ async def part_of(
     async def read(figures: Rollups) -> pl.DataFrame:
         return await mains.read(figures, Grain.QUARTER, period)
 
-    quarters = await rolling.read_settled(
+    quarters = await rolling.read_consistent(
         read,
         mains.meters,
         period,
@@ -111,7 +111,7 @@ async def part_of(
         _, steps = profile.steps(period, scope.timezone)
         demand = metrics.demand(quarters)
         return Part(
-            digest=Digest(
+            digest=SiteFigures(
                 site=site,
                 rows=series.rows,
                 total=series.total,
@@ -200,7 +200,9 @@ def _paid(site: Site, scope: Scope, account: Account) -> Payments:
     charged = payments.within(account.charged, period)
     months = whole(period, Grain.MONTH, site.timezone)
     monthly = every is Grain.MONTH and months and scope.timezone == site.timezone
-    due = cost.due(account.bills if monthly else (), site.timezone, Grain.MONTH, spread=False)
+    due = cost.spread_standing_charges(
+        account.bills if monthly else (), site.timezone, Grain.MONTH, spread=False
+    )
     by_bill = months and bool(site.tariffs)
     lines = (
         payments.of_bills(site.id, account.bills)

@@ -84,7 +84,7 @@ async def shares(
     dirty = await rollups.dirty(meter_ids)
     meters = await registry.meters()
 
-    found = affected.shares(affected.touched(dirty, meters), meters, SHARE_READINGS)
+    found = affected.site_groups(affected.affected_spans(dirty, meters), meters, SHARE_READINGS)
 
     return tuple(Share(tuple(site_ids), quarters) for site_ids, quarters in found.iter_rows())
 
@@ -114,8 +114,8 @@ async def catch_up(
             own = own.filter(pl.col("meter_id").is_in(meter_ids))
         dirty = await rollups.dirty(own["meter_id"].to_list())
         waiting = own.join(dirty, on="meter_id", how="semi")
-        touched = affected.touched(dirty, waiting)
-        loads = affected.portions(touched, waiting, READINGS_AT_ONCE)
+        touched = affected.affected_spans(dirty, waiting)
+        loads = affected.chunks(touched, waiting, READINGS_AT_ONCE)
         places = asyncio.Semaphore(LOADS_AT_ONCE)
         course = _Course(affected.quarters_in(touched), progress)
         failed = False
@@ -165,7 +165,7 @@ PATIENCE: Final = 15
 """After so many looks that each found new writes, rollups are brought up to date all the same."""
 
 
-async def keep_up(
+async def run_background_rollups(
     pause_s: float,
     halt: asyncio.Event,
     *,
@@ -204,14 +204,14 @@ async def keep_up(
         log.info("rolled_up", meters=rolled.meters, rows=rolled.rows_written)
 
 
-class Past:
+class RollupsAsOf:
     """Rollups of some meters as they would have been at a past instant, in memory."""
 
     def __init__(
         self, readings: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame, as_of: datetime
     ) -> None:
         quarters = aggregation.quarters(readings, meters, refused)
-        self._rows = aggregation.stamped(aggregation.every_grain(quarters, meters), as_of)
+        self._rows = aggregation.with_revisions(aggregation.every_grain(quarters, meters), as_of)
         self._events = segments.register_events(readings, meters)
 
     async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
@@ -233,7 +233,7 @@ Found = TypeVar("Found")
 TRIES: Final = 5
 
 
-async def read_settled(
+async def read_consistent(
     read: Callable[[Rollups], Awaitable[Found]],
     meters: pl.DataFrame,
     period: Period,
@@ -264,7 +264,7 @@ async def read_settled(
         around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
         known = await readings.read(ids, around, as_of=as_of)
         refused = await readings.refused(ids, around, as_of=as_of)
-        return await read(await asyncio.to_thread(Past, known, refused, meters, as_of))
+        return await read(await asyncio.to_thread(RollupsAsOf, known, refused, meters, as_of))
     for _ in range(TRIES):
         before = await rollups.latest_mark(ids)
         await catch_up(ids, registry=registry, readings=readings, rollups=rollups, clock=clock)
@@ -320,7 +320,11 @@ async def _roll_up(
         gone = old.join(figures, on=list(frames.ROLLUPS.key), how="anti")
         events = segments.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
         events, _ = _split(events, spans, "at_utc")
-        return aggregation.stamped(figures, now, old), gone.select(frames.ROLLUPS.key), events
+        return (
+            aggregation.with_revisions(figures, now, old),
+            gone.select(frames.ROLLUPS.key),
+            events,
+        )
 
     step()
     changed, gone, events = await asyncio.to_thread(compute)

@@ -12,7 +12,7 @@ import structlog
 from wattbook.core.errors import WattbookError
 from wattbook.core.jobs import Job, JobKind
 from wattbook.core.periods import EPOCH
-from wattbook.ports.jobs import Bell, JobStore, Order
+from wattbook.ports.jobs import JobRequest, JobStore, WorkerNotifier
 
 log = structlog.get_logger()
 
@@ -53,7 +53,9 @@ class Planned:
     next_due: datetime
 
 
-async def tick(schedules: Sequence[Schedule], now: datetime, *, jobs: JobStore, bell: Bell) -> None:
+async def tick(
+    schedules: Sequence[Schedule], now: datetime, *, jobs: JobStore, bell: WorkerNotifier
+) -> None:
     """Submit what is due by `now`, and ring for all that could be taken.
 
     After a time in which nobody looked, what was missed is caught up once: the latest slot counts.
@@ -68,7 +70,7 @@ async def tick(schedules: Sequence[Schedule], now: datetime, *, jobs: JobStore, 
 
 
 async def keep(
-    schedules: Sequence[Schedule], halt: asyncio.Event, *, jobs: JobStore, bell: Bell
+    schedules: Sequence[Schedule], halt: asyncio.Event, *, jobs: JobStore, bell: WorkerNotifier
 ) -> None:
     """Tick until told to halt."""
     while not halt.is_set():
@@ -93,7 +95,7 @@ async def planned(schedules: Sequence[Schedule], *, jobs: JobStore) -> list[Plan
 
 async def _submit(schedule: Schedule, now: datetime, jobs: JobStore) -> Job:
     return await jobs.submit(
-        Order(
+        JobRequest(
             kind=schedule.kind,
             params=schedule.params,
             requested_by=schedule.requested_by,

@@ -14,7 +14,7 @@ from wattbook.core.periods import Grain
 from wattbook.flows import forecast
 from wattbook.flows.jobs import Running
 from wattbook.jobs.kind import EntityId, Kind, Params, problems_of
-from wattbook.ports.forecasts import Asked
+from wattbook.ports.forecasts import ForecastSpec
 from wattbook.schemas import custom_forecast
 from wattbook.wiring.runtime import Runtime
 
@@ -35,7 +35,7 @@ class SeriesParams(Params):
     seed: custom_forecast.Seed = 0
 
     @classmethod
-    def from_series(cls, series: Asked) -> Self:
+    def from_series(cls, series: ForecastSpec) -> Self:
         """The parameters of a job about this series."""
         return cls(
             entity_id=series.entity_id,
@@ -47,9 +47,9 @@ class SeriesParams(Params):
         )
 
     @property
-    def series(self) -> Asked:
+    def series(self) -> ForecastSpec:
         """The series that the job is about."""
-        return Asked(
+        return ForecastSpec(
             entity_id=self.entity_id,
             quantity=self.quantity,
             grain=self.grain,
@@ -91,7 +91,7 @@ async def make(running: Running, params: Forecast, runtime: Runtime) -> Mapping[
         )
     else:
         content = await runtime.forecasts.input(params.input)
-        custom = custom_forecast.Custom.model_validate_json(content)
+        custom = custom_forecast.CustomForecastRequest.model_validate_json(content)
         with custom.in_own_words():
             series = custom.brought(days)
             run = await forecast.make_custom(job_id, series, ports=runtime, progress=progress)

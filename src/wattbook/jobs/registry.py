@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.jobs import JobKind
-from wattbook.flows.jobs import Divided, Duty, Running
+from wattbook.flows.jobs import Divided, JobHandler, Running
 from wattbook.flows.schedules import Schedule
 from wattbook.jobs import anomalies, clean_up, forecasts, imports, reports, retraining, rollups
 from wattbook.jobs.kind import Kind, Params
@@ -30,12 +30,12 @@ KINDS: Final[Mapping[JobKind, Kind[Any]]] = {
 }
 
 
-def build_handlers(runtime: Runtime) -> dict[JobKind, Duty]:
+def build_handlers(runtime: Runtime) -> dict[JobKind, JobHandler]:
     """The handler of each kind of job."""
     return {kind: _handler(each, runtime) for kind, each in KINDS.items()}
 
 
-def _handler(kind: Kind[Any], runtime: Runtime) -> Duty:
+def _handler(kind: Kind[Any], runtime: Runtime) -> JobHandler:
     async def handle(running: Running) -> Mapping[str, Any] | Divided:
         params: Params = kind.params.model_validate(running.claim.job.params)
         return await kind.handler(running, params, runtime)

@@ -17,7 +17,7 @@ from wattbook.core.when import Bounds
 from wattbook.flows import bounds, entities, report
 from wattbook.flows.jobs import Running
 from wattbook.jobs.kind import EntityId, Id, Kind, Params, problems_of
-from wattbook.ports.reports import Filed
+from wattbook.ports.reports import StoredReport
 from wattbook.schemas import custom_forecast
 from wattbook.schemas.fields import When
 from wattbook.wiring.runtime import Runtime
@@ -102,7 +102,7 @@ async def make(running: Running, params: Report, runtime: Runtime) -> Mapping[st
     }
 
 
-def link(runtime: Runtime, filed: Filed, form: Format) -> str:
+def link(runtime: Runtime, filed: StoredReport, form: Format) -> str:
     """Where a service hands out a report in a format."""
     return f"{runtime.settings.root_path}/api/v1/reports/{filed.report_id}.{form}"
 

@@ -14,7 +14,7 @@ from wattbook.flows.jobs import Divided, Running, summed, was_divided
 from wattbook.flows.schedules import Schedule
 from wattbook.jobs.forecasts import STEPS, SeriesParams, progress_of
 from wattbook.jobs.kind import EntityId, Kind, problems_of
-from wattbook.ports.forecasts import Asked
+from wattbook.ports.forecasts import ForecastSpec
 from wattbook.ports.jobs import Child
 from wattbook.settings import Settings
 from wattbook.wiring.runtime import Runtime
@@ -86,7 +86,7 @@ def _counts(
     }
 
 
-def _child(series: Asked) -> Child:
+def _child(series: ForecastSpec) -> Child:
     """The part of a `retrain` that forecasts one series."""
     params = Retrain.from_series(series).model_dump(mode="json")
     return Child(params=params, progress=Progress(0, forecast.STEPS, STEPS))

@@ -28,7 +28,7 @@ from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.curtailment import Natural
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series, unknown_weekdays
-from wattbook.core.forecast.task import Ask, Band, Basis, Donor, ModelName, Outlook
+from wattbook.core.forecast.task import Band, Basis, Donor, ForecastResult, ForecastTask, ModelName
 from wattbook.core.periods import Period
 from wattbook.models import candidates, holidays, installed, scoring, shared
 from wattbook.models.candidates import LEAST_TRIED
@@ -42,14 +42,14 @@ NO_WEEK: Final = "the weekly pattern is not known: the history has no {days}"
 
 def forecast(
     history: pl.DataFrame,
-    ask: Ask,
+    ask: ForecastTask,
     *,
     origin: datetime | None = None,
     covariates: pl.DataFrame | None = None,
     scenario: Scenario | None = None,
     donors: Sequence[Donor] = (),
     step: Step | None = None,
-) -> Outlook:
+) -> ForecastResult:
     """What `history` will be over the horizon, how sure that is, and which model says so.
 
     Raises
@@ -70,7 +70,7 @@ def forecast(
         covariates=covariates,
     )
     free = curtailment.natural(known, scenario)
-    settled, shifts = levels.settled(free.series)
+    settled, shifts = levels.remove_level_shifts(free.series)
     plan = backtest.plan(settled)  # a one-off is an error of the forecasts before it …
     cleaned, one_offs = oneoffs.excluded(settled)  # … and nothing is learnt from it
     step = step or _nobody_asked
@@ -96,11 +96,11 @@ def _published(
     known: Series,
     plan: Plan,
     pool: dict[str, Floats],
-    ask: Ask,
+    ask: ForecastTask,
     free: Natural,
     scenario: Scenario | None,
     parameters: dict[str, Any],
-) -> Outlook:
+) -> ForecastResult:
     """The best of the pool, or what was asked for by name, with its intervals and its scores."""
     chosen, notes = candidates.choose(known, plan, pool, ask.model)
     refined = dict(reversed(pool.items()))  # what is unknown comes from the most similar model
@@ -123,7 +123,7 @@ def _published(
         notes.append(f"too few past errors to know {', '.join(unknown)} at every lead time")
     missing = candidates.unavailable(known, ask)
     notes += [f"{name} was not tried: {each} is not installed" for name, each in missing.items()]
-    return Outlook(
+    return ForecastResult(
         basis=basis,
         reason="; ".join(notes) or None,
         model=model,
@@ -142,8 +142,12 @@ def _published(
 
 
 def learnt_from(
-    donors: Sequence[Donor], known: Series, ask: Ask, left: Floats, scenario: Scenario | None
-) -> Outlook | None:
+    donors: Sequence[Donor],
+    known: Series,
+    ask: ForecastTask,
+    left: Floats,
+    scenario: Scenario | None,
+) -> ForecastResult | None:
     """What other series say of one with little history; null where they say nothing better."""
     if ask.model not in LEARNING or not installed("sklearn"):
         return None
@@ -164,7 +168,7 @@ def learnt_from(
             off[str(band)] = {"global": ours, "naive": bar}
     if not off:
         return None
-    return Outlook(
+    return ForecastResult(
         basis=Basis.MODEL,
         reason=None,
         model=ModelName.GLOBAL,
@@ -176,7 +180,7 @@ def learnt_from(
     )
 
 
-def _donor(donor: Donor, ask: Ask, origin: datetime) -> Series | None:
+def _donor(donor: Donor, ask: ForecastTask, origin: datetime) -> Series | None:
     """What was known of it at the origin of the young series."""
     try:
         return series.series(

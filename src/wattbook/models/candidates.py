@@ -9,7 +9,7 @@ from wattbook.core.errors import UnsupportedError
 from wattbook.core.forecast import backtest, combine, naive, scores
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.series import Floats, Series
-from wattbook.core.forecast.task import Ask, Band, ModelName
+from wattbook.core.forecast.task import Band, ForecastTask, ModelName
 from wattbook.models import gbm, installed, prophet, regression
 from wattbook.models.regression import Regression
 from wattbook.models.smoothing import Smoothing
@@ -34,7 +34,7 @@ WITHOUT_TRIAL: Final = (ModelName.STATISTICAL, ModelName.PROPHET)
 """What can be asked for by name where the history is too short to try it."""
 
 
-def require(ask: Ask) -> None:
+def require(ask: ForecastTask) -> None:
     """Refuse a model that was asked for by name where its package is missing.
 
     Raises
@@ -52,7 +52,7 @@ def require(ask: Ask) -> None:
         raise UnsupportedError(said)
 
 
-def unavailable(known: Series, ask: Ask) -> dict[str, str]:
+def unavailable(known: Series, ask: ForecastTask) -> dict[str, str]:
     """The models that would have been tried if their packages were installed, and these."""
     if ask.model not in (ModelName.AUTO, ModelName.ENSEMBLE, ModelName.STATISTICAL):
         return {}
@@ -66,7 +66,9 @@ def _no_step() -> None:
     """Nobody follows the progress."""
 
 
-def members(known: Series, plan: Plan, ask: Ask, step: Step = _no_step) -> dict[str, Floats]:
+def members(
+    known: Series, plan: Plan, ask: ForecastTask, step: Step = _no_step
+) -> dict[str, Floats]:
     """The forecasts of each model that is wanted and can be tried, the naive one first."""
     pool = {str(ModelName.NAIVE): naive_of(known, plan)}
     step()
@@ -96,13 +98,13 @@ def members(known: Series, plan: Plan, ask: Ask, step: Step = _no_step) -> dict[
 
 def statistical_of(known: Series, plan: Plan, step: Step = _no_step) -> Floats:
     """The regression, also of logarithms where there are any, and of days the smoothing."""
-    rolls = {"linear": backtest.rolled(Regression(known), plan, every=LEARN_EVERY)}
+    rolls = {"linear": backtest.roll_forecasts(Regression(known), plan, every=LEARN_EVERY)}
     step()
     if regression.fits_logarithms(known):
         logarithmic = Regression(known, logarithms=True)
-        rolls["logarithmic"] = backtest.rolled(logarithmic, plan, every=LEARN_EVERY)
+        rolls["logarithmic"] = backtest.roll_forecasts(logarithmic, plan, every=LEARN_EVERY)
     if known.per_day == 1 and installed("statsforecast"):
-        smoothing = backtest.rolled(Smoothing(known), plan, every=LEARN_EVERY)
+        smoothing = backtest.roll_forecasts(Smoothing(known), plan, every=LEARN_EVERY)
         rolls = {name: each for name, each in rolls.items() if _clearly(plan, each, smoothing)}
         rolls["smoothing"] = smoothing
     return combine.combined(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)

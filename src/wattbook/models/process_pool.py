@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from wattbook.core.anomaly.detection import Judged
+    from wattbook.core.anomaly.detection import Detection
     from wattbook.core.anomaly.hours import Watched
     from wattbook.core.forecast.scenario import Scenario
-    from wattbook.core.forecast.task import Ask, Donor, Outlook
+    from wattbook.core.forecast.task import Donor, ForecastResult, ForecastTask
     from wattbook.core.periods import Period
     from wattbook.ports.forecaster import Step
 
@@ -54,7 +54,7 @@ def spare_cores() -> int:
     return max(ours - 1, 1)
 
 
-class Seat:
+class WorkerProcess:
     """One process, and the line to it.
 
     Begun anew and not forked: the threads of Polars and DuckDB do not survive that. Nor by
@@ -119,10 +119,10 @@ class Pool:
     """
 
     def __init__(self, processes: int) -> None:
-        self._free: asyncio.Queue[Seat | None] = asyncio.Queue()
+        self._free: asyncio.Queue[WorkerProcess | None] = asyncio.Queue()
         for _ in range(processes):
             self._free.put_nowait(None)
-        self._seats: set[Seat] = set()
+        self._seats: set[WorkerProcess] = set()
 
     @property
     def pids(self) -> list[int]:
@@ -132,14 +132,14 @@ class Pool:
     async def forecast(
         self,
         history: "pl.DataFrame",
-        ask: "Ask",
+        ask: "ForecastTask",
         *,
         origin: datetime | None = None,
         covariates: "pl.DataFrame | None" = None,
         scenario: "Scenario | None" = None,
         donors: "Sequence[Donor]" = (),
         step: "Step | None" = None,
-    ) -> "Outlook":
+    ) -> "ForecastResult":
         """What comes after `history`; who no longer waits for it ends the process."""
         told = {
             "origin": origin,
@@ -148,7 +148,7 @@ class Pool:
             "donors": donors,
             STEP: None,
         }
-        outlook: Outlook = await self._done(("forecast", (history, ask), told), step)
+        outlook: ForecastResult = await self._done(("forecast", (history, ask), told), step)
         return outlook
 
     async def detect(
@@ -156,7 +156,7 @@ class Pool:
     ) -> "Judged | None":
         """What is unusual at a meter; who no longer waits for it ends the process."""
         told = {"per_month": per_month, "seed": seed}
-        judged: Judged | None = await self._done(("detect", (watched, span), told))
+        judged: Detection | None = await self._done(("detect", (watched, span), told))
         return judged
 
     async def _done(self, task: Task, step: "Step | None" = None) -> Any:  # noqa: ANN401 -- whatever the task makes
@@ -181,12 +181,12 @@ class Pool:
             await asyncio.to_thread(seat.kill)
         self._seats.clear()
 
-    async def _ready(self, seat: Seat | None) -> Seat:
+    async def _ready(self, seat: WorkerProcess | None) -> WorkerProcess:
         if seat is not None and seat.alive:
             return seat
         if seat is not None:
             self._seats.discard(seat)
-        fresh = await asyncio.to_thread(Seat)
+        fresh = await asyncio.to_thread(WorkerProcess)
         self._seats.add(fresh)
         return fresh
 

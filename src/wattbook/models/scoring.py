@@ -8,7 +8,7 @@ import polars as pl
 from wattbook.core.forecast import intervals, scores
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.series import Floats, Series
-from wattbook.core.forecast.task import Ask, Band
+from wattbook.core.forecast.task import Band, ForecastTask
 
 
 def _judged(known: Series, plan: Plan, point: Floats, levels: tuple[float, ...]) -> Floats:
@@ -20,7 +20,9 @@ def _judged(known: Series, plan: Plan, point: Floats, levels: tuple[float, ...])
     )
 
 
-def leaderboard(known: Series, plan: Plan, pool: dict[str, Floats], ask: Ask) -> pl.DataFrame:
+def leaderboard(
+    known: Series, plan: Plan, pool: dict[str, Floats], ask: ForecastTask
+) -> pl.DataFrame:
     """`scores.LEADERBOARD` of each model, by errors that were known before the judged days."""
     levels = tuple(sorted(ask.quantiles))
     unit, spread = scores.scale(known), scores.spread(known)
@@ -49,7 +51,7 @@ def leaderboard(known: Series, plan: Plan, pool: dict[str, Floats], ask: Ask) ->
     return pl.DataFrame(rows, schema=scores.LEADERBOARD)
 
 
-def coverage(known: Series, plan: Plan, point: Floats, ask: Ask) -> pl.DataFrame:
+def coverage(known: Series, plan: Plan, point: Floats, ask: ForecastTask) -> pl.DataFrame:
     """`scores.COVERAGE` of the widest pair of quantiles of the forecast that is published."""
     levels = tuple(sorted(ask.quantiles))
     quantiles = _judged(known, plan, point, levels)

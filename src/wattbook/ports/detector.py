@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from wattbook.core.anomaly.detection import Judged
+from wattbook.core.anomaly.detection import Detection
 from wattbook.core.anomaly.hours import Watched
 from wattbook.core.periods import Period
 
@@ -12,7 +12,7 @@ class Detector(Protocol):
 
     async def detect(
         self, watched: Watched, span: Period, *, per_month: float, seed: int = 0
-    ) -> Judged | None:
+    ) -> Detection | None:
         """What is unusual in the span; the same, the same answer. Null where nothing is known.
 
         Raises

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from wattbook.core.forecast.scenario import Scenario
-from wattbook.core.forecast.task import Ask, Donor, Outlook
+from wattbook.core.forecast.task import Donor, ForecastResult, ForecastTask
 
 STEPS: Final = 6
 """At most: prepared, naive, a regression, all regressions, trees loaded, trees grown."""
@@ -20,14 +20,14 @@ class Forecaster(Protocol):
     async def forecast(
         self,
         history: pl.DataFrame,
-        ask: Ask,
+        ask: ForecastTask,
         *,
         origin: datetime | None = None,
         covariates: pl.DataFrame | None = None,
         scenario: Scenario | None = None,
         donors: Sequence[Donor] = (),
         step: Step | None = None,
-    ) -> Outlook:
+    ) -> ForecastResult:
         """What comes after `history` (`start_utc`, `value`, `excluded`); the same, the same answer.
 
         From `donors` is learnt where the history is too short to learn from.

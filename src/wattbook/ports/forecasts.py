@@ -13,7 +13,7 @@ from wattbook.core.periods import Grain, Period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ForecastSpec:
     """Of what a forecast is, and how it was wished: runs of one such are one series."""
 
     entity_id: str | None
@@ -31,7 +31,7 @@ class Run:
     """A forecast that was made, and all that is needed to make it again and to judge it."""
 
     run_id: str
-    asked: Asked
+    asked: ForecastSpec
     meter_ids: tuple[str, ...] = ()
     """Whose sum was forecast; none where the caller brought the figures."""
     timezone: str
@@ -74,7 +74,7 @@ class Forecasts(Protocol):
         """One run with its rows; UnknownEntityError if there is none."""
         ...
 
-    async def latest(self, asked: Asked, *, as_of: datetime | None = None) -> Run | None:
+    async def latest(self, asked: ForecastSpec, *, as_of: datetime | None = None) -> Run | None:
         """The newest run of a series, or the newest that was known then; null if there is none."""
         ...
 
@@ -92,7 +92,7 @@ class Forecasts(Protocol):
         """Runs by the time at which they were made, newest first."""
         ...
 
-    async def series(self, since: datetime) -> tuple[Asked, ...]:
+    async def series(self, since: datetime) -> tuple[ForecastSpec, ...]:
         """What was asked of entities since then, each once."""
         ...
 

@@ -6,13 +6,13 @@ from typing import Protocol
 import polars as pl
 
 from wattbook.core.periods import Period
-from wattbook.ports.readings import Batch, Written
+from wattbook.ports.readings import Batch, WriteResult
 
 
 class GridStore(Protocol):
     """Keeps zone conditions; a row is identified by its zone and start."""
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch of `frames.GRID`, on disk before this returns."""
         ...
 

@@ -10,7 +10,7 @@ from wattbook.core.jobs import Job, JobKind, JobState, Outcome, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class JobRequest:
     """A job that is asked for."""
 
     kind: JobKind
@@ -49,7 +49,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class AttemptResult:
     """How an attempt ended, and the state in which it leaves the job."""
 
     outcome: Outcome
@@ -85,7 +85,7 @@ class Daily:
     jobs: int
 
 
-class Bell(Protocol):
+class WorkerNotifier(Protocol):
     """Tells workers that jobs wait; a bell that nobody hears is no error."""
 
     async def ring(self, kind: JobKind, times: int = 1) -> None:
@@ -93,7 +93,7 @@ class Bell(Protocol):
         ...
 
 
-class Broker(Bell, Protocol):
+class Broker(WorkerNotifier, Protocol):
     """A bell in a process of its own, which can be out of reach."""
 
     async def check(self) -> None:
@@ -129,7 +129,7 @@ class JobQueue(Protocol):
         """Renew the lease and note progress; the job's state, or null where the claim is lost."""
         ...
 
-    async def end(self, claim: Claim, ending: Ending) -> bool:
+    async def end(self, claim: Claim, ending: AttemptResult) -> bool:
         """Note how the attempt ended; false where the claim is lost, and then nothing is noted.
 
         Children begin with the same transaction; who ends the last one wakes the parent.
@@ -144,7 +144,7 @@ class JobQueue(Protocol):
 class JobStore(JobQueue, Protocol):
     """Keeps jobs."""
 
-    async def submit(self, order: Order) -> Job:
+    async def submit(self, order: JobRequest) -> Job:
         """A new job; the same key with the same order is the same job.
 
         Raises

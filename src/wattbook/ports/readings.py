@@ -62,7 +62,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """A receipt, and for each row that was kept (by its number in the batch) what became of it."""
 
     receipt: Receipt
@@ -71,7 +71,7 @@ class Written:
     """`merge.ACCEPTED`, `merge.DUPLICATE` or `merge.CORRECTED`."""
 
     @classmethod
-    def of(cls, batch: Batch, outcomes: pl.Series) -> "Written":
+    def of(cls, batch: Batch, outcomes: pl.Series) -> "WriteResult":
         """What became of the kept rows of a batch, counted."""
         counts = np.bincount(outcomes.to_numpy(), minlength=3)
         receipt = Receipt(
@@ -94,7 +94,7 @@ class ReadingStore(Protocol):
 
     abilities: Abilities
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch, on disk before this returns; marks what it changed as dirty."""
         ...
 

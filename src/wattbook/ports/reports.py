@@ -22,7 +22,7 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filed:
+class StoredReport:
     """What is known of a report that is kept; its documents are fetched one by one."""
 
     report_id: str
@@ -66,14 +66,14 @@ def file_name(entity_id: str, period: Period, timezone: str, form: Format) -> st
 class ReportPage:
     """Some reports, newest first, and the cursor for those that follow; null at the end."""
 
-    reports: tuple[Filed, ...]
+    reports: tuple[StoredReport, ...]
     cursor: str | None
 
 
 class Reports(Protocol):
     """Keeps reports; one is identified by its id, which cannot be guessed."""
 
-    async def file(self, filed: Filed, contents: Mapping[Format, bytes]) -> Filed:
+    async def file(self, filed: StoredReport, contents: Mapping[Format, bytes]) -> StoredReport:
         """Keep a report and its documents, on disk before this returns; replaces its namesake."""
         ...
 
@@ -89,6 +89,6 @@ class Reports(Protocol):
         """Reports by the time at which they were made, newest first."""
         ...
 
-    async def document(self, report_id: str, form: Format) -> tuple[Filed, bytes]:
+    async def document(self, report_id: str, form: Format) -> tuple[StoredReport, bytes]:
         """A report in one format; UnknownEntityError if it is not there, or not in this format."""
         ...

@@ -25,9 +25,9 @@ from wattbook.core import frames
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.scenario import Addition, Curtailment, Scenario
-from wattbook.core.forecast.task import QUANTILES, Ask, ModelName, column
+from wattbook.core.forecast.task import QUANTILES, ForecastTask, ModelName, column
 from wattbook.core.periods import EPOCH, MAX_ROWS, Grain, Period
-from wattbook.flows.forecast import Brought, horizon_of, number
+from wattbook.flows.forecast import CustomSeries, horizon_of, number
 from wattbook.schemas.fields import Instant, Number
 
 GRAINS: Final = ("quarter", "hour", "day")
@@ -124,7 +124,7 @@ class Covariate(BaseModel):
     )
 
 
-class Curtailed(Words):
+class CurtailmentIn(Words):
     """A span in which less is drawn."""
 
     start: Instant
@@ -134,36 +134,36 @@ class Curtailed(Words):
     )
 
 
-class Added(Words):
+class AdditionIn(Words):
     """More, or less, from an instant on."""
 
     start: Instant
     value: Value = Field(description="in the unit of the series")
 
 
-class Priced(Words):
+class PriceIn(Words):
     """A price that is foreseen."""
 
     timestamp: Instant
     price_per_mwh: Value
 
 
-def _each_once(prices: tuple[Priced, ...]) -> tuple[Priced, ...]:
+def _each_once(prices: tuple[PriceIn, ...]) -> tuple[PriceIn, ...]:
     for at, count in Counter(each.timestamp for each in prices).items():
         if count > 1:
             raise ValueError(f"{at.isoformat()} is given {count} times")
     return prices
 
 
-class Supposed(Words):
+class ScenarioIn(Words):
     """Conditions under which the forecast is to hold."""
 
-    prices: Annotated[tuple[Priced, ...], AfterValidator(_each_once)] = ()
-    curtailments: tuple[Curtailed, ...] = ()
-    additions: tuple[Added, ...] = ()
+    prices: Annotated[tuple[PriceIn, ...], AfterValidator(_each_once)] = ()
+    curtailments: tuple[CurtailmentIn, ...] = ()
+    additions: tuple[AdditionIn, ...] = ()
 
 
-class Custom(Words):
+class CustomForecastRequest(Words):
     """A series, in one of three forms, and what is asked of it."""
 
     series: Annotated[tuple[Point, ...], Field(min_length=1, max_length=MAX_ROWS)] | None = Field(
@@ -186,7 +186,7 @@ class Custom(Words):
         None, description="whose holidays count, as US or DE-BY"
     )
     covariates: tuple[Covariate, ...] = ()
-    scenario: Supposed | None = None
+    scenario: ScenarioIn | None = None
     seed: Seed = 0
     minimum: Value | None = Field(
         None, description="no figure is below it; left out: 0 where no row of the series is below 0"
@@ -196,7 +196,7 @@ class Custom(Words):
     )
 
     @model_validator(mode="after")
-    def _one_form(self) -> "Custom":
+    def _one_form(self) -> "CustomForecastRequest":
         if sum(each is not None for each in (self.series, self.csv, self.meters)) != 1:
             raise ValueError("bring one of series, csv or meters")
         if len(set(self.meters or ())) < len(self.meters or ()):
@@ -206,7 +206,7 @@ class Custom(Words):
             raise ValueError("minimum must be below maximum")
         return self
 
-    def brought(self, longest_days: int) -> Brought:
+    def brought(self, longest_days: int) -> CustomSeries:
         """The same as the flow takes it.
 
         Raises
@@ -214,7 +214,7 @@ class Custom(Words):
         InputError
             What is wrong with the rows or with the horizon.
         """
-        ask = Ask(
+        ask = ForecastTask(
             horizon=horizon_of(self.horizon, longest_days),
             grain=self.grain,
             timezone=self.timezone,
@@ -225,7 +225,7 @@ class Custom(Words):
             minimum=self.minimum,
             maximum=self.maximum,
         )
-        return Brought(
+        return CustomSeries(
             rows=self._rows(),
             meter_ids=self.meters or (),
             ask=ask,
@@ -289,7 +289,7 @@ class Custom(Words):
         return pl.DataFrame(rows, schema={**stamps, **dict.fromkeys(names, pl.Float64)})
 
 
-def _scenario(supposed: Supposed) -> Scenario:
+def _scenario(supposed: ScenarioIn) -> Scenario:
     prices = pl.DataFrame(
         [(each.timestamp, each.price_per_mwh) for each in supposed.prices],
         schema={"start_utc": frames.UTC, "price_per_mwh": pl.Float64},

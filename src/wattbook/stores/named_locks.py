@@ -12,7 +12,7 @@ AT_ONCE: Final = 4
 Name = TypeVar("Name", str, int)
 
 
-class Turns:
+class NamedLocks:
     """One turn at a time for each name."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ Run = Callable[[Any, list[Item]], list[Result]]
 
 
 @dataclass(slots=True)
-class Work(Generic[Item, Result]):
+class PendingWrite(Generic[Item, Result]):
     """Something to write: `rows` of it can share a transaction with its like."""
 
     run: Run[Item, Result]
@@ -29,10 +29,10 @@ class Work(Generic[Item, Result]):
     done: "Future[Result]" = field(default_factory=Future)
 
 
-AnyWork = Work[Any, Any]
+AnyWork = PendingWrite[Any, Any]
 
 
-class Lane:
+class WriterThread:
     """A thread that writes, one transaction after the other.
 
     `transact` carries out a run with the items of a group, commits, and returns the results.
@@ -56,7 +56,7 @@ class Lane:
 
         When this returns, the transaction is on disk.
         """
-        work = Work(run, item, rows)
+        work = PendingWrite(run, item, rows)
         self._queue.put(work)
         # Once handed over, the write happens; a caller that goes away must not make it half known.
         return await asyncio.shield(asyncio.wrap_future(work.done))

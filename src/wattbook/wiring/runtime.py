@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 import structlog
 
-from wattbook.flows.copy import House
-from wattbook.flows.ingest import Collector, Turnstile
+from wattbook.flows.copy import CopyEndpoint
+from wattbook.flows.ingest import Collector, SerialExecutor
 from wattbook.models.process_pool import Pool, spare_cores
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
@@ -63,7 +63,7 @@ class Runtime:
     bell: Broker | None
     """Workers beside the service; null: it works on jobs itself."""
     collector: Collector
-    turnstile: Turnstile
+    turnstile: SerialExecutor
     factors: pl.DataFrame
     calendar: Calendar
     reports: Reports
@@ -139,7 +139,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             stored=stores.stored,
             bell=_bell(settings),
             collector=Collector(registry=stores.registry, readings=stores.readings, clock=clock),
-            turnstile=Turnstile(),
+            turnstile=SerialExecutor(),
             factors=reference.factors(),
             calendar=PublicHolidays(),
             reports=stores.reports,
@@ -164,7 +164,7 @@ async def _pool(settings: Settings) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIterator[House]:
+async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIterator[CopyEndpoint]:
     """What is copied of the store that the settings name; of a bucket, the readings alone.
 
     Raises
@@ -176,10 +176,10 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
         async with _bucket(settings) as influx:
             from wattbook.stores.influxdb import archive  # noqa: PLC0415 -- an extra
 
-            yield House(archive=archive.InfluxArchive(influx))
+            yield CopyEndpoint(archive=archive.InfluxArchive(influx))
         return
     async with open_runtime(settings, clock) as runtime:
-        yield House(
+        yield CopyEndpoint(
             archive=runtime.archive,
             rollups=runtime.rollups,
             registry=runtime.registry,

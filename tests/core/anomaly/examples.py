@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.anomaly import rule_engine
-from wattbook.core.anomaly.finding import Noticed
+from wattbook.core.anomaly.finding import Candidate
 from wattbook.core.anomaly.hours import Watched
 from wattbook.core.frames import UTC as STAMP
 from wattbook.core.frames import known_sum
@@ -106,8 +106,8 @@ def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
     )
 
 
-def found(meter: Watched, span_at: datetime, days: int = 7) -> tuple[Noticed, ...]:
+def found(meter: Watched, span_at: datetime, days: int = 7) -> tuple[Candidate, ...]:
     """What the rules notice in the days from an instant on."""
-    ruled = rule_engine.by_rules(meter, Period(span_at, span_at + days * DAY), 1.0)
+    ruled = rule_engine.apply_rules(meter, Period(span_at, span_at + days * DAY), 1.0)
     assert ruled is not None
     return ruled.noticed

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from wattbook.core.anomaly import detection
-from wattbook.core.anomaly.detection import SCORES, Judged, Meter, Signed
+from wattbook.core.anomaly.detection import SCORES, Detection, Meter, Signed
 from wattbook.core.anomaly.finding import (
     CATEGORIES,
+    Candidate,
     Category,
     Evidence,
-    Noticed,
     Rule,
     Severity,
     severity,
@@ -23,8 +23,8 @@ HOUR = timedelta(hours=1)
 SIGNED = Signed(version="0.1.0", now=T + 100 * HOUR)
 
 
-def noticed(rule: Rule, begin: int, end: int, kwh: float | None = -100.0) -> Noticed:
-    return Noticed(
+def noticed(rule: Rule, begin: int, end: int, kwh: float | None = -100.0) -> Candidate:
+    return Candidate(
         rule=rule,
         start_utc=T + begin * HOUR,
         end_utc=T + end * HOUR,
@@ -35,8 +35,8 @@ def noticed(rule: Rule, begin: int, end: int, kwh: float | None = -100.0) -> Not
     )
 
 
-def judged(*of: Noticed) -> Judged:
-    return Judged(noticed=of, scores=pl.DataFrame(schema=SCORES), by_model=True, usual_kw=100.0)
+def judged(*of: Candidate) -> Detection:
+    return Detection(noticed=of, scores=pl.DataFrame(schema=SCORES), by_model=True, usual_kw=100.0)
 
 
 def meter(name: str, role: MeterRole = MeterRole.MAIN, parent: str | None = None) -> Meter:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.core.anomaly.examples import DAY, HOUR, T, found, quarters, watched
 
 from wattbook.core.anomaly import rule_engine
-from wattbook.core.anomaly.finding import Noticed, Rule
+from wattbook.core.anomaly.finding import Candidate, Rule
 from wattbook.core.anomaly.hours import FLEET, PARTS, PRICES
 from wattbook.core.frames import EVENTS
 from wattbook.core.frames import UTC as STAMP
@@ -31,7 +31,7 @@ def noisy(hours: int = (WEEKS + 1) * 7 * 24, kw: float = 1000.0, seed: int = 1) 
     return kw + np.random.default_rng(seed).normal(0, kw / 200, hours)
 
 
-def only(noticed: tuple[Noticed, ...], rule: Rule) -> Noticed:
+def only(noticed: tuple[Candidate, ...], rule: Rule) -> Candidate:
     assert [each.rule for each in noticed] == [rule], [each.cause for each in noticed]
     return noticed[0]
 
@@ -352,7 +352,7 @@ def test_a_meter_of_which_nothing_is_known_is_not_judged() -> None:
     meter = watched(noisy())
     silent = replace(meter, hours=meter.hours.clear())
 
-    assert rule_engine.by_rules(silent, Period(SPAN_AT, SPAN_AT + DAY), 1.0) is None
+    assert rule_engine.apply_rules(silent, Period(SPAN_AT, SPAN_AT + DAY), 1.0) is None
 
 
 def machines(*rows: tuple[datetime, datetime | None, int, float, float]) -> pl.DataFrame:

@@ -92,15 +92,17 @@ class Paid:
     ) -> pl.DataFrame:
         """Cost by bucket and component."""
         buckets = periods.buckets(period or self.period, grain, self.timezone)
-        due = cost.due(self.bills, self.timezone, grain, spread=spread)
+        due = cost.spread_standing_charges(self.bills, self.timezone, grain, spread=spread)
         return cost.by_component(self.charged, due, buckets, self.spans, self.timezone)
 
     def totals(self, grain: Grain) -> tuple[pl.DataFrame, dict[str, object]]:
         """Cost by bucket, and of the whole."""
         buckets = periods.buckets(self.period, grain, self.timezone)
         settled = charges.settled(self.energy, self.charged, self.spans)
-        due = cost.due(self.bills, self.timezone, grain, spread=False, buckets=buckets)
-        return cost.totalled(settled, due, buckets, buckets.clear())
+        due = cost.spread_standing_charges(
+            self.bills, self.timezone, grain, spread=False, buckets=buckets
+        )
+        return cost.total_costs(settled, due, buckets, buckets.clear())
 
 
 def paid(
@@ -128,7 +130,7 @@ def paid(
     energy = charges.quarters(demand, timezone, spans, back)
     billed = energy.filter(pl.col("month") >= first)
     charged = charges.of_energy(billed, prices({}) if grid is None else grid, spans, free)
-    made = bills.made(
+    made = bills.build_bills(
         [_month(*days, demand, timezone) for days in cycle.months(spans)],
         energy,
         charged,

@@ -61,7 +61,7 @@ def energy(kwh: Sequence[float | None], *, minutes: int = 60, zone: str = "NO1")
 
 
 def test_energy_is_priced_by_its_hour() -> None:
-    priced = cost.priced(energy([100.0, 200.0]), cost.quarter_prices(grid([50.0, 80.0])))
+    priced = cost.price_energy(energy([100.0, 200.0]), cost.quarter_prices(grid([50.0, 80.0])))
 
     assert priced["cost"].to_list() == [5.0, 16.0]  # 0.1 MWh × 50, 0.2 MWh × 80
     assert priced["currency"].to_list() == ["EUR", "EUR"]
@@ -70,7 +70,7 @@ def test_energy_is_priced_by_its_hour() -> None:
 def test_a_quarter_has_its_own_price_where_prices_come_by_the_quarter() -> None:
     prices = cost.quarter_prices(grid([-10.0, 0.0, 10.0, 400.0], interval_s=900))
 
-    priced = cost.priced(energy([1000.0, 1000.0, 1000.0, 0.0], minutes=15), prices)
+    priced = cost.price_energy(energy([1000.0, 1000.0, 1000.0, 0.0], minutes=15), prices)
 
     assert priced["cost"].to_list() == [
         -10.0,
@@ -83,7 +83,7 @@ def test_a_quarter_has_its_own_price_where_prices_come_by_the_quarter() -> None:
 def test_a_load_that_stops_in_the_one_dear_quarter_pays_for_the_three_cheap_ones() -> None:
     prices = cost.quarter_prices(grid([50.0, 1000.0, 50.0, 50.0], interval_s=900))
 
-    priced = cost.priced(energy([25_000.0, 0.0, 25_000.0, 25_000.0], minutes=15), prices)
+    priced = cost.price_energy(energy([25_000.0, 0.0, 25_000.0, 25_000.0], minutes=15), prices)
 
     assert priced["cost"].sum() == 3750.0  # 100 MW × 0.25 h × 50 × 3
 
@@ -104,7 +104,7 @@ def test_a_row_holds_for_all_of_the_time_that_it_covers() -> None:
         ]
     )
 
-    priced = cost.priced(energy([1000.0] * 4), cost.quarter_prices(rows))
+    priced = cost.price_energy(energy([1000.0] * 4), cost.quarter_prices(rows))
 
     assert priced["cost"].to_list() == [50.0, 50.0, 70.0, 80.0]
 
@@ -187,7 +187,7 @@ def test_of_each_five_minutes_the_shortest_row_holds_and_of_these_the_latest(
 
 
 def test_a_negative_price_earns_money() -> None:
-    priced = cost.priced(energy([1000.0]), cost.quarter_prices(grid([-30.0])))
+    priced = cost.price_energy(energy([1000.0]), cost.quarter_prices(grid([-30.0])))
 
     assert priced["cost"].to_list() == [-30.0]
 
@@ -229,7 +229,7 @@ def test_energy_of_uneven_hours_meets_its_price_by_the_quarter() -> None:
     ).cast({"start_utc": frames.UTC})
 
     found = cost.by_quarter(energy([75.0, 100.0]), demand, cost.uneven_hours(prices))
-    priced = cost.priced(found, prices)
+    priced = cost.price_energy(found, prices)
 
     # 75 kWh at 50, and an hour of 100 kWh at 20
     assert priced["cost"].sum() == pytest.approx(3.75 + 2.0)
@@ -242,12 +242,14 @@ def test_energy_of_an_uneven_hour_whose_quarters_were_removed_has_no_price() -> 
 
     found = cost.by_quarter(energy([75.0]), nothing, cost.uneven_hours(prices))
 
-    summed = cost.summed(cost.priced(found, prices), ["zone"])
+    summed = cost.sum_costs(cost.price_energy(found, prices), ["zone"])
     assert summed.select("cost", "cost_energy_share").row(0) == (None, 0.0)
 
 
 def test_a_quarter_costs_what_its_hour_costs() -> None:
-    priced = cost.priced(energy([100.0] * 5, minutes=15), cost.quarter_prices(grid([50.0, 80.0])))
+    priced = cost.price_energy(
+        energy([100.0] * 5, minutes=15), cost.quarter_prices(grid([50.0, 80.0]))
+    )
 
     assert priced["cost"].to_list() == [5.0, 5.0, 5.0, 5.0, 8.0]
 
@@ -255,49 +257,49 @@ def test_a_quarter_costs_what_its_hour_costs() -> None:
 def test_without_energy_or_price_the_cost_is_unknown_not_zero() -> None:
     prices = cost.quarter_prices(grid([50.0]))
 
-    priced = cost.priced(energy([None, 100.0]), prices)
+    priced = cost.price_energy(energy([None, 100.0]), prices)
 
     assert priced["cost"].to_list() == [None, None]
 
 
 def test_another_zone_s_price_is_no_price() -> None:
-    priced = cost.priced(energy([100.0]), cost.quarter_prices(grid([50.0], zone="SE1")))
+    priced = cost.price_energy(energy([100.0]), cost.quarter_prices(grid([50.0], zone="SE1")))
 
     assert priced["cost"].to_list() == [None]
 
 
 def test_a_sum_says_for_which_share_of_the_energy_it_speaks() -> None:
-    priced = cost.priced(energy([100.0, 300.0]), cost.quarter_prices(grid([50.0])))
+    priced = cost.price_energy(energy([100.0, 300.0]), cost.quarter_prices(grid([50.0])))
 
-    summed = cost.summed(priced, ["zone"])
+    summed = cost.sum_costs(priced, ["zone"])
 
     # only the first 100 of 400 kWh have a price: 0.1 MWh × 50
     assert summed.row(0) == ("NO1", 5.0, "EUR", 0.25)
 
 
 def test_costs_in_two_currencies_are_not_added() -> None:
-    here = cost.priced(energy([100.0]), cost.quarter_prices(grid([50.0])))
-    there = cost.priced(
+    here = cost.price_energy(energy([100.0]), cost.quarter_prices(grid([50.0])))
+    there = cost.price_energy(
         energy([100.0], zone="SE1"), cost.quarter_prices(grid([50.0], zone="SE1", currency="SEK"))
     )
     both = pl.concat([here, there]).with_columns(every=pl.lit("all"))
 
-    summed = cost.summed(both, ["every"])
+    summed = cost.sum_costs(both, ["every"])
 
     assert summed.select("cost", "currency").row(0) == (None, None)
 
 
 def test_where_nothing_has_a_price_the_sum_is_unknown() -> None:
-    priced = cost.priced(energy([100.0]), cost.quarter_prices(grid([])))
+    priced = cost.price_energy(energy([100.0]), cost.quarter_prices(grid([])))
 
-    assert cost.summed(priced, ["zone"]).row(0) == ("NO1", None, None, 0.0)
+    assert cost.sum_costs(priced, ["zone"]).row(0) == ("NO1", None, None, 0.0)
 
 
 def test_no_energy_costs_nothing_and_breaks_nothing() -> None:
-    priced = cost.priced(energy([]), cost.quarter_prices(grid([50.0])))
+    priced = cost.price_energy(energy([]), cost.quarter_prices(grid([50.0])))
 
     assert priced.is_empty()
-    assert cost.summed(priced, ["zone"]).is_empty()
+    assert cost.sum_costs(priced, ["zone"]).is_empty()
 
 
 # --- by tariff, bucket by bucket ---------------------------------------------------------------

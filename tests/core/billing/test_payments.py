@@ -78,7 +78,7 @@ def test_the_cost_of_steps_is_split_by_component_and_band() -> None:
     )
     found = paid([terms], 1.0)
     every, steps = profile.steps(found.period, "UTC")
-    due = cost.due(found.bills, "UTC", Grain.MONTH, spread=False)
+    due = cost.spread_standing_charges(found.bills, "UTC", Grain.MONTH, spread=False)
 
     rows = payments.by_step(found.charged, due, steps)
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from wattbook.core.forecast import levels, series
 from wattbook.core.forecast.series import Floats, Series
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)
@@ -18,7 +18,9 @@ def series_of(values: Floats) -> Series:
     history = pl.DataFrame({"start_utc": starts, "value": values}).with_columns(
         pl.col("start_utc").cast(pl.Datetime("us", "UTC"))
     )
-    return series.series(history, Ask(horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC"))
+    return series.series(
+        history, ForecastTask(horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC")
+    )
 
 
 def test_a_week_of_heat_and_its_end_are_no_shifts() -> None:
@@ -27,7 +29,7 @@ def test_a_week_of_heat_and_its_end_are_no_shifts() -> None:
     days[80:86] += 60  # and four days after it, the forecast is made
     values = np.repeat(days, 24)
 
-    _, shifts = levels.settled(series_of(values))
+    _, shifts = levels.remove_level_shifts(series_of(values))
 
     assert shifts == {}
 
@@ -38,6 +40,6 @@ def test_racks_that_went_after_an_outage_are_seen() -> None:
     days[80:] = 60.0  # racks that went
     values = np.repeat(days, 24)
 
-    _, shifts = levels.settled(series_of(values))
+    _, shifts = levels.remove_level_shifts(series_of(values))
 
     assert shifts == {80 * 24: -40.0}

@@ -5,7 +5,7 @@ import polars as pl
 
 from wattbook.core.forecast import naive
 from wattbook.core.forecast.series import Series, series
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)
@@ -18,7 +18,7 @@ def known(values, *, timezone="UTC", start=T, horizon=DAY) -> Series:
         {"start_utc": starts, "value": values},
         schema={"start_utc": pl.Datetime("us", "UTC"), "value": pl.Float64},
     )
-    return series(history, Ask(horizon=horizon, grain=Grain.HOUR, timezone=timezone))
+    return series(history, ForecastTask(horizon=horizon, grain=Grain.HOUR, timezone=timezone))
 
 
 def test_the_same_hour_of_the_day_before() -> None:

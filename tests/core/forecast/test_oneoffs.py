@@ -7,7 +7,7 @@ import pytest
 
 from wattbook.core.forecast import oneoffs, series
 from wattbook.core.forecast.series import Floats, Series
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 8, 31, tzinfo=UTC)  # a Monday
@@ -23,7 +23,7 @@ def _series(values: Floats, grain: Grain, step: timedelta) -> Series:
         {"start_utc": [T + step * at for at in range(len(values))], "value": values},
         schema={"start_utc": pl.Datetime("us", "UTC"), "value": pl.Float64},
     )
-    return series.series(history, Ask(horizon=DAY, grain=grain, timezone="UTC"))
+    return series.series(history, ForecastTask(horizon=DAY, grain=grain, timezone="UTC"))
 
 
 def load(days: int, seed: int = 0) -> Floats:

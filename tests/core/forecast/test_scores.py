@@ -6,7 +6,7 @@ import pytest
 
 from wattbook.core.forecast import scores
 from wattbook.core.forecast.series import series
-from wattbook.core.forecast.task import Ask, Band
+from wattbook.core.forecast.task import Band, ForecastTask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)
@@ -24,7 +24,7 @@ def test_the_unit_of_the_mase_is_the_mean_change_from_week_to_week() -> None:
     history = pl.DataFrame({"start_utc": starts, "value": values}).with_columns(
         pl.col("start_utc").cast(pl.Datetime("us", "UTC"))
     )
-    ask = Ask(horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC")
+    ask = ForecastTask(horizon=timedelta(days=1), grain=Grain.HOUR, timezone="UTC")
 
     assert scores.scale(series(history, ask)) == 2.0
 

@@ -7,7 +7,7 @@ import pytest
 
 from wattbook.core.errors import InputError
 from wattbook.core.forecast.series import series
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 from wattbook.core.periods import Grain
 
 T = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -15,8 +15,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def ask(**more) -> Ask:
-    return Ask(**{"horizon": DAY, "grain": Grain.HOUR, "timezone": "UTC", **more})
+def ask(**more) -> ForecastTask:
+    return ForecastTask(**{"horizon": DAY, "grain": Grain.HOUR, "timezone": "UTC", **more})
 
 
 def hours(values, start=T) -> pl.DataFrame:

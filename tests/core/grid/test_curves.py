@@ -30,8 +30,8 @@ def sent(*rows: tuple[str, int, float | None]) -> pl.DataFrame:
     )
 
 
-def held(raw: pl.DataFrame, end: datetime | None = None) -> validation.Sorted:
-    return validation.sort_out_grid(raw, now=T + 24 * HOUR, curve=CurveType.A03, period_end=end)
+def held(raw: pl.DataFrame, end: datetime | None = None) -> validation.ValidatedBatch:
+    return validation.validate_grid(raw, now=T + 24 * HOUR, curve=CurveType.A03, period_end=end)
 
 
 def test_a_row_holds_until_the_next_one_of_its_zone_and_the_last_until_the_end() -> None:
@@ -83,12 +83,12 @@ def test_a_month_is_held_where_its_end_or_its_length_is_given() -> None:
     assert held(sent(("XP", 0, 50.0)), end).kept["interval_s"].to_list() == [720 * 3600]
     month = sent(("XP", 0, 50.0), ("XP", 31 * 24, 60.0)).with_columns(interval_s=744 * 3600)
     late = T + 60 * 24 * HOUR
-    found = validation.sort_out_grid(month, now=late, curve=CurveType.A03)
+    found = validation.validate_grid(month, now=late, curve=CurveType.A03)
     assert found.kept["interval_s"].to_list() == [744 * 3600] * 2
 
 
 def test_in_a_curve_a01_an_interval_without_row_is_missing() -> None:
-    found = validation.sort_out_grid(sent(("XP", 0, 50.0), ("XP", 3, 80.0)), now=T + 24 * HOUR)
+    found = validation.validate_grid(sent(("XP", 0, 50.0), ("XP", 3, 80.0)), now=T + 24 * HOUR)
 
     assert found.kept["interval_s"].to_list() == [3600, 3600]
 
@@ -108,10 +108,10 @@ def test_stamps_of_ends_move_back_by_their_own_interval_before_they_hold(form: s
     )
     now = datetime(2026, 6, 1, tzinfo=UTC)
 
-    of_body = validation.sort_out_grid(
+    of_body = validation.validate_grid(
         raw, now=now, label=IntervalLabel.END, curve=CurveType.A03
     ).kept
-    of_file = validation.sort_out_grid(validation.hold(raw, label=IntervalLabel.END), now=now).kept
+    of_file = validation.validate_grid(validation.hold(raw, label=IntervalLabel.END), now=now).kept
 
     for kept in (of_body, of_file):
         hours = [(at - begin).total_seconds() / 3600 for at in kept["start_utc"]]

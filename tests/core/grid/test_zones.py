@@ -77,7 +77,7 @@ def test_conditions_are_kept_under_the_canonical_name_and_unknown_zones_are_refu
         }
     )
 
-    found = validation.sort_out_grid(raw, now=T)
+    found = validation.validate_grid(raw, now=T)
 
     assert found.kept["zone"].to_list() == ["NO-NO2", "NO-NO2", "XX-lab"]
     assert found.rejects.select("row", "reason").rows() == [(3, "unknown_zone"), (4, "bad_zone")]
@@ -89,7 +89,7 @@ def test_one_hour_of_one_zone_under_two_names_is_a_duplicate_in_its_batch() -> N
         {"zone": ["NO2", "NO-NO2"], "start": ["2026-01-01T00:00Z"] * 2, "price_per_mwh": [1.0, 2.0]}
     )
 
-    assert validation.sort_out_grid(raw, now=T).rejects["reason"].to_list() == [
+    assert validation.validate_grid(raw, now=T).rejects["reason"].to_list() == [
         "duplicate_in_batch"
     ]
 

@@ -24,7 +24,7 @@ def warned(known: pl.DataFrame, **values: object) -> tuple[str, ...]:
     rows = pl.DataFrame(
         {name: [v] if not isinstance(v, list) else v for name, v in columns.items()}
     )
-    return validation.sort_out(rows, meters=known, now=NOW).warnings
+    return validation.validate(rows, meters=known, now=NOW).warnings
 
 
 def kept(**values: float) -> pl.DataFrame:
@@ -96,7 +96,7 @@ def test_of_many_meters_five_are_named_and_the_others_counted() -> None:
 def test_an_unknown_meter_and_an_empty_batch_are_not_warned_of() -> None:
     assert warned(meters(), meter_id="elsewhere", power_kw=4e6) == ()
     nothing = frames.RAW_READINGS.empty()
-    assert validation.sort_out(nothing, meters=meters(), now=NOW).warnings == ()
+    assert validation.validate(nothing, meters=meters(), now=NOW).warnings == ()
 
 
 def two(role: str = "main", **about: object) -> pl.DataFrame:

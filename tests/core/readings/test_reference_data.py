@@ -31,7 +31,7 @@ def test_hourly_intensity_is_the_published_one_and_missing_hours_are_unknown(
         - pl.duration(hours=1),
         **{f"gen_{name.removesuffix('_mw')}_mw": name for name in source.columns if "_mw" in name},
     )
-    kept = validation.sort_out_grid(
+    kept = validation.validate_grid(
         raw, now=pl.select(pl.datetime(2026, 1, 1, time_zone="UTC")).item()
     )
     conditions = frames.check(kept.kept, frames.GRID)
@@ -62,7 +62,7 @@ def test_the_plant_s_units_less_its_auxiliaries_are_its_net_power_in_every_quart
     raw = dict(samples.telemetry())["cogen-plant"]
     now = pl.select(pl.datetime(2026, 1, 1, time_zone="UTC")).item()
 
-    sorted_ = validation.sort_out(raw, meters=meters, now=now)
+    sorted_ = validation.validate(raw, meters=meters, now=now)
     quarters = aggregation.quarters(sorted_.kept.drop("row"), meters)
 
     mean_mw = (

@@ -12,8 +12,8 @@ from tests.core.readings.test_validation import METERS
 
 from wattbook.core import frames
 from wattbook.core.readings import merge, slices, validation
-from wattbook.core.readings.slices import Validated
-from wattbook.core.readings.validation import Sorted
+from wattbook.core.readings.slices import ValidatedSlice
+from wattbook.core.readings.validation import ValidatedBatch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,8 +29,8 @@ ROW = st.fixed_dictionaries(
 )
 
 
-def validate(rows: pl.DataFrame) -> Sorted:
-    return validation.sort_out(rows, meters=METERS, now=NOW)
+def validate(rows: pl.DataFrame) -> ValidatedBatch:
+    return validation.validate(rows, meters=METERS, now=NOW)
 
 
 def raw_of(rows: list[dict[str, object]]) -> pl.DataFrame:
@@ -43,8 +43,8 @@ def test_what_is_kept_and_what_is_rejected_does_not_depend_on_the_slices(
     rows: list[dict[str, object]], length: int, *, atomic: bool
 ) -> None:
     raw = raw_of(rows)
-    at_once = slices.join([Validated.of(validate(raw))], raw, frames.READINGS, atomic=atomic)
-    parts = [Validated.of(validate(part)) for part in slices.cut(raw, length)]
+    at_once = slices.join([ValidatedSlice.of(validate(raw))], raw, frames.READINGS, atomic=atomic)
+    parts = [ValidatedSlice.of(validate(part)) for part in slices.cut(raw, length)]
     sliced = slices.join(parts, raw, frames.READINGS, atomic=atomic)
 
     names = frames.READINGS.columns
@@ -63,7 +63,7 @@ def explicit(kept: pl.DataFrame) -> list[int]:
 def test_a_key_of_an_earlier_slice_is_a_duplicate_with_the_row_as_it_was_sent() -> None:
     plain = {"meter_id": "p", "timestamp": "2026-03-01T00:00:00Z"}
     raw = raw_of([plain | {"power_kw": value} for value in (1.0, 2.0)])
-    parts = [Validated.of(validate(part)) for part in slices.cut(raw, 1)]
+    parts = [ValidatedSlice.of(validate(part)) for part in slices.cut(raw, 1)]
 
     whole = slices.join(parts, raw, frames.READINGS, atomic=False)
 

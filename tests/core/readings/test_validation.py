@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from wattbook.core import frames
 from wattbook.core.errors import FrameMismatchError
 from wattbook.core.readings import checks, validation
-from wattbook.core.readings.checks import IntervalLabel, Reason
-from wattbook.core.readings.validation import Sorted
+from wattbook.core.readings.checks import IntervalLabel, RejectReason
+from wattbook.core.readings.validation import ValidatedBatch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 T = "2026-03-01T10:00:00Z"
@@ -47,12 +47,14 @@ METERS = meters(
 )
 
 
-def sort_out(*rows: Mapping[str, object], known: pl.DataFrame = METERS, **options) -> Sorted:
+def sort_out(
+    *rows: Mapping[str, object], known: pl.DataFrame = METERS, **options
+) -> ValidatedBatch:
     raw = pl.DataFrame(
         [{**dict.fromkeys(frames.RAW_READINGS.columns), **row} for row in rows],
         schema=frames.RAW_READINGS.schema,
     ).drop("row")
-    return validation.sort_out(raw, meters=known, now=NOW, **options)
+    return validation.validate(raw, meters=known, now=NOW, **options)
 
 
 def reason(row: dict[str, object]) -> str | None:
@@ -99,7 +101,7 @@ def test_all_rows_of_a_refused_batch_are_refused_instants() -> None:
     good = {"meter_id": "p", "timestamp": T, "power_kw": 1.0}
     bad = {"meter_id": "p", "timestamp": "2026-01-01T00:30:00Z", "power_kw": -1.0}
 
-    refused = validation.refuse_all(sort_out(good, bad)).refused
+    refused = validation.reject_all(sort_out(good, bad)).refused
 
     assert refused.height == 2
 
@@ -108,52 +110,52 @@ def test_all_rows_of_a_refused_batch_are_refused_instants() -> None:
     ("row", "why"),
     [
         ({}, None),
-        ({"reason": "bad_row", "detail": "no JSON", "raw": "{"}, Reason.BAD_ROW),
-        ({"reason": "not_a_number", "detail": "power_kw: 'n/a'"}, Reason.NOT_A_NUMBER),
-        ({"reason": "bad_unit", "detail": "power_kw: 'hp'"}, Reason.BAD_UNIT),
-        ({"meter_id": None, "site_id": "nowhere"}, Reason.UNKNOWN_SITE),
-        ({"meter_id": "nobody"}, Reason.UNKNOWN_METER),
-        ({"meter_id": None}, Reason.UNKNOWN_METER),
-        ({"timestamp": None}, Reason.BAD_TIMESTAMP),
-        ({"timestamp": "yesterday"}, Reason.BAD_TIMESTAMP),
-        ({"timestamp": "2026-03-01T10:00:00"}, Reason.BAD_TIMESTAMP),  # whose ten o'clock?
-        ({"timestamp": "2026-02-30T10:00:00Z"}, Reason.BAD_TIMESTAMP),
+        ({"reason": "bad_row", "detail": "no JSON", "raw": "{"}, RejectReason.BAD_ROW),
+        ({"reason": "not_a_number", "detail": "power_kw: 'n/a'"}, RejectReason.NOT_A_NUMBER),
+        ({"reason": "bad_unit", "detail": "power_kw: 'hp'"}, RejectReason.BAD_UNIT),
+        ({"meter_id": None, "site_id": "nowhere"}, RejectReason.UNKNOWN_SITE),
+        ({"meter_id": "nobody"}, RejectReason.UNKNOWN_METER),
+        ({"meter_id": None}, RejectReason.UNKNOWN_METER),
+        ({"timestamp": None}, RejectReason.BAD_TIMESTAMP),
+        ({"timestamp": "yesterday"}, RejectReason.BAD_TIMESTAMP),
+        ({"timestamp": "2026-03-01T10:00:00"}, RejectReason.BAD_TIMESTAMP),  # whose ten o'clock?
+        ({"timestamp": "2026-02-30T10:00:00Z"}, RejectReason.BAD_TIMESTAMP),
         ({"timestamp": "2026-03-01T12:05:00Z"}, None),  # five minutes ahead of the clock
-        ({"timestamp": "2026-03-01T12:05:00.000001Z"}, Reason.FUTURE_TIMESTAMP),
-        ({"timestamp": "9999-12-31T23:59:59Z"}, Reason.FUTURE_TIMESTAMP),
+        ({"timestamp": "2026-03-01T12:05:00.000001Z"}, RejectReason.FUTURE_TIMESTAMP),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, RejectReason.FUTURE_TIMESTAMP),
         ({"timestamp": "1990-01-01T00:00:00Z"}, None),
-        ({"timestamp": "1989-12-31T23:59:59Z"}, Reason.TOO_OLD),
-        ({"timestamp": "1900-01-01T00:00:00Z"}, Reason.TOO_OLD),
-        ({"meter_id": "old", "timestamp": "2026-01-31T23:59:59Z"}, Reason.REMOVED_PERIOD),
+        ({"timestamp": "1989-12-31T23:59:59Z"}, RejectReason.TOO_OLD),
+        ({"timestamp": "1900-01-01T00:00:00Z"}, RejectReason.TOO_OLD),
+        ({"meter_id": "old", "timestamp": "2026-01-31T23:59:59Z"}, RejectReason.REMOVED_PERIOD),
         ({"meter_id": "old", "timestamp": "2026-02-01T00:00:00Z"}, None),
-        ({"power_kw": float("nan")}, Reason.NOT_FINITE),
-        ({"temperature_c": float("inf")}, Reason.NOT_FINITE),
-        ({"hashrate_th": float("-inf")}, Reason.NOT_FINITE),
-        ({"power_kw": None}, Reason.NO_VALUE),
-        ({"power_kw": None, "energy_kwh": 5.0}, Reason.NO_VALUE),  # a power meter tells power
-        ({"meter_id": "i"}, Reason.NO_VALUE),
-        ({"meter_id": "r"}, Reason.NO_VALUE),
-        ({"power_kw": -0.001}, Reason.NEGATIVE_ENERGY),
-        ({"meter_id": "i", "energy_kwh": -1.0}, Reason.NEGATIVE_ENERGY),
-        ({"meter_id": "r", "register_kwh": -1.0}, Reason.NEGATIVE_ENERGY),
-        ({"hashrate_th": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"power_kw": float("nan")}, RejectReason.NOT_FINITE),
+        ({"temperature_c": float("inf")}, RejectReason.NOT_FINITE),
+        ({"hashrate_th": float("-inf")}, RejectReason.NOT_FINITE),
+        ({"power_kw": None}, RejectReason.NO_VALUE),
+        ({"power_kw": None, "energy_kwh": 5.0}, RejectReason.NO_VALUE),  # a power meter tells power
+        ({"meter_id": "i"}, RejectReason.NO_VALUE),
+        ({"meter_id": "r"}, RejectReason.NO_VALUE),
+        ({"power_kw": -0.001}, RejectReason.NEGATIVE_ENERGY),
+        ({"meter_id": "i", "energy_kwh": -1.0}, RejectReason.NEGATIVE_ENERGY),
+        ({"meter_id": "r", "register_kwh": -1.0}, RejectReason.NEGATIVE_ENERGY),
+        ({"hashrate_th": -1.0}, RejectReason.NEGATIVE_ENERGY),
         ({"temperature_c": -40.0}, None),
         ({"power_kw": 0.0}, None),
         ({"power_kw": 100.0}, None),  # the capacity
         ({"power_kw": 100.1}, None),  # evidence, not an error
         ({"power_kw": 200.0}, None),  # twice the capacity: plausible, no more
-        ({"power_kw": 200.1}, Reason.IMPLAUSIBLE),
+        ({"power_kw": 200.1}, RejectReason.IMPLAUSIBLE),
         ({"meter_id": "i", "energy_kwh": 25.0}, None),  # 100 kW for a quarter of an hour
         ({"meter_id": "i", "energy_kwh": 50.0}, None),
-        ({"meter_id": "i", "energy_kwh": 50.1}, Reason.IMPLAUSIBLE),
+        ({"meter_id": "i", "energy_kwh": 50.1}, RejectReason.IMPLAUSIBLE),
         ({"meter_id": "g", "power_kw": 500.0}, None),  # what a site makes is not what it draws
         ({"meter_id": "r", "register_kwh": 1e9}, None),  # a register's state is no flow
         ({"quality": "estimated"}, None),
-        ({"quality": "guessed"}, Reason.BAD_QUALITY),
+        ({"quality": "guessed"}, RejectReason.BAD_QUALITY),
     ],
 )
 def test_a_row_is_refused_for_the_first_reason_that_holds(
-    row: dict[str, object], why: Reason | None
+    row: dict[str, object], why: RejectReason | None
 ) -> None:
     assert reason(row) == why
 
@@ -164,7 +166,7 @@ GRID_ROW = {"zone": "NO1", "start": T, "load_mw": 100.0}
 def grid_reason(row: dict[str, object]) -> str | None:
     plain: dict[str, object] = dict.fromkeys(frames.RAW_GRID.columns) | GRID_ROW | row
     raw = pl.DataFrame([plain], schema=frames.RAW_GRID.schema).drop("row")
-    rejects = validation.sort_out_grid(raw, now=NOW).rejects
+    rejects = validation.validate_grid(raw, now=NOW).rejects
     return rejects["reason"].item() if rejects.height else None
 
 
@@ -172,29 +174,29 @@ def grid_reason(row: dict[str, object]) -> str | None:
     ("row", "why"),
     [
         ({}, None),
-        ({"zone": None}, Reason.BAD_ZONE),
-        ({"zone": "a b"}, Reason.BAD_ZONE),
-        ({"zone": "NOWHERE"}, Reason.UNKNOWN_ZONE),
-        ({"zone": "NO1\n"}, Reason.BAD_ZONE),
-        ({"start": "2026-03-01"}, Reason.BAD_TIMESTAMP),
+        ({"zone": None}, RejectReason.BAD_ZONE),
+        ({"zone": "a b"}, RejectReason.BAD_ZONE),
+        ({"zone": "NOWHERE"}, RejectReason.UNKNOWN_ZONE),
+        ({"zone": "NO1\n"}, RejectReason.BAD_ZONE),
+        ({"start": "2026-03-01"}, RejectReason.BAD_TIMESTAMP),
         ({"start": "2026-03-09T12:00:00Z"}, None),  # eight days ahead: prices of the days to come
-        ({"start": "2026-03-09T12:00:01Z"}, Reason.FUTURE_TIMESTAMP),
-        ({"start": "1980-01-01T00:00:00Z"}, Reason.TOO_OLD),
-        ({"interval_s": 0}, Reason.BAD_INTERVAL),
-        ({"interval_s": -900}, Reason.BAD_INTERVAL),
-        ({"interval_s": 366 * 86_400 + 1}, Reason.BAD_INTERVAL),
-        ({"gen_wind_mw": float("nan")}, Reason.NOT_FINITE),
-        ({"load_mw": None}, Reason.NO_VALUE),
-        ({"currency": "euro"}, Reason.BAD_CURRENCY),
-        ({"load_mw": -1.0}, Reason.NEGATIVE_ENERGY),
-        ({"carbon_g_per_kwh": -1.0}, Reason.NEGATIVE_ENERGY),
+        ({"start": "2026-03-09T12:00:01Z"}, RejectReason.FUTURE_TIMESTAMP),
+        ({"start": "1980-01-01T00:00:00Z"}, RejectReason.TOO_OLD),
+        ({"interval_s": 0}, RejectReason.BAD_INTERVAL),
+        ({"interval_s": -900}, RejectReason.BAD_INTERVAL),
+        ({"interval_s": 366 * 86_400 + 1}, RejectReason.BAD_INTERVAL),
+        ({"gen_wind_mw": float("nan")}, RejectReason.NOT_FINITE),
+        ({"load_mw": None}, RejectReason.NO_VALUE),
+        ({"currency": "euro"}, RejectReason.BAD_CURRENCY),
+        ({"load_mw": -1.0}, RejectReason.NEGATIVE_ENERGY),
+        ({"carbon_g_per_kwh": -1.0}, RejectReason.NEGATIVE_ENERGY),
         ({"price_per_mwh": -30.0}, None),
         ({"gen_battery_mw": -50.0}, None),  # it charges
         ({"marginal_g_per_kwh": -1.0}, None),
     ],
 )
 def test_a_grid_row_is_refused_for_the_first_reason_that_holds(
-    row: dict[str, object], why: Reason | None
+    row: dict[str, object], why: RejectReason | None
 ) -> None:
     assert grid_reason(row) == why
 
@@ -210,11 +212,11 @@ def test_every_reason_on_the_list_is_earned_by_an_example_here() -> None:
     ]
     shown = {why for mark in marks for _, why in mark.args[1]}
 
-    assert shown - {None} == set(Reason) - {
-        Reason.DUPLICATE_IN_BATCH,
-        Reason.BATCH_REFUSED,
-        Reason.ABOVE_CAPACITY,  # of rejects that were stored before such rows were kept
-        Reason.OTHER_MEASUREMENT,  # of line protocol: tests/sources/test_line_protocol.py
+    assert shown - {None} == set(RejectReason) - {
+        RejectReason.DUPLICATE_IN_BATCH,
+        RejectReason.BATCH_REFUSED,
+        RejectReason.ABOVE_CAPACITY,  # of rejects that were stored before such rows were kept
+        RejectReason.OTHER_MEASUREMENT,  # of line protocol: tests/sources/test_line_protocol.py
     }
 
 
@@ -366,7 +368,7 @@ def test_a_column_of_instants_is_taken_in_any_zone_and_precision(unit) -> None:
         stamps.dt.cast_time_unit(unit).dt.convert_time_zone("Asia/Kolkata")
     )
 
-    kept = validation.sort_out(raw, meters=METERS, now=NOW).kept
+    kept = validation.validate(raw, meters=METERS, now=NOW).kept
 
     assert kept["ts_utc"].to_list() == [AT_T]
     assert kept.schema["ts_utc"] == frames.UTC
@@ -387,7 +389,7 @@ def test_columns_of_the_wrong_type_are_all_named_at_once() -> None:
     )
 
     with pytest.raises(FrameMismatchError) as caught:
-        validation.sort_out(raw, meters=METERS, now=NOW)
+        validation.validate(raw, meters=METERS, now=NOW)
 
     assert [problem.field for problem in caught.value.problems] == [
         "meter_id",
@@ -399,7 +401,7 @@ def test_columns_of_the_wrong_type_are_all_named_at_once() -> None:
 def test_whole_numbers_are_numbers_and_what_is_not_asked_for_is_left_aside() -> None:
     raw = pl.DataFrame({"meter_id": ["p"], "timestamp": [T], "power_kw": [50], "colour": ["red"]})
 
-    assert validation.sort_out(raw, meters=METERS, now=NOW).kept["power_kw"].to_list() == [50.0]
+    assert validation.validate(raw, meters=METERS, now=NOW).kept["power_kw"].to_list() == [50.0]
 
 
 @pytest.mark.parametrize(
@@ -433,7 +435,7 @@ def test_a_detail_names_every_column_that_is_wrong() -> None:
 
 
 def test_an_atomic_batch_with_one_bad_row_keeps_none_and_says_which_were_good() -> None:
-    result = validation.refuse_all(
+    result = validation.reject_all(
         sort_out(
             {"meter_id": "p", "timestamp": T, "power_kw": 1.0},
             {"meter_id": "p", "timestamp": T, "power_kw": -1.0},
@@ -504,7 +506,7 @@ def test_every_row_is_either_kept_or_refused_with_a_reason_of_the_list(
 
     kept, refused = result.kept["row"].to_list(), result.rejects["row"].to_list()
     assert sorted(kept + refused) == list(range(len(sent)))
-    assert set(result.rejects["reason"]) <= set(Reason)
+    assert set(result.rejects["reason"]) <= set(RejectReason)
     assert not result.kept.select("meter_id", "ts_utc").is_duplicated().any()
     numbers = result.kept.select(frames.READING_VALUES)
     assert numbers.select(pl.all().is_finite().fill_null(value=True).all()).row(0) == (True,) * 5

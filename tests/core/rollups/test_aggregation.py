@@ -139,9 +139,9 @@ def test_each_reading_is_compared_with_the_capacity_in_force_at_its_time() -> No
 
 def test_a_figure_that_is_found_above_the_capacity_is_a_revision() -> None:
     rows = quarters("interval", {0: 25.5}, capacity_kw=100.0)
-    old = aggregation.stamped(rows.with_columns(above_capacity=pl.lit(None, pl.Boolean)), T)
+    old = aggregation.with_revisions(rows.with_columns(above_capacity=pl.lit(None, pl.Boolean)), T)
 
-    assert aggregation.stamped(rows, T + HOUR, old)["revision"].to_list() == [1]
+    assert aggregation.with_revisions(rows, T + HOUR, old)["revision"].to_list() == [1]
 
 
 # --- interval meters ---------------------------------------------------------------------------
@@ -466,7 +466,7 @@ def test_no_readings_give_no_rows_of_the_same_columns(kind: str) -> None:
 
 
 def stamped(rows: pl.DataFrame) -> pl.DataFrame:
-    return aggregation.stamped(rows, T)
+    return aggregation.with_revisions(rows, T)
 
 
 def two_meters(one: Mapping[int, float], other: Mapping[int, float]) -> pl.DataFrame:
@@ -536,7 +536,7 @@ def test_the_mean_power_of_several_meters_is_the_sum_of_their_own_at_every_grain
     means = set()
     for grain in (Grain.QUARTER, Grain.HOUR):
         finer = aggregation.coarsen(rows.select(aggregation.FIGURES), about, grain)
-        own = aggregation.stamped(finer, T)
+        own = aggregation.with_revisions(finer, T)
         total = metrics.total(own, periods.buckets(span, grain), always("a", "b"))
         means.add(metrics.whole(total, own, span, always("a", "b"))["power_kw_mean"])
 
@@ -557,10 +557,10 @@ def test_the_whole_of_nothing_is_unknown_with_coverage_0() -> None:
 
 
 def test_what_did_not_change_is_not_written_again_and_what_did_gets_a_revision_more() -> None:
-    old = aggregation.stamped(quarters("interval", {0: 25.0, 15: 50.0}), T)
+    old = aggregation.with_revisions(quarters("interval", {0: 25.0, 15: 50.0}), T)
     new = quarters("interval", {0: 25.0, 15: 51.0, 30: 1.0})
 
-    changed = aggregation.stamped(new, T + HOUR, old)
+    changed = aggregation.with_revisions(new, T + HOUR, old)
 
     assert changed.select("energy_kwh", "revision", "computed_utc").rows() == [
         (51.0, 1, T + HOUR),
@@ -802,7 +802,7 @@ def test_a_changed_reading_touches_the_quarters_it_reaches() -> None:
         schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
     )
 
-    (span,) = affected.touched(dirty, meter("power", max_hold_s=1800)).rows(named=True)
+    (span,) = affected.affected_spans(dirty, meter("power", max_hold_s=1800)).rows(named=True)
 
     # from the quarter of 00:20 to the end of that in which 00:50 lies
     assert (span["from_utc"], span["to_utc"]) == (T + 15 * MINUTE, T + 60 * MINUTE)
@@ -816,7 +816,7 @@ def test_spans_that_meet_are_merged_and_others_stay_apart() -> None:
         schema={"meter_id": pl.String, "from_utc": frames.UTC, "to_utc": frames.UTC},
     )
 
-    spans = affected.touched(dirty, meter("power", max_hold_s=900))
+    spans = affected.affected_spans(dirty, meter("power", max_hold_s=900))
 
     assert spans.select("from_utc", "to_utc").rows() == [
         (T, T + 60 * MINUTE),
@@ -840,7 +840,7 @@ def test_sites_are_put_together_until_they_are_worth_a_job() -> None:
     # 4 quarters an hour, each with one reading of a meter that is read every 15 minutes
     spans, meters = weeks({"d": 1, "a": 1, "c": 1000, "b": 2})
 
-    shares = affected.shares(spans, meters, 100)
+    shares = affected.site_groups(spans, meters, 100)
 
     # a and b have 12 readings; with c there are more than 100, and d is what is left over
     assert shares.rows() == [(["a", "b"], 12), (["c", "d"], 4004)]
@@ -851,7 +851,7 @@ def test_sites_are_put_together_until_they_are_worth_a_job() -> None:
 def test_each_site_is_in_one_share_and_no_quarter_is_lost(hours: dict[str, int]) -> None:
     spans, meters = weeks(hours)
 
-    shares = affected.shares(spans, meters, 100)
+    shares = affected.site_groups(spans, meters, 100)
 
     assert sorted(shares["site_ids"].explode()) == sorted(hours)
     assert shares["quarters"].sum() == affected.quarters_in(spans) == 4 * sum(hours.values())
@@ -860,5 +860,5 @@ def test_each_site_is_in_one_share_and_no_quarter_is_lost(hours: dict[str, int])
 def test_nothing_to_do_is_no_share() -> None:
     spans, meters = weeks({"a": 1})
 
-    assert affected.shares(spans.clear(), meters, 100).is_empty()
+    assert affected.site_groups(spans.clear(), meters, 100).is_empty()
     assert affected.quarters_in(spans.clear()) == 0

@@ -49,7 +49,7 @@ def readings(rows: Sequence[Row], meter_id: str = "m", **more: object) -> pl.Dat
 
 def rolled(*parts: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
     quarters = aggregation.quarters(pl.concat(parts), about)
-    return aggregation.stamped(aggregation.every_grain(quarters, about), T)
+    return aggregation.with_revisions(aggregation.every_grain(quarters, about), T)
 
 
 def of_day(rows: pl.DataFrame, grain: Grain, meter_count: int = 1) -> dict[str, object]:

@@ -32,9 +32,16 @@ from wattbook.core.jobs import Job, JobKind, JobState, error_of
 from wattbook.core.periods import Grain
 from wattbook.flows import forecast as flow
 from wattbook.jobs.forecasts import Forecast
-from wattbook.ports.forecasts import Asked, Run
-from wattbook.ports.jobs import Order
-from wattbook.schemas.custom_forecast import HIGHEST, LOWEST, Custom, GrainName, Quantiles, Seed
+from wattbook.ports.forecasts import ForecastSpec, Run
+from wattbook.ports.jobs import JobRequest
+from wattbook.schemas.custom_forecast import (
+    HIGHEST,
+    LOWEST,
+    CustomForecastRequest,
+    GrainName,
+    Quantiles,
+    Seed,
+)
 from wattbook.schemas.fields import Instant
 from wattbook.schemas.jobs import JobOut
 from wattbook.wiring.runtime import Runtime
@@ -185,7 +192,7 @@ class RunPageOut(BaseModel):
     cursor: str | None
 
 
-class CustomIn(Custom):
+class CustomIn(CustomForecastRequest):
     """A series of the caller's own, and what is asked of it."""
 
     wait: Wait = Field(WAIT_S, description="seconds to wait; after that 202 and a job")
@@ -230,8 +237,8 @@ async def _asked(
         str | None, Query(description="between commas, as 0.1,0.5,0.9, the default")
     ] = None,
     seed: Annotated[Seed, Query()] = 0,
-) -> Asked:
-    return Asked(
+) -> ForecastSpec:
+    return ForecastSpec(
         entity_id=entity_id,
         grain=grain,
         model=model,
@@ -252,7 +259,7 @@ def _levels(text: str) -> tuple[float, ...]:
         raise InputError(f"quantiles: {detail}", [problem]) from error
 
 
-AskedDep = Annotated[Asked, Depends(_asked)]
+AskedDep = Annotated[ForecastSpec, Depends(_asked)]
 HorizonQuery = Annotated[
     str | None, Query(description="days, or as 24h or 7d; FORECAST_DAYS when left out, and at most")
 ]
@@ -403,7 +410,7 @@ def _reach(horizon: str | None, runtime: Runtime) -> timedelta:
 
 async def _found(
     request: Request,
-    asked: Asked,
+    asked: ForecastSpec,
     wait: float,
     as_of: AwareDatetime | None,
     runtime: Runtime,
@@ -438,7 +445,7 @@ async def _submitted(request: Request, told: dict[str, Any], runtime: Runtime) -
     said = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     slot = int(runtime.clock.now().timestamp()) // ONCE_S
     job = await runtime.jobs.submit(
-        Order(
+        JobRequest(
             kind=JobKind.FORECAST,
             params=told,
             requested_by=BY_HTTP,

@@ -218,7 +218,7 @@ async def telemetry(
 ) -> Response:
     """Take in a batch of readings; when this answers, they are on disk."""
     decoded, origin = await _decoded(request, caller, frames.RAW_READINGS, options, runtime)
-    written = await flow.take_in(
+    written = await flow.ingest_readings(
         decoded.frame,
         origin,
         label=decoded.label or options.label or IntervalLabel.START,
@@ -247,7 +247,7 @@ async def grid(
 ) -> Response:
     """Take in conditions of grid zones: load, generation by technology, price, intensity."""
     decoded, origin = await _decoded(request, caller, frames.RAW_GRID, options, runtime)
-    written = await flow.take_in_grid(
+    written = await flow.ingest_grid(
         decoded.frame,
         origin,
         label=decoded.label or options.label or IntervalLabel.START,

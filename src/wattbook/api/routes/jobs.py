@@ -15,7 +15,7 @@ from wattbook.api.problems import responses
 from wattbook.core.errors import ConflictError, InputError, UnknownEntityError
 from wattbook.core.jobs import Job, JobKind, JobState
 from wattbook.jobs import registry
-from wattbook.ports.jobs import Order
+from wattbook.ports.jobs import JobRequest
 from wattbook.schemas.fields import Instant
 from wattbook.schemas.jobs import JobOut, JobPageOut
 from wattbook.schemas.sites import Body
@@ -53,7 +53,7 @@ async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: R
     kind, params = registry.validate(body.kind, body.params)
     await registry.check(kind, params, runtime)
     job = await runtime.jobs.submit(
-        Order(
+        JobRequest(
             kind=kind,
             params=params,
             requested_by=BY_HTTP,

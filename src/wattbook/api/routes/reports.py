@@ -11,7 +11,7 @@ from wattbook.api.problems import responses
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.reporting.report import Format
 from wattbook.flows import entities
-from wattbook.ports.reports import Filed
+from wattbook.ports.reports import StoredReport
 from wattbook.schemas.fields import Instant
 from wattbook.schemas.sites import Answer
 
@@ -53,7 +53,7 @@ class ReportOut(BaseModel):
     documents: list[SheetOut]
 
     @classmethod
-    def of(cls, filed: Filed, request: Request) -> "ReportOut":
+    def of(cls, filed: StoredReport, request: Request) -> "ReportOut":
         """The answer about a report."""
         return cls(
             report_id=filed.report_id,

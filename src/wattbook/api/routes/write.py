@@ -16,7 +16,7 @@ from wattbook.api.deps import BodyDep, RuntimeDep
 from wattbook.api.problems import STATUS, TITLES, UNAVAILABLE
 from wattbook.api.responses import json_response
 from wattbook.core.errors import WattbookError
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.flows import health as parts
 from wattbook.flows import ingest as flow
 from wattbook.flows.ingest import Origin
@@ -179,7 +179,7 @@ async def _written(
     )
     if decoded.frame.is_empty():
         return Response(status_code=204)
-    written = await flow.take_in(
+    written = await flow.ingest_readings(
         decoded.frame,
         Origin.of(f"http:{caller.name}", body),
         turnstile=runtime.turnstile,
@@ -196,10 +196,10 @@ def _told(path: str, receipt: Receipt) -> Response:
     """204 when every line was kept, else which were not and why."""
     if not receipt.rejected:
         return Response(status_code=204)
-    unread = receipt.rejects.reasons.get(str(Reason.BAD_ROW), 0)
+    unread = receipt.rejects.reasons.get(str(RejectReason.BAD_ROW), 0)
     said = "\n".join(
         f"unable to parse '{raw}': {detail}"
-        if reason == Reason.BAD_ROW
+        if reason == RejectReason.BAD_ROW
         else f"line {row + 1}: {detail}"
         for row, reason, detail, raw in receipt.rejects.head(MOST_NAMED).iter_rows()
     )

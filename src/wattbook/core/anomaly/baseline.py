@@ -26,7 +26,7 @@ FINEST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Usual:
+class Baseline:
     """What was to be expected of each hour."""
 
     expected_kw: Floats
@@ -53,7 +53,7 @@ class Usual:
         return float(known[np.argmin(np.abs(known - value))])
 
 
-def usual(hours: Hours, doubted: Bools, price: Floats) -> Usual:
+def usual(hours: Hours, doubted: Bools, price: Floats) -> Baseline:
     """What was to be expected of each hour, from what was before it.
 
     Parameters
@@ -86,7 +86,7 @@ def usual(hours: Hours, doubted: Bools, price: Floats) -> Usual:
     left = curtailment.share_left(drawn, less)
     if left is not None:
         expected = np.where(less, expected * left, expected)
-    return Usual(
+    return Baseline(
         expected_kw=expected - moved,
         earlier_kw=earlier - moved,
         settled_kw=settled,
@@ -127,7 +127,7 @@ def _settled(hours: Hours, values: Floats) -> tuple[Floats, dict[int, float]]:
         local_us=hours.local_hour,
         holiday=np.zeros(len(values), dtype=np.bool_),
     )
-    _, shifts = levels.settled(series)
+    _, shifts = levels.remove_level_shifts(series)
     exact = {_exactly(values, step, amount): amount for step, amount in shifts.items()}
     settled = values.copy()
     for step, amount in exact.items():

@@ -8,8 +8,8 @@ import polars as pl
 
 from wattbook.core import periods
 from wattbook.core.anomaly import rules
-from wattbook.core.anomaly.baseline import HOURS_A_DAY, Usual
-from wattbook.core.anomaly.finding import Evidence, Noticed, Rule
+from wattbook.core.anomaly.baseline import HOURS_A_DAY, Baseline
+from wattbook.core.anomaly.finding import Candidate, Evidence, Rule
 from wattbook.core.anomaly.hours import Hours, Watched, middle
 from wattbook.core.anomaly.wording import (
     lasting,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Teller:
+class CandidateBuilder:
     """Tells of the hours of one meter."""
 
-    def __init__(self, watched: Watched, hours: Hours, usual: Usual) -> None:
+    def __init__(self, watched: Watched, hours: Hours, usual: Baseline) -> None:
         self.watched, self.hours, self.usual = watched, hours, usual
 
     def _make(
@@ -45,11 +45,11 @@ class Teller:
         cause: str,
         evidence: Evidence,
         at_stake_kwh: float | None = None,
-    ) -> Noticed:
+    ) -> Candidate:
         if at_stake_kwh is not None:
             limit_kw = self._limit_kw(begin, end)
             at_stake_kwh = possible_stake(at_stake_kwh, self.hours, begin, end, limit_kw)
-        return Noticed(
+        return Candidate(
             rule=rule,
             start_utc=self.hours.at(begin),
             end_utc=self.hours.at(end),
@@ -59,7 +59,7 @@ class Teller:
             evidence=evidence,
         )
 
-    def gap(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def gap(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours that were not heard, or not known."""
         heard = float(self.hours.heard[begin:end].mean())
         covered = float(self.hours.coverage[begin:end].mean())
@@ -94,7 +94,7 @@ class Teller:
             at_stake_kwh=at_stake,
         )
 
-    def negative(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def negative(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours below zero."""
         least = float(np.nanmin(self.hours.power_kw_min[begin:end]))
         return self._make(
@@ -108,7 +108,7 @@ class Teller:
             at_stake_kwh=self._stake(begin, end),
         )
 
-    def stuck(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def stuck(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours that repeat themselves."""
         rate = self.hours.hashrate_th[begin:end]
         known = rate[np.isfinite(rate)]
@@ -133,7 +133,7 @@ class Teller:
             at_stake_kwh=self._stake(begin, end),
         )
 
-    def unpowered(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def unpowered(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours with a hash rate and no power."""
         rate = middle(self.hours.hashrate_th[begin:end])
         return self._make(
@@ -147,7 +147,7 @@ class Teller:
             at_stake_kwh=self._stake(begin, end),
         )
 
-    def zero(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def zero(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours in which nothing was drawn."""
         rate = self.hours.hashrate_th[begin:end]
         beside = ""
@@ -163,7 +163,7 @@ class Teller:
             at_stake_kwh=self._stake(begin, end),
         )
 
-    def too_much(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def too_much(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours above the capacity."""
         most = float(np.nanmax(self.hours.power_kw_max[begin:end]))
         capacity = self.watched.capacity_kw
@@ -180,7 +180,7 @@ class Teller:
         )
         return replace(found, evidence=replace(found.evidence, more={"power_kw_max": most}))
 
-    def unhashed(self, rule: Rule, begin: int, end: int) -> Noticed:
+    def unhashed(self, rule: Rule, begin: int, end: int) -> Candidate:
         """Hours with power and no hash rate."""
         drawn = middle(self.hours.power_kw[begin:end])
         counted_kwh = float(np.nansum(self.hours.energy_kwh[begin:end]))
@@ -195,7 +195,7 @@ class Teller:
             at_stake_kwh=counted_kwh,
         )
 
-    def impossible(self, rule: Rule, begin: int, end: int, low: Floats, high: Floats) -> Noticed:
+    def impossible(self, rule: Rule, begin: int, end: int, low: Floats, high: Floats) -> Candidate:
         """Hours with an efficiency that the machines cannot have."""
         each = middle(self.hours.efficiency_j_per_th[begin:end])
         least, most = middle(low[begin:end]), middle(high[begin:end])
@@ -228,7 +228,7 @@ class Teller:
 
     def sums(
         self, rule: Rule, begin: int, end: int, share: Floats, usual: Floats, allowed: Floats
-    ) -> Noticed:
+    ) -> Candidate:
         """Hours in which the meter and those behind it do not add up."""
         seen, normal = middle(share[begin:end]), float(usual[begin])
         limit = float(allowed[begin])
@@ -252,7 +252,7 @@ class Teller:
             at_stake_kwh=stake,
         )
 
-    def shifted(self, rule: Rule, begin: int, end: int, expected: Floats) -> Noticed:
+    def shifted(self, rule: Rule, begin: int, end: int, expected: Floats) -> Candidate:
         """Days with another efficiency than the one expected."""
         seen = middle(self.hours.efficiency_j_per_th[begin:end])
         normal = middle(expected[begin:end])
@@ -279,13 +279,13 @@ class Teller:
             at_stake_kwh=stake,
         )
 
-    def spike(self, rows: pl.DataFrame) -> Noticed:
+    def spike(self, rows: pl.DataFrame) -> Candidate:
         """Quarter-hours that stand out, of `rules.spikes`."""
         power, beside = rows["power_kw"].to_numpy(), rows["beside_kw"].to_numpy()
         off = float((power - beside).sum()) / QUARTERS_PER_HOUR
         top = int(np.argmax(np.abs(power - beside)))
         start: datetime = rows["start_utc"][0]
-        return Noticed(
+        return Candidate(
             rule=Rule.SPIKE,
             start_utc=start,
             end_utc=rows["start_utc"][-1] + periods.QUARTER,
@@ -298,7 +298,7 @@ class Teller:
             ),
         )
 
-    def level_shift(self, step: int, end: int, amount: float) -> Noticed:
+    def level_shift(self, step: int, end: int, amount: float) -> Candidate:
         """The first day on a new level."""
         week = HOURS_A_DAY * 7
         before = middle(self.hours.power_kw[max(step - week, 0) : step])

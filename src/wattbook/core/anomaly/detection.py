@@ -12,15 +12,15 @@ from wattbook.core import frames
 from wattbook.core.anomaly import features, threshold
 from wattbook.core.anomaly.finding import (
     CATEGORIES,
+    Candidate,
     Category,
     Finding,
-    Noticed,
     Rule,
     finding_id,
     severity,
 )
 from wattbook.core.anomaly.hours import mask_of, runs
-from wattbook.core.anomaly.rule_engine import Ruled
+from wattbook.core.anomaly.rule_engine import RuleResult
 from wattbook.core.anomaly.threshold import Tail
 from wattbook.core.anomaly.wording import (
     compared,
@@ -52,10 +52,10 @@ SCORES: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judged:
+class Detection:
     """What is to be said of a meter over a span."""
 
-    noticed: tuple[Noticed, ...]
+    noticed: tuple[Candidate, ...]
     scores: pl.DataFrame
     """`SCORES` of the hours of the span: the score is null where the model cannot judge."""
     by_model: bool
@@ -63,13 +63,13 @@ class Judged:
     usual_kw: float | None
 
 
-def learnt(ruled: Ruled) -> Bools:
+def learnt(ruled: RuleResult) -> Bools:
     """The hours that the model learns from: history of which no rule has said anything."""
     mask: Bools = ruled.hours.in_history() & ~ruled.claimed & ~ruled.doubted
     return mask & np.isfinite(ruled.usual.settled_kw) & np.isfinite(ruled.usual.expected_kw)
 
 
-def strangeness(ruled: Ruled, isolation: Floats | None) -> Floats | None:
+def strangeness(ruled: RuleResult, isolation: Floats | None) -> Floats | None:
     """How many events a month reach what each hour shows; null where nothing can be learnt.
 
     Two views are taken, each calibrated on the history by its own tail: how far the hour is from
@@ -90,7 +90,7 @@ def strangeness(ruled: Ruled, isolation: Floats | None) -> Floats | None:
     return found
 
 
-def judged(ruled: Ruled, isolation: Floats | None, per_month: float) -> Judged:
+def detect(ruled: RuleResult, isolation: Floats | None, per_month: float) -> Detection:
     """What the rules noticed, and what the model finds strange beside that.
 
     Parameters
@@ -126,7 +126,7 @@ def judged(ruled: Ruled, isolation: Floats | None, per_month: float) -> Judged:
         },
         schema=SCORES,
     ).with_columns(pl.col("score", "expected_kwh").fill_nan(None))
-    return Judged(
+    return Detection(
         noticed=tuple(sorted(noticed, key=lambda each: (each.start_utc, each.rule))),
         scores=table,
         by_model=rates is not None,
@@ -144,7 +144,7 @@ def _edges(strange: Bools, claimed: Bools) -> Bools:
     return mask_of(beside, len(strange))
 
 
-def _strange(ruled: Ruled, begin: int, end: int, rates: Floats, per_month: float) -> Noticed:
+def _strange(ruled: RuleResult, begin: int, end: int, rates: Floats, per_month: float) -> Candidate:
     hours, usual = ruled.hours, ruled.usual
     rarest = float(np.nanmin(rates[begin:end]))
     at_stake = stake(hours, usual, begin, end)
@@ -160,7 +160,7 @@ def _strange(ruled: Ruled, begin: int, end: int, rates: Floats, per_month: float
         nearest = (
             f"; of the same hours of earlier weeks the nearest had {of_power(evidence.nearest)}"
         )
-    return Noticed(
+    return Candidate(
         rule=Rule.FOREST,
         start_utc=hours.at(begin),
         end_utc=hours.at(end),
@@ -203,7 +203,7 @@ class Signed:
     now: datetime
 
 
-def findings(of_site: Sequence[tuple[Meter, Judged]], signed: Signed) -> tuple[Finding, ...]:
+def findings(of_site: Sequence[tuple[Meter, Detection]], signed: Signed) -> tuple[Finding, ...]:
     """The findings of all meters of a site, sorted by start, meter and rule.
 
     Where all meters fell silent, or drew nothing, in the same hours, that is one finding of the
@@ -220,7 +220,7 @@ def findings(of_site: Sequence[tuple[Meter, Judged]], signed: Signed) -> tuple[F
     return tuple(sorted(found, key=lambda each: (each.start_utc, each.meter_id, each.rule)))
 
 
-def _finding(meter: Meter, judged_: Judged, noticed: Noticed, signed: Signed) -> Finding:
+def _finding(meter: Meter, judged_: Detection, noticed: Candidate, signed: Signed) -> Finding:
     category = noticed.category or CATEGORIES[noticed.rule]
     return Finding(
         finding_id=finding_id(meter.meter_id, noticed.rule, noticed.start_utc),
@@ -245,7 +245,9 @@ def _finding(meter: Meter, judged_: Judged, noticed: Noticed, signed: Signed) ->
 AT_FAULT: Final = (Rule.GAP, Rule.STUCK, Rule.ZERO)
 
 
-def _with_their_parents(of_site: Sequence[tuple[Meter, Judged]]) -> list[tuple[Meter, Judged]]:
+def _with_their_parents(
+    of_site: Sequence[tuple[Meter, Detection]],
+) -> list[tuple[Meter, Detection]]:
     """Meters behind others, where the sum tells that it is they who are wrong.
 
     A meter that is silent, stuck or counts nothing while the one before it counts on has a fault.
@@ -257,7 +259,7 @@ def _with_their_parents(of_site: Sequence[tuple[Meter, Judged]]) -> list[tuple[M
     }
     told: set[int] = set()
 
-    def with_parent(meter: Meter, each: Noticed) -> Noticed:
+    def with_parent(meter: Meter, each: Candidate) -> Candidate:
         parent = meter.parent_at(each.start_utc) if each.rule in AT_FAULT else None
         same = _nearly(each, sums.get(parent or "", ()))
         if same is None:
@@ -280,15 +282,15 @@ SILENT: Final = (Rule.GAP, Rule.ZERO)
 
 
 def _without_outages(
-    of_site: Sequence[tuple[Meter, Judged]],
-) -> tuple[list[tuple[Meter, Judged]], list[tuple[Meter, Judged, Noticed]]]:
+    of_site: Sequence[tuple[Meter, Detection]],
+) -> tuple[list[tuple[Meter, Detection]], list[tuple[Meter, Detection, Candidate]]]:
     """The meters without what all of them share, and what they share."""
     mains = [each for each in of_site if each[0].role is MeterRole.MAIN]
     if len(of_site) == 1 or not mains:
         return list(of_site), []
     where, judged_ = mains[0]
     silent = [[each for each in theirs.noticed if each.rule in SILENT] for _, theirs in of_site]
-    shared: list[Noticed] = []
+    shared: list[Candidate] = []
     gone: set[int] = set()
     for mine in silent[[meter.meter_id for meter, _ in of_site].index(where.meter_id)]:
         same = [_nearly(mine, theirs) for theirs in silent]
@@ -302,7 +304,7 @@ def _without_outages(
     return left, [(where, judged_, each) for each in shared]
 
 
-def _nearly(one: Noticed, others: Sequence[Noticed]) -> Noticed | None:
+def _nearly(one: Candidate, others: Sequence[Candidate]) -> Candidate | None:
     """The one of the others that was at nearly the same time: they share half of what both took."""
     for other in others:
         both = min(one.end_utc, other.end_utc) - max(one.start_utc, other.start_utc)
@@ -313,8 +315,8 @@ def _nearly(one: Noticed, others: Sequence[Noticed]) -> Noticed | None:
 
 
 def _outage(
-    mine: Noticed, all_of_them: Sequence[Noticed], of_site: Sequence[tuple[Meter, Judged]]
-) -> Noticed:
+    mine: Candidate, all_of_them: Sequence[Candidate], of_site: Sequence[tuple[Meter, Detection]]
+) -> Candidate:
     start = min(each.start_utc for each in all_of_them)
     end = max(each.end_utc for each in all_of_them)
     names = [meter.meter_id for meter, _ in of_site]
@@ -323,7 +325,7 @@ def _outage(
     at_stake = ""
     if mine.at_stake_kwh is not None:
         at_stake = f" {of_energy(-mine.at_stake_kwh)} would have been expected of the main meter."
-    return Noticed(
+    return Candidate(
         rule=Rule.OUTAGE,
         start_utc=start,
         end_utc=end,

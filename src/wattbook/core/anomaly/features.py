@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from wattbook.core.anomaly.baseline import HOURS_A_DAY, HOURS_A_WEEK, Usual
+from wattbook.core.anomaly.baseline import HOURS_A_DAY, HOURS_A_WEEK, Baseline
 from wattbook.core.anomaly.hours import Hours, middle
 from wattbook.core.forecast.series import Floats
 
@@ -25,7 +25,7 @@ FAR: Final = 30
 """So many times the usual spread is as far off as any more."""
 
 
-def table(hours: Hours, usual: Usual) -> Floats:
+def table(hours: Hours, usual: Baseline) -> Floats:
     """A row for each hour, a column for each of `NAMES`; NaN where it is not known.
 
     Differences of what is off, not of the power itself: what happens at the same hour of every
@@ -61,7 +61,7 @@ def table(hours: Hours, usual: Usual) -> Floats:
     )
 
 
-def distance(usual: Usual) -> Floats:
+def distance(usual: Baseline) -> Floats:
     """From the second nearest of the same hours before, in usual spreads; NaN where not known.
 
     Not from their middle: an hour that was so once or twice of late is no surprise.
@@ -72,13 +72,13 @@ def distance(usual: Usual) -> Floats:
     return found
 
 
-def off(usual: Usual) -> Floats:
+def off(usual: Baseline) -> Floats:
     """Drawn less expected power [kW] of each hour that is learnt from, on one level."""
     found: Floats = usual.settled_kw - (usual.expected_kw + moved(usual))
     return found
 
 
-def moved(usual: Usual) -> Floats:
+def moved(usual: Baseline) -> Floats:
     """By how much [kW] each hour is below the present level, where that was another."""
     found = np.zeros(len(usual.settled_kw))
     for step, amount in usual.shifts.items():

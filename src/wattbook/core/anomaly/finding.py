@@ -100,7 +100,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noticed:
+class Candidate:
     """What a rule or the model found in some hours, before it is anybody's."""
 
     rule: Rule

@@ -10,9 +10,9 @@ import polars as pl
 from wattbook.core import periods
 from wattbook.core.anomaly import baseline as usually
 from wattbook.core.anomaly import rules
-from wattbook.core.anomaly.baseline import HOURS_A_DAY, Usual
-from wattbook.core.anomaly.candidates import Teller
-from wattbook.core.anomaly.finding import Evidence, Noticed, Rule
+from wattbook.core.anomaly.baseline import HOURS_A_DAY, Baseline
+from wattbook.core.anomaly.candidates import CandidateBuilder
+from wattbook.core.anomaly.finding import Candidate, Evidence, Rule
 from wattbook.core.anomaly.hours import Hours, Watched, hours, mask_of, runs
 from wattbook.core.forecast.series import Bools
 from wattbook.core.periods import Period
@@ -25,19 +25,19 @@ SPIKES_SHARE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ruled:
+class RuleResult:
     """A meter as the rules leave it to the model."""
 
     hours: Hours
-    usual: Usual
-    noticed: tuple[Noticed, ...]
+    usual: Baseline
+    noticed: tuple[Candidate, ...]
     claimed: Bools
     """Hours of which a rule has said something, or of which a price explains it."""
     doubted: Bools
     """Hours that are not learnt from."""
 
 
-def by_rules(watched: Watched, span: Period, per_month: float) -> Ruled | None:
+def apply_rules(watched: Watched, span: Period, per_month: float) -> RuleResult | None:
     """What the rules find at a meter; null where nothing is known of it by the end of the span."""
     all_hours = hours(watched, span)
     if all_hours is None:
@@ -45,7 +45,7 @@ def by_rules(watched: Watched, span: Period, per_month: float) -> Ruled | None:
     return _Inquiry(watched, span, all_hours, per_month).ruled()
 
 
-Tell = Callable[[Rule, int, int], Noticed]
+Tell = Callable[[Rule, int, int], Candidate]
 """Tells of a row of hours: where it begins, and where it ends."""
 
 
@@ -54,10 +54,10 @@ class _Inquiry:
 
     def __init__(self, watched: Watched, span: Period, hours_: Hours, per_month: float) -> None:
         self.watched, self.span, self.hours, self.per_month = watched, span, hours_, per_month
-        self.noticed: list[Noticed] = []
+        self.noticed: list[Candidate] = []
         self.claimed = np.zeros(len(hours_), dtype=np.bool_)
 
-    def ruled(self) -> Ruled:
+    def ruled(self) -> RuleResult:
         watched, all_hours = self.watched, self.hours
         silent = rules.gap(all_hours)
         below = rules.negative(all_hours)
@@ -75,7 +75,7 @@ class _Inquiry:
         shifted, efficiency = rules.efficiency_shift(all_hours, watched, doubted | unhashed | less)
         doubted |= sums | shifted
         self.usual = usually.usual(all_hours, doubted, price)
-        self.tell = Teller(watched, all_hours, self.usual)
+        self.tell = CandidateBuilder(watched, all_hours, self.usual)
 
         self._take(Rule.GAP, silent, self.tell.gap)
         self._register()
@@ -104,7 +104,7 @@ class _Inquiry:
         self.claimed |= self.usual.explained
         self._spikes()
         self._level_shifts()
-        return Ruled(
+        return RuleResult(
             hours=all_hours,
             usual=self.usual,
             noticed=tuple(self.noticed),
@@ -142,7 +142,7 @@ class _Inquiry:
             if end <= self.span.start or start >= self.span.end:
                 continue
             self.noticed.append(
-                Noticed(
+                Candidate(
                     rule=Rule.REGISTER,
                     start_utc=start,
                     end_utc=end,

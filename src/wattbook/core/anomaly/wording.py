@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from wattbook.core.anomaly.baseline import HOURS_A_DAY, Usual
+from wattbook.core.anomaly.baseline import HOURS_A_DAY, Baseline
 from wattbook.core.anomaly.finding import Evidence
 from wattbook.core.anomaly.hours import Hours, middle
 from wattbook.core.formatting import number, percent, unit_of
@@ -51,7 +51,7 @@ def compared(observed: float, expected: float) -> str:
 MANIFOLD: Final = 2
 
 
-def stake(hours: Hours, usual: Usual, begin: int, end: int) -> float | None:
+def stake(hours: Hours, usual: Baseline, begin: int, end: int) -> float | None:
     """Observed less expected energy [kWh]; null where nothing is to be expected."""
     expected = usual.expected_kw[begin:end]
     known = np.isfinite(expected)
@@ -77,7 +77,7 @@ def possible_stake(
 
 def power_evidence(
     hours: Hours,
-    usual: Usual,
+    usual: Baseline,
     begin: int,
     end: int,
     limit: float | None = None,

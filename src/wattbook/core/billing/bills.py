@@ -67,7 +67,7 @@ class Bill:
         }
 
 
-def made(
+def build_bills(
     months: Sequence[Month],
     energy: pl.DataFrame,
     charged: pl.DataFrame,

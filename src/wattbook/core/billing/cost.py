@@ -123,7 +123,7 @@ def by_quarter(
     return pl.concat([even.select(named.columns), named]).sort("start_utc", maintain_order=True)
 
 
-def priced(energy: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+def price_energy(energy: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     """`energy` with `cost` and `currency` at the price of the quarter-hour that each row is of.
 
     Parameters
@@ -151,7 +151,7 @@ def priced(energy: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def summed(priced_rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+def sum_costs(priced_rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Costs added up by the columns `by`, with the share of the energy that has a price.
 
     `cost` is null where nothing has a price, or where there are several currencies.
@@ -181,13 +181,13 @@ def by_bucket(rows: pl.DataFrame, buckets: pl.DataFrame, by: Sequence[str] = ())
         .filter(pl.col("start_utc") < pl.col("until"))
     )
     return (
-        added(owned, ["bucket", *by])
+        group_costs(owned, ["bucket", *by])
         .rename({"bucket": "start_utc"})
         .sort("start_utc", maintain_order=True)
     )
 
 
-def added(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+def group_costs(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     """`energy_kwh`, `cost`, `currency`, `cost_energy_share` by the columns `by`.
 
     `cost` is null where none is known, and where the currencies differ: they are never added.
@@ -204,7 +204,7 @@ def added(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     return rows.group_by(by, maintain_order=True).agg(**sums)
 
 
-def totalled(
+def total_costs(
     settled: pl.DataFrame, due: pl.DataFrame, buckets: pl.DataFrame, lost: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, object]]:
     """`cost`, `currency`, `cost_energy_share` of each bucket, and of all of them together.
@@ -216,7 +216,7 @@ def totalled(
     due
         `start_utc`, `currency` and `cost` of standing charges; may be empty.
     lost
-        As for `withheld`.
+        As for `drop_unpriceable`.
     """
     money = ["cost", "currency", "cost_energy_share"]
     stands = due.select(
@@ -226,15 +226,15 @@ def totalled(
         energy_kwh=pl.lit(None, pl.Float64),
         priced_kwh=pl.lit(0.0),
     )
-    rows = withheld(pl.concat([settled, stands.select(settled.columns)]), buckets, lost)
+    rows = drop_unpriceable(pl.concat([settled, stands.select(settled.columns)]), buckets, lost)
     first, end = buckets["start_utc"][0], buckets["end_utc"][-1]
     inside = rows.filter(pl.col("start_utc").is_between(first, end, closed="left"))
-    whole = added(inside.with_columns(every=pl.lit("all")), ["every"]).select(money)
+    whole = group_costs(inside.with_columns(every=pl.lit("all")), ["every"]).select(money)
     per_bucket = by_bucket(rows, buckets).select("start_utc", *money)
     return per_bucket, whole.row(0, named=True) if whole.height else dict.fromkeys(money)
 
 
-def withheld(rows: pl.DataFrame, buckets: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
+def drop_unpriceable(rows: pl.DataFrame, buckets: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
     """Rows with a price without those in the buckets that are `lost`: their energy has no price.
 
     Parameters
@@ -277,7 +277,7 @@ def standing(bills: Iterable[Bill], timezone: str) -> pl.DataFrame:
     return _in_utc(days, timezone)
 
 
-def due(
+def spread_standing_charges(
     bills: Iterable[Bill],
     timezone: str,
     grain: Grain,

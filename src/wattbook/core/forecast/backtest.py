@@ -81,7 +81,7 @@ def actual(series: Series, origins: Ints) -> Floats:
     return found
 
 
-def rolled(forecaster: Forecaster, plan_: Plan, *, every: int) -> Floats:
+def roll_forecasts(forecaster: Forecaster, plan_: Plan, *, every: int) -> Floats:
     """Forecasts at all origins, learnt anew at every so-manieth and at the last of them."""
     horizon = plan_.actual.shape[1]
     count = len(plan_.origins)

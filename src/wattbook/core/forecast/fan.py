@@ -9,7 +9,7 @@ from wattbook.core.forecast import intervals
 from wattbook.core.forecast import scenario as scenarios
 from wattbook.core.forecast.scenario import Scenario
 from wattbook.core.forecast.series import Floats, Series
-from wattbook.core.forecast.task import Ask, column
+from wattbook.core.forecast.task import ForecastTask, column
 
 MEAN_INSIDE: Final = 0.1
 """The mean stays inside the outermost quantiles by this share of their distance to the point."""
@@ -21,7 +21,7 @@ def rows(
     errors: Floats,
     usual: Floats,
     unit: float,
-    ask: Ask,
+    ask: ForecastTask,
     left: Floats,
     scenario: Scenario | None,
 ) -> pl.DataFrame:
@@ -49,7 +49,7 @@ def rows(
     return found if scenario is None else scenarios.under(found, scenario, ["mean", *names])
 
 
-def bounds(known: Series, ask: Ask) -> tuple[float, float]:
+def bounds(known: Series, ask: ForecastTask) -> tuple[float, float]:
     """The least and the most that a figure can be."""
     low = -np.inf if ask.minimum is None else ask.minimum
     if ask.minimum is None and np.nanmin(known.values) >= 0:

@@ -15,7 +15,7 @@ LATE_DAYS: Final = 56
 MOST: Final = 3
 
 
-def settled(series: Series) -> tuple[Series, dict[int, float]]:
+def remove_level_shifts(series: Series) -> tuple[Series, dict[int, float]]:
     """The history as if it had always been on its present level, and the shifts by their step.
 
     A shift is a change of the daily medians that is far beyond what is usual in this series, no

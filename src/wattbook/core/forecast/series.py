@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wattbook.core import periods
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.forecast.task import Ask, Band
+from wattbook.core.forecast.task import Band, ForecastTask
 from wattbook.core.periods import DAY_US, Grain, Period
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -83,7 +83,7 @@ def no_holidays(_first: date, _last: date) -> Container[date]:
 
 def series(
     history: pl.DataFrame,
-    ask: Ask,
+    ask: ForecastTask,
     *,
     origin: datetime | None = None,
     holidays: Callable[[date, date], Container[date]] = no_holidays,
@@ -158,7 +158,7 @@ def steps_in(horizon: timedelta, per_day: int) -> int:
     return math.ceil(horizon / timedelta(days=1) * per_day)
 
 
-def _grid(first: datetime, end: datetime, ask: Ask) -> pl.Series:
+def _grid(first: datetime, end: datetime, ask: ForecastTask) -> pl.Series:
     count = steps_in(ask.horizon, PER_DAY[ask.grain])
     beyond = end + ask.horizon + timedelta(days=2)
     grid = periods.buckets(Period(first, beyond), ask.grain, ask.timezone)["start_utc"]
@@ -200,7 +200,7 @@ def _extras(covariates: pl.DataFrame, grid: pl.Series) -> pl.DataFrame:
     )
 
 
-def _check_ask(ask: Ask) -> None:
+def _check_ask(ask: ForecastTask) -> None:
     problems = []
     if ask.grain not in PER_DAY:
         problems.append(Problem("bad_grain", "quarter, hour or day", field="grain"))
@@ -251,7 +251,7 @@ def _check_regular(rows: pl.DataFrame, grid: pl.Series, history: pl.DataFrame) -
         raise _refusal("irregular", f"{at} begins no step of the grain", "start_utc", row)
 
 
-def _check_known(values: Floats, ask: Ask) -> None:
+def _check_known(values: Floats, ask: ForecastTask) -> None:
     known = int(np.isfinite(values).sum())
     if not known:
         raise _refusal("all_null", "no value of the history is known", "value")

@@ -49,12 +49,12 @@ class ModelName(StrEnum):
 
 
 @manifest.named(
-    "Ask",
+    "ForecastTask",
     "horizon grain timezone country quantiles model seed minimum maximum",
     later={"minimum": None, "maximum": None},
 )
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ForecastTask:
     """A forecast that is wanted."""
 
     horizon: timedelta
@@ -82,7 +82,7 @@ class Donor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class ForecastResult:
     """A forecast and how good such forecasts were."""
 
     basis: Basis

@@ -28,11 +28,11 @@ NOBODY: Final = (
     "meter_id: neither a meter nor a site is named (of line protocol, INFLUXDB_METER_TAG says which"
     " tag names the meter)"
 )
-Check = tuple["Reason", pl.Expr, pl.Expr]
+Check = tuple["RejectReason", pl.Expr, pl.Expr]
 """A reason, the condition under which a row keeps clear of it, and what to say otherwise."""
 
 
-class Reason(StrEnum):
+class RejectReason(StrEnum):
     """Why a row was refused: the closed list."""
 
     BAD_ROW = "bad_row"
@@ -101,17 +101,17 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
     shown = pl.when(text.is_null()).then(pl.lit("nothing")).otherwise(text.cast(pl.String))
     return [
         (
-            Reason.BAD_TIMESTAMP,
+            RejectReason.BAD_TIMESTAMP,
             at.is_not_null(),
             pl.format(f"{sent}: want an ISO 8601 date and time with an offset, have {{}}", shown),
         ),
         (
-            Reason.FUTURE_TIMESTAMP,
+            RejectReason.FUTURE_TIMESTAMP,
             (at <= pl.col("known_utc") + ahead).fill_null(value=False),
             pl.format(f"{sent}: {{}} is in the future", shown),
         ),
         (
-            Reason.TOO_OLD,
+            RejectReason.TOO_OLD,
             (at >= EARLIEST).fill_null(value=False),
             pl.format(f"{sent}: {{}} is before {EARLIEST:%Y-%m-%d}", shown),
         ),
@@ -136,12 +136,12 @@ def _reading_checks() -> list[Check]:
     site = pl.col("main_id").is_null() & pl.col("site_id").is_not_null()
     return [
         (
-            Reason.UNKNOWN_SITE,
+            RejectReason.UNKNOWN_SITE,
             pl.col("site_known") | pl.col("slot").is_not_null(),
             pl.format("site_id: no site {} is registered", "site_id"),
         ),
         (
-            Reason.UNKNOWN_METER,
+            RejectReason.UNKNOWN_METER,
             pl.col("slot").is_not_null(),
             pl.when(pl.col("meter_id").is_not_null())
             .then(pl.format("meter_id: no meter {} is registered", "meter_id"))
@@ -151,7 +151,7 @@ def _reading_checks() -> list[Check]:
         ),
         *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
         (
-            Reason.REMOVED_PERIOD,
+            RejectReason.REMOVED_PERIOD,
             (pl.col("ts_utc") >= pl.col("readings_from_utc")).fill_null(value=True),
             pl.format(
                 "timestamp: the readings of {} before {} were removed, and what follows from them"
@@ -161,17 +161,17 @@ def _reading_checks() -> list[Check]:
             ),
         ),
         (
-            Reason.NOT_FINITE,
+            RejectReason.NOT_FINITE,
             pl.all_horizontal(_finite(name) for name in frames.READING_VALUES),
             _names([(name, ~_finite(name)) for name in frames.READING_VALUES], "is {}"),
         ),
         (
-            Reason.NO_VALUE,
+            RejectReason.NO_VALUE,
             needed,
             pl.format("{}: a meter of kind {} needs it", column, kind),
         ),
         (
-            Reason.NEGATIVE_ENERGY,
+            RejectReason.NEGATIVE_ENERGY,
             pl.all_horizontal(_signed(name) for name in physical),
             pl.concat_str(
                 _names([(name, ~_signed(name)) for name in physical], "is {}, below zero"),
@@ -179,7 +179,7 @@ def _reading_checks() -> list[Check]:
             ),
         ),
         (
-            Reason.IMPLAUSIBLE,
+            RejectReason.IMPLAUSIBLE,
             ~(
                 drawing
                 & (
@@ -204,7 +204,7 @@ def _reading_checks() -> list[Check]:
             ),
         ),
         (
-            Reason.BAD_QUALITY,
+            RejectReason.BAD_QUALITY,
             pl.col("quality").is_in(frames.QUALITIES).fill_null(value=True),
             pl.format("quality: {} is none of " + ", ".join(frames.QUALITIES), "quality"),
         ),
@@ -217,34 +217,34 @@ def _grid_checks() -> list[Check]:
     currency = pl.col("currency").str.contains(f"^(?:{CURRENCY.pattern})$")
     return [
         (
-            Reason.BAD_ZONE,
+            RejectReason.BAD_ZONE,
             named,
             pl.format("zone: invalid zone {}", pl.col("zone").fill_null("nothing")),
         ),
-        (Reason.UNKNOWN_ZONE, pl.col("canonical").is_not_null(), pl.col("unknown")),
+        (RejectReason.UNKNOWN_ZONE, pl.col("canonical").is_not_null(), pl.col("unknown")),
         *_time_checks("start_utc", "start", GRID_AHEAD),
         (
-            Reason.BAD_INTERVAL,
+            RejectReason.BAD_INTERVAL,
             length.is_between(1, MAX_INTERVAL_S),
             pl.format(f"interval_s: {{}} is not within 1 and {MAX_INTERVAL_S}", length),
         ),
         (
-            Reason.NOT_FINITE,
+            RejectReason.NOT_FINITE,
             pl.all_horizontal(_finite(name) for name in frames.GRID_VALUES),
             _names([(name, ~_finite(name)) for name in frames.GRID_VALUES], "is {}"),
         ),
         (
-            Reason.NO_VALUE,
+            RejectReason.NO_VALUE,
             pl.any_horizontal(pl.col(name).is_not_null() for name in frames.GRID_VALUES),
             pl.lit("no load, generation, price or intensity is given"),
         ),
         (
-            Reason.BAD_CURRENCY,
+            RejectReason.BAD_CURRENCY,
             currency.fill_null(value=True),
             pl.format("currency: {} is not an ISO 4217 code", "currency"),
         ),
         (
-            Reason.NEGATIVE_ENERGY,
+            RejectReason.NEGATIVE_ENERGY,
             _at_least_zero("load_mw") & _at_least_zero("carbon_g_per_kwh"),
             _names(
                 [(name, ~_at_least_zero(name)) for name in ("load_mw", "carbon_g_per_kwh")],

@@ -9,13 +9,13 @@ import polars as pl
 from wattbook.core import frames
 from wattbook.core.readings import merge, plausibility, validation
 from wattbook.core.readings.rejects import Rejects
-from wattbook.core.readings.validation import Sorted
+from wattbook.core.readings.validation import ValidatedBatch
 
 SLICE_ROWS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class ValidatedSlice:
     """A batch or a slice of it: what is kept, with its `row`, and what is rejected and why."""
 
     kept: pl.DataFrame
@@ -25,7 +25,7 @@ class Validated:
     """What looks wrong although it is kept, from `core.readings.plausibility`."""
 
     @classmethod
-    def of(cls, sorted_: Sorted) -> "Validated":
+    def of(cls, sorted_: ValidatedBatch) -> "ValidatedSlice":
         """The same, in less memory."""
         return cls(
             sorted_.kept, Rejects.of(sorted_.rejects), sorted_.refused, tuple(sorted_.warnings)
@@ -42,8 +42,8 @@ def cut(raw: pl.DataFrame, rows: int = SLICE_ROWS) -> Iterator[pl.DataFrame]:
 
 
 def join(
-    parts: Sequence[Validated], raw: pl.DataFrame, contract: frames.Contract, *, atomic: bool
-) -> Validated:
+    parts: Sequence[ValidatedSlice], raw: pl.DataFrame, contract: frames.Contract, *, atomic: bool
+) -> ValidatedSlice:
     """The batch whose slices, in their order, are the parts.
 
     Of rows with one key in two slices the first is kept, as within a slice. With `atomic` one
@@ -55,7 +55,7 @@ def join(
         parts = [_refuse(part) for part in parts]
     if len(parts) == 1:
         return parts[0]
-    return Validated(
+    return ValidatedSlice(
         _kept([part.kept for part in parts]),
         Rejects.joined(part.rejects for part in parts),
         pl.concat([part.refused for part in parts]).unique(
@@ -73,12 +73,12 @@ def _kept(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _without_repeats(
-    parts: Sequence[Validated], raw: pl.DataFrame, contract: frames.Contract
-) -> list[Validated]:
+    parts: Sequence[ValidatedSlice], raw: pl.DataFrame, contract: frames.Contract
+) -> list[ValidatedSlice]:
     """The parts with those rows rejected whose key an earlier part has."""
     key = list(contract.key)
     every = pl.concat([part.kept.select("row", *key) for part in parts])
-    _, again = validation.first_of_each(every, key, pl.struct(key[0], *key[2:]).hash())
+    _, again = validation.drop_duplicates(every, key, pl.struct(key[0], *key[2:]).hash())
     if again.is_empty():
         return list(parts)
     numbered = raw if "row" in raw.columns else raw.with_row_index("row")
@@ -86,7 +86,7 @@ def _without_repeats(
     return [_reject(part, again) for part in parts]
 
 
-def _reject(part: Validated, again: pl.DataFrame) -> Validated:
+def _reject(part: ValidatedSlice, again: pl.DataFrame) -> ValidatedSlice:
     own = again.join(part.kept.select("row"), on="row", how="semi")
     if own.is_empty():
         return part
@@ -95,7 +95,9 @@ def _reject(part: Validated, again: pl.DataFrame) -> Validated:
     return replace(part, kept=kept, rejects=Rejects.of(rejects))
 
 
-def _refuse(part: Validated) -> Validated:
-    return Validated.of(
-        validation.refuse_all(Sorted(part.kept, part.rejects.frame(), part.refused, part.warnings))
+def _refuse(part: ValidatedSlice) -> ValidatedSlice:
+    return ValidatedSlice.of(
+        validation.reject_all(
+            ValidatedBatch(part.kept, part.rejects.frame(), part.refused, part.warnings)
+        )
     )

@@ -21,7 +21,7 @@ from wattbook.core.readings.checks import (
     READING_CHECKS,
     Check,
     IntervalLabel,
-    Reason,
+    RejectReason,
 )
 from wattbook.core.readings.segments import plausible_kw
 from wattbook.core.registry.entities import MeterRole
@@ -45,7 +45,7 @@ OF_METERS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class ValidatedBatch:
     """A batch, judged: what is kept (with its `row`), and what is refused and why."""
 
     kept: pl.DataFrame
@@ -56,13 +56,13 @@ class Sorted:
     """What the sender should check."""
 
 
-def sort_out(
+def validate(
     raw: pl.DataFrame,
     *,
     meters: pl.DataFrame,
     now: datetime,
     label: IntervalLabel = IntervalLabel.START,
-) -> Sorted:
+) -> ValidatedBatch:
     """Split raw rows into readings to keep and rejects with their reasons.
 
     Parameters
@@ -85,10 +85,10 @@ def sort_out(
         len(kept) + len(rejects) = len(raw), always.
     """
     sent = raw.columns
-    raw = _complete(raw, frames.RAW_READINGS)
+    raw = _conform(raw, frames.RAW_READINGS)
     explicit = _explicit(raw)
-    rows = _name_meters(raw, meters)
-    slot = _place(rows["meter_id"], meters["meter_id"])
+    rows = _resolve_meters(raw, meters)
+    slot = _row_index(rows["meter_id"], meters["meter_id"])
     rows = rows.with_columns(slot=slot, ts_utc=_instant(rows["timestamp"]))
     rows = _dated(rows, meters, label).with_columns(
         known_utc=pl.lit(now, dtype=frames.UTC),
@@ -98,11 +98,11 @@ def sort_out(
         **explicit,
     )
 
-    good, bad = _judge(rows, READING_CHECKS)
-    good, again = first_of_each(good, ["meter_id", "ts_utc"], pl.col("slot"))
+    good, bad = _apply_checks(rows, READING_CHECKS)
+    good, again = drop_duplicates(good, ["meter_id", "ts_utc"], pl.col("slot"))
     kept = good.select("row", *frames.READINGS.columns, *explicit)
     doubtful = plausibility.warnings(rows.filter(pl.col("slot").is_not_null()), kept, meters)
-    return Sorted(kept, _rejects([bad, again], sent), _refused(bad), doubtful)
+    return ValidatedBatch(kept, _rejects([bad, again], sent), _refused_instants(bad), doubtful)
 
 
 def _dated(rows: pl.DataFrame, meters: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
@@ -117,14 +117,14 @@ def _dated(rows: pl.DataFrame, meters: pl.DataFrame, label: IntervalLabel) -> pl
     return civil.lengths(rows.with_columns(ts=microseconds("ts_utc")), meters)
 
 
-def sort_out_grid(
+def validate_grid(
     raw: pl.DataFrame,
     *,
     now: datetime,
     label: IntervalLabel = IntervalLabel.START,
     curve: CurveType = CurveType.A01,
     period_end: datetime | None = None,
-) -> Sorted:
+) -> ValidatedBatch:
     """Split raw zone conditions into rows of `frames.GRID` (and `row`) and rejects.
 
     Generation and prices may be negative: storage charges, markets pay to consume. With `label`
@@ -132,7 +132,7 @@ def sort_out_grid(
     next one of its zone in the batch, the last until `period_end` if it is given: `curves.held`.
     """
     sent = raw.columns
-    raw = _complete(raw, frames.RAW_GRID)
+    raw = _conform(raw, frames.RAW_GRID)
     explicit = _explicit(raw)
     rows = _named_zones(raw).with_columns(
         start_utc=_instant(raw["start"]),
@@ -147,11 +147,11 @@ def sort_out_grid(
     if curve is CurveType.A03:
         rows = curves.held(rows, period_end)
 
-    good, bad = _judge(rows, GRID_CHECKS)
+    good, bad = _apply_checks(rows, GRID_CHECKS)
     key = ["canonical", *frames.GRID.key[1:]]
-    good, again = first_of_each(good, key, pl.struct("canonical", "interval_s").hash())
+    good, again = drop_duplicates(good, key, pl.struct("canonical", "interval_s").hash())
     kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
-    return Sorted(kept, _rejects([bad, again], sent))
+    return ValidatedBatch(kept, _rejects([bad, again], sent))
 
 
 def hold(
@@ -163,7 +163,7 @@ def hold(
 
     Stamps become starts: those of ends move back by the interval that the row was sent with.
     """
-    rows = _named_zones(_complete(raw, frames.RAW_GRID)).with_columns(
+    rows = _named_zones(_conform(raw, frames.RAW_GRID)).with_columns(
         start_utc=_instant(raw["start"]),
         interval_s=pl.col("interval_s").fill_null(SECONDS_PER_HOUR),
     )
@@ -195,11 +195,15 @@ def _named_zones(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.join(table, on="zone", how="left", maintain_order="left")
 
 
-NO_INSTANT: Final = (Reason.FUTURE_TIMESTAMP, Reason.TOO_OLD, Reason.REMOVED_PERIOD)
+NO_INSTANT: Final = (
+    RejectReason.FUTURE_TIMESTAMP,
+    RejectReason.TOO_OLD,
+    RejectReason.REMOVED_PERIOD,
+)
 """The clock of such a row was wrong, or its time is closed: it says nothing of an instant."""
 
 
-def _refused(bad: pl.DataFrame) -> pl.DataFrame:
+def _refused_instants(bad: pl.DataFrame) -> pl.DataFrame:
     """The instants of rejects of which the meter and the instant are known."""
     if bad.is_empty():
         return frames.REFUSED.empty()
@@ -220,28 +224,28 @@ def _explicit(raw: pl.DataFrame) -> dict[str, pl.Expr]:
     return {} if raw[merge.EXPLICIT].null_count() == raw.height else {merge.EXPLICIT: cleared}
 
 
-def refuse_all(sorted_: Sorted) -> Sorted:
+def reject_all(sorted_: ValidatedBatch) -> ValidatedBatch:
     """The same batch with nothing kept: one bad row refuses the others (`atomic`)."""
     own = ("row", "known_utc", "revision", merge.EXPLICIT)
     refused = sorted_.kept.select(
         "row",
-        reason=pl.lit(str(Reason.BATCH_REFUSED)),
+        reason=pl.lit(str(RejectReason.BATCH_REFUSED)),
         detail=pl.lit("good, but another row of this atomic batch was refused"),
         raw=pl.struct(pl.all().exclude(own)).struct.json_encode(),
     )
     rejects = pl.concat([sorted_.rejects, refused]).sort("row")
     if "ts_utc" not in sorted_.kept.columns:
-        return Sorted(sorted_.kept.clear(), rejects, warnings=sorted_.warnings)
+        return ValidatedBatch(sorted_.kept.clear(), rejects, warnings=sorted_.warnings)
     instants = pl.concat([sorted_.refused, sorted_.kept.select(*frames.REFUSED.columns)])
     once = instants.unique(frames.REFUSED.key, keep="first", maintain_order=True)
-    return Sorted(sorted_.kept.clear(), rejects, once, sorted_.warnings)
+    return ValidatedBatch(sorted_.kept.clear(), rejects, once, sorted_.warnings)
 
 
 _VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)
 _MIX: Final = 1_000_003
 
 
-def _complete(raw: pl.DataFrame, contract: frames.Contract) -> pl.DataFrame:
+def _conform(raw: pl.DataFrame, contract: frames.Contract) -> pl.DataFrame:
     """`raw` with every column of the contract, in its types; null where nothing was sent."""
     if "row" not in raw.columns:
         raw = raw.with_row_index("row")
@@ -275,7 +279,7 @@ def _as(name: str, have: pl.DataType, want: object) -> pl.Expr:
     return pl.col(name).cast(want, strict=False)  # type: ignore[arg-type]  # a dtype of a contract
 
 
-def _name_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+def _resolve_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """`raw` with `meter_id` filled where only the site was named, and `site_known`."""
     if raw["site_id"].null_count() == raw.height:
         return raw.with_columns(
@@ -290,7 +294,7 @@ def _name_meters(raw: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         .select("site_id", main_id=pl.when("sole").then("main_id"))
     )
     sites = meters.select("site_id").unique().join(mains, "site_id", how="left")
-    place = _place(raw["site_id"], sites["site_id"])
+    place = _row_index(raw["site_id"], sites["site_id"])
     main_id = sites["main_id"].gather(place)
     return raw.with_columns(
         meter_id=pl.coalesce("meter_id", main_id),
@@ -307,7 +311,7 @@ def _line(meters: pl.DataFrame, slot: pl.Series) -> pl.Expr:
     return pl.lit(line).gather(slot)
 
 
-def _place(names: pl.Series, known: pl.Series) -> pl.Series:
+def _row_index(names: pl.Series, known: pl.Series) -> pl.Series:
     """Where each name stands among those known, else null: a join, at a third of its cost."""
     return names.cast(pl.Enum(known), strict=False).to_physical()
 
@@ -327,7 +331,7 @@ def _instant(sent: pl.Series) -> pl.Series:
     return frame.select(pl.coalesce("read", *others)).to_series()
 
 
-def _judge(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _apply_checks(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that pass every check, and those that fail with the first reason they fail for."""
     passed = rows.select(
         pl.col("reason").is_null().all(),
@@ -345,7 +349,7 @@ def _judge(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, p
     return judged.filter(pl.col("reason").is_null()), judged.filter(pl.col("reason").is_not_null())
 
 
-def first_of_each(
+def drop_duplicates(
     good: pl.DataFrame, key: Sequence[str], who: pl.Expr
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The first row of each key, and the others as duplicates within the batch.
@@ -364,7 +368,7 @@ def _repeats(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """Rows that have the key of an earlier one, with the reason and the detail why not."""
     judged = rows.with_columns(first=pl.col("row").first().over(key))
     again = judged.filter(pl.col("row") != pl.col("first")).with_columns(
-        reason=pl.lit(str(Reason.DUPLICATE_IN_BATCH)),
+        reason=pl.lit(str(RejectReason.DUPLICATE_IN_BATCH)),
         detail=pl.format("row {} has the same {}", "first", pl.lit(" and ".join(key))),
     )
     return again.drop("first")

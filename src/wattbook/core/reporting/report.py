@@ -19,7 +19,7 @@ from wattbook.core.reporting import limits, notices, totals
 from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.comparison import Comparison
 from wattbook.core.reporting.notices import Notice
-from wattbook.core.reporting.site_figures import Digest, Scope, together
+from wattbook.core.reporting.site_figures import Scope, SiteFigures, combine_sites
 from wattbook.core.rollups import completeness, load_factor, profile
 from wattbook.core.rollups.completeness import Completeness
 from wattbook.core.units import QUARTERS_PER_HOUR
@@ -118,9 +118,9 @@ class Report:
     """What has to be said in front of the figures."""
 
 
-def made(
+def build_report(
     scope: Scope,
-    digests: Sequence[Digest],
+    digests: Sequence[SiteFigures],
     *,
     series_grain: Grain,
     demand: pl.DataFrame,
@@ -192,7 +192,7 @@ def made(
 
 
 def _emitted(
-    scope: Scope, digests: Sequence[Digest], conditions: pl.DataFrame, table: pl.DataFrame
+    scope: Scope, digests: Sequence[SiteFigures], conditions: pl.DataFrame, table: pl.DataFrame
 ) -> pl.DataFrame:
     """The footprint of every quarter-hour of every site."""
     drawn = pl.concat(
@@ -208,16 +208,18 @@ def _emitted(
     return location.footprint(drawn, location.intensity(drawn, known, table, scope.factor_set))
 
 
-def _series(digests: Sequence[Digest], spans: pl.DataFrame, emitted: pl.DataFrame) -> pl.DataFrame:
+def _series(
+    digests: Sequence[SiteFigures], spans: pl.DataFrame, emitted: pl.DataFrame
+) -> pl.DataFrame:
     """All sites together, with what they emitted."""
-    series = together(digests, spans)
+    series = combine_sites(digests, spans)
     footprints = location.summed(profile.stepped(emitted, series), "step_utc").select(
         "emitted_kg", "intensity_g_per_kwh", "fallback", start_utc="step_utc"
     )
     return series.join(footprints, on="start_utc", how="left", maintain_order="left")
 
 
-def _site_loads(scope: Scope, digests: Sequence[Digest]) -> pl.DataFrame:
+def _site_loads(scope: Scope, digests: Sequence[SiteFigures]) -> pl.DataFrame:
     grain = profile.grain(scope.period)
     return pl.concat(
         totals.load(each.rows, grain, scope).with_columns(site_id=pl.lit(each.site.id))
@@ -246,7 +248,7 @@ def _curves(
 
 
 def _quality(
-    digests: Sequence[Digest],
+    digests: Sequence[SiteFigures],
     came: Completeness,
     rejects: pl.DataFrame | None,
     findings: Sequence[Finding] | None,
@@ -264,7 +266,7 @@ def _quality(
 
 
 def _notices(
-    digests: Sequence[Digest], rungs: pl.DataFrame, conditions: pl.DataFrame
+    digests: Sequence[SiteFigures], rungs: pl.DataFrame, conditions: pl.DataFrame
 ) -> tuple[Notice, ...]:
     return (
         *notices.of_factors(rungs),

@@ -95,7 +95,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class SiteFigures:
     """All that a report says about one site."""
 
     site: Site
@@ -155,7 +155,7 @@ def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def together(digests: Sequence[Digest], spans: pl.DataFrame) -> pl.DataFrame:
+def combine_sites(digests: Sequence[SiteFigures], spans: pl.DataFrame) -> pl.DataFrame:
     """The rows of sites added up, bucket by bucket; null where nothing is known."""
     one_currency = pl.col("currency").drop_nulls().n_unique() == 1
     rows = pl.concat(

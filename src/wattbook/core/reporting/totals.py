@@ -11,7 +11,7 @@ from wattbook.core.frames import known_sum
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.ratios import ratio
-from wattbook.core.reporting.site_figures import Digest, Scope, highest
+from wattbook.core.reporting.site_figures import Scope, SiteFigures, highest
 from wattbook.core.rollups import hashing, metrics, profile
 from wattbook.core.rollups.load_factor import load_factors
 from wattbook.core.rollups.profile import stepped
@@ -77,7 +77,7 @@ def by_step(
 
 
 def total(
-    digests: Sequence[Digest],
+    digests: Sequence[SiteFigures],
     meter_steps: pl.DataFrame,
     demand: pl.DataFrame,
     known: pl.DataFrame,
@@ -132,7 +132,7 @@ def total(
     }
 
 
-def _hashing(digests: Sequence[Digest]) -> dict[str, float | None]:
+def _hashing(digests: Sequence[SiteFigures]) -> dict[str, float | None]:
     """Hash rate of all sites, and their energy over their hashes while both are known."""
     rates = [each.total["hashrate_th_mean"] for each in digests]
     known = [rate for rate in rates if rate is not None]
@@ -148,7 +148,7 @@ def _hashing(digests: Sequence[Digest]) -> dict[str, float | None]:
     }
 
 
-def costs(digests: Sequence[Digest], energy_kwh: float | None) -> pl.DataFrame:
+def costs(digests: Sequence[SiteFigures], energy_kwh: float | None) -> pl.DataFrame:
     """What is paid in each currency, and for how much of all energy."""
     rows = [
         {
@@ -172,7 +172,7 @@ def costs(digests: Sequence[Digest], energy_kwh: float | None) -> pl.DataFrame:
     )
 
 
-def step_costs(digests: Sequence[Digest], buckets: pl.DataFrame) -> pl.DataFrame:
+def step_costs(digests: Sequence[SiteFigures], buckets: pl.DataFrame) -> pl.DataFrame:
     """What is paid in each step, by currency."""
     rows = pl.concat(
         each.money.steps.select(
@@ -197,7 +197,7 @@ def load(rows: pl.DataFrame, grain: Grain, scope: Scope) -> pl.DataFrame:
     return profile.load(rows, profile.days(scope.period, scope.timezone))
 
 
-def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
+def by_site(digests: Sequence[SiteFigures], emitted: pl.DataFrame) -> pl.DataFrame:
     """A row of figures for each site; price and intensity are of the energy that has one."""
     footprints = location.summed(emitted, "site_id").select(
         "site_id", "emitted_kg", "intensity_g_per_kwh"
@@ -245,7 +245,9 @@ def by_site(digests: Sequence[Digest], emitted: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_operator(digests: Sequence[Digest], sites: pl.DataFrame, period: Period) -> pl.DataFrame:
+def by_operator(
+    digests: Sequence[SiteFigures], sites: pl.DataFrame, period: Period
+) -> pl.DataFrame:
     """A row of figures for each operator, from those of its sites; the largest first.
 
     Parameters
@@ -290,7 +292,7 @@ def by_operator(digests: Sequence[Digest], sites: pl.DataFrame, period: Period) 
     )
 
 
-def corrections(digests: Sequence[Digest]) -> pl.DataFrame | None:
+def corrections(digests: Sequence[SiteFigures]) -> pl.DataFrame | None:
     """How often readings of each meter were corrected; null where no store keeps that."""
     known = [each.corrections for each in digests if each.corrections is not None]
     return pl.concat(known) if known else None

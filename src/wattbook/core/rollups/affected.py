@@ -38,7 +38,7 @@ def changed(rows: pl.DataFrame, meter: str = "meter_id") -> pl.DataFrame:
     return spans.drop("day")
 
 
-def touched(dirty: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+def affected_spans(dirty: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """Spans whose quarters can change when readings in the dirty spans changed.
 
     Parameters
@@ -90,13 +90,13 @@ NEIGHBOURS: Final = registers.NEIGHBOURS
 """A changed reading of a register reaches so many states (readings of equal value) to each side."""
 
 
-def reach(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFrame]) -> pl.DataFrame:
+def widen(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFrame]) -> pl.DataFrame:
     """Spans widened to all quarters that can change, and from where readings decide these.
 
     Parameters
     ----------
     spans
-        What `touched` returns.
+        What `affected_spans` returns.
     beside
         Of some spans (with their number in `span`) and a count, for each span the stamps of the
         farthest readings of so many states that lie before and after it, fewer where there are no
@@ -136,8 +136,8 @@ def _widened(
     )
 
 
-def portions(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[pl.DataFrame]]:
-    """Spans of `touched` in loads of meters of one time zone, each in parts to be done in turn.
+def chunks(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[pl.DataFrame]]:
+    """Spans of `affected_spans` in loads of meters of one time zone, each in parts to be done in turn.
 
     A load has about `most` readings, as the meters' expected intervals tell; a meter that has more
     is a load of its own, its spans cut at quarter borders into parts of about `most`.
@@ -167,8 +167,8 @@ def portions(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[
     return loads
 
 
-def shares(spans: pl.DataFrame, meters: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Sites whose spans of `touched` are worked on together, apart from those of other shares.
+def site_groups(spans: pl.DataFrame, meters: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Sites whose spans of `affected_spans` are worked on together, apart from those of other shares.
 
     A share has about `least` readings, as the meters' expected intervals tell. A site is never
     divided: its meters are rolled up in one turn.

@@ -276,7 +276,9 @@ def with_ratios(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def stamped(figures: pl.DataFrame, now: datetime, old: pl.DataFrame | None = None) -> pl.DataFrame:
+def with_revisions(
+    figures: pl.DataFrame, now: datetime, old: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Figures as `frames.ROLLUPS`: those that differ from `old` get a revision more.
 
     Rows of `old` with the same figures are left out: what did not change is not written again.

@@ -1,21 +1,30 @@
 """Cost of energy: the terms of tariffs, what a site drew, and the account of both."""
 
-from wattbook.flows.cost.account import METHOD, Account, account, told
+from wattbook.flows.cost.account import METHOD, Account, account, bill_document
 from wattbook.flows.cost.terms import terms_of
-from wattbook.flows.cost.usage import Books, Drawn, billed, drawn_by, kept, loads, lost, prices_of
+from wattbook.flows.cost.usage import (
+    EnergyCharges,
+    SiteUsage,
+    billed,
+    charge_energy,
+    drawn_by,
+    loads,
+    prices_of,
+    unpriceable_buckets,
+)
 
 __all__ = [
     "METHOD",
     "Account",
-    "Books",
-    "Drawn",
+    "EnergyCharges",
+    "SiteUsage",
     "account",
+    "bill_document",
     "billed",
+    "charge_energy",
     "drawn_by",
-    "kept",
     "loads",
-    "lost",
     "prices_of",
     "terms_of",
-    "told",
+    "unpriceable_buckets",
 ]

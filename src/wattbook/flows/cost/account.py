@@ -24,12 +24,12 @@ from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.flows.cost.terms import Terms, _refuse_more_than_can_be_shown, asked_day, terms_of
 from wattbook.flows.cost.usage import (
-    Books,
+    EnergyCharges,
     _covered,
     _whole_from,
     billed,
+    charge_energy,
     drawn_by,
-    kept,
     loads,
     prices_of,
 )
@@ -67,7 +67,7 @@ class Account:
     notices: tuple[Notice, ...] = ()
 
 
-def told(bill: Bill) -> dict[str, object]:
+def bill_document(bill: Bill) -> dict[str, object]:
     """A bill as plain values, the same at every door."""
     return {
         "month": bill.month.name,
@@ -125,14 +125,14 @@ async def account(
     prices = await prices_of(zone, terms.billed, grid=grid, as_of=as_of)
     load = await loads(zone, terms, grid=grid, as_of=as_of)
 
-    async def read(figures: Rollups) -> tuple[Books, list[Bill], pl.DataFrame]:
+    async def read(figures: Rollups) -> tuple[EnergyCharges, list[Bill], pl.DataFrame]:
         drawn = await drawn_by(found.meters, terms, figures)
-        books = await asyncio.to_thread(kept, terms, drawn, prices.rows, load)
+        books = await asyncio.to_thread(charge_energy, terms, drawn, prices.rows, load)
         made = await asyncio.to_thread(billed, books, drawn)
         rows = await mains.read(figures, Grain.DAY if grain is Grain.MONTH else grain, whole)
         return books, await _marked(made, mains, figures), rows
 
-    books, made, rows = await rolling.read_settled(
+    books, made, rows = await rolling.read_consistent(
         read,
         pl.concat([presence.with_role(found.meters, role) for role in BILLED]).unique(
             "meter_id", maintain_order=True
@@ -146,7 +146,7 @@ async def account(
     )
 
     def compute() -> Account:
-        due = cost.due(made, found.timezone, grain, spread=spread)
+        due = cost.spread_standing_charges(made, found.timezone, grain, spread=spread)
         costs = _rows(books, due, buckets, rows, mains.spans)
         return Account(
             site_id=found.id,
@@ -220,7 +220,7 @@ async def _marked(made: Sequence[Bill], mains: Mains, figures: Rollups) -> list[
 
 
 def _rows(
-    books: Books,
+    books: EnergyCharges,
     due: pl.DataFrame,
     buckets: pl.DataFrame,
     figures: pl.DataFrame,

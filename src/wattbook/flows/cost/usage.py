@@ -26,7 +26,7 @@ from wattbook.ports.rollups import Rollups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class SiteUsage:
     """What was read of a site's main meters: demand by quarter-hour, and rollups by day."""
 
     demand: pl.DataFrame
@@ -40,7 +40,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class EnergyCharges:
     """The energy of the months quarter by quarter, and what is charged on it."""
 
     terms: Terms
@@ -52,12 +52,12 @@ class Books:
     """Of the zone, where peaks of the grid decide."""
 
 
-async def drawn_by(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> Drawn:
+async def drawn_by(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> SiteUsage:
     """What a site drew by its main meters, and gave back, in the months of its terms."""
     mains, exports = Mains(meters), Mains(meters, MeterRole.EXPORT)
     demand = await mains.demand(figures, terms.period)
     exported = await exports.demand(figures, terms.period) if exports.ids else demand.clear()
-    return Drawn(
+    return SiteUsage(
         demand=demand,
         exported=exported,
         daily=await mains.read(figures, Grain.DAY, terms.period),
@@ -102,19 +102,21 @@ async def loads(
     return found.select(columns)
 
 
-def kept(terms: Terms, drawn: Drawn, prices: pl.DataFrame, load: pl.DataFrame) -> Books:
+def charge_energy(
+    terms: Terms, drawn: SiteUsage, prices: pl.DataFrame, load: pl.DataFrame
+) -> EnergyCharges:
     """What the energy of the months costs, quarter by quarter."""
     energy = charges.quarters(drawn.demand, terms.timezone, terms.spans, drawn.exported)
     billed = energy.filter(pl.col("month") >= terms.since)
     charged = charges.of_energy(billed, prices, terms.spans, terms.holidays)
-    return Books(terms=terms, energy=energy, charged=charged, load=load)
+    return EnergyCharges(terms=terms, energy=energy, charged=charged, load=load)
 
 
-def billed(books: Books, drawn: Drawn) -> list[Bill]:
+def billed(books: EnergyCharges, drawn: SiteUsage) -> list[Bill]:
     """The bills of the months."""
     terms = books.terms
     months = _months(terms.months, drawn)
-    return bills.made(
+    return bills.build_bills(
         months,
         books.energy,
         books.charged,
@@ -126,8 +128,8 @@ def billed(books: Books, drawn: Drawn) -> list[Bill]:
     )
 
 
-def lost(
-    rows: pl.DataFrame, terms: Terms, drawn: Drawn, made: Sequence[Bill], grain: Grain
+def unpriceable_buckets(
+    rows: pl.DataFrame, terms: Terms, drawn: SiteUsage, made: Sequence[Bill], grain: Grain
 ) -> pl.DataFrame:
     """Those rows whose cost is not known because quarter-hours that decide it were removed.
 
@@ -152,7 +154,7 @@ def _whole_from(months: pl.DataFrame, since: datetime) -> datetime:
     return begins
 
 
-def _months(months: pl.DataFrame, drawn: Drawn) -> list[Month]:
+def _months(months: pl.DataFrame, drawn: SiteUsage) -> list[Month]:
     rows = _covered(months, drawn.daily, drawn.spans)
     columns = ("first", "following", "start_utc", "end_utc", "coverage")
     return [

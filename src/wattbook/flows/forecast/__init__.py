@@ -1,6 +1,6 @@
 """Forecasts: whose history, whether it can be forecast, the run, and its hash rate."""
 
-from wattbook.flows.forecast.custom import Brought, horizon_of, number
+from wattbook.flows.forecast.custom import CustomSeries, horizon_of, number
 from wattbook.flows.forecast.hashrate import compared, hashing
 from wattbook.flows.forecast.request import (
     ahead,
@@ -25,7 +25,7 @@ from wattbook.flows.forecast.target import (
 __all__ = [
     "NETWORK",
     "STEPS",
-    "Brought",
+    "CustomSeries",
     "ahead",
     "ask_of",
     "capacity_kw",

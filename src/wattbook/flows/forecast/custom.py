@@ -11,19 +11,19 @@ from wattbook.core.errors import (
 )
 from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.scenario import Scenario
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class CustomSeries:
     """A series of a caller's: its own figures, or meters that are to be added up."""
 
     rows: pl.DataFrame | None = None
     """`start_utc`, `value`."""
     meter_ids: tuple[str, ...] = ()
-    ask: Ask
+    ask: ForecastTask
     quantity: Quantity = Quantity.LOAD
     unit: str = ""
     covariates: pl.DataFrame | None = None

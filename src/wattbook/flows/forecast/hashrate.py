@@ -118,7 +118,7 @@ async def compared(run_id: str, *, ports: Ports) -> Compared:
         async def read(figures: Rollups) -> tuple[pl.DataFrame, pl.DataFrame, Period]:
             return await _read(figures, of, run.asked.grain, run.period)
 
-        rows, events, _ = await rolling.read_settled(
+        rows, events, _ = await rolling.read_consistent(
             read,
             meters,
             run.period,

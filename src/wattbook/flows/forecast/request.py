@@ -15,7 +15,7 @@ from wattbook.core.errors import (
 )
 from wattbook.core.forecast import series as judging
 from wattbook.core.forecast.history import Quantity
-from wattbook.core.forecast.task import Ask
+from wattbook.core.forecast.task import ForecastTask
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain
 from wattbook.core.registry.entities import MeterRole
@@ -29,7 +29,7 @@ from wattbook.flows.forecast.target import (
 )
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
-from wattbook.ports.forecasts import Asked, Forecasts, Run
+from wattbook.ports.forecasts import Forecasts, ForecastSpec, Run
 
 COUNTRY: Final = 2
 """Letters of a country at the beginning of a zone's name."""
@@ -38,10 +38,10 @@ OF_ENTITY: Final = dict.fromkeys(("start_utc", "value"), "entity_id")
 
 
 async def ask_of(
-    asked: Asked, of: Subject, horizon: timedelta, rows: pl.DataFrame, *, ports: Sources
-) -> Ask:
+    asked: ForecastSpec, of: Subject, horizon: timedelta, rows: pl.DataFrame, *, ports: Sources
+) -> ForecastTask:
     """What the models are asked of the history `rows`."""
-    return Ask(
+    return ForecastTask(
         horizon=horizon,
         grain=asked.grain,
         timezone=of.timezone,
@@ -78,7 +78,7 @@ def _country(meters: pl.DataFrame, calendar: Calendar) -> str | None:
     return known[0] if len(countries) == len(known) == 1 else None
 
 
-async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
+async def check(asked: ForecastSpec, horizon: timedelta, *, ports: Sources) -> ForecastSpec:
     """What is asked with the entity's full name, if its history can be forecast.
 
     Raises
@@ -97,18 +97,20 @@ async def check(asked: Asked, horizon: timedelta, *, ports: Sources) -> Asked:
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
-async def named(asked: Asked, *, ports: Sources) -> Asked:
+async def named(asked: ForecastSpec, *, ports: Sources) -> ForecastSpec:
     """What is asked, with the entity's full name and the quantity that is forecast of it."""
     assert asked.entity_id is not None
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
-async def wanted(since: datetime, *, ports: Ports) -> tuple[Asked, ...]:
+async def wanted(since: datetime, *, ports: Ports) -> tuple[ForecastSpec, ...]:
     """What is to be forecast anew: the load of each site, and what was asked for since then."""
     meters = await ports.registry.meters()
     mains = presence.with_role(meters, MeterRole.MAIN)
-    of_sites = [Asked(entity_id=f"site:{site_id}") for site_id in mains["site_id"].unique().sort()]
+    of_sites = [
+        ForecastSpec(entity_id=f"site:{site_id}") for site_id in mains["site_id"].unique().sort()
+    ]
     asked = [*of_sites, *await ports.forecasts.series(since)]
     found = []
     for each in dict.fromkeys(asked):
@@ -124,7 +126,7 @@ async def wanted(since: datetime, *, ports: Ports) -> tuple[Asked, ...]:
 
 
 async def stored(
-    asked: Asked,
+    asked: ForecastSpec,
     max_age: timedelta,
     *,
     as_of: datetime | None = None,

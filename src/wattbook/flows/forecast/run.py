@@ -17,9 +17,9 @@ from wattbook.core.errors import (
 )
 from wattbook.core.forecast import history
 from wattbook.core.forecast import series as judging
-from wattbook.core.forecast.task import Ask, Donor, ModelName, Outlook
+from wattbook.core.forecast.task import Donor, ForecastResult, ForecastTask, ModelName
 from wattbook.core.periods import Period
-from wattbook.flows.forecast.custom import Brought
+from wattbook.flows.forecast.custom import CustomSeries
 from wattbook.flows.forecast.request import ask_of
 from wattbook.flows.forecast.target import (
     YOUNG,
@@ -32,7 +32,7 @@ from wattbook.flows.forecast.target import (
     subject,
 )
 from wattbook.ports import forecaster
-from wattbook.ports.forecasts import Asked, Run
+from wattbook.ports.forecasts import ForecastSpec, Run
 from wattbook.ports.registry import Registry
 
 STEPS: Final = forecaster.STEPS + 2
@@ -62,7 +62,7 @@ class Course:
 
 async def make(
     run_id: str,
-    asked: Asked,
+    asked: ForecastSpec,
     horizon: timedelta,
     *,
     ports: Ports,
@@ -98,7 +98,7 @@ async def make(
     return run
 
 
-async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
+async def learnt_from(brought: CustomSeries, *, ports: Sources) -> pl.DataFrame:
     """The history of a series that a caller brought, if it can be forecast.
 
     Raises
@@ -120,7 +120,7 @@ async def learnt_from(brought: Brought, *, ports: Sources) -> pl.DataFrame:
 
 
 async def make_custom(
-    run_id: str, brought: Brought, *, ports: Ports, progress: Progress | None = None
+    run_id: str, brought: CustomSeries, *, ports: Ports, progress: Progress | None = None
 ) -> Run:
     """Forecast a series that a caller brought, and keep the run; done twice, it is kept once."""
     course = Course(progress)
@@ -133,7 +133,7 @@ async def make_custom(
     )
     course.reach(STEPS - 1)
 
-    asked = Asked(
+    asked = ForecastSpec(
         entity_id=None,
         quantity=brought.quantity,
         grain=ask.grain,
@@ -153,7 +153,7 @@ async def make_custom(
     return run
 
 
-async def _selected(brought: Brought, registry: Registry) -> Subject:
+async def _selected(brought: CustomSeries, registry: Registry) -> Subject:
     meters = (await registry.meters()).filter(pl.col("meter_id").is_in(brought.meter_ids))
     if missing := sorted(set(brought.meter_ids) - set(meters["meter_id"])):
         problems = [
@@ -171,10 +171,10 @@ async def _selected(brought: Brought, registry: Registry) -> Subject:
 
 def _run(
     run_id: str,
-    asked: Asked,
-    ask: Ask,
+    asked: ForecastSpec,
+    ask: ForecastTask,
     rows: pl.DataFrame,
-    outlook: Outlook,
+    outlook: ForecastResult,
     now: datetime,
     more: Sequence[str] = (),
 ) -> Run:

@@ -18,7 +18,7 @@ from wattbook.core.errors import (
 )
 from wattbook.core.forecast import history
 from wattbook.core.forecast.history import Quantity
-from wattbook.core.forecast.task import Ask, Donor
+from wattbook.core.forecast.task import Donor, ForecastTask
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import MeterRole
@@ -29,7 +29,7 @@ from wattbook.ports.analytics import FigurePorts
 from wattbook.ports.anomalies import Anomalies, Wanted
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.forecaster import Forecaster
-from wattbook.ports.forecasts import Asked, Forecasts
+from wattbook.ports.forecasts import Forecasts, ForecastSpec
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups
 
@@ -148,7 +148,7 @@ async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataF
         period = Period(periods.floor(begin, Grain.DAY, of.timezone), end)
         return await _read(figures, of, grain, period)
 
-    rows, events, period = await rolling.read_settled(
+    rows, events, period = await rolling.read_consistent(
         read,
         of.meters,
         far,
@@ -203,7 +203,7 @@ async def _read(
 
 
 async def prices_of(
-    of: Subject, rows: pl.DataFrame, ask: Ask, *, ports: Sources
+    of: Subject, rows: pl.DataFrame, ask: ForecastTask, *, ports: Sources
 ) -> pl.DataFrame | None:
     """The prices by which meters of one zone may be curtailed; null where none are known."""
     zones = of.meters["zone"].unique().to_list()
@@ -215,7 +215,7 @@ async def prices_of(
     return await asyncio.to_thread(history.prices, grid, ask.grain, origin)
 
 
-async def donors_of(of: Subject, asked: Asked, *, ports: Sources) -> list[Donor]:
+async def donors_of(of: Subject, asked: ForecastSpec, *, ports: Sources) -> list[Donor]:
     """The histories of the largest sites without a meter of `of`; a hash rate is like no load."""
     if of.quantity is not Quantity.LOAD:
         return []

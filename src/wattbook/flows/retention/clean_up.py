@@ -246,7 +246,7 @@ class Cleaner:
         """By meter the first of the readings that decide the quarters of its span and after."""
         found: dict[str, datetime] = {}
         for part in spans.iter_slices(METERS_AT_ONCE):
-            _, rows = await self.readings.around(affected.touched(part, meters))
+            _, rows = await self.readings.around(affected.affected_spans(part, meters))
             first = rows.group_by("meter_id").agg(pl.col("ts_utc").min())
             found |= dict(first.iter_rows())
         return found
@@ -290,7 +290,7 @@ class Cleaner:
         )
         found = set(late)
         if rest.height:
-            spans, _ = await self.readings.around(affected.touched(rest, registers))
+            spans, _ = await self.readings.around(affected.affected_spans(rest, registers))
             reaching = spans.join(lines.select("until_utc", meter_id="owner"), on="meter_id")
             found |= set(reaching.filter(pl.col("from_utc") < pl.col("until_utc"))["meter_id"])
         return sorted(found)

@@ -23,7 +23,7 @@ TRIES: Final = 2
 
 
 class Bell:
-    """`ports.jobs.Bell` over a Celery broker; who rings never waits for it.
+    """`ports.jobs.WorkerNotifier` over a Celery broker; who rings never waits for it.
 
     Where it cannot be reached the ring is lost, and the schedule's next tick rings again.
     """

@@ -18,7 +18,7 @@ from pyarrow import ipc
 from wattbook.core.errors import Problem, TooLargeError, UndecodableError
 from wattbook.core.frames import Contract
 from wattbook.core.periods import EPOCH
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.arrow_limits import (
     FILE_MAGIC,
@@ -166,7 +166,7 @@ def _dated(frame: pl.DataFrame) -> pl.DataFrame:
         said = pl.format(name + ": {} µs from 1970 is not a date", ticks)
         frame = frame.with_columns(
             pl.when(~beyond).then(name).alias(name),
-            reason=pl.when(beyond).then(pl.lit(str(Reason.BAD_TIMESTAMP))),
+            reason=pl.when(beyond).then(pl.lit(str(RejectReason.BAD_TIMESTAMP))),
             detail=pl.when(beyond).then(said),
             raw=pl.when(beyond).then(ticks.cast(pl.String)),
         )

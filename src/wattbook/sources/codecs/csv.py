@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.sources.codecs import numbers, rows
 from wattbook.sources.codecs.numbers import PLAIN, Decimal, Notation
 
@@ -141,7 +141,9 @@ def judge_numbers(
     some = pl.any_horizontal(wrong.values()).fill_null(value=False)
     kept = pl.col("raw") if "raw" in frame.columns else pl.lit(None, dtype=pl.String)
     return frame.with_columns(
-        reason=pl.when(some).then(pl.lit(str(Reason.NOT_A_NUMBER))).otherwise(pl.col("reason")),
+        reason=pl.when(some)
+        .then(pl.lit(str(RejectReason.NOT_A_NUMBER)))
+        .otherwise(pl.col("reason")),
         detail=pl.when(some).then(said).otherwise(pl.col("detail")),
         raw=pl.when(some | pl.col("reason").is_not_null()).then(kept),
         **read,
@@ -229,7 +231,7 @@ def _as_text(text: bytes, layout: Layout, first_line: int) -> pl.DataFrame:
         return frame
     refused = pl.DataFrame(
         bad, schema={"row": pl.UInt32, "detail": pl.String, "raw": pl.String}, orient="row"
-    ).with_columns(reason=pl.lit(str(Reason.BAD_ROW)))
+    ).with_columns(reason=pl.lit(str(RejectReason.BAD_ROW)))
     return pl.concat([frame, refused], how="diagonal").sort("row")
 
 
@@ -295,7 +297,9 @@ def whole_seconds(frame: pl.DataFrame) -> pl.DataFrame:
             frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
     fresh = broken & pl.col("reason").is_null()
     return frame.with_columns(
-        reason=pl.when(fresh).then(pl.lit(str(Reason.BAD_INTERVAL))).otherwise(pl.col("reason")),
+        reason=pl.when(fresh)
+        .then(pl.lit(str(RejectReason.BAD_INTERVAL)))
+        .otherwise(pl.col("reason")),
         detail=pl.when(fresh)
         .then(pl.format("interval_s: want whole seconds, have {}", value))
         .otherwise(pl.col("detail")),

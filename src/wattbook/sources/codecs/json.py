@@ -11,7 +11,7 @@ import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import RAW_GRID, Contract
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.core.readings.merge import BITS, EXPLICIT
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.rows import Decoded
@@ -24,11 +24,11 @@ INTEGER_DIGITS: Final = 400
 LARGEST_WHOLE: Final = 2.0**53
 OBJECTS_PER_ROW: Final = 2
 NOT_TEXT: Final = {
-    "timestamp": Reason.BAD_TIMESTAMP,
-    "start": Reason.BAD_TIMESTAMP,
-    "start_utc": Reason.BAD_TIMESTAMP,
-    "quality": Reason.BAD_QUALITY,
-    "currency": Reason.BAD_CURRENCY,
+    "timestamp": RejectReason.BAD_TIMESTAMP,
+    "start": RejectReason.BAD_TIMESTAMP,
+    "start_utc": RejectReason.BAD_TIMESTAMP,
+    "quality": RejectReason.BAD_QUALITY,
+    "currency": RejectReason.BAD_CURRENCY,
 }
 """Reasons for values that are no text; `bad_row` for the other columns, which are ids."""
 LIKE_NO_ID: Final = r"^(?:-?[0-9][0-9.eE+-]*|true|false)$|^[\[{]"
@@ -424,7 +424,7 @@ class _Pile:
         for values in self.values.values():
             values.append(None)
         self.explicit.append(0)
-        self.verdicts.append((str(Reason.BAD_ROW), detail, rows.evidence(raw)))
+        self.verdicts.append((str(RejectReason.BAD_ROW), detail, rows.evidence(raw)))
 
 
 def _as_sent(item: Any, line: bytes | None) -> bytes | str:
@@ -445,17 +445,17 @@ def _read(
     if dtype == pl.String:
         if isinstance(value, str):
             return rows.printable(value), None
-        reason = NOT_TEXT.get(name, Reason.BAD_ROW)
-        want = rows.STAMP if reason is Reason.BAD_TIMESTAMP else "text"
+        reason = NOT_TEXT.get(name, RejectReason.BAD_ROW)
+        want = rows.STAMP if reason is RejectReason.BAD_TIMESTAMP else "text"
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        reason, want = Reason.NOT_A_NUMBER, "a number"
+        reason, want = RejectReason.NOT_A_NUMBER, "a number"
     else:
         number = _float(value)
         if dtype == pl.Float64:
             return number, None
         if number.is_integer() and abs(number) <= LARGEST_WHOLE:
             return int(number), None
-        reason, want = Reason.BAD_INTERVAL, "whole seconds"
+        reason, want = RejectReason.BAD_INTERVAL, "whole seconds"
     return None, (str(reason), f"{name}: want {want}, have {_shown(value)}")
 
 

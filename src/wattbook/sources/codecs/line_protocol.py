@@ -10,7 +10,7 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.periods import EPOCH
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
 from wattbook.sources.codecs import line_columns, line_grammar, rows
 from wattbook.sources.codecs.line_columns import Points
@@ -25,7 +25,10 @@ FEW: Final = 100
 SCHEMA: Final = frames.RAW_READINGS.schema | {"timestamp": frames.UTC}
 FIRST: Final = ("row", "timestamp")
 """Columns that every frame has."""
-WRONG_TYPE: Final = {True: (Reason.BAD_QUALITY, "text"), False: (Reason.NOT_A_NUMBER, "a number")}
+WRONG_TYPE: Final = {
+    True: (RejectReason.BAD_QUALITY, "text"),
+    False: (RejectReason.NOT_A_NUMBER, "a number"),
+}
 
 
 class Precision(StrEnum):
@@ -231,7 +234,7 @@ def _refused(row: pl.Series, detail: str, lines: pl.Series) -> pl.DataFrame:
     """Rows of points of another measurement than that of readings."""
     sent = lines.gather(row).str.strip_chars_start(line_grammar.WHITE)
     return pl.DataFrame({"row": row, "raw": sent.str.slice(0, rows.RAW_LENGTH)}).with_columns(
-        reason=pl.lit(str(Reason.OTHER_MEASUREMENT)), detail=pl.lit(detail)
+        reason=pl.lit(str(RejectReason.OTHER_MEASUREMENT)), detail=pl.lit(detail)
     )
 
 
@@ -254,11 +257,11 @@ class _Pile:
         try:
             point = line_grammar.parse(_sound(line), self.terms.stamps)
         except BrokenLineError as broken:
-            self._refuse(row, line, Reason.BAD_ROW, str(broken))
+            self._refuse(row, line, RejectReason.BAD_ROW, str(broken))
             return
         if not self.terms.expects(point.measurement):
             said = self.terms.other(point.measurement)
-            self._refuse(row, line, Reason.OTHER_MEASUREMENT, said)
+            self._refuse(row, line, RejectReason.OTHER_MEASUREMENT, said)
             return
         self.ignored.add(point.tags, point.fields)
         self._keep(row, line, point)
@@ -282,7 +285,7 @@ class _Pile:
             if name in tags:
                 read["meter_id"] = tags[name]
                 break
-        wrong: list[tuple[Reason, str]] = []
+        wrong: list[tuple[RejectReason, str]] = []
         columns = terms.naming.fields
         for name, value in point.fields.items():
             if name not in columns:
@@ -300,7 +303,7 @@ class _Pile:
             read["raw"] = rows.evidence(line)
         self.rows.append(tuple(map(read.get, SCHEMA)))
 
-    def _refuse(self, row: int, line: str, reason: Reason, detail: str) -> None:
+    def _refuse(self, row: int, line: str, reason: RejectReason, detail: str) -> None:
         raw = rows.evidence(line.encode(errors="surrogateescape"))
         said = {"row": row, "reason": str(reason), "detail": detail, "raw": raw}
         self.rows.append(tuple(map(said.get, SCHEMA)))

@@ -7,12 +7,12 @@ from pyarrow import ipc
 
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import Contract
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.sources.codecs.arrow import FAILURES, decode_arrow_stream
 from wattbook.sources.codecs.rows import OURS, RAW_LENGTH, Decoded
 
 MEDIA_TYPE: Final = "application/vnd.wattbook.raw+arrow"
-REASONS: Final = [str(reason) for reason in Reason]
+REASONS: Final = [str(reason) for reason in RejectReason]
 
 
 def encode(rows: pl.DataFrame) -> bytes:

@@ -11,7 +11,7 @@ import polars as pl
 
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import RAW_GRID, RAW_READINGS, Contract
-from wattbook.core.readings.checks import IntervalLabel, Reason
+from wattbook.core.readings.checks import IntervalLabel, RejectReason
 from wattbook.sources.codecs import csv, rows
 from wattbook.sources.codecs.rows import Decoded, Guess
 from wattbook.sources.files.cell_units import Cells
@@ -171,7 +171,7 @@ class _Work:
         for position, meter in enumerate(meters):
             part = self._values(common, table, meter)
             if position and "reason" in common.columns:  # a row that cannot be read counts once
-                part = part.filter(common["reason"].ne_missing(str(Reason.BAD_ROW)))
+                part = part.filter(common["reason"].ne_missing(str(RejectReason.BAD_ROW)))
             number = (pl.col("row").cast(pl.Int64) + begin) * len(meters) + position
             parts.append(part.with_columns(row=number.cast(pl.UInt32)))
         frame = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal").sort("row")
@@ -228,7 +228,7 @@ class _Work:
             return frame
         said = pl.format(self.stamp + ": {}", told["detail"])
         sent = table.select(pl.struct(pl.exclude(rows.OURS)).struct.json_encode()).to_series()
-        return _refuse(frame, told["detail"].is_not_null(), Reason.BAD_TIMESTAMP, said, sent)
+        return _refuse(frame, told["detail"].is_not_null(), RejectReason.BAD_TIMESTAMP, said, sent)
 
     def _values(self, common: pl.DataFrame, table: pl.DataFrame, meter: str | None) -> pl.DataFrame:
         """Value columns of one meter, in the units of their names, beside the shared ones."""
@@ -268,7 +268,7 @@ class _Work:
 
 
 def _refuse(
-    frame: pl.DataFrame, bad: pl.Series, reason: Reason, said: pl.Expr, sent: pl.Series
+    frame: pl.DataFrame, bad: pl.Series, reason: RejectReason, said: pl.Expr, sent: pl.Series
 ) -> pl.DataFrame:
     """The rows with a reason where they are `bad` and had none."""
     for name in ("reason", "detail", "raw"):

@@ -6,7 +6,7 @@ import polars as pl
 
 from wattbook.clients.influxdb import answers
 from wattbook.core import frames
-from wattbook.core.readings.checks import Reason
+from wattbook.core.readings.checks import RejectReason
 from wattbook.core.readings.influx_mapping import SITE_TAG, Naming
 
 POINT: Final = ("_time", "_field", "_value")
@@ -103,7 +103,7 @@ def _judged(read: pl.DataFrame, wide: pl.DataFrame, naming: Naming) -> pl.DataFr
     ]
     fails = pl.any_horizontal(pl.col(name).is_null() & wide[name].is_not_null() for name in wrong)
     return read.with_columns(
-        reason=pl.when(fails).then(pl.lit(str(Reason.NOT_A_NUMBER))),
+        reason=pl.when(fails).then(pl.lit(str(RejectReason.NOT_A_NUMBER))),
         detail=pl.when(fails).then(pl.concat_str(said, separator="; ", ignore_nulls=True)),
         raw=pl.when(fails).then(
             wide.select(pl.struct(pl.exclude("turn")).struct.json_encode()).to_series()

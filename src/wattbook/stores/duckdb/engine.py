@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from wattbook.core.errors import StoreLockedError, UnavailableError
-from wattbook.stores.writer_thread import Item, Lane, Result, Run
+from wattbook.stores.writer_thread import Item, Result, Run, WriterThread
 
 BLOCKED: Final = re.compile(r"PID (\d+)")
 
@@ -33,7 +33,7 @@ class Engine:
             raise
         self._writer = self._root.cursor()
         self._written = False
-        self._lane = Lane("duckdb-writer", self._transact, idle=self._fold)
+        self._lane = WriterThread("duckdb-writer", self._transact, idle=self._fold)
 
     async def write(self, run: Run[Item, Result], item: Item, rows: int) -> Result:
         """Have the writing thread commit `item`; when this returns, it is on disk."""

@@ -11,7 +11,7 @@ from wattbook.core.periods import Period
 from wattbook.core.readings.merge import EXPLICIT
 from wattbook.core.readings.merge import GRID as TABLE
 from wattbook.ports.clock import Clock
-from wattbook.ports.readings import Batch, Written
+from wattbook.ports.readings import Batch, WriteResult
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.merge import Merger
@@ -26,9 +26,9 @@ class DuckGrid:
         self._keys = keys
         self._merger = self._fresh_merger()
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch of `frames.GRID`, on disk before this returns."""
-        written: Written = await self._engine.write(self._write, batch, batch.kept.height)
+        written: WriteResult = await self._engine.write(self._write, batch, batch.kept.height)
         return written
 
     async def read(
@@ -61,7 +61,7 @@ class DuckGrid:
         )
         return frames.check(rows, frames.GRID).sort(*frames.GRID.key)
 
-    def _write(self, con: Connection, batches: list[Batch]) -> list[Written]:
+    def _write(self, con: Connection, batches: list[Batch]) -> list[WriteResult]:
         try:
             rows = [self._own(con, batch.kept) for batch in batches]
             written, _ = self._merger.merge(con, batches, rows)

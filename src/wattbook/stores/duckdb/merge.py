@@ -12,7 +12,7 @@ from wattbook.core.frames import RECEIPTS, REJECTS
 from wattbook.core.readings import merge
 from wattbook.core.readings.rejects import MAX_PLAIN_ROWS
 from wattbook.ports.clock import Clock
-from wattbook.ports.readings import Batch, Written
+from wattbook.ports.readings import Batch, WriteResult
 from wattbook.stores.duckdb.engine import Connection, fetch, insert
 from wattbook.stores.duckdb.keys import Keys
 
@@ -34,7 +34,7 @@ class Merger:
 
     def merge(
         self, con: Connection, batches: Sequence[Batch], rows: Sequence[pl.DataFrame]
-    ) -> tuple[list[Written], pl.DataFrame]:
+    ) -> tuple[list[WriteResult], pl.DataFrame]:
         """Write all batches; what became of each, and the rows that changed the table.
 
         `rows` are the batches' kept rows in the columns of the table, and `merge.EXPLICIT`.
@@ -51,7 +51,7 @@ class Merger:
         outcomes, changed = self._merge_rows(con, every)
         ends = list(itertools.accumulate(frame.height for frame in rows))
         written = [
-            Written.of(batch, outcomes.slice(end - frame.height, frame.height))
+            WriteResult.of(batch, outcomes.slice(end - frame.height, frame.height))
             for batch, frame, end in zip(batches, rows, ends, strict=True)
         ]
         _keep_receipts(con, written)
@@ -132,7 +132,7 @@ class Merger:
         np.maximum.at(self._heads, numbers, instants.to_numpy())
 
 
-def _keep_receipts(con: Connection, written: Sequence[Written]) -> None:
+def _keep_receipts(con: Connection, written: Sequence[WriteResult]) -> None:
     receipts = [done.receipt for done in written]
     rows = [{name: getattr(receipt, name) for name in RECEIPTS.columns} for receipt in receipts]
     insert(con, "receipts", pl.DataFrame(rows, schema=RECEIPTS.schema))

@@ -14,7 +14,7 @@ from wattbook.core.readings.merge import READINGS as TABLE
 from wattbook.core.readings.rejects import CHUNK_ROWS, Rejects
 from wattbook.core.rollups import affected
 from wattbook.ports.clock import Clock
-from wattbook.ports.readings import Abilities, Batch, Receipt, Written
+from wattbook.ports.readings import Abilities, Batch, Receipt, WriteResult
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
@@ -37,9 +37,9 @@ class DuckReadings:
         self._marks = marks
         self._merger = self._fresh_merger()
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch, on disk before this returns; marks what it changed as dirty."""
-        written: Written = await self._engine.write(self._write, batch, batch.kept.height)
+        written: WriteResult = await self._engine.write(self._write, batch, batch.kept.height)
         return written
 
     async def read(
@@ -117,7 +117,7 @@ class DuckReadings:
         old = frames.check(rows, frames.READING_REVISIONS)
         return old.sort(*frames.READING_REVISIONS.key)
 
-    def _write(self, con: Connection, batches: list[Batch]) -> list[Written]:
+    def _write(self, con: Connection, batches: list[Batch]) -> list[WriteResult]:
         try:
             rows = [self._own(con, batch.kept) for batch in batches]
             written, changed = self._merger.merge(con, batches, rows)
@@ -185,7 +185,7 @@ class DuckReadings:
 
     def _around(self, con: Connection, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         own = self._keys.numbered(spans).drop_nulls("meter_key")
-        wide = affected.reach(own, lambda asked, keep: _beside(con, asked, keep))
+        wide = affected.widen(own, lambda asked, keep: _beside(con, asked, keep))
         found = _between(con, wide.with_columns(_naive("wide_from"), _naive("wide_to")))
         return wide.select(spans.columns), self._domain(found)
 

@@ -15,7 +15,7 @@ from wattbook.ports.rollups import Turn
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, insert, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
-from wattbook.stores.named_locks import Turns
+from wattbook.stores.named_locks import NamedLocks
 
 TIMES: Final = ("start_utc", "power_kw_max_at", "computed_utc")
 STORED: Final = (
@@ -60,7 +60,7 @@ class DuckRollups:
         self._engine = engine
         self._keys = keys
         self._marks = marks
-        self._turns = Turns()
+        self._turns = NamedLocks()
 
     @asynccontextmanager
     async def turn(self, site_ids: Collection[str]) -> AsyncIterator[Turn]:

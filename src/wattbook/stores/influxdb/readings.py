@@ -16,7 +16,7 @@ from wattbook.core.periods import EPOCH, Period, microseconds
 from wattbook.core.readings import merge
 from wattbook.core.rollups import affected
 from wattbook.ports.clock import Clock, SystemClock
-from wattbook.ports.readings import Abilities, Batch, Receipt, Written
+from wattbook.ports.readings import Abilities, Batch, Receipt, WriteResult
 from wattbook.stores.influxdb import journal, points, receipts
 from wattbook.stores.influxdb.reader import Reader
 from wattbook.stores.influxdb.rollup_readings import around
@@ -56,14 +56,14 @@ class InfluxReadings:
         self._reader = Reader(influx)
         self._journal = journal.Journal()
         self._turn = asyncio.Lock()
-        self._writing: set[asyncio.Task[Written]] = set()
+        self._writing: set[asyncio.Task[WriteResult]] = set()
         self._heads: dict[str, int] | None = {} if alone else None
         """The newest stamp of each meter that was written to, as far as it is known."""
         self._unsure = NO_SPANS
         """What may have changed without being marked."""
         self._unsure_since_us: int | None = None
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch, on disk before this returns; marks what it changed as dirty."""
         task = asyncio.create_task(self._write(batch))
         self._writing.add(task)
@@ -142,17 +142,17 @@ class InfluxReadings:
         while self._writing:
             await asyncio.wait(self._writing)
 
-    def _written(self, task: asyncio.Task[Written]) -> None:
+    def _written(self, task: asyncio.Task[WriteResult]) -> None:
         self._writing.discard(task)
         if not task.cancelled():
             task.exception()  # it is raised where somebody waits, and told to nobody elsewhere
 
-    async def _write(self, batch: Batch) -> Written:
+    async def _write(self, batch: Batch) -> WriteResult:
         async with self._turn:
             rows = batch.kept.select(pl.col(*TABLE.columns), pl.col(f"^{merge.EXPLICIT}$"))
             stored = (await self._stored(rows)).select(TABLE.columns)
             merged = await asyncio.to_thread(merge.merge, rows, stored, TABLE)
-            written = Written.of(batch, merged.outcomes)
+            written = WriteResult.of(batch, merged.outcomes)
             said = await asyncio.to_thread(receipts.lines, written.receipt)
             if merged.current.height or batch.refused.height or self._unsure.height:
                 await self._keep(merged.current, batch.refused)

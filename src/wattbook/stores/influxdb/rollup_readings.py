@@ -56,7 +56,7 @@ def _windows(spans: pl.DataFrame, margin: int) -> pl.DataFrame:
 def _reached(windows: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The spans with what decides them, and those that lack a neighbour among the readings."""
     lacking = [pl.DataFrame(schema=LACKING)]
-    reached = affected.reach(windows, _beside(rows, lacking))
+    reached = affected.widen(windows, _beside(rows, lacking))
     return reached, pl.concat(lacking)
 
 

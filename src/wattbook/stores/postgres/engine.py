@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 from wattbook.core.errors import InputError, Problem, UnavailableError
 from wattbook.core.periods import Period
 from wattbook.stores.address import Address
-from wattbook.stores.writer_thread import Item, Lane, Result, Run
+from wattbook.stores.writer_thread import Item, Result, Run, WriterThread
 
 CONNECT: Final = {
     "connect_timeout": "5",
@@ -269,7 +269,7 @@ class Writer:
         self._away_since: float | None = None
         self._rests_until = -math.inf
         self._failure = ""
-        self._lane = Lane(name, self._transact)
+        self._lane = WriterThread(name, self._transact)
 
     async def write(self, run: Run[Item, Result], item: Item, rows: int) -> Result:
         """Have `item` committed; when this returns, it is on disk."""

@@ -9,7 +9,7 @@ from wattbook.core.grid.conditions import MAX_INTERVAL
 from wattbook.core.periods import Period
 from wattbook.core.readings.merge import EXPLICIT
 from wattbook.core.readings.merge import GRID as TABLE
-from wattbook.ports.readings import Batch, Written
+from wattbook.ports.readings import Batch, WriteResult
 from wattbook.stores.postgres.engine import Engine, Session, Writer, instant, integers, within
 from wattbook.stores.postgres.keys import Keys
 from wattbook.stores.postgres.merge import Merger
@@ -30,7 +30,7 @@ class PostgresGrid:
         """Finish what waits to be written."""
         self._writer.close()
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch of `frames.GRID`, on disk before this returns."""
         await self._keys.number_all(batch.kept["zone"])
         return await self._writer.write(self._write, batch, batch.kept.height)
@@ -59,7 +59,7 @@ class PostgresGrid:
         )
         return frames.check(rows, frames.GRID).sort(*frames.GRID.key)
 
-    def _write(self, session: Session, batches: list[Batch]) -> list[Written]:
+    def _write(self, session: Session, batches: list[Batch]) -> list[WriteResult]:
         rows = [
             self._keys.numbered(batch.kept)
             .with_columns(pl.col("interval_s", "revision").cast(pl.Int32))

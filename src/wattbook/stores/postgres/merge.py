@@ -11,7 +11,7 @@ from wattbook.core import frames
 from wattbook.core.readings import merge
 from wattbook.core.readings.merge import ACCEPTED, CORRECTED, DUPLICATE, Table
 from wattbook.core.readings.rejects import MAX_PLAIN_ROWS, Rejects
-from wattbook.ports.readings import Batch, Receipt, Written
+from wattbook.ports.readings import Batch, Receipt, WriteResult
 from wattbook.stores.postgres.engine import UNIQUE, WRITES, Session, TryAgainError, instant
 
 MERGES = 7_741_004
@@ -42,7 +42,7 @@ class Merger:
         rows: Sequence[pl.DataFrame],
         *,
         in_doubt: bool,
-    ) -> tuple[list[Written], pl.DataFrame]:
+    ) -> tuple[list[WriteResult], pl.DataFrame]:
         """Write all batches; what became of each, and the rows that changed the table.
 
         `rows` are the batches' kept rows in the columns of the table. `in_doubt`: some of the
@@ -58,7 +58,7 @@ class Merger:
             knowns = [known] * len(todo)
             ends = list(itertools.accumulate(rows[index].height for index in todo))
             fresh = [
-                Written.of(
+                WriteResult.of(
                     batches[index], outcomes.slice(end - rows[index].height, rows[index].height)
                 )
                 for index, end in zip(todo, ends, strict=True)
@@ -68,7 +68,7 @@ class Merger:
             for index in todo:
                 self._all_new = False  # a row may be that of the batch before
                 outcomes, part, known = self._write(session, rows[index], known)
-                fresh.append(Written.of(batches[index], outcomes))
+                fresh.append(WriteResult.of(batches[index], outcomes))
                 parts.append(part)
                 knowns.append(known)
             changed = pl.concat(parts)
@@ -150,7 +150,7 @@ class Merger:
         )
 
     def _keep_receipts(
-        self, session: Session, written: Sequence[Written], knowns: Sequence[datetime | None]
+        self, session: Session, written: Sequence[WriteResult], knowns: Sequence[datetime | None]
     ) -> None:
         receipts = [
             {name: getattr(done.receipt, name) for name in frames.RECEIPTS.columns}
@@ -179,7 +179,7 @@ class Merger:
 
     def _written_before(
         self, session: Session, batches: Sequence[Batch], rows: Sequence[pl.DataFrame]
-    ) -> dict[int, Written]:
+    ) -> dict[int, WriteResult]:
         """What became of those batches that were committed although no answer came."""
         heard = {}
         for index, batch in enumerate(batches):
@@ -192,10 +192,10 @@ class Merger:
 
     def _recalled(
         self, session: Session, batch: Batch, rows: pl.DataFrame, known: pl.Series
-    ) -> Written:
+    ) -> WriteResult:
         """The outcomes of a batch, told from the rows that it left."""
         if rows.is_empty():
-            return Written.of(batch, pl.Series(dtype=pl.UInt8))
+            return WriteResult.of(batch, pl.Series(dtype=pl.UInt8))
         table, key = self.table, ", ".join(self.table.key)
         probe = session.stage(f"asked_{table.name}", table.name, rows.select(table.key))
         own = " union all ".join(
@@ -214,7 +214,9 @@ class Merger:
         both = rows.join(
             left, on=list(table.key), how="left", suffix="_left", maintain_order="left"
         )
-        return Written.of(batch, both.select(outcome.cast(pl.UInt8).alias("outcome"))["outcome"])
+        return WriteResult.of(
+            batch, both.select(outcome.cast(pl.UInt8).alias("outcome"))["outcome"]
+        )
 
 
 def _latest(rows: pl.DataFrame) -> datetime | None:

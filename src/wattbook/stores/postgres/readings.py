@@ -10,7 +10,7 @@ from wattbook.core.periods import Period
 from wattbook.core.readings.merge import EXPLICIT
 from wattbook.core.readings.merge import READINGS as TABLE
 from wattbook.core.rollups import affected
-from wattbook.ports.readings import Abilities, Batch, Receipt, Written
+from wattbook.ports.readings import Abilities, Batch, Receipt, WriteResult
 from wattbook.stores.postgres.engine import (
     WRITES,
     Engine,
@@ -46,7 +46,7 @@ class PostgresReadings:
         """Finish what waits to be written."""
         self._writer.close()
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch, on disk before this returns; marks what it changed as dirty."""
         await self._keys.number_all(pl.concat([batch.kept["meter_id"], batch.refused["meter_id"]]))
         await self._months.make(batch.kept["ts_utc"])
@@ -118,7 +118,7 @@ class PostgresReadings:
         where = f"meter_key = any({integers(await self._keys.look_up(meter_ids))})"
         return where if period is None else f"{where} and {within('ts_utc', period)}"
 
-    def _write(self, session: Session, batches: list[Batch]) -> list[Written]:
+    def _write(self, session: Session, batches: list[Batch]) -> list[WriteResult]:
         rows = [self._own(batch.kept) for batch in batches]
         written, changed = self._merger.merge(
             session, batches, rows, in_doubt=self._writer.in_doubt
@@ -161,7 +161,7 @@ class PostgresReadings:
 
     def _around(self, session: Session, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         own = self._keys.numbered(spans).drop_nulls("meter_key")
-        wide = affected.reach(own, lambda asked, keep: _beside(session, asked, keep))
+        wide = affected.widen(own, lambda asked, keep: _beside(session, asked, keep))
         found = _between(session, wide) if wide.height else session.fetch(f"{_SELECT} where false")
         return wide.select(spans.columns), self._domain(found)
 

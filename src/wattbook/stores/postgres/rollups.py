@@ -16,7 +16,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.rollups import aggregation
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.ports.rollups import Turn
-from wattbook.stores.named_locks import Turns
+from wattbook.stores.named_locks import NamedLocks
 from wattbook.stores.postgres.engine import (
     PAUSE_S,
     SHAPES,
@@ -97,7 +97,7 @@ class PostgresRollups:
         self._keys = keys
         self._months = Partitions(engine, "rollups")
         self._writer = Writer(engine, "postgres-rollups")
-        self._turns = Turns()
+        self._turns = NamedLocks()
 
     def close(self) -> None:
         """Finish what waits to be written."""

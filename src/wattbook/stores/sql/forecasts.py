@@ -18,7 +18,7 @@ from wattbook.core.forecast.history import Quantity
 from wattbook.core.forecast.task import Basis, ModelName
 from wattbook.core.paging import Listing
 from wattbook.core.periods import Grain, Period
-from wattbook.ports.forecasts import Asked, Run, RunPage
+from wattbook.ports.forecasts import ForecastSpec, Run, RunPage
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import forecast_inputs, forecast_runs
 
@@ -63,7 +63,7 @@ class SqlForecasts:
             raise UnknownEntityError(detail, [Problem("unknown_run", detail, field="run_id")])
         return found
 
-    async def latest(self, asked: Asked, *, as_of: datetime | None = None) -> Run | None:
+    async def latest(self, asked: ForecastSpec, *, as_of: datetime | None = None) -> Run | None:
         """The newest run of a series, or the newest that was known then; null if there is none."""
         wanted = [forecast_runs.c[name] == value for name, value in _asked(asked).items()]
         if as_of is not None:
@@ -104,7 +104,7 @@ class SqlForecasts:
         last = found[-1] if len(rows) > limit else None
         return RunPage(found, None if last is None else listing.after(last.known_utc, last.run_id))
 
-    async def series(self, since: datetime) -> tuple[Asked, ...]:
+    async def series(self, since: datetime) -> tuple[ForecastSpec, ...]:
         """What was asked of entities since then, each once."""
         columns = [forecast_runs.c[name] for name in ASKED]
         query = (
@@ -152,7 +152,7 @@ class SqlForecasts:
         return _run(rows[0], rows[0]["rows"]) if rows else None
 
 
-def _asked(asked: Asked) -> dict[str, Any]:
+def _asked(asked: ForecastSpec) -> dict[str, Any]:
     return {
         "entity_id": asked.entity_id,
         "quantity": str(asked.quantity),
@@ -163,8 +163,8 @@ def _asked(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _asked_of(row: Mapping[str, Any] | RowMapping) -> Asked:
-    return Asked(
+def _asked_of(row: Mapping[str, Any] | RowMapping) -> ForecastSpec:
+    return ForecastSpec(
         entity_id=row["entity_id"],
         quantity=Quantity(row["quantity"]),
         grain=Grain(row["grain"]),

@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wattbook.core.jobs import Job, JobState
-from wattbook.ports.jobs import Child, Order
+from wattbook.ports.jobs import Child, JobRequest
 from wattbook.stores.sql.rows import change, failure_columns, fresh
 from wattbook.stores.sql.schema import jobs
 
@@ -21,7 +21,7 @@ ENDED: Final = tuple(state for state in JobState if state.ended)
 
 def child_row(parent: Job, child: Child, now: datetime) -> dict[str, Any]:
     """The row of a part of a job: it stands where the whole stood in the queue."""
-    order = Order(
+    order = JobRequest(
         kind=parent.kind,
         params=child.params,
         requested_by=f"job:{parent.job_id}",

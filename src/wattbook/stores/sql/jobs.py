@@ -32,7 +32,7 @@ from wattbook.core.jobs import (
     Progress,
 )
 from wattbook.core.paging import Listing
-from wattbook.ports.jobs import Claim, Daily, Ending, Figures, JobPage, Order
+from wattbook.ports.jobs import AttemptResult, Claim, Daily, Figures, JobPage, JobRequest
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.job_hierarchy import (
     AT_WORK,
@@ -74,7 +74,7 @@ class SqlJobs:
         # SQLite lets whoever finds it locked sleep and try again; here they stand in a queue.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
-    async def submit(self, order: Order) -> Job:
+    async def submit(self, order: JobRequest) -> Job:
         """A new job; the same key with the same order is the same job."""
         async with self._writing() as connection:
             if order.idempotency_key is not None:
@@ -186,7 +186,7 @@ class SqlJobs:
             state: JobState | None = (await connection.execute(mine)).scalar()
             return state
 
-    async def end(self, claim: Claim, ending: Ending) -> bool:
+    async def end(self, claim: Claim, ending: AttemptResult) -> bool:
         """Note how the attempt ended."""
         async with self._writing() as connection:
             await hold(connection, claim.job.parent_id)
@@ -292,7 +292,7 @@ class SqlJobs:
                 await cancel(connection, job, now)
             return await one(connection, job_id)
 
-    async def _same(self, connection: AsyncConnection, found: RowMapping, order: Order) -> Job:
+    async def _same(self, connection: AsyncConnection, found: RowMapping, order: JobRequest) -> Job:
         detail = None
         if found["order_sha256"] != sha256_of(order):
             detail = "this idempotency key was used for another job"
@@ -368,7 +368,7 @@ def _mine(claim: Claim) -> ColumnElement[bool]:
     )
 
 
-def _news(ending: Ending, now: datetime) -> dict[str, Any]:
+def _news(ending: AttemptResult, now: datetime) -> dict[str, Any]:
     """What the end of an attempt changes in the row of its job."""
     news: dict[str, Any] = {
         "state": ending.state,

@@ -15,7 +15,7 @@ from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.paging import Listing
 from wattbook.core.periods import Period
 from wattbook.core.reporting.report import Format
-from wattbook.ports.reports import Filed, ReportPage, Sheet
+from wattbook.ports.reports import ReportPage, Sheet, StoredReport
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import documents, reports
 
@@ -40,7 +40,7 @@ class SqlReports:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def file(self, filed: Filed, contents: Mapping[Format, bytes]) -> Filed:
+    async def file(self, filed: StoredReport, contents: Mapping[Format, bytes]) -> StoredReport:
         """Keep a report and its documents, on disk before this returns; replaces its namesake."""
         rows = await asyncio.to_thread(_packed, filed.report_id, contents)
         head = {name: getattr(filed, name) for name in AS_THEY_ARE}
@@ -86,7 +86,7 @@ class SqlReports:
             found, None if last is None else listing.after(last.created_utc, last.report_id)
         )
 
-    async def document(self, report_id: str, form: Format) -> tuple[Filed, bytes]:
+    async def document(self, report_id: str, form: Format) -> tuple[StoredReport, bytes]:
         """A report in one format."""
         query = select(reports).where(reports.c.report_id == report_id)
         packed = select(documents.c.content).where(
@@ -132,7 +132,7 @@ def _unpacked(content: bytes) -> bytes:
 
 async def _with_sheets(
     connection: AsyncConnection, rows: Sequence[RowMapping]
-) -> tuple[Filed, ...]:
+) -> tuple[StoredReport, ...]:
     ids = [row["report_id"] for row in rows]
     query = (
         select(documents.c.report_id, documents.c.form, documents.c.sha256, documents.c.size_bytes)
@@ -143,7 +143,7 @@ async def _with_sheets(
     for row in (await connection.execute(query)).mappings():
         sheets[row["report_id"]].append(_sheet(row))
     return tuple(
-        Filed(
+        StoredReport(
             **{name: row[name] for name in AS_THEY_ARE},
             period=Period(row["start_utc"], row["end_utc"]),
             sheets=tuple(sheets[row["report_id"]]),

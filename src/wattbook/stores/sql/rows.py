@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wattbook.core.errors import Failure, Problem, UnknownEntityError
 from wattbook.core.jobs import Attempt, Job, JobKind, JobState, Outcome, Progress
-from wattbook.ports.jobs import Order
+from wattbook.ports.jobs import JobRequest
 from wattbook.stores.sql.schema import attempts, jobs
 
 NUL: Final = "\0"
 
 
-def fresh(order: Order, now: datetime) -> dict[str, Any]:
+def fresh(order: JobRequest, now: datetime) -> dict[str, Any]:
     """The row of a job that is new."""
     return {
         "job_id": uuid.uuid4().hex,
@@ -162,7 +162,7 @@ def _failure(row: Mapping[str, Any] | RowMapping) -> Failure | None:
     return Failure(row["error_kind"], row["error"], problems)
 
 
-def sha256_of(order: Order) -> str:
+def sha256_of(order: JobRequest) -> str:
     """What makes two orders the same."""
     said = json.dumps([str(order.kind), order.params], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(said.encode()).hexdigest()
