@@ -18,7 +18,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
 from wattbook.core import frames
-from wattbook.core.anomaly.hours import Watched, runs
+from wattbook.core.anomaly.hours import MeterInputs, runs
 from wattbook.core.periods import Period
 from wattbook.core.registry.entities import MeterKind, MeterRole
 from wattbook.models.detector import detect
@@ -207,7 +207,7 @@ def ours(case: Case, budget: float) -> Answer:
     return Answer(scores, tuple(alarms))
 
 
-def watched(case: Case, *, quarters: bool = False) -> Watched:
+def watched(case: Case, *, quarters: bool = False) -> MeterInputs:
     kw = pl.col("kw")
     rate = kw / 0.03 if quarters else pl.lit(None, dtype=pl.Float64)
     hours = case.rows.drop_nulls().select(
@@ -238,7 +238,7 @@ def watched(case: Case, *, quarters: bool = False) -> Watched:
                 + pl.Series(rng.normal(0, 20, 4 * hours.height))
             )
         )
-    return Watched(
+    return MeterInputs(
         meter_id=case.name,
         site_id="bench",
         kind=MeterKind.INTERVAL,

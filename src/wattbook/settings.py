@@ -444,7 +444,7 @@ def _wrong(fault: Mapping[str, Any]) -> str:
     field = Settings.model_fields.get(name)
     secret = field is None or "Secret" in str(field.annotation) or name.endswith(("_url", "_dsn"))
     have = "" if secret else f", have {str(fault['input'])[:MAX_SHOWN]!r}"
-    return f"{error_messages.said(fault)}{have}"
+    return f"{error_messages.message_of(fault)}{have}"
 
 
 def load(**changes: object) -> Settings:

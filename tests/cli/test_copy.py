@@ -13,7 +13,7 @@ from wattbook.core import frames
 from wattbook.core.archive import tables
 from wattbook.core.archive.tables import READINGS
 from wattbook.flows import copy
-from wattbook.flows.copy import Copied
+from wattbook.flows.copy import CopyResult
 from wattbook.settings import Settings
 from wattbook.wiring.runtime import open_runtime
 
@@ -115,7 +115,7 @@ def test_differences_are_listed(capsys):
         schema=frames.CONTENTS.schema,
         orient="row",
     )
-    copied = Copied(
+    copied = CopyResult(
         tables=[],
         sites=0,
         sites_added=0,

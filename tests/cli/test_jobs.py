@@ -237,7 +237,7 @@ def test_who_watches_outlives_a_restart_of_the_service(run):
 
 
 def test_a_service_that_stays_away_is_given_up(run, monkeypatch):
-    monkeypatch.setattr("wattbook.cli.jobs.PATIENCE_S", 0.5)
+    monkeypatch.setattr("wattbook.cli.jobs.RECONNECT_TIMEOUT_S", 0.5)
     with Restarts(away_s=2.0) as service:
         result = run("jobs", "watch", "x", "--url", f"http://127.0.0.1:{service.port}")
 

@@ -22,7 +22,7 @@ from wattbook.core.anomaly.finding import (
 from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.periods import Period
 from wattbook.core.retention.kinds import Kind
-from wattbook.ports.anomalies import Anomalies, Kept, Wanted
+from wattbook.ports.anomalies import Anomalies, FindingFilter, ReplaceResult
 from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.retention import SqlRetention
 
@@ -65,7 +65,7 @@ def finding(
 
 
 async def ids(anomalies: Anomalies, **wanted: object) -> list[str]:
-    found = await anomalies.findings(Wanted(**wanted))  # type: ignore[arg-type]  # as asked
+    found = await anomalies.findings(FindingFilter(**wanted))  # type: ignore[arg-type]  # as asked
     return [each.finding_id for each in found.findings]
 
 
@@ -74,7 +74,7 @@ async def test_a_finding_comes_back_as_it_was(anomalies) -> None:
     bare = finding(9, 10, energy_at_stake_kwh=None)
     kept = await anomalies.replace(["s.main"], WEEK, [one, bare])
 
-    assert kept == Kept(new=2, again=0, gone=0)
+    assert kept == ReplaceResult(new=2, again=0, gone=0)
     assert await anomalies.finding(one.finding_id) == one
     assert await anomalies.finding(bare.finding_id) == bare
 
@@ -97,8 +97,8 @@ async def test_the_same_found_again_is_no_second_one_and_keeps_its_first_time(
 
     kept = await anomalies.replace(["s.main"], WEEK, [longer])
 
-    assert kept == Kept(new=0, again=1, gone=0)
-    (there,) = (await anomalies.findings(Wanted())).findings
+    assert kept == ReplaceResult(new=0, again=1, gone=0)
+    (there,) = (await anomalies.findings(FindingFilter())).findings
     assert there == replace(longer, found_utc=T + 8 * DAY)
 
 
@@ -108,7 +108,7 @@ async def test_what_begins_an_hour_earlier_now_is_still_the_same(anomalies) -> N
 
     await anomalies.replace(["s.main"], WEEK, [finding(4, 9)])
 
-    (there,) = (await anomalies.findings(Wanted())).findings
+    (there,) = (await anomalies.findings(FindingFilter())).findings
     assert there.finding_id == first.finding_id
     assert there.start_utc == T + 4 * HOUR
 
@@ -122,7 +122,7 @@ async def test_what_is_not_found_again_goes_within_the_span_and_of_these_meters(
 
     kept = await anomalies.replace(["s.main"], WEEK, [])
 
-    assert kept == Kept(new=0, again=0, gone=1)
+    assert kept == ReplaceResult(new=0, again=0, gone=1)
     assert set(await ids(anomalies)) == {other.finding_id, before.finding_id}
 
 
@@ -145,7 +145,7 @@ async def test_what_a_person_said_outlives_every_look(anomalies) -> None:
 
     kept = await anomalies.replace(["s.main"], WEEK, [finding(1, 8)])
 
-    assert kept == Kept(new=0, again=1, gone=0)
+    assert kept == ReplaceResult(new=0, again=1, gone=0)
     there = await anomalies.finding(one.finding_id)
     assert there.review == SAID
     assert there.end_utc == T + 8 * HOUR  # it went on
@@ -158,7 +158,7 @@ async def test_two_that_grew_together_are_one(anomalies) -> None:
 
     kept = await anomalies.replace(["s.main"], WEEK, [finding(0, 12)])
 
-    assert kept == Kept(new=0, again=1, gone=1)
+    assert kept == ReplaceResult(new=0, again=1, gone=1)
     assert await ids(anomalies) == [first.finding_id]
 
 
@@ -172,8 +172,11 @@ async def test_what_fell_apart_is_all_there_and_keeps_what_was_said(anomalies) -
     kept = await anomalies.replace(["s.main"], WEEK, parts)
     again = await anomalies.replace(["s.main"], WEEK, parts)
 
-    assert (kept, again) == (Kept(new=1, again=1, gone=0), Kept(new=0, again=2, gone=0))
-    late, early = (await anomalies.findings(Wanted())).findings
+    assert (kept, again) == (
+        ReplaceResult(new=1, again=1, gone=0),
+        ReplaceResult(new=0, again=2, gone=0),
+    )
+    late, early = (await anomalies.findings(FindingFilter())).findings
     assert (early.start_utc, early.end_utc) == (T, T + 3 * HOUR)
     assert (late.start_utc, late.end_utc) == (T + 5 * HOUR, T + 12 * HOUR)
     assert early.finding_id == whole.finding_id  # it began as that did
@@ -184,8 +187,8 @@ async def test_the_same_told_twice_is_kept_once(anomalies) -> None:
     """As of a register that was reset twice within a quarter-hour."""
     twice = [finding(0, 1, rule=Rule.REGISTER), finding(0, 1, rule=Rule.REGISTER)]
 
-    assert await anomalies.replace(["s.main"], WEEK, twice) == Kept(new=1, again=0, gone=0)
-    assert await anomalies.replace(["s.main"], WEEK, twice) == Kept(new=0, again=1, gone=0)
+    assert await anomalies.replace(["s.main"], WEEK, twice) == ReplaceResult(new=1, again=0, gone=0)
+    assert await anomalies.replace(["s.main"], WEEK, twice) == ReplaceResult(new=0, again=1, gone=0)
 
 
 async def test_an_id_that_is_still_in_use_is_given_to_no_other(anomalies) -> None:
@@ -198,8 +201,8 @@ async def test_an_id_that_is_still_in_use_is_given_to_no_other(anomalies) -> Non
     kept = await anomalies.replace(["s.main"], WEEK, [finding(5, 6), finding(7, 9)])
     await anomalies.replace(["s.main"], Period(T + 5 * HOUR, T + 6 * HOUR), [finding(5, 6)])
 
-    assert kept == Kept(new=1, again=1, gone=0)
-    late, early = (await anomalies.findings(Wanted())).findings
+    assert kept == ReplaceResult(new=1, again=1, gone=0)
+    late, early = (await anomalies.findings(FindingFilter())).findings
     assert (late.finding_id, late.review) == (first.finding_id, SAID)
     assert (early.start_utc, early.review.state) == (T + 5 * HOUR, State.OPEN)
 
@@ -258,14 +261,14 @@ async def test_lists_go_on_behind_a_cursor(anomalies) -> None:
     many = [finding(at, at + 1) for at in range(0, 14, 2)]
     await anomalies.replace(["s.main"], WEEK, many)
 
-    first = await anomalies.findings(Wanted(), limit=5)
-    second = await anomalies.findings(Wanted(), limit=5, after=first.cursor)
+    first = await anomalies.findings(FindingFilter(), limit=5)
+    second = await anomalies.findings(FindingFilter(), limit=5, after=first.cursor)
 
     together = [*first.findings, *second.findings]
     assert [each.finding_id for each in together] == [each.finding_id for each in reversed(many)]
     assert second.cursor is None
     with pytest.raises(InputError, match="this cursor was not given out"):
-        await anomalies.findings(Wanted(), after="bm90IG91cnM=")
+        await anomalies.findings(FindingFilter(), after="bm90IG91cnM=")
 
 
 async def test_days_count_what_began_on_them_but_for_what_was_dismissed(anomalies) -> None:

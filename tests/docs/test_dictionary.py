@@ -55,19 +55,27 @@ REASONS: dict[RejectReason, str] = {
     ),
     RejectReason.NOT_A_NUMBER: "text where a number is wanted",
     RejectReason.NOT_FINITE: "NaN or an infinity",
-    RejectReason.NO_VALUE: "the value that the meter's kind needs is missing; for a zone: every value is",
+    RejectReason.NO_VALUE: (
+        "the value that the meter's kind needs is missing; for a zone: every value is"
+    ),
     RejectReason.NEGATIVE_ENERGY: (
         "energy or power below zero from a meter that is not `net`, register or hash rate below"
         " zero; for a zone: load or intensity"
     ),
-    RejectReason.ABOVE_CAPACITY: "more than `capacity_kw`: of older rejects; such rows are stored now",
+    RejectReason.ABOVE_CAPACITY: (
+        "more than `capacity_kw`: of older rejects; such rows are stored now"
+    ),
     RejectReason.BAD_UNIT: "a unit that the column cannot be given in",
     RejectReason.BAD_QUALITY: "`quality` is none of the words below",
     RejectReason.BAD_ZONE: "`zone` is missing or cannot be the name of a zone",
-    RejectReason.UNKNOWN_ZONE: "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`",
+    RejectReason.UNKNOWN_ZONE: (
+        "`zone` is not registered (`wattbook zones`), nor private as `XX-lab`"
+    ),
     RejectReason.BAD_INTERVAL: "`interval_s` is not between 1 and 31,622,400 (366 days)",
     RejectReason.BAD_CURRENCY: "`currency` is not a code of three capital letters (ISO 4217)",
-    RejectReason.DUPLICATE_IN_BATCH: "an earlier row of the same batch has the same key; it is named",
+    RejectReason.DUPLICATE_IN_BATCH: (
+        "an earlier row of the same batch has the same key; it is named"
+    ),
     RejectReason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
     RejectReason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",
 }

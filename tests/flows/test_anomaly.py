@@ -19,10 +19,10 @@ from wattbook.core.periods import Period
 from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, MeterRole
 from wattbook.flows import anomaly as flow
 from wattbook.flows import ingest, sites, stats
-from wattbook.flows.anomaly import Asked
+from wattbook.flows.anomaly import DetectionRequest
 from wattbook.jobs import registry
 from wattbook.models import detector
-from wattbook.ports.anomalies import Anomalies, Wanted
+from wattbook.ports.anomalies import Anomalies, FindingFilter
 from wattbook.ports.registry import Edit
 from wattbook.samples import load as samples
 from wattbook.samples.sites import sites as sample_sites
@@ -74,12 +74,12 @@ def load(kw: float = 100.0, seed: int = 0) -> list[float | None]:
     return [float(each) for each in kw * (1 + np.random.default_rng(seed).normal(0, 0.01, hours))]
 
 
-def asked(**more) -> Asked:
-    return Asked(**{"span": SPAN, "per_month": 1.0, **more})
+def asked(**more) -> DetectionRequest:
+    return DetectionRequest(**{"span": SPAN, "per_month": 1.0, **more})
 
 
 async def all_of(ports: Ports, **wanted) -> list[Finding]:
-    return list((await ports.anomalies.findings(Wanted(**wanted))).findings)
+    return list((await ports.anomalies.findings(FindingFilter(**wanted))).findings)
 
 
 @pytest.mark.slow
@@ -312,7 +312,7 @@ async def test_what_the_sample_sites_hide_is_found(ports) -> None:
     await ingest.ingest_grid(samples.prices(), NOBODY, grid=ports.grid, clock=ports.clock)
     june = Period(datetime(2021, 6, 15, tzinfo=UTC), datetime(2021, 7, 15, tzinfo=UTC))
 
-    looked = await flow.look(Asked(span=june, per_month=1.0), ports=ports)
+    looked = await flow.look(DetectionRequest(span=june, per_month=1.0), ports=ports)
 
     assert looked.meters == 4
     found = {each.rule: each for each in await all_of(ports)}

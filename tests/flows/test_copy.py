@@ -21,7 +21,7 @@ from wattbook.core.errors import (
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, Supply, SupplyKind
 from wattbook.flows import copy, ingest, rollup
-from wattbook.flows.copy import Copied, CopyEndpoint, Staying
+from wattbook.flows.copy import CopyEndpoint, CopyResult, Staying
 from wattbook.flows.ingest import Origin
 from wattbook.ports.archive import Archive
 from wattbook.ports.registry import Edit
@@ -116,7 +116,7 @@ def bucket(world) -> CopyEndpoint:
     return CopyEndpoint(archive=narrow)
 
 
-async def move(world, other, **options) -> Copied:
+async def move(world, other, **options) -> CopyResult:
     return await copy.everything(source=house(world), target=house(other), **options)
 
 
@@ -663,7 +663,7 @@ async def test_what_somebody_changes_at_the_target_meanwhile_is_a_difference(ful
 
 
 async def test_a_month_that_is_too_large_to_be_held_moves_in_parts(world, other) -> None:
-    count = tables.AT_ONCE + 10
+    count = tables.ROWS_PER_CHUNK + 10
     rows = pl.DataFrame({"hour": range(count)}).select(
         meter_id=pl.lit("fast"),
         ts_utc=pl.lit(datetime(2026, 3, 1, tzinfo=UTC)) + pl.duration(seconds="hour"),

@@ -241,7 +241,7 @@ async def test_a_stored_run_answers_until_it_is_too_old(ports) -> None:
     made = await flow.make("r", NAIVE, WEEK, ports=ports)
 
     async def stored() -> str | None:
-        found = await flow.stored(
+        found = await flow.find_stored(
             NAIVE, timedelta(hours=168), forecasts=ports.forecasts, clock=ports.clock
         )
         return None if found is None else found.run_id
@@ -273,10 +273,10 @@ async def test_what_is_shown_begins_now_or_at_the_origin_where_now_is_beyond(por
 async def test_what_came_stands_beside_what_was_expected(ports) -> None:
     await filled(ports)
     await flow.make("r", NAIVE, DAY, ports=ports)
-    before = (await flow.compared("r", ports=ports)).rows["actual"]
+    before = (await flow.compare_forecast("r", ports=ports)).rows["actual"]
     await draw(ports.world, "oslo-1.main", T + 28 * DAY, [90.0, None, 110.0])
 
-    after = (await flow.compared("r", ports=ports)).rows["actual"]
+    after = (await flow.compare_forecast("r", ports=ports)).rows["actual"]
 
     assert before.null_count() == 24
     assert after.head(4).to_list() == [90.0, None, 110.0, None]
@@ -354,7 +354,7 @@ async def test_what_is_forecast_anew_is_each_site_and_what_was_asked_for(ports) 
     gone = replace(await ports.forecasts.run("r"), run_id="g")
     await ports.forecasts.keep(replace(gone, asked=replace(daily, entity_id="site:gone")))
 
-    wanted = await flow.wanted(ports.clock.now() - DAY, ports=ports)
+    wanted = await flow.active_series(ports.clock.now() - DAY, ports=ports)
 
     assert set(wanted) == {ForecastSpec(entity_id="site:oslo-1"), daily}
 

@@ -204,7 +204,7 @@ async def test_receipts_of_the_chunks_of_one_file_add_up(world, site) -> None:
     first = await take_in(world, row(0, 100.0), row(1, -1.0))
     second = await take_in(world, row(0, 100.0), row(2, 100.0), row(3, -1.0))
 
-    both = ingest.added([first.receipt, second.receipt])
+    both = ingest.add_receipts([first.receipt, second.receipt])
 
     assert (both.received, both.accepted, both.duplicates, both.rejected) == (5, 2, 1, 2)
     assert both.rejects.frame()["reason"].to_list() == ["negative_energy"] * 2

@@ -14,7 +14,7 @@ from wattbook.core.errors import InputError, UnavailableError
 from wattbook.core.jobs import MAX_TRIES, JobKind, JobState, Outcome, Progress
 from wattbook.flows import jobs as flow
 from wattbook.flows import schedules
-from wattbook.flows.jobs import Divided, JobHandler, Runner, Running, Worker
+from wattbook.flows.jobs import FannedOut, JobHandler, Runner, Running, Worker
 from wattbook.flows.schedules import Schedule
 from wattbook.ports.jobs import Child, JobRequest, JobStore
 from wattbook.stores.sql.engine import create_engine
@@ -235,12 +235,12 @@ PART = Progress(0, 4, "quarters")
 async def test_one_slot_is_enough_for_a_divided_job_which_fails_with_a_part_and_names_it(
     jobs,
 ) -> None:
-    async def duty(running: Running) -> Mapping[str, Any] | Divided:
+    async def duty(running: Running) -> Mapping[str, Any] | FannedOut:
         job = running.claim.job
-        if flow.was_divided(job):
-            return await flow.summed(job, jobs=jobs)
+        if flow.was_fanned_out(job):
+            return await flow.sum_children(job, jobs=jobs)
         if job.parent_id is None:
-            return Divided(tuple(Child(params={"rows": n}, progress=PART) for n in (10, 20, 30)))
+            return FannedOut(tuple(Child(params={"rows": n}, progress=PART) for n in (10, 20, 30)))
         if job.params["rows"] == 20 and running.claim.attempt == 1:
             raise InputError("no such meter")
         return {"rows": job.params["rows"]}
@@ -276,8 +276,8 @@ async def test_one_slot_is_enough_for_a_divided_job_which_fails_with_a_part_and_
 
 
 async def test_who_divides_a_job_rings_for_its_parts(jobs) -> None:
-    async def duty(_: Running) -> Mapping[str, Any] | Divided:
-        return Divided((Child(params={}, progress=PART),) * 3)
+    async def duty(_: Running) -> Mapping[str, Any] | FannedOut:
+        return FannedOut((Child(params={}, progress=PART),) * 3)
 
     bell = Rings()
     await jobs.submit(ORDER)
@@ -408,4 +408,4 @@ async def test_of_ten_thousand_jobs_the_urgent_go_first_and_go_fast() -> None:
 
 
 def test_a_beat_leaves_room_in_a_lease() -> None:
-    assert flow.BEAT_S * flow.BEATS_IN_A_LEASE <= 30
+    assert flow.HEARTBEAT_INTERVAL_S * flow.BEATS_IN_A_LEASE <= 30

@@ -12,7 +12,7 @@ from wattbook.core.errors import UnavailableError
 from wattbook.core.periods import Period
 from wattbook.core.readings.checks import IntervalLabel
 from wattbook.flows import pull
-from wattbook.flows.pull import Pulled
+from wattbook.flows.pull import PullResult
 from wattbook.ports.source import Stretch
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ async def here(world):
     return world
 
 
-async def pulled(world, source: Theirs, overlap: timedelta = HOUR, **options) -> Pulled:
+async def pulled(world, source: Theirs, overlap: timedelta = HOUR, **options) -> PullResult:
     return await pull.pull(
         source,
         overlap=overlap,
@@ -74,7 +74,7 @@ async def pulled(world, source: Theirs, overlap: timedelta = HOUR, **options) ->
     )
 
 
-def counts(done: Pulled) -> tuple[int, int, int, int]:
+def counts(done: PullResult) -> tuple[int, int, int, int]:
     names = ("accepted", "duplicates", "corrected", "rejected")
     accepted, duplicates, corrected, rejected = (done.counts[name] for name in names)
     return accepted, duplicates, corrected, rejected

@@ -21,7 +21,7 @@ from wattbook.core.retention import cutoffs as rules
 from wattbook.core.retention.kinds import Kind
 from wattbook.flows import device, ingest, metrics, rollup, sites
 from wattbook.flows.ingest import Origin
-from wattbook.flows.retention import Cleaned, Cleaner, Order
+from wattbook.flows.retention import Cleaner, CleanUpResult, Order
 from wattbook.ports.readings import Receipt
 from wattbook.ports.reports import StoredReport
 
@@ -101,11 +101,11 @@ async def figures(world: World, *meters: str) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def rows(cleaned: Cleaned) -> dict[tuple[str, str | None], int]:
+def rows(cleaned: CleanUpResult) -> dict[tuple[str, str | None], int]:
     return {(str(gone.kind), gone.site_id): gone.rows for gone in cleaned.gone}
 
 
-def refused(cleaned: Cleaned) -> set[tuple[str, str | None, str]]:
+def refused(cleaned: CleanUpResult) -> set[tuple[str, str | None, str]]:
     return {(str(each.kind), each.site_id, each.reason) for each in cleaned.refused}
 
 
@@ -159,7 +159,7 @@ async def test_a_second_clean_up_finds_nothing_and_a_later_one_goes_on(world) ->
     await filled(world)
     await cleaner(world, readings=30).clean_up()
 
-    assert await cleaner(world, "j2", readings=30).clean_up() == Cleaned([], [])
+    assert await cleaner(world, "j2", readings=30).clean_up() == CleanUpResult([], [])
 
     later = await cleaner(world, "j3", now=NOW + DAY, readings=30).clean_up()
     assert rows(later) == {("readings", "ask"): 24, ("readings", "fir"): 24}

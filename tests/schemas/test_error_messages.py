@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from wattbook.schemas.error_messages import explained
+from wattbook.schemas.error_messages import problems_from
 from wattbook.schemas.sites import SiteIn
 
 SITE = {
@@ -18,7 +18,7 @@ SITE = {
 def told(body: object) -> dict[str | None, str]:
     with pytest.raises(ValidationError) as raised:
         SiteIn.model_validate(body)
-    return {each.field: each.detail for each in explained(raised.value.errors(), body)}
+    return {each.field: each.detail for each in problems_from(raised.value.errors(), body)}
 
 
 def test_a_misspelt_field_is_named_with_the_one_that_was_meant():

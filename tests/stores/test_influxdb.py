@@ -35,7 +35,7 @@ from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.influxdb import journal, points, readings, receipts
 from wattbook.stores.influxdb.archive import InfluxArchive
-from wattbook.stores.influxdb.parts import METERS_AT_ONCE, QUESTIONS, parts
+from wattbook.stores.influxdb.parts import METERS_PER_QUERY, QUESTIONS, parts
 from wattbook.stores.influxdb.reader import Reader
 from wattbook.stores.influxdb.readings import InfluxReadings
 from wattbook.stores.sql.engine import create_engine
@@ -174,7 +174,7 @@ async def test_points_of_others_in_the_bucket_are_none_of_ours(store, where) -> 
 
 
 async def test_many_meters_are_asked_for_in_parts(store) -> None:
-    names = [f"m{number}" for number in range(2 * METERS_AT_ONCE + 1)]
+    names = [f"m{number}" for number in range(2 * METERS_PER_QUERY + 1)]
     sent = rows({(name, at): float(at) for at, name in enumerate(names)})
 
     await store.write(batch(sent))

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from wattbook.ports.anomalies import Wanted
+from wattbook.ports.anomalies import FindingFilter
 from wattbook.schemas.findings import FindingOut, FindingsOut
 from wattbook.wiring.runtime import Runtime
 
 
 async def page(
-    wanted: Wanted, runtime: Runtime, *, after: str | None = None, limit: int
+    wanted: FindingFilter, runtime: Runtime, *, after: str | None = None, limit: int
 ) -> FindingsOut:
     """Findings, the latest start first."""
     found = await runtime.anomalies.findings(wanted, after=after, limit=limit)
@@ -16,6 +16,6 @@ async def page(
     return FindingsOut(findings=findings, cursor=found.cursor)
 
 
-async def document(wanted: Wanted, runtime: Runtime, *, limit: int) -> dict[str, Any]:
+async def document(wanted: FindingFilter, runtime: Runtime, *, limit: int) -> dict[str, Any]:
     """The first page as it is sent."""
     return (await page(wanted, runtime, limit=limit)).model_dump(mode="json")

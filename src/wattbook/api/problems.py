@@ -153,7 +153,7 @@ async def _of_request(request: Request, error: Exception) -> Response:
 
 def _said(fault: Mapping[str, Any], body: object) -> str:
     """What is wrong, in plain words; of times in an address also how they are written there."""
-    said = error_messages.said(fault, body)
+    said = error_messages.message_of(fault, body)
     about_time = said.startswith((error_messages.TIME, when.WANTED))
     if about_time and fault["loc"][0] == "query":
         return f"{said} (in an address, + is written %2B)"

@@ -12,7 +12,7 @@ from wattbook.core import when
 from wattbook.core.anomaly.finding import Category, State
 from wattbook.core.formatting import unit_of
 from wattbook.core.jobs import JobKind, error_of
-from wattbook.ports.anomalies import Wanted
+from wattbook.ports.anomalies import FindingFilter
 from wattbook.schemas.problems import failure_from
 from wattbook.wiring.runtime import Runtime
 
@@ -36,7 +36,7 @@ def run(
 ) -> None:
     """List findings, the latest first."""
     since, until = ask.optional("--from", begin), ask.optional("--to", end)
-    wanted = Wanted(
+    wanted = FindingFilter(
         site_id=site,
         meter_id=meter,
         category=None if category is None else Category(category),
@@ -67,7 +67,7 @@ def run(
         table(found["findings"], advice="" if look else "; --run detects new ones")
 
 
-async def _here(wanted: Wanted, limit: int, runtime: Runtime) -> Document:
+async def _here(wanted: FindingFilter, limit: int, runtime: Runtime) -> Document:
     if wanted.site_id is not None:
         await runtime.registry.site(wanted.site_id)  # an error where there is no such site
     return await documents.document(wanted, runtime, limit=limit)
@@ -109,7 +109,7 @@ def _at(instant: str) -> str:
     return instant[:MINUTE].replace("T", " ")
 
 
-def detect(wanted: Wanted, url: str | None) -> None:
+def detect(wanted: FindingFilter, url: str | None) -> None:
     """Look for anomalies here and now, or have the service do so."""
     told = {
         "site_id": wanted.site_id,
@@ -118,7 +118,7 @@ def detect(wanted: Wanted, url: str | None) -> None:
         "end": _instant(wanted.until),
     }
     params = {name: value for name, value in told.items() if value is not None}
-    job = jobs.done(JobKind.DETECT_ANOMALIES, params, url)
+    job = jobs.run_to_end(JobKind.DETECT_ANOMALIES, params, url)
     if job["state"] != "succeeded":
         raise error_of(job["job_id"], job["state"], failure_from(job))
     done = job["result"]

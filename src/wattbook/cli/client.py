@@ -16,10 +16,10 @@ from wattbook.core.errors import InputError, Problem, UnavailableError, Wattbook
 Document = dict[str, Any]
 
 CONNECT_S: Final = 10.0
-ANSWER_S: Final = 120.0
+ANSWER_TIMEOUT_S: Final = 120.0
 """Seconds that an answer may take: a year of quarter-hours of a large site."""
 ATTEMPTS: Final = 5
-FIRST_PAUSE_S: Final = 0.5
+FIRST_DELAY_S: Final = 0.5
 TOO_LARGE: Final = 413
 UNPROCESSABLE: Final = 422
 REFUSALS: Final[dict[int, type[WattbookError]]] = {
@@ -55,7 +55,7 @@ class Service:
         self.url = url.rstrip("/")
         self._client = httpx.Client(
             base_url=f"{self.url}/api/v1",
-            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_S),
             headers={"User-Agent": f"wattbook/{__version__}"},
             follow_redirects=True,
         )
@@ -96,7 +96,7 @@ class Service:
         Sent again where the connection breaks or the service is away: a row that is known
         already counts as a duplicate and is not stored twice.
         """
-        pause_s = FIRST_PAUSE_S
+        pause_s = FIRST_DELAY_S
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = self._ask("POST", path, query=query, body=body, media_type=media_type)

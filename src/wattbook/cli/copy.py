@@ -9,7 +9,7 @@ from wattbook.cli import progress, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
 from wattbook.flows import copy
-from wattbook.flows.copy import Copied, Staying
+from wattbook.flows.copy import CopyResult, Staying
 from wattbook.settings import Settings
 from wattbook.stores.address import Address
 from wattbook.wiring.runtime import is_there, open_house
@@ -24,7 +24,7 @@ def run(source: str, target: str, only: list[str], *, replace: bool, as_json: bo
         detail = "--from and --to name the same store"
         raise InputError(detail, [Problem("same_store", detail, field="to")])
 
-    async def work() -> Copied:
+    async def work() -> CopyResult:
         if not await is_there(here):
             raise UnknownEntityError(f"there is no store in {_named(here)}")
         async with open_house(here) as old, open_house(there) as new:
@@ -75,7 +75,7 @@ def _announce(staying: Sequence[Staying]) -> None:
         show.say(f"the target cannot store these, so they are not copied: {said}", err=True)
 
 
-def _hints(copied: Copied, config: Settings, here: Settings, there: Settings) -> list[str]:
+def _hints(copied: CopyResult, config: Settings, here: Settings, there: Settings) -> list[str]:
     hints = []
     beside = config.readings_store == "influxdb"
     if beside and "influxdb" not in {here.readings_store, there.readings_store}:
@@ -97,12 +97,12 @@ def _hints(copied: Copied, config: Settings, here: Settings, there: Settings) ->
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - copy.NAMED
-    said = ", ".join(names[: copy.NAMED])
+    more = len(names) - copy.MAX_LISTED
+    said = ", ".join(names[: copy.MAX_LISTED])
     return f"{said} and {more} more" if more > 0 else said
 
 
-def _tell(copied: Copied, *, as_json: bool) -> None:
+def _tell(copied: CopyResult, *, as_json: bool) -> None:
     if as_json:
         show.json({**asdict(copied), "differences": copied.differences.to_dicts()})
         return

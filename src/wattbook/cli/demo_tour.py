@@ -8,7 +8,7 @@ from wattbook.cli import anomalies, forecast, local, report, show
 from wattbook.cli.ask import Document
 from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.periods import Grain
-from wattbook.ports.anomalies import Wanted
+from wattbook.ports.anomalies import FindingFilter
 from wattbook.samples.load import END, START
 
 SITE: Final = "pecos-1"
@@ -31,7 +31,7 @@ def run(folder: Path, *, is_detected: bool) -> None:
     show.say(
         f"\nFindings at the mines with most at stake: wattbook anomalies --from {first} --to {last}"
     )
-    wanted = Wanted(since=START, until=END)
+    wanted = FindingFilter(since=START, until=END)
     if not is_detected:
         anomalies.detect(wanted, None)
     found = local.run(lambda runtime: documents.document(wanted, runtime, limit=MAX_FINDINGS))

@@ -105,9 +105,11 @@ def _here(wish: Wish) -> Document:
     async def look(runtime: Runtime) -> tuple[Forecast, str | None]:
         days = runtime.settings.forecast_days
         flow.horizon_of(wish.horizon, days)  # refuses what is too long
-        asked = await flow.named(wish.params.series, ports=runtime)
+        asked = await flow.with_full_name(wish.params.series, ports=runtime)
         max_age = timedelta(hours=runtime.settings.model_retrain_interval)
-        found = await flow.stored(asked, max_age, forecasts=runtime.forecasts, clock=runtime.clock)
+        found = await flow.find_stored(
+            asked, max_age, forecasts=runtime.forecasts, clock=runtime.clock
+        )
         if found is None or wish.fresh:
             # An error is shown at once, and not by a job.
             await flow.check(asked, timedelta(days=days), ports=runtime)
@@ -161,7 +163,7 @@ def backtest(entity: str | None, grain: str, model: str, url: str | None) -> Non
         told["quantity"] = str(Quantity.HASHRATE if is_network else Quantity.LOAD)
         if url is None:
             told |= local.run(lambda runtime: _checked(entity, told, runtime))
-    job = jobs.done(JobKind.RETRAIN, told, url)
+    job = jobs.run_to_end(JobKind.RETRAIN, told, url)
     if job["state"] != "succeeded":
         raise error_of(job["job_id"], job["state"], failure_from(job))
     ids = [job["job_id"]]

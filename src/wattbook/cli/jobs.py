@@ -20,10 +20,10 @@ from wattbook.wiring import runtime
 from wattbook.wiring.runtime import Runtime
 
 BY_HAND: Final = "cli"
-LOOK_S: Final = 0.25
-PATIENCE_S: Final = 60.0
+POLL_INTERVAL_S: Final = 0.25
+RECONNECT_TIMEOUT_S: Final = 60.0
 """So long a service that was watched may be away: it is upgraded, or the machine starts anew."""
-LONGEST_PAUSE_S: Final = 4.0
+MAX_DELAY_S: Final = 4.0
 HERE: Final = "cli"
 WHOLE: Final = 1000
 """Length of a bar: what a job counts, and how much of it there is, may change as it goes on."""
@@ -84,7 +84,9 @@ def submit(url: str, kind: str, params: Mapping[str, Any], priority: int) -> Doc
     return found
 
 
-def done(kind: str, params: Mapping[str, Any], url: str | None, priority: int = 0) -> Document:
+def run_to_end(
+    kind: str, params: Mapping[str, Any], url: str | None, priority: int = 0
+) -> Document:
     """A job that has ended: done here and now, or by a service."""
     if url is None:
         return run_here(kind, params)
@@ -128,7 +130,7 @@ async def _help(worker: Worker, job_id: str, *, jobs: JobStore, lease: timedelta
     while not worker.halt.is_set():
         claim = await jobs.claim(HERE, lease, job_id=job_id)
         if claim is None:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         else:
             await worker.carry_out(claim)
 
@@ -139,7 +141,9 @@ async def _followed(job_id: str, hands: list[asyncio.Task[None]], *, jobs: JobSt
     with bar(job["kind"]) as step:
         while job["state"] not in ENDED:
             step(job)
-            done, _ = await asyncio.wait(hands, timeout=LOOK_S, return_when=asyncio.FIRST_EXCEPTION)
+            done, _ = await asyncio.wait(
+                hands, timeout=POLL_INTERVAL_S, return_when=asyncio.FIRST_EXCEPTION
+            )
             for hand in done:
                 hand.result()
             job = _document(await jobs.job(job_id))
@@ -153,7 +157,7 @@ def watch(url: str | None, job_id: str) -> Document:
     with bar(job["kind"]) as step:
         while job["state"] not in ENDED:
             step(job)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_INTERVAL_S)
             job = _read_again(url, job_id)
         step(job)
     return job
@@ -161,18 +165,18 @@ def watch(url: str | None, job_id: str) -> Document:
 
 def _read_again(url: str | None, job_id: str) -> Document:
     """The job; of a service that was there and went away, when it is back."""
-    until = time.monotonic() + PATIENCE_S
-    pause_s = LOOK_S
+    until = time.monotonic() + RECONNECT_TIMEOUT_S
+    pause_s = POLL_INTERVAL_S
     while True:
         try:
             return read(url, job_id)
         except UnavailableError as error:
             if url is None or time.monotonic() + pause_s > until:
                 raise
-            if pause_s == LOOK_S:
-                show.say(f"{error}; asking again for {PATIENCE_S:.0f} s", err=True)
+            if pause_s == POLL_INTERVAL_S:
+                show.say(f"{error}; asking again for {RECONNECT_TIMEOUT_S:.0f} s", err=True)
         time.sleep(pause_s)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        pause_s = min(2 * pause_s, MAX_DELAY_S)
 
 
 ENDED: Final = frozenset(str(state) for state in JobState if state.ended)

@@ -11,7 +11,7 @@ from wattbook.core.errors import InvalidEntityError, Problem, UndecodableError
 from wattbook.core.registry.declared import SentMeter
 from wattbook.core.registry.tariffs import Tariff
 from wattbook.flows.sites import Draft
-from wattbook.schemas.error_messages import explained
+from wattbook.schemas.error_messages import problems_from
 from wattbook.schemas.sites import MeterIn, SiteIn
 from wattbook.schemas.tariffs import TariffIn, uncommented
 
@@ -78,6 +78,6 @@ def read(file: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold
 
 
 def _invalid(error: ValidationError, body: object, where: str) -> InvalidEntityError:
-    problems = explained(error.errors(), body, where)
+    problems = problems_from(error.errors(), body, where)
     said = "; ".join(f"{each.field}: {each.detail}" for each in problems)
     return InvalidEntityError(said, problems)

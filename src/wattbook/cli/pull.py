@@ -88,7 +88,7 @@ def look(since: str | None, label: str | None) -> None:
 
 async def _pulled(
     since: str | None, label: str | None, runtime: Runtime
-) -> tuple[pull.Pulled, Tally]:
+) -> tuple[pull.PullResult, Tally]:
     async with open_source(runtime.settings) as source:
         tally, pace = Tally(source.name), progress.Pace()
         with progress.bar("pulling", STEPS) as step:

@@ -88,7 +88,7 @@ def run(
         "as_of": as_of,
     }
     given = {name: value for name, value in params.items() if value is not None}
-    job = jobs.done(JobKind.REPORT, given, url)
+    job = jobs.run_to_end(JobKind.REPORT, given, url)
     if job["state"] != "succeeded":
         raise error_of(job["job_id"], job["state"], failure_from(job))
     _tell(fetch(job["result"], Path(), url, out))

@@ -2,14 +2,14 @@
 
 from wattbook.cli import local, progress, show
 from wattbook.flows import rollup, sites
-from wattbook.flows.rollup import Rolled
+from wattbook.flows.rollup import RollupResult
 from wattbook.wiring.runtime import Runtime
 
 
 def run(*, everything: bool) -> None:
     """Roll up what changed, or everything, and say how much that was."""
 
-    async def work(runtime: Runtime) -> Rolled:
+    async def work(runtime: Runtime) -> RollupResult:
         if everything:
             every = (await runtime.registry.meters())["meter_id"].to_list()
             await sites.mark(
@@ -28,7 +28,7 @@ def run(*, everything: bool) -> None:
         show.say("rollups are up to date")
 
 
-async def catch_up(runtime: Runtime) -> Rolled:
+async def catch_up(runtime: Runtime) -> RollupResult:
     """Roll up what changed, with a bar."""
     with progress.quarters("rolling up ") as step:
         return await rollup.catch_up(

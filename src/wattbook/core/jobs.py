@@ -18,8 +18,8 @@ from wattbook.core.errors import (
 
 MAX_TRIES: Final = 5
 """So often a job is tried, unless a person asks for more."""
-FIRST_PAUSE_S: Final = 2
-LONGEST_PAUSE_S: Final = 300
+FIRST_DELAY_S: Final = 2
+MAX_DELAY_S: Final = 300
 
 
 class JobKind(StrEnum):
@@ -155,7 +155,7 @@ def pause(attempt: int) -> timedelta:
     >>> [pause(attempt).seconds for attempt in (1, 2, 3, 20)]
     [2, 4, 8, 300]
     """
-    return timedelta(seconds=min(FIRST_PAUSE_S << min(attempt - 1, 16), LONGEST_PAUSE_S))
+    return timedelta(seconds=min(FIRST_DELAY_S << min(attempt - 1, 16), MAX_DELAY_S))
 
 
 CALLERS_FAULT: Final = (InputError, UnknownEntityError, ConflictError, UnsupportedError)

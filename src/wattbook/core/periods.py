@@ -24,7 +24,7 @@ MAX_ROWS: Final = 400_000
 """So many buckets can be asked for at once: eleven years of quarter-hours."""
 
 
-LONGEST_BUCKET: Final = timedelta(days=32)
+MAX_BUCKET: Final = timedelta(days=32)
 """No bucket is longer: a month has at most 31 days and some hours."""
 
 

@@ -30,7 +30,7 @@ MANTISSA_BITS: Final = 53
 CAPACITY_HOURS: Final = 2**14
 """So many hours (22 months) at its capacity is the energy up to which a meter's sums are exact."""
 UNKNOWN_CAPACITY_STEP_KWH: Final = 2.0**-30
-LARGEST_STEP_KWH: Final = 2.0**-20
+MAX_STEP_KWH: Final = 2.0**-20
 MEAN_STEP: Final = 2.0**-20
 """Parts of means are multiples of this, so that they add up in any order."""
 
@@ -79,7 +79,7 @@ def energy_step_kwh(capacity_kw: pl.Expr) -> pl.Expr:
     """
     bits = (capacity_kw * CAPACITY_HOURS).log(2).ceil() - MANTISSA_BITS
     step = pl.lit(2.0).pow(bits).fill_null(UNKNOWN_CAPACITY_STEP_KWH)
-    return pl.min_horizontal(step, LARGEST_STEP_KWH)
+    return pl.min_horizontal(step, MAX_STEP_KWH)
 
 
 def on_step(value: pl.Expr, step: pl.Expr | float) -> pl.Expr:

@@ -14,7 +14,7 @@ from wattbook.core import periods
 from wattbook.core.anomaly import behind, detection, inputs
 from wattbook.core.anomaly.detection import Detection, Meter, Signed
 from wattbook.core.anomaly.finding import Finding
-from wattbook.core.anomaly.hours import FLEET, PRICES, Watched
+from wattbook.core.anomaly.hours import FLEET, PRICES, MeterInputs
 from wattbook.core.billing import cost
 from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
 from wattbook.core.meters import presence
@@ -38,7 +38,7 @@ PIECE: Final = timedelta(days=28)
 whole history at once finds what month by month finds. The first is as short as the model allows."""
 LATE: Final = timedelta(hours=1)
 """The last hour is left for its readings to come."""
-AT_ONCE: Final = 4
+MAX_CONCURRENT_METERS: Final = 4
 """Meters that are judged beside each other: others wait for the same processes."""
 READ: Final = ("start_utc", "power_kw_mean", "power_kw_min", "power_kw_max", "readings")
 
@@ -58,7 +58,7 @@ class Ports(FigurePorts, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class DetectionRequest:
     """Where and when to look, and how many false alarms may be raised."""
 
     site_id: str | None = None
@@ -69,7 +69,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class DetectionResult:
     """What came of it."""
 
     meters: int = 0
@@ -80,9 +80,11 @@ class Looked:
     again: int = 0
     gone: int = 0
 
-    def __add__(self, other: "Looked") -> "Looked":
+    def __add__(self, other: "DetectionResult") -> "DetectionResult":
         """Both together."""
-        return Looked(**{name: getattr(self, name) + getattr(other, name) for name in COUNTS})
+        return DetectionResult(
+            **{name: getattr(self, name) + getattr(other, name) for name in COUNTS}
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -130,7 +132,7 @@ async def span_of_data(
     usual = span_of(start, end, now)
     if start is not None or end is not None:
         return usual
-    asked = Asked(site_id=site_id, meter_id=meter_id, span=usual, per_month=1.0)
+    asked = DetectionRequest(site_id=site_id, meter_id=meter_id, span=usual, per_month=1.0)
     meters = await _meters(asked, ports.registry)
     extent = await ports.readings.extent(meters["meter_id"].to_list())
     first, last = extent["from_utc"].min(), extent["to_utc"].max()
@@ -158,7 +160,9 @@ def pieces(span: Period) -> list[Period]:
     return found
 
 
-async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) -> Looked:
+async def look(
+    asked: DetectionRequest, *, ports: Ports, progress: Progress | None = None
+) -> DetectionResult:
     """Judge the meters that are asked for, site by site; done twice, it is kept once.
 
     What `progress` raises ends the work; what was found at sites before stays.
@@ -174,7 +178,7 @@ async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) 
     sites = meters["site_id"].unique().sort().to_list()
     parts = pieces(asked.span)
     total, done = meters.height * len(parts), 0
-    looked = Looked()
+    looked = DetectionResult()
 
     def step() -> None:
         nonlocal done
@@ -198,9 +202,9 @@ async def look(asked: Asked, *, ports: Ports, progress: Progress | None = None) 
     return looked
 
 
-def _of_pieces(parts: Sequence[Looked]) -> Looked:
+def _of_pieces(parts: Sequence[DetectionResult]) -> DetectionResult:
     """What came of one site's meters: findings add up over the pieces, meters do not."""
-    whole = sum(parts, start=Looked())
+    whole = sum(parts, start=DetectionResult())
     return replace(
         whole,
         meters=max(part.meters for part in parts),
@@ -209,7 +213,7 @@ def _of_pieces(parts: Sequence[Looked]) -> Looked:
     )
 
 
-async def _meters(asked: Asked, registry: Registry) -> pl.DataFrame:
+async def _meters(asked: DetectionRequest, registry: Registry) -> pl.DataFrame:
     """`frames.METERS` of all sites that are asked for: a site is judged as a whole."""
     meters = await registry.meters()
     if asked.site_id is not None:
@@ -225,8 +229,12 @@ async def _meters(asked: Asked, registry: Registry) -> pl.DataFrame:
 
 
 async def _look_at(
-    site_id: str, meters: pl.DataFrame, asked: Asked, step: Callable[[], None], ports: Ports
-) -> Looked:
+    site_id: str,
+    meters: pl.DataFrame,
+    asked: DetectionRequest,
+    step: Callable[[], None],
+    ports: Ports,
+) -> DetectionResult:
     """Judge the meters of one site, beside each other."""
     site = await ports.registry.site(site_id)
     around = Period(asked.span.start - HISTORY, asked.span.end)
@@ -239,7 +247,7 @@ async def _look_at(
 
     async def one(about: dict[str, Any]) -> tuple[Meter, Detection | None]:
         meter_id = about["meter_id"]
-        watched = Watched(
+        watched = MeterInputs(
             meter_id=meter_id,
             site_id=site_id,
             kind=MeterKind(about["kind"]),
@@ -261,7 +269,7 @@ async def _look_at(
             watched, asked.span, per_month=asked.per_month, seed=asked.seed
         )
         print_ = await asyncio.to_thread(
-            inputs.of, watched, asked.span, asked.per_month, asked.seed
+            inputs.fingerprint_of, watched, asked.span, asked.per_month, asked.seed
         )
         return Meter(
             meter_id=meter_id,
@@ -283,10 +291,10 @@ async def _look_at(
 async def _keep(
     found: Sequence[Finding],
     known: Sequence[tuple[Meter, Detection]],
-    asked: Asked,
+    asked: DetectionRequest,
     meters: int,
     ports: Ports,
-) -> Looked:
+) -> DetectionResult:
     """Keep what is of the meters that are asked for; of silent ones all stays as it was."""
     mine = [(meter, judged) for meter, judged in known if asked.meter_id in (None, meter.meter_id)]
     ids = [meter.meter_id for meter, _ in mine]
@@ -298,7 +306,7 @@ async def _keep(
     )
     for meter, judged in mine:
         await ports.anomalies.keep_scores(meter.meter_id, judged.scores)
-    return Looked(
+    return DetectionResult(
         meters=len(mine),
         without_readings=(meters if asked.meter_id is None else 1) - len(mine),
         without_model=sum(not judged.by_model for _, judged in mine),
@@ -315,7 +323,7 @@ async def _all(
     work: Sequence[Callable[[], Awaitable[Done]]], step: Callable[[], None]
 ) -> list[Done]:
     """What comes of all of it, in its order; where one fails, or is to stop, the others end."""
-    places = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(MAX_CONCURRENT_METERS)
 
     async def in_turn(each: Callable[[], Awaitable[Done]]) -> Done:
         async with places:

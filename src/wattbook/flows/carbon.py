@@ -129,7 +129,7 @@ def _rows(hours: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
     owned = hours.sort("start_utc").join_asof(
         buckets.select("start_utc", bucket="start_utc"), on="start_utc"
     )
-    summed = location.summed(owned, "bucket").rename({"bucket": "start_utc"})
+    summed = location.sum_emissions(owned, "bucket").rename({"bucket": "start_utc"})
     return buckets.select("start_utc", "coverage").join(
         summed.select("start_utc", "energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback"),
         on="start_utc",
@@ -151,7 +151,7 @@ def _covered(energy: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -
 
 
 def _total(hours: pl.DataFrame) -> dict[str, object]:
-    summed = location.summed(hours.with_columns(every=pl.lit("all")), "every")
+    summed = location.sum_emissions(hours.with_columns(every=pl.lit("all")), "every")
     names = ("energy_kwh", "emitted_kg", "intensity_g_per_kwh", "fallback")
     if summed.is_empty():
         return dict.fromkeys(names)

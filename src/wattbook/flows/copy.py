@@ -44,10 +44,10 @@ from wattbook.ports.tombstones import Tombstones
 SITES: Final = "sites"
 PARTS: Final = (*BY_NAME, SITES)
 """What can be copied: the tables, and the sites."""
-AT_ONCE: Final = 2
+ROWS_PER_CHUNK: Final = 2
 """While one portion is written, another is read and compared."""
-STONES_AT_ONCE: Final = 5000
-NAMED: Final = 3
+TOMBSTONES_PER_CHUNK: Final = 5000
+MAX_LISTED: Final = 3
 """So many conflicts are named in a message; its problems are all of them."""
 REGISTERED: Final = ("created_utc", "updated_utc")
 """When a site was registered may differ between two houses that know the same site."""
@@ -85,7 +85,7 @@ Announce = Callable[[Sequence[Staying]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedRows:
     """What became of one table: all rows and those the target lacked, and the months verified."""
 
     table: str
@@ -95,10 +95,10 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
+class CopyResult:
     """What a copy did."""
 
-    tables: list[Moved]
+    tables: list[MovedRows]
     sites: int
     sites_added: int
     staying: list[Staying]
@@ -119,7 +119,7 @@ async def everything(
     replace: bool = False,
     announce: Announce | None = None,
     progress: Progress | None = None,
-) -> Copied:
+) -> CopyResult:
     """Copy the parts `only`, or all that the target can keep, and verify each month of each owner.
 
     What the target keeps of other owners and of other months stays as it is. Where rollups are not
@@ -167,9 +167,9 @@ async def everything(
 
     verified = move.verified()
     now = await target.archive.contents(tables)
-    return Copied(
+    return CopyResult(
         tables=[
-            Moved(table.name, move.rows[table.name], move.copied[table.name], months.height)
+            MovedRows(table.name, move.rows[table.name], move.copied[table.name], months.height)
             for table in tables
             if not (months := verified.filter(table=table.name)).is_empty()
         ],
@@ -217,7 +217,9 @@ class _Move:
                         pass
                     raise
 
-        done = await asyncio.gather(*(some() for _ in range(AT_ONCE)), return_exceptions=True)
+        done = await asyncio.gather(
+            *(some() for _ in range(ROWS_PER_CHUNK)), return_exceptions=True
+        )
         for failure in filter(None, done):
             raise failure
 
@@ -407,7 +409,7 @@ async def _remember(source: Tombstones, target: Tombstones) -> None:
     """Have the target know what the source removed: nothing is taken in there either."""
     cursor = None
     while True:
-        page = await source.page(after=cursor, limit=STONES_AT_ONCE)
+        page = await source.page(after=cursor, limit=TOMBSTONES_PER_CHUNK)
         if page.tombstones:
             await target.put(page.tombstones)
         cursor = page.cursor
@@ -429,6 +431,6 @@ def _rows(contents: pl.DataFrame) -> int:
 
 def _said(problems: Sequence[Problem]) -> str:
     """The first problems, and how many there are beyond them."""
-    said = "; ".join(problem.detail for problem in problems[:NAMED])
-    more = len(problems) - NAMED
+    said = "; ".join(problem.detail for problem in problems[:MAX_LISTED])
+    more = len(problems) - MAX_LISTED
     return f"{said}; and {more} more" if more > 0 else said

@@ -21,7 +21,7 @@ COMPARED: Final = ("energy_kwh", "power_kw_max", "hashrate_th_mean", "coverage",
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DeviceResult:
     """What a second look found."""
 
     readings: int
@@ -40,7 +40,7 @@ async def look_again(
     rollups: RollupStore,
     clock: Clock,
     progress: Callable[[int, int], None] | None = None,
-) -> Looked:
+) -> DeviceResult:
     """Judge and roll up one meter's readings of a period again; what came of it."""
     meters = (await registry.meters()).filter(meter_id=meter_id)
     if meters.is_empty():
@@ -71,7 +71,7 @@ async def look_again(
     await rollups.mark(span)
     await rollup.catch_up([meter_id], **ports, progress=progress)
     after = await rollups.read([meter_id], Grain.DAY, period)
-    return Looked(known.height, dict(reasons.iter_rows()), _difference(before, after))
+    return DeviceResult(known.height, dict(reasons.iter_rows()), _difference(before, after))
 
 
 def _as_sent(known: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import RollupStore
 
-PATIENCE_S: Final = 5.0
+CHECK_TIMEOUT_S: Final = 5.0
 """A part that takes longer is as good as away; whoever asks would not wait longer either."""
 
 
@@ -35,10 +35,10 @@ async def look(
 
 async def _state(answer: Awaitable[object]) -> str:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             await answer
     except TimeoutError:
-        return f"no answer within {PATIENCE_S:g} s"
+        return f"no answer within {CHECK_TIMEOUT_S:g} s"
     except WattbookError as error:
         return str(error)
     return "ok"

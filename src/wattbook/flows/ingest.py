@@ -282,7 +282,7 @@ def _singles(written: WriteResult, count: int) -> list[Single]:
     return [result for result in results if result is not None]
 
 
-def added(receipts: Sequence[Receipt]) -> Receipt:
+def add_receipts(receipts: Sequence[Receipt]) -> Receipt:
     """One receipt over the chunks of one file: counts summed, rejects together."""
     counts = {
         name: sum(getattr(receipt, name) for receipt in receipts)

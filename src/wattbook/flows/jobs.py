@@ -26,11 +26,11 @@ from wattbook.ports.jobs import AttemptResult, Child, Claim, JobQueue, JobStore,
 
 log = structlog.get_logger()
 
-BEAT_S: Final = 0.5
+HEARTBEAT_INTERVAL_S: Final = 0.5
 """Progress moves at least this often, and a wish to cancel is heard within it."""
 BEATS_IN_A_LEASE: Final = 6
 """At least: one that is late or lost costs nobody the job."""
-DEAF_S: Final = 0.2
+CANCEL_GRACE_S: Final = 0.2
 """So long after a job was cancelled its work may look for a good place to stop."""
 GRACE_S: Final = 10.0
 """The same when the worker shuts down."""
@@ -81,26 +81,26 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
+class FannedOut:
     """What a job leaves to children; when the last of them has ended it is begun again."""
 
     children: tuple[Child, ...]
 
 
-JobHandler = Callable[[Running], Awaitable[Mapping[str, Any] | Divided]]
+JobHandler = Callable[[Running], Awaitable[Mapping[str, Any] | FannedOut]]
 """What a kind of job does; returns the result. Run twice, it has the effect of once."""
 
 
-def was_divided(job: Job) -> bool:
+def was_fanned_out(job: Job) -> bool:
     """Whether its children have done the work."""
     return any(attempt.outcome is Outcome.DIVIDED for attempt in job.attempts)
 
 
-NAMED: Final = 10
+MAX_LISTED: Final = 10
 """So many children that did not succeed are named by their parent; the others are counted."""
 
 
-async def summed(parent: Job, *, jobs: JobStore) -> dict[str, int]:
+async def sum_children(parent: Job, *, jobs: JobStore) -> dict[str, int]:
     """The results of a job's children, added up name by name.
 
     Raises
@@ -123,8 +123,8 @@ async def summed(parent: Job, *, jobs: JobStore) -> dict[str, int]:
         if (cursor := page.cursor) is None:
             break
     if amiss:
-        more = f" and {len(amiss) - NAMED} more" if len(amiss) > NAMED else ""
-        named = "; ".join(amiss[:NAMED])
+        more = f" and {len(amiss) - MAX_LISTED} more" if len(amiss) > MAX_LISTED else ""
+        named = "; ".join(amiss[:MAX_LISTED])
         raise ConflictError(f"{len(amiss)} of {count} parts did not succeed: {named}{more}")
     return dict(results)
 
@@ -177,7 +177,7 @@ class Worker:
     ) -> None:
         """Renew the lease; end work that goes on though it was told to stop."""
         now = asyncio.get_running_loop().time
-        beat_s = min(BEAT_S, self._lease.total_seconds() / BEATS_IN_A_LEASE)
+        beat_s = min(HEARTBEAT_INTERVAL_S, self._lease.total_seconds() / BEATS_IN_A_LEASE)
         halted: float | None = None
         while running.state is JobState.RUNNING:
             if running.halt.is_set():
@@ -193,7 +193,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 -- until the lease runs out we go on
                 log.warning("heartbeat_failed", job_id=running.claim.job.job_id, reason=str(error))
         else:
-            await _within(DEAF_S, over)
+            await _within(CANCEL_GRACE_S, over)
         work.cancel()
 
     async def _note(self, running: Running, ending: AttemptResult) -> Outcome:
@@ -239,7 +239,7 @@ async def _outcome(running: Running, duty: JobHandler) -> AttemptResult:
         return AttemptResult(outcome=Outcome.CANCELLED, state=JobState.CANCELLED)
     except Exception as error:  # noqa: BLE001 -- a worker outlives whatever a job does
         return _failure(running, error)
-    if isinstance(result, Divided):
+    if isinstance(result, FannedOut):
         return AttemptResult(
             outcome=Outcome.DIVIDED, state=JobState.RUNNING, children=result.children
         )

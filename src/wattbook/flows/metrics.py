@@ -406,7 +406,7 @@ def _by_tariff(
     terms = books.terms
     bills = paying.billed(books, drawn) if grain is Grain.MONTH else []
     due = cost.spread_standing_charges(bills, terms.timezone, grain, spread=False, buckets=rows)
-    settled = charges.settled(books.energy, books.charged, terms.spans)
+    settled = charges.quarter_costs(books.energy, books.charged, terms.spans)
     lost = paying.unpriceable_buckets(rows, terms, drawn, bills, grain)
     per_bucket, whole = cost.total_costs(settled, due, rows, lost)
     return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), whole

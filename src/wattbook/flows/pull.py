@@ -28,7 +28,7 @@ Tell = Callable[[Receipt | None, Period, datetime], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PullResult:
     """What a run brought: which period it covered (null: nothing new) and the counts of rows."""
 
     period: Period | None
@@ -52,7 +52,7 @@ async def pull(
     readings: ReadingStore,
     watermarks: Watermarks,
     clock: Clock,
-) -> Pulled:
+) -> PullResult:
     """Take in what the source holds, from `overlap` before where the last run came to until now.
 
     How far it was read is noted when a stretch is on disk, and not before: after a crash the rest
@@ -63,7 +63,7 @@ async def pull(
     period = await next_period(
         source, overlap=overlap, since=since, watermarks=watermarks, clock=clock
     )
-    pulled = Pulled(period)
+    pulled = PullResult(period)
     if period is None:
         return pulled
     turnstile = SerialExecutor()

@@ -254,9 +254,9 @@ def _printed(
         *fingerprint.rows_settled("factor", made.factors.drop("low", "high", "licence")),
     ]
     sums = [each for part in parts for each in part.sums]
-    sums.append(fingerprint.summed(conditions, fingerprint.GRID))
+    sums.append(fingerprint.checksums_of(conditions, fingerprint.GRID))
     counted = sum((part.counted for part in parts), Counted())
-    return fingerprint.of(
+    return fingerprint.fingerprint_of(
         settings,
         sums,
         uncovered=max(0, made.total["readings"] - counted.mains),

@@ -23,7 +23,7 @@ from wattbook.flows import rollup as rolling
 from wattbook.flows.entities import Found
 from wattbook.flows.mains import Mains
 from wattbook.flows.report_parts import Ports
-from wattbook.ports.anomalies import Anomalies, Wanted
+from wattbook.ports.anomalies import Anomalies, FindingFilter
 from wattbook.ports.archive import Archive
 from wattbook.ports.forecasts import Forecasts, Run
 from wattbook.ports.rollups import Rollups
@@ -70,7 +70,7 @@ async def findings(
     """
     found: list[Finding] = []
     for site in scope.sites:
-        wanted = Wanted(site_id=site.id, since=scope.period.start, until=scope.period.end)
+        wanted = FindingFilter(site_id=site.id, since=scope.period.start, until=scope.period.end)
         cursor = None
         while True:
             page = await anomalies.findings(wanted, after=cursor, limit=PAGE)

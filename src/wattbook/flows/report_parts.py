@@ -34,7 +34,7 @@ from wattbook.ports.forecasts import Forecasts
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.rollups import Rollups
 
-READINGS_AT_ONCE: Final = 500_000
+READINGS_PER_CHUNK: Final = 500_000
 """About so many readings are hashed together."""
 
 
@@ -76,7 +76,7 @@ class Part:
     quarters: pl.DataFrame
     demand: pl.DataFrame
     sums: list[pl.DataFrame]
-    """From `core.archive.fingerprint.summed`."""
+    """From `core.archive.fingerprint.checksums_of`."""
     counted: Counted
     known_utc: datetime | None
     """When the last of what it rests on was learned."""
@@ -249,7 +249,11 @@ async def _sums(
             counts = own.select(
                 mains=(within & main).sum(), others=(within & ~main).sum(), around=(~within).sum()
             )
-            return Counted(*counts.row(0)), known, fingerprint.summed(own, fingerprint.READINGS)
+            return (
+                Counted(*counts.row(0)),
+                known,
+                fingerprint.checksums_of(own, fingerprint.READINGS),
+            )
 
         count, known, summed = await asyncio.to_thread(compute, rows, some)
         counted += count
@@ -264,9 +268,9 @@ def latest_of(*instants: object) -> datetime | None:
 
 
 def _loads(meters: pl.DataFrame, period: Period) -> list[pl.DataFrame]:
-    """Meters that together have about `READINGS_AT_ONCE` readings."""
+    """Meters that together have about `READINGS_PER_CHUNK` readings."""
     seconds = (period.end - period.start) / timedelta(seconds=1)
-    load = (seconds / pl.col("expected_interval_s")).cum_sum() // READINGS_AT_ONCE
+    load = (seconds / pl.col("expected_interval_s")).cum_sum() // READINGS_PER_CHUNK
     loads = meters.with_columns(load=load).partition_by("load", include_key=False)
     return list(loads)
 

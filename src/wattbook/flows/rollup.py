@@ -26,7 +26,7 @@ from wattbook.ports.rollups import Rollups, RollupStore, Turn
 
 log = structlog.get_logger()
 
-READINGS_AT_ONCE: Final = 125_000
+READINGS_PER_CHUNK: Final = 125_000
 """About so many readings are rolled up together: many for the columns, few for the memory."""
 
 SHARE_READINGS: Final = 500_000
@@ -45,7 +45,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rolled:
+class RollupResult:
     """What a run did."""
 
     meters: int
@@ -97,14 +97,14 @@ async def catch_up(
     rollups: RollupStore,
     clock: Clock,
     progress: Progress | None = None,
-) -> Rolled:
+) -> RollupResult:
     """Roll up what changed, of these meters or of all: the dirty quarters and all above them.
 
     What `progress` raises ends the work; what was rolled up until then stays.
     """
     first = await rollups.dirty(meter_ids)
     if first.is_empty():
-        return Rolled(0, 0)
+        return RollupResult(0, 0)
     meters = await registry.meters()
     sites = meters.join(first, on="meter_id", how="semi").select("site_id").unique()
 
@@ -115,7 +115,7 @@ async def catch_up(
         dirty = await rollups.dirty(own["meter_id"].to_list())
         waiting = own.join(dirty, on="meter_id", how="semi")
         touched = affected.affected_spans(dirty, waiting)
-        loads = affected.chunks(touched, waiting, READINGS_AT_ONCE)
+        loads = affected.chunks(touched, waiting, READINGS_PER_CHUNK)
         places = asyncio.Semaphore(LOADS_AT_ONCE)
         course = _Course(affected.quarters_in(touched), progress)
         failed = False
@@ -158,7 +158,7 @@ async def catch_up(
     if failures:
         raise failures[0]
     written = sum(result for result in results if isinstance(result, int))
-    return Rolled(waiting.height, written, course.total)
+    return RollupResult(waiting.height, written, course.total)
 
 
 PATIENCE: Final = 15

@@ -45,7 +45,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedRun:
     """A schedule, its last job, and when the next is due."""
 
     schedule: Schedule
@@ -82,14 +82,14 @@ async def keep(
             await asyncio.wait_for(halt.wait(), TICK_S)
 
 
-async def planned(schedules: Sequence[Schedule], *, jobs: JobStore) -> list[Planned]:
+async def planned(schedules: Sequence[Schedule], *, jobs: JobStore) -> list[PlannedRun]:
     """Each schedule with its last job and the time of its next."""
     now = await jobs.now()
     found = []
     for schedule in schedules:
         page = await jobs.jobs(kind=schedule.kind, requested_by=schedule.requested_by, limit=1)
         due = schedule.slot(now) + schedule.every
-        found.append(Planned(schedule, next(iter(page.jobs), None), due))
+        found.append(PlannedRun(schedule, next(iter(page.jobs), None), due))
     return found
 
 

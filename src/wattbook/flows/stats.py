@@ -18,7 +18,7 @@ from wattbook.ports.rollups import RollupStore
 from wattbook.ports.stats import Stats, Stored
 
 DEFAULT_DAYS: Final = 7
-MOST_DAYS: Final = 366
+MAX_DAYS: Final = 366
 DAY: Final = timedelta(days=1)
 PERCENTILE: Final = 95
 COUNTS: Final = ("batches", "received", "accepted", "duplicates", "corrected", "rejected")
@@ -39,8 +39,8 @@ def days(start: date | None, end: date | None, now: datetime) -> Period:
             )
     last = end or now.date() + DAY
     first = start or last - DEFAULT_DAYS * DAY
-    if last - first > MOST_DAYS * DAY:
-        raise periods.invalid("start", f"start is more than {MOST_DAYS} days before end")
+    if last - first > MAX_DAYS * DAY:
+        raise periods.invalid("start", f"start is more than {MAX_DAYS} days before end")
     clock = EPOCH.timetz()
     return Period(datetime.combine(first, clock), datetime.combine(last, clock))
 

@@ -40,7 +40,7 @@ class DetectAnomalies(Params):
 
 async def detect(running: Running, params: DetectAnomalies, runtime: Runtime) -> Mapping[str, Any]:
     """Run the rules and the model over the meters."""
-    request = anomaly.Asked(
+    request = anomaly.DetectionRequest(
         site_id=params.site_id,
         meter_id=params.meter_id,
         span=await anomaly.span_of_data(

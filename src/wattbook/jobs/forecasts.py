@@ -77,7 +77,7 @@ async def problems(params: Forecast, runtime: Runtime) -> list[Problem]:
     """What makes the forecast impossible: an unknown entity, or an input that is not stored."""
     if params.input is not None:
         return await problems_of("input", runtime.forecasts.input(params.input))
-    return await problems_of("entity_id", forecast.named(params.series, ports=runtime))
+    return await problems_of("entity_id", forecast.with_full_name(params.series, ports=runtime))
 
 
 async def make(running: Running, params: Forecast, runtime: Runtime) -> Mapping[str, Any]:

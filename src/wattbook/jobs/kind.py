@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from wattbook.core.errors import ConflictError, InputError, Problem, UnknownEntityError
 from wattbook.core.jobs import Job, JobKind, JobState
 from wattbook.core.periods import Period
-from wattbook.flows.jobs import Divided, Running
+from wattbook.flows.jobs import FannedOut, Running
 from wattbook.flows.schedules import Schedule
 from wattbook.ports.jobs import JobStore
 from wattbook.schemas.fields import DayOrInstant
@@ -48,7 +48,7 @@ class OverPeriod(Params):
 
 
 P = TypeVar("P", bound=Params)
-Result = Mapping[str, Any] | Divided
+Result = Mapping[str, Any] | FannedOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

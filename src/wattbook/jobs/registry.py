@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.jobs import JobKind
-from wattbook.flows.jobs import Divided, JobHandler, Running
+from wattbook.flows.jobs import FannedOut, JobHandler, Running
 from wattbook.flows.schedules import Schedule
 from wattbook.jobs import anomalies, clean_up, forecasts, imports, reports, retraining, rollups
 from wattbook.jobs.kind import Kind, Params
@@ -36,7 +36,7 @@ def build_handlers(runtime: Runtime) -> dict[JobKind, JobHandler]:
 
 
 def _handler(kind: Kind[Any], runtime: Runtime) -> JobHandler:
-    async def handle(running: Running) -> Mapping[str, Any] | Divided:
+    async def handle(running: Running) -> Mapping[str, Any] | FannedOut:
         params: Params = kind.params.model_validate(running.claim.job.params)
         return await kind.handler(running, params, runtime)
 
@@ -79,7 +79,7 @@ def validate(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, A
     except ValidationError as error:
         problems = [
             Problem("bad_parameter", each.detail, field=each.field)
-            for each in error_messages.explained(error.errors(), params, "params")
+            for each in error_messages.problems_from(error.errors(), params, "params")
         ]
         raise invalid_parameters(kind, problems) from error
 

@@ -10,7 +10,7 @@ from wattbook.core.errors import ConflictError, InputError, Problem
 from wattbook.core.forecast.task import Basis
 from wattbook.core.jobs import JobKind, Progress
 from wattbook.flows import forecast
-from wattbook.flows.jobs import Divided, Running, summed, was_divided
+from wattbook.flows.jobs import FannedOut, Running, sum_children, was_fanned_out
 from wattbook.flows.schedules import Schedule
 from wattbook.jobs.forecasts import STEPS, SeriesParams, progress_of
 from wattbook.jobs.kind import EntityId, Kind, problems_of
@@ -44,20 +44,20 @@ async def problems(params: Retrain, runtime: Runtime) -> list[Problem]:
     """Whether the entity is unknown."""
     if params.entity_id is None:
         return []
-    return await problems_of("entity_id", forecast.named(params.series, ports=runtime))
+    return await problems_of("entity_id", forecast.with_full_name(params.series, ports=runtime))
 
 
 async def retrain(
     running: Running, params: Retrain, runtime: Runtime
-) -> Mapping[str, Any] | Divided:
+) -> Mapping[str, Any] | FannedOut:
     """Divide the work into a job for each series; such a job forecasts its series."""
     job = running.claim.job
-    if was_divided(job):
-        return await summed(job, jobs=runtime.jobs)
+    if was_fanned_out(job):
+        return await sum_children(job, jobs=runtime.jobs)
     if params.entity_id is None:
         since = runtime.clock.now() - ACTIVE_SERIES_AGE
-        active = await forecast.wanted(since, ports=runtime)
-        return Divided(tuple(map(_child, active))) if active else _counts()
+        active = await forecast.active_series(since, ports=runtime)
+        return FannedOut(tuple(map(_child, active))) if active else _counts()
     return await _retrain_one(running, params, runtime)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from wattbook.core.jobs import JobKind, Progress
 from wattbook.core.periods import Period
 from wattbook.flows import device, rollup, sites
-from wattbook.flows.jobs import Divided, Running, summed, was_divided
+from wattbook.flows.jobs import FannedOut, Running, sum_children, was_fanned_out
 from wattbook.flows.rollup import Share
 from wattbook.flows.schedules import Schedule
 from wattbook.jobs.kind import Id, Kind, OverPeriod, Params
@@ -69,11 +69,11 @@ class ProcessDevice(OverPeriod):
 
 async def aggregate(
     running: Running, params: Aggregate, runtime: Runtime
-) -> Mapping[str, Any] | Divided:
+) -> Mapping[str, Any] | FannedOut:
     """Bring the rollups of some sites up to date; much work is divided by sites."""
     job = running.claim.job
-    if was_divided(job):
-        return await summed(job, jobs=runtime.jobs)
+    if was_fanned_out(job):
+        return await sum_children(job, jobs=runtime.jobs)
     ids = await _meter_ids(params, runtime)
     if (params.everything or params.period) and not running.checkpoint.get("marked"):
         await _mark(ids, params, runtime)
@@ -81,7 +81,7 @@ async def aggregate(
     if job.parent_id is None:
         shares = await rollup.shares(ids, registry=runtime.registry, rollups=runtime.rollups)
         if len(shares) > 1:
-            return Divided(tuple(_child(share) for share in shares))
+            return FannedOut(tuple(_child(share) for share in shares))
     rolled = await rollup.catch_up(
         ids,
         registry=runtime.registry,

@@ -20,7 +20,7 @@ LEARN_EVERY: Final = 56
 CLEARLY: Final = 0.75
 LEAST_TRIED: Final = 14
 """With fewer origins nothing can be said of how good the forecasts are."""
-LEAST_GAIN: Final = 1 / 100
+MIN_GAIN: Final = 1 / 100
 """By so much a model has to be nearer than the naive one."""
 PACKAGES: Final = {
     ModelName.GBM: ("sklearn", "scikit-learn"),
@@ -92,7 +92,7 @@ def members(
         pool[str(ModelName.GBM)] = boosted
     step()
     share = combine.weights(plan, pool, known.per_day)
-    pool[str(ModelName.ENSEMBLE)] = combine.combined(pool, share, known.per_day)
+    pool[str(ModelName.ENSEMBLE)] = combine.combine(pool, share, known.per_day)
     return pool
 
 
@@ -107,7 +107,7 @@ def statistical_of(known: Series, plan: Plan, step: Step = _no_step) -> Floats:
         smoothing = backtest.roll_forecasts(Smoothing(known), plan, every=LEARN_EVERY)
         rolls = {name: each for name, each in rolls.items() if _clearly(plan, each, smoothing)}
         rolls["smoothing"] = smoothing
-    return combine.combined(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)
+    return combine.combine(rolls, combine.weights(plan, rolls, known.per_day), known.per_day)
 
 
 def naive_of(known: Series, plan: Plan) -> Floats:
@@ -163,5 +163,5 @@ def _unless_alike(plan: Plan, pool: dict[str, Floats], name: str, band: Band, pe
     inside = scores.leads(band, plan.actual.shape[1], per_day)
     naive_name = str(ModelName.NAIVE)
     off = backtest.errors(plan, {each: pool[each] for each in {name, naive_name}}, inside)
-    alike = name in off and naive_name in off and off[name] > (1 - LEAST_GAIN) * off[naive_name]
+    alike = name in off and naive_name in off and off[name] > (1 - MIN_GAIN) * off[naive_name]
     return naive_name if alike else name

@@ -9,7 +9,7 @@ from wattbook.core.forecast.covariates import as_known
 from wattbook.core.forecast.series import Floats, Ints, Series
 from wattbook.models.regression import latest
 
-LEAST_ORIGINS: Final = 120
+MIN_ORIGINS: Final = 120
 """Half of them are learnt from before the other half is tried."""
 FAR_DAYS: Final = 7
 """Without covariates nothing beyond is better for it."""
@@ -31,7 +31,7 @@ def boosted(series: Series, plan: Plan, base: Floats, seed: int) -> Floats | Non
     For the last origin it is learnt anew from all errors that are known by then.
     """
     count = len(plan.origins) - 1
-    if count < LEAST_ORIGINS:
+    if count < MIN_ORIGINS:
         return None
     far = (
         series.horizon

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from wattbook.core.anomaly.detection import Detection
-    from wattbook.core.anomaly.hours import Watched
+    from wattbook.core.anomaly.hours import MeterInputs
     from wattbook.core.forecast.scenario import Scenario
     from wattbook.core.forecast.task import Donor, ForecastResult, ForecastTask
     from wattbook.core.periods import Period
@@ -39,7 +39,7 @@ THREADS: Final = (
 """Each process computes on one core; the others are for the service."""
 NICE: Final = 10
 """Who waits for an answer goes before who computes for long."""
-PARTING_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 5.0
 STEP: Final = "step"
 """What a task takes that tells how far it is."""
 
@@ -105,7 +105,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it, whatever it does."""
         self._process.kill()
-        self._process.wait(PARTING_S)
+        self._process.wait(STOP_TIMEOUT_S)
 
 
 Task = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -152,8 +152,8 @@ class Pool:
         return outlook
 
     async def detect(
-        self, watched: "Watched", span: "Period", *, per_month: float, seed: int = 0
-    ) -> "Judged | None":
+        self, watched: "MeterInputs", span: "Period", *, per_month: float, seed: int = 0
+    ) -> "Detection | None":
         """What is unusual at a meter; who no longer waits for it ends the process."""
         told = {"per_month": per_month, "seed": seed}
         judged: Detection | None = await self._done(("detect", (watched, span), told))

@@ -8,7 +8,7 @@ import numpy as np
 from wattbook.core.forecast.backtest import Plan
 from wattbook.core.forecast.series import Floats, Series
 
-LEAST_DAYS: Final = 28
+MIN_DAYS: Final = 28
 """Before the judged days, so that there is something to learn from."""
 
 
@@ -17,7 +17,7 @@ def tried(series: Series, plan: Plan) -> Floats:
     found = np.full(plan.actual.shape, np.nan)
     begin = len(plan.origins) - 1 - plan.days
     until = int(plan.origins[begin])
-    if until >= LEAST_DAYS * series.per_day:
+    if until >= MIN_DAYS * series.per_day:
         path = predicted(series, until)
         steps = plan.origins[begin:-1, None] - until + np.arange(series.horizon)
         found[begin:-1] = path[steps]

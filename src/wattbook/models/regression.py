@@ -16,14 +16,14 @@ STIFFNESS: Final = 10.0
 """How many days of a column's mean square speak for its coefficient being 0."""
 RECENT_STIFFNESS: Final = 10.0
 """The same for the latest errors, for each day of lead: what is far ahead hangs less on today."""
-LEAST_ORIGINS: Final = 20
+MIN_ORIGINS: Final = 20
 """With fewer the latest errors are left out of account."""
 SLOTS: Final = 24
 """The latest day is told by so many means."""
 WEEK: Final = 7
 MEAN_DAYS: Final = (7, 14, 28, 84)
 SAME_SLOT_DAYS: Final = 28
-LEAST_SHARE: Final = 0.05
+MIN_SHARE: Final = 0.05
 """Logarithms are taken where no value is below this share of the median."""
 
 
@@ -101,7 +101,7 @@ class Regression:
         origins = np.arange(until - day, SAME_SLOT_DAYS * day, -day, dtype=np.int64)
         columns = min(day, SLOTS) + WEEK + len(MEAN_DAYS) + 6
         weights = np.zeros((columns, horizon))
-        if len(origins) < LEAST_ORIGINS:
+        if len(origins) < MIN_ORIGINS:
             return weights
         recent = latest(errors, day, origins)
         ahead = np.concatenate([errors, np.full(horizon, np.nan)])
@@ -120,7 +120,7 @@ class Regression:
 def fits_logarithms(series: Series) -> bool:
     """Whether all that is known is well above nothing."""
     median = float(np.nanmedian(series.values))
-    return median > 0 and float(np.nanmin(series.values)) > LEAST_SHARE * median
+    return median > 0 and float(np.nanmin(series.values)) > MIN_SHARE * median
 
 
 def latest(errors: Floats, day: int, origins: Ints) -> Floats:

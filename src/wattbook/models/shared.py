@@ -15,10 +15,10 @@ from wattbook.core.forecast.naive import trailing_mean
 from wattbook.core.forecast.series import Floats, Ints, Series
 from wattbook.core.periods import DAY_US
 
-MOST_BACK: Final = 28
+MAX_HISTORY_DAYS: Final = 28
 """Days of its own history that a young series is told of, at most."""
 WEEK: Final = 7
-LEAST_DONORS: Final = 3
+MIN_DONORS: Final = 3
 FOLDS: Final = 2
 """The donors are parted so often; each part is foretold by what was learnt from the others."""
 ROWS: Final = 40_000
@@ -57,10 +57,10 @@ class Shared:
 def forecast(series: Series, donors: Sequence[Series], seed: int) -> Shared | None:
     """What the others' past says of a young series; null where too few others have one."""
     day = series.per_day
-    back = min(max(series.origin // day, 1), MOST_BACK)
+    back = min(max(series.origin // day, 1), MAX_HISTORY_DAYS)
     usable = [donor for donor in donors if len(_origins(donor, series, back))]
     level = _level(series, np.array([series.origin]), back)[0]
-    if len(usable) < LEAST_DONORS or not level > 0:
+    if len(usable) < MIN_DONORS or not level > 0:
         return None
     rng = np.random.default_rng(seed)
     folds = np.array_split(np.arange(len(usable)), min(FOLDS, len(usable)))

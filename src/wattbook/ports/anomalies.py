@@ -20,7 +20,7 @@ class FindingPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ReplaceResult:
     """What became of findings: how many were not there before, still are, and are there no more."""
 
     new: int
@@ -29,7 +29,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class FindingFilter:
     """What the findings of a list have in common."""
 
     site_id: str | None = None
@@ -53,7 +53,7 @@ class Anomalies(Protocol):
         found: Sequence[Finding],
         *,
         known_from: datetime | None = None,
-    ) -> Kept:
+    ) -> ReplaceResult:
         """Replace the findings of these meters in `period` by `found`.
 
         A new finding that overlaps a stored one of the same meter and rule updates it: its id, the
@@ -68,7 +68,7 @@ class Anomalies(Protocol):
         ...
 
     async def findings(
-        self, wanted: Wanted, *, after: str | None = None, limit: int = 100
+        self, wanted: FindingFilter, *, after: str | None = None, limit: int = 100
     ) -> FindingPage:
         """Findings, the latest start first."""
         ...

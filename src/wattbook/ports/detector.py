@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from wattbook.core.anomaly.detection import Detection
-from wattbook.core.anomaly.hours import Watched
+from wattbook.core.anomaly.hours import MeterInputs
 from wattbook.core.periods import Period
 
 
@@ -11,7 +11,7 @@ class Detector(Protocol):
     """Finds what is unusual, by rules and by what it learns of the meter itself."""
 
     async def detect(
-        self, watched: Watched, span: Period, *, per_month: float, seed: int = 0
+        self, watched: MeterInputs, span: Period, *, per_month: float, seed: int = 0
     ) -> Detection | None:
         """What is unusual in the span; the same, the same answer. Null where nothing is known.
 

@@ -31,13 +31,13 @@ from wattbook.flows.forecast import CustomSeries, horizon_of, number
 from wattbook.schemas.fields import Instant, Number
 
 GRAINS: Final = ("quarter", "hour", "day")
-MOST_QUANTILES: Final = 21
+MAX_QUANTILES: Final = 21
 LOWEST, HIGHEST = 0.001, 0.999
 """Of quantiles: beyond there are no errors of the past to tell it by."""
-LARGEST: Final = 1e100
+MAX_VALUE: Final = 1e100
 """Of figures: sums of their squares are still numbers."""
-Value = Annotated[Number, Field(ge=-LARGEST, le=LARGEST)]
-Known = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Value = Annotated[Number, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
+Known = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
 OWN_COLUMNS: Final = ("start_utc", "known_utc", "known_us", "step")
 """So no covariate can be called."""
 
@@ -82,7 +82,7 @@ Quantiles = Annotated[
     AfterValidator(_told_apart),
     Field(
         min_length=1,
-        max_length=MOST_QUANTILES,
+        max_length=MAX_QUANTILES,
         description=f"each from {LOWEST} to {HIGHEST}",
     ),
 ]
@@ -353,18 +353,18 @@ def _read(reader: "csv.DictReader[str]") -> list[tuple[datetime, float | None]]:
         try:
             rows.append((stamp, _figure(value) if value else None))
         except ValueError:
-            said = f"{value!r} is not a number within ±{LARGEST:g}"
+            said = f"{value!r} is not a number within ±{MAX_VALUE:g}"
             problems.append(Problem("bad_value", said, field="value", row=row))
     if problems:
         first = problems[0]
         more = f" ({len(problems)} rows cannot be read)" if len(problems) > 1 else ""
-        raise InputError(f"{_place(first)}: {first.detail}{more}", problems[:MOST_TOLD])
+        raise InputError(f"{_place(first)}: {first.detail}{more}", problems[:MAX_LISTED])
     return rows
 
 
 def _figure(text: str) -> float:
     found = number(text)
-    if not abs(found) <= LARGEST:
+    if not abs(found) <= MAX_VALUE:
         raise ValueError(text)
     return found
 
@@ -385,4 +385,4 @@ OWN_NAMES: Final = {
     "end": "timestamp",
 }
 """What is called so within is called so by callers; `start` and `end` are those of the series."""
-MOST_TOLD: Final = 10
+MAX_LISTED: Final = 10

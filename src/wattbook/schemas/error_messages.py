@@ -17,15 +17,15 @@ CLOSE: Final = 0.5
 """Names that resemble each other so much are suggested for each other."""
 
 
-def explained(faults: Iterable[Fault], body: object, where: str = "") -> list[Problem]:
+def problems_from(faults: Iterable[Fault], body: object, where: str = "") -> list[Problem]:
     """All faults, each with the place `where` it is: `meters[0].id`."""
     return [
-        Problem(_reason(fault), said(fault, body), field=place(fault, body, where) or None)
+        Problem(_reason(fault), message_of(fault, body), field=place(fault, body, where) or None)
         for fault in faults
     ]
 
 
-def said(fault: Fault, body: object = None) -> str:
+def message_of(fault: Fault, body: object = None) -> str:
     """One fault in plain words."""
     kind = str(fault["type"])
     if kind == "extra_forbidden":

@@ -35,9 +35,9 @@ from wattbook.flows.sites import Draft
 from wattbook.schemas.fields import Id, Instant, Number, When
 from wattbook.schemas.tariffs import TariffOut
 
-MOST_PARTS: Final = 1_000
-MOST_MACHINES: Final = 10_000_000
-LONGEST_S: Final = 31 * 86_400
+MAX_PARTS: Final = 1_000
+MAX_MACHINES: Final = 10_000_000
+MAX_INTERVAL_S: Final = 31 * 86_400
 
 
 def _known(technology: str) -> str:
@@ -59,7 +59,7 @@ def _listed(value: object) -> object:
 
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
-Seconds = Annotated[int, Field(strict=True, ge=1, le=LONGEST_S)]
+Seconds = Annotated[int, Field(strict=True, ge=1, le=MAX_INTERVAL_S)]
 Latitude = Annotated[Number, Field(ge=-90, le=90, description="degrees north")]
 Longitude = Annotated[Number, Field(ge=-180, le=180, description="degrees east")]
 Name = Annotated[
@@ -214,7 +214,7 @@ class FleetIn(Body):
 
     id: Id | None = Field(None, description="made up from the content when left out")
     model: Model
-    count: int = Field(strict=True, ge=0, le=MOST_MACHINES, description="how many machines")
+    count: int = Field(strict=True, ge=0, le=MAX_MACHINES, description="how many machines")
     hashrate_th: NotNegative | None = Field(None, description="nameplate of one machine [TH/s]")
     power_w: NotNegative | None = Field(None, description="nameplate of one machine [W]")
     valid_from: From
@@ -261,9 +261,9 @@ class SiteIn(Body):
     contact: Contact | None = None
     status: SiteStatus = Field(SiteStatus.ACTIVE, description="where it stands in its life")
     simulated: bool = Field(default=False, strict=True, description="whether its data is made up")
-    meters: list[MeterIn] = Field(default=[], max_length=MOST_PARTS)
-    supplies: list[SupplyIn] = Field(default=[], max_length=MOST_PARTS)
-    fleet: list[FleetIn] = Field(default=[], max_length=MOST_PARTS)
+    meters: list[MeterIn] = Field(default=[], max_length=MAX_PARTS)
+    supplies: list[SupplyIn] = Field(default=[], max_length=MAX_PARTS)
+    fleet: list[FleetIn] = Field(default=[], max_length=MAX_PARTS)
 
     def draft(self) -> Draft:
         """The same, for the flow."""
@@ -438,15 +438,15 @@ class SitePage(Answer):
 MeterList = Annotated[
     list[MeterIn],
     BeforeValidator(_listed, json_schema_input_type=MeterIn | list[MeterIn]),
-    Field(min_length=1, max_length=MOST_PARTS, description="one meter, or a list"),
+    Field(min_length=1, max_length=MAX_PARTS, description="one meter, or a list"),
 ]
 SupplyList = Annotated[
     list[SupplyIn],
     BeforeValidator(_listed, json_schema_input_type=SupplyIn | list[SupplyIn]),
-    Field(min_length=1, max_length=MOST_PARTS, description="one supply, or a list"),
+    Field(min_length=1, max_length=MAX_PARTS, description="one supply, or a list"),
 ]
 FleetList = Annotated[
     list[FleetIn],
     BeforeValidator(_listed, json_schema_input_type=FleetIn | list[FleetIn]),
-    Field(min_length=1, max_length=MOST_PARTS, description="one entry, or a list"),
+    Field(min_length=1, max_length=MAX_PARTS, description="one entry, or a list"),
 ]

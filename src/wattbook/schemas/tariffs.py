@@ -12,10 +12,10 @@ from wattbook.core.registry.tariffs import Netting, Tariff
 from wattbook.core.registry.windows import DAY_KINDS, MONTHS, DayKind, Window
 from wattbook.schemas.fields import Id, Number
 
-MOST_TARIFFS: Final = 200
-MOST_COMPONENTS: Final = 50
-MOST_BANDS: Final = 100
-MOST_DAYS: Final = 2_000
+MAX_TARIFFS: Final = 200
+MAX_COMPONENTS: Final = 50
+MAX_BANDS: Final = 100
+MAX_DAYS: Final = 2_000
 COMMENT: Final = "$comment"
 """A member of this name says something to people, as in JSON Schema."""
 ISO_DATE: Final = len("2026-01-01")
@@ -59,7 +59,7 @@ class WindowBody(Part):
         return Window(**dict(self))
 
 
-Windows = Annotated[tuple[WindowBody, ...], Field(max_length=MOST_BANDS)]
+Windows = Annotated[tuple[WindowBody, ...], Field(max_length=MAX_BANDS)]
 
 
 class FlatBody(Part):
@@ -92,7 +92,7 @@ class TimeOfUseBody(Part):
 
     kind: Literal[ComponentKind.TIME_OF_USE]
     name: Name
-    bands: tuple[BandBody, ...] = Field(max_length=MOST_BANDS)
+    bands: tuple[BandBody, ...] = Field(max_length=MAX_BANDS)
 
     def entity(self) -> core.TimeOfUse:
         """The same, for the core."""
@@ -113,7 +113,7 @@ class TieredBody(Part):
 
     kind: Literal[ComponentKind.TIERED]
     name: Name
-    blocks: tuple[BlockBody, ...] = Field(max_length=MOST_BANDS)
+    blocks: tuple[BlockBody, ...] = Field(max_length=MAX_BANDS)
     per: Per = Field(Per.MONTH, description="when blocks begin from zero")
 
     def entity(self) -> core.Tiered:
@@ -201,7 +201,7 @@ class DemandStepsBody(MeasuringBody):
 
     kind: Literal[ComponentKind.DEMAND_STEPS]
     name: Name
-    steps: tuple[StepBody, ...] = Field(max_length=MOST_BANDS)
+    steps: tuple[StepBody, ...] = Field(max_length=MAX_BANDS)
 
     def entity(self) -> core.DemandSteps:
         """The same, for the core."""
@@ -219,7 +219,7 @@ class CoincidentDemandBody(Part):
     months: Months = Field(MONTHS, description="months of the year in which peaks count")
     instants: tuple[AwareDatetime, ...] = Field(
         (),
-        max_length=MOST_DAYS,
+        max_length=MAX_DAYS,
         description="starts of the published peaks; empty: the zone's highest loads",
     )
     count: Whole | None = Field(
@@ -256,7 +256,7 @@ class MinimumBody(Part):
     kind: Literal[ComponentKind.MINIMUM]
     name: Name
     amount: Number
-    of: tuple[Name, ...] = Field(max_length=MOST_COMPONENTS, description="names of components")
+    of: tuple[Name, ...] = Field(max_length=MAX_COMPONENTS, description="names of components")
     per: Per = Per.MONTH
 
     def entity(self) -> core.Minimum:
@@ -270,7 +270,7 @@ class PercentageBody(Part):
     kind: Literal[ComponentKind.PERCENTAGE]
     name: Name
     percent: Number
-    of: tuple[Name, ...] = Field(max_length=MOST_COMPONENTS, description="names of components")
+    of: tuple[Name, ...] = Field(max_length=MAX_COMPONENTS, description="names of components")
 
     def entity(self) -> core.Percentage:
         """The same, for the core."""
@@ -308,11 +308,11 @@ class TariffIn(Part):
         description="public holidays of a country or a part of it (US, US-TX), or NERC",
     )
     holidays: tuple[Day, ...] = Field(
-        (), max_length=MOST_DAYS, description="holidays in addition to those of the calendar"
+        (), max_length=MAX_DAYS, description="holidays in addition to those of the calendar"
     )
     holidays_removed: tuple[Annotated[str, Field(max_length=16)], ...] = Field(
         (),
-        max_length=MOST_DAYS,
+        max_length=MAX_DAYS,
         description="days of the calendar that count as others: a date, 12-24 or easter-2",
     )
     weekend: tuple[Whole, ...] = Field(
@@ -324,7 +324,7 @@ class TariffIn(Part):
     netting: Netting = Field(
         Netting.NONE, description="over what time exports are taken off what is drawn"
     )
-    components: tuple[ComponentBody, ...] = Field(max_length=MOST_COMPONENTS)
+    components: tuple[ComponentBody, ...] = Field(max_length=MAX_COMPONENTS)
 
     def entity(self) -> Tariff:
         """The tariff, before a site is given to it."""
@@ -363,10 +363,10 @@ def _listed(value: object) -> object:
 TariffList = Annotated[
     list[TariffIn],
     BeforeValidator(_listed, json_schema_input_type=TariffIn | list[TariffIn]),
-    Field(min_length=1, max_length=MOST_TARIFFS, description="one tariff, or a list"),
+    Field(min_length=1, max_length=MAX_TARIFFS, description="one tariff, or a list"),
 ]
 AllTariffs = Annotated[
-    list[TariffIn], Field(max_length=MOST_TARIFFS, description="all of them; empty for none")
+    list[TariffIn], Field(max_length=MAX_TARIFFS, description="all of them; empty for none")
 ]
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-AT_ONCE: Final = 4
+MAX_GROUPS: Final = 4
 """Turns that one process has at once: each needs memory, and in PostgreSQL a connection."""
 
 Name = TypeVar("Name", str, int)
@@ -16,7 +16,7 @@ class NamedLocks:
     """One turn at a time for each name."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(MAX_GROUPS)
         self._locks: WeakValueDictionary[str | int, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager

@@ -24,7 +24,7 @@ from wattbook.workers import shutdown
 
 log = structlog.get_logger()
 
-LOOK_S: Final = 0.25
+POLL_INTERVAL_S: Final = 0.25
 TURN_S: Final = 30.0
 """After this another message gets its turn: it may be for another queue."""
 
@@ -104,7 +104,7 @@ class Child:
 
 async def _listen(worker: Worker) -> None:
     while not shutdown.begun():  # noqa: ASYNC110 -- another process says it
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_INTERVAL_S)
     worker.halt.set()
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from wattbook.core.anomaly import rule_engine
 from wattbook.core.anomaly.finding import Candidate
-from wattbook.core.anomaly.hours import Watched
+from wattbook.core.anomaly.hours import MeterInputs
 from wattbook.core.frames import UTC as STAMP
 from wattbook.core.frames import known_sum
 from wattbook.core.periods import Period
@@ -58,12 +58,12 @@ def watched(
     timezone: str = "UTC",
     coverage: np.ndarray | None = None,
     rate: np.ndarray | None = None,
-) -> Watched:
+) -> MeterInputs:
     """A meter that tells the energy of each hour."""
     share = np.ones(len(kw)) if coverage is None else coverage
     hashed = np.full(len(kw), np.nan) if rate is None else rate
     hours = rows(kw, start, HOUR, share, hashed)
-    return Watched(
+    return MeterInputs(
         meter_id="m",
         site_id="s",
         kind=MeterKind.INTERVAL,
@@ -77,7 +77,7 @@ def watched(
     )
 
 
-def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
+def quarters(kw: np.ndarray, *, start: datetime = T) -> MeterInputs:
     """A meter that tells the power of each quarter-hour."""
     whole = np.ones(len(kw))
     fine = rows(kw, start, HOUR / 4, whole, whole * np.nan)
@@ -93,7 +93,7 @@ def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
         )
         .sort("start_utc")
     )
-    return Watched(
+    return MeterInputs(
         meter_id="m",
         site_id="s",
         kind=MeterKind.INTERVAL,
@@ -106,7 +106,7 @@ def quarters(kw: np.ndarray, *, start: datetime = T) -> Watched:
     )
 
 
-def found(meter: Watched, span_at: datetime, days: int = 7) -> tuple[Candidate, ...]:
+def found(meter: MeterInputs, span_at: datetime, days: int = 7) -> tuple[Candidate, ...]:
     """What the rules notice in the days from an instant on."""
     ruled = rule_engine.apply_rules(meter, Period(span_at, span_at + days * DAY), 1.0)
     assert ruled is not None

@@ -98,7 +98,7 @@ class Paid:
     def totals(self, grain: Grain) -> tuple[pl.DataFrame, dict[str, object]]:
         """Cost by bucket, and of the whole."""
         buckets = periods.buckets(self.period, grain, self.timezone)
-        settled = charges.settled(self.energy, self.charged, self.spans)
+        settled = charges.quarter_costs(self.energy, self.charged, self.spans)
         due = cost.spread_standing_charges(
             self.bills, self.timezone, grain, spread=False, buckets=buckets
         )

@@ -362,7 +362,7 @@ def test_a_sum_divides_by_the_energy_whose_factor_is_known() -> None:
         hours([10.0, 30.0, 60.0]), intensities([400.0, 200.0, None], ["none", "none", "unknown"])
     ).with_columns(every=pl.lit("all"))
 
-    (row,) = location.summed(rows, "every").rows(named=True)
+    (row,) = location.sum_emissions(rows, "every").rows(named=True)
 
     assert row["energy_kwh"] == 100.0
     assert row["emitted_kg"] == 10.0  # 4 + 6
@@ -373,7 +373,7 @@ def test_a_sum_divides_by_the_energy_whose_factor_is_known() -> None:
 def test_a_sum_of_unknown_emissions_is_unknown() -> None:
     rows = location.footprint(hours([10.0]), intensities([None], ["unknown"]))
 
-    (row,) = location.summed(rows, "zone").rows(named=True)
+    (row,) = location.sum_emissions(rows, "zone").rows(named=True)
 
     assert (row["emitted_kg"], row["intensity_g_per_kwh"]) == (None, None)
     assert (row["energy_kwh"], row["fallback"]) == (10.0, "unknown")
@@ -382,7 +382,7 @@ def test_a_sum_of_unknown_emissions_is_unknown() -> None:
 def test_a_rung_that_served_no_energy_is_not_named() -> None:
     rows = location.footprint(hours([10.0, None]), intensities([400.0, 1.0], ["none", "world"]))
 
-    (row,) = location.summed(rows, "zone").rows(named=True)
+    (row,) = location.sum_emissions(rows, "zone").rows(named=True)
 
     assert row["fallback"] == "none"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.core.billing.examples import tariff
 
 from wattbook.core.registry import windows
-from wattbook.core.registry.tariff_validation import LARGEST, MOST_PERCENTAGES, problems_with
+from wattbook.core.registry.tariff_validation import MAX_PERCENTAGES, MAX_PRICE, problems_with
 from wattbook.core.registry.tariffs import (
     Band,
     Block,
@@ -36,7 +36,7 @@ WEEKDAY = (DayKind.WEEKDAY,)
 FREE = (DayKind.WEEKEND, DayKind.HOLIDAY)
 ENERGY = Flat(name="energy", price_per_kwh=0.1)
 TAXES = tuple(
-    Percentage(name=f"tax {at}", percent=1.0, of=("energy",)) for at in range(MOST_PERCENTAGES + 1)
+    Percentage(name=f"tax {at}", percent=1.0, of=("energy",)) for at in range(MAX_PERCENTAGES + 1)
 )
 DAY = Band(
     name="day",
@@ -112,7 +112,7 @@ def test_what_is_wrong_with_a_tariff_is_named(fields, where: str, reason: str) -
         (replace(ENERGY, name="a\nb"), "name", "bad_name"),
         (replace(ENERGY, price_per_kwh=float("nan")), "price_per_kwh", "bad_number"),
         (replace(ENERGY, price_per_kwh=float("inf")), "price_per_kwh", "bad_number"),
-        (replace(ENERGY, price_per_kwh=-2.0 * LARGEST), "price_per_kwh", "bad_number"),
+        (replace(ENERGY, price_per_kwh=-2.0 * MAX_PRICE), "price_per_kwh", "bad_number"),
         (Indexed(name="i", multiplier=float("nan")), "multiplier", "bad_number"),
         (Indexed(name="i", adder_per_mwh=float("inf")), "adder_per_mwh", "bad_number"),
         (Fixed(name="f", price=float("nan")), "price", "bad_number"),

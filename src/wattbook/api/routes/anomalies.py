@@ -14,7 +14,7 @@ from wattbook.core.anomaly.finding import Category, Review, Rule, State
 from wattbook.core.errors import InputError, InvalidPeriodError, UnknownEntityError
 from wattbook.core.registry.entities import SLUG
 from wattbook.flows import anomaly as flow
-from wattbook.ports.anomalies import Wanted
+from wattbook.ports.anomalies import FindingFilter
 from wattbook.schemas.fields import Instant
 from wattbook.schemas.findings import FindingOut, FindingsOut
 from wattbook.schemas.sites import Answer, Body
@@ -75,7 +75,7 @@ async def list_findings(
     limit: Annotated[int, Query(ge=1, le=1000, description="most findings in the answer")] = 100,
 ) -> FindingsOut:
     """Findings, the latest start first; `POST /jobs` with `detect_anomalies` looks for them."""
-    wanted = Wanted(
+    wanted = FindingFilter(
         site_id=site_id,
         meter_id=meter_id,
         category=category,

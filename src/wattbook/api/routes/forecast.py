@@ -47,8 +47,8 @@ from wattbook.schemas.jobs import JobOut
 from wattbook.wiring.runtime import Runtime
 
 WAIT_S: Final = 30.0
-MOST_WAIT_S: Final = 120.0
-LOOK_S: Final = 0.05
+MAX_WAIT_S: Final = 120.0
+POLL_INTERVAL_S: Final = 0.05
 URGENT: Final = 10
 """Priority of what somebody waits for, before what is due by schedule."""
 ONCE_S: Final = 10
@@ -62,7 +62,7 @@ def _wait(value: object) -> object:
 
 
 Wait = Annotated[
-    Annotated[float, Field(ge=0, le=MOST_WAIT_S)],
+    Annotated[float, Field(ge=0, le=MAX_WAIT_S)],
     BeforeValidator(_wait),
 ]
 WaitQuery = Annotated[
@@ -92,7 +92,7 @@ class Score(BaseModel):
     origins: int = Field(description="forecasts of the past that were judged")
 
 
-class Held(BaseModel):
+class IntervalCoverage(BaseModel):
     """How often the widest pair of quantiles held of late."""
 
     band: str
@@ -128,7 +128,7 @@ class RunOut(BaseModel):
     fingerprint: str = Field(description="SHA-256 of the history and of what was asked")
     version: str = Field(description="of wattbook, which made it")
     leaderboard: list[Score]
-    coverage: list[Held]
+    coverage: list[IntervalCoverage]
 
 
 class ForecastRow(BaseModel):
@@ -211,7 +211,7 @@ class Backtest(BaseModel):
     model: ModelName
     parameters: dict[str, Any]
     leaderboard: list[Score]
-    coverage: list[Held]
+    coverage: list[IntervalCoverage]
 
 
 router = APIRouter(
@@ -383,7 +383,7 @@ async def list_runs(
 @router.get("/runs/{run_id}", response_model=ComparedOut, responses=responses(UnknownEntityError))
 async def read_run(request: Request, run_id: str, runtime: RuntimeDep) -> Response:
     """A forecast as it was made, beside what happened as far as it is known by now."""
-    found = await flow.compared(run_id, ports=runtime)
+    found = await flow.compare_forecast(run_id, ports=runtime)
     return series(request, Answer(document_of(found.run), found.rows))
 
 
@@ -418,9 +418,9 @@ async def _found(
     """The newest run that is not too old, or the job that makes one."""
     if as_of is not None and as_of > runtime.clock.now():
         raise periods.invalid("as_of", "as_of is in the future")
-    asked = await flow.named(asked, ports=runtime)
+    asked = await flow.with_full_name(asked, ports=runtime)
     max_age = timedelta(hours=runtime.settings.model_retrain_interval)
-    run = await flow.stored(
+    run = await flow.find_stored(
         asked, max_age, as_of=as_of, forecasts=runtime.forecasts, clock=runtime.clock
     )
     if run is not None:
@@ -462,7 +462,7 @@ async def _waited(job: Job, seconds: float, runtime: Runtime) -> Job:
     now = asyncio.get_running_loop().time
     until = now() + seconds
     while not job.state.ended and now() < until:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_INTERVAL_S)
         job = await runtime.jobs.job(job.job_id)
     return job
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.core.jobs import JobKind, JobState
 from wattbook.flows import schedules as flow
-from wattbook.flows.schedules import Planned
+from wattbook.flows.schedules import PlannedRun
 from wattbook.jobs import registry
 
 
@@ -33,7 +33,7 @@ class ScheduleOut(BaseModel):
     next: datetime = Field(description="when the next is due")
 
     @classmethod
-    def of(cls, planned: Planned) -> "ScheduleOut":
+    def of(cls, planned: PlannedRun) -> "ScheduleOut":
         """The answer about a schedule."""
         schedule, job = planned.schedule, planned.last
         last = None

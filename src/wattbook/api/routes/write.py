@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 V1: Final = "/write"
 V2: Final = "/api/v2/write"
-MOST_NAMED: Final = 100
+MAX_LISTED: Final = 100
 """So many lines are named in an answer; all that were refused are kept with the receipt."""
 UNITS: Final = {
     V1: {"": Precision.NS, "n": Precision.NS, "u": Precision.US} | {p.value: p for p in Precision},
@@ -201,10 +201,10 @@ def _told(path: str, receipt: Receipt) -> Response:
         f"unable to parse '{raw}': {detail}"
         if reason == RejectReason.BAD_ROW
         else f"line {row + 1}: {detail}"
-        for row, reason, detail, raw in receipt.rejects.head(MOST_NAMED).iter_rows()
+        for row, reason, detail, raw in receipt.rejects.head(MAX_LISTED).iter_rows()
     )
-    if receipt.rejected > MOST_NAMED:
-        said += f"\nand {receipt.rejected - MOST_NAMED} more"
+    if receipt.rejected > MAX_LISTED:
+        said += f"\nand {receipt.rejected - MAX_LISTED} more"
     if receipt.received == unread:
         return refusal(path, 400, said)
     said = f"partial write: {said} dropped={receipt.rejected}"

@@ -83,7 +83,7 @@ def run_job(
     told = dict(each.split("=", 1) for each in params or () if "=" in each)
     if len(told) < len(params or ()):
         raise typer.BadParameter("--param takes NAME=VALUE, each name once")
-    job = door.done(kind, told, url, priority)
+    job = door.run_to_end(kind, told, url, priority)
     show.json(job)
     if kind == "report" and job["state"] == "succeeded":
         from wattbook.cli import report

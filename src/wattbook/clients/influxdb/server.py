@@ -14,11 +14,11 @@ import httpx
 from wattbook.clients.influxdb.steps import TooLongError
 from wattbook.core.errors import UnavailableError
 
-PATIENCE_S: Final = 10.0
+RECONNECT_TIMEOUT_S: Final = 10.0
 CONNECT_S: Final = 5.0
-ANSWER_S: Final = 60.0
+ANSWER_TIMEOUT_S: Final = 60.0
 PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 2.0
+MAX_DELAY_S: Final = 2.0
 WORDS: Final = 500
 """So many letters of what a server says are repeated."""
 DAY_S: Final = 86_400
@@ -42,13 +42,13 @@ class Influx:
     What fails in passing is tried again for `patience_s`; every request may be repeated.
     """
 
-    def __init__(self, place: Place, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, place: Place, *, patience_s: float = RECONNECT_TIMEOUT_S) -> None:
         self.place = place
         self._patience_s = patience_s
         self._http = httpx.AsyncClient(
             base_url=place.url,
             headers={"Authorization": f"Token {place.token}"},
-            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_S),
         )
 
     async def query(
@@ -136,7 +136,7 @@ class Influx:
                 if time.monotonic() + pause_s > end:
                     raise UnavailableError(str(error)) from error.__cause__
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_DELAY_S)
 
     async def _once(self, request: httpx.Request, most: int | None) -> bytes:
         try:
@@ -210,7 +210,7 @@ def _wait_s(answer: httpx.Response) -> float:
 
 
 @asynccontextmanager
-async def opened(place: Place, *, patience_s: float = PATIENCE_S) -> AsyncIterator[Influx]:
+async def opened(place: Place, *, patience_s: float = RECONNECT_TIMEOUT_S) -> AsyncIterator[Influx]:
     """A bucket, whose connections are closed at the end."""
     try:
         influx = Influx(place, patience_s=patience_s)

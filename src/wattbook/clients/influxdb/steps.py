@@ -10,7 +10,7 @@ WANTED_BYTES: Final = 16 << 20
 GROWTH: Final = 4
 """A span is at most so many times as long as the one before; an answer that is so many times as
 long as wanted is given up, and a shorter span asked for."""
-SHORTEST_US: Final = US_PER_SECOND
+MIN_STEP_US: Final = US_PER_SECOND
 """A span that cannot be cut further is taken however long its answer is."""
 
 
@@ -36,17 +36,17 @@ async def steps(
     The first span has the length `first_us`; each of the others is as long as the answer before
     it promises to fill `wanted` bytes. None reaches beyond the `border` that follows its begin.
     """
-    step, begin = max(first_us, SHORTEST_US), from_us
+    step, begin = max(first_us, MIN_STEP_US), from_us
     while begin < until_us:
         end = min(until_us, begin + step)
         if border is not None:
             end = min(end, border(begin))
         try:
-            answer = await ask(begin, end, None if step <= SHORTEST_US else GROWTH * wanted)
+            answer = await ask(begin, end, None if step <= MIN_STEP_US else GROWTH * wanted)
         except TooLongError:
-            step = max((end - begin) // GROWTH**2, SHORTEST_US)
+            step = max((end - begin) // GROWTH**2, MIN_STEP_US)
             continue
         yield begin, end, answer
         fitting = (end - begin) * wanted // max(len(answer), 1)
-        step = max(min(fitting, step * GROWTH), step // GROWTH, SHORTEST_US)
+        step = max(min(fitting, step * GROWTH), step // GROWTH, MIN_STEP_US)
         begin = end

@@ -17,7 +17,7 @@ WEEKS: Final = 8
 DAYS: Final = 7
 """Where fewer than two weeks know it: so many days back."""
 LEAST: Final = 2
-LEAST_DAYS: Final = 3
+MIN_DAYS: Final = 3
 HIGHEST: Final = 10
 """One price in so many is high."""
 NEAR: Final = 4 * HOURS_A_DAY
@@ -109,11 +109,11 @@ def curtailed(hours: Hours, doubted: Bools, price: Floats) -> Bools:
     nothing = np.zeros(len(hours), dtype=np.bool_)
     if not known.any():
         return nothing
-    low = drawn <= middle(drawn) * curtailment.MOST_LEFT
+    low = drawn <= middle(drawn) * curtailment.MAX_LEFT
     dear = price > np.quantile(price[known], 1 - 1 / HIGHEST)
-    if (low & known).sum() < curtailment.LEAST_STEPS:
+    if (low & known).sum() < curtailment.MIN_STEPS:
         return nothing
-    habit = dear[low & known].mean() >= curtailment.MOST_LEFT
+    habit = dear[low & known].mean() >= curtailment.MAX_LEFT
     return low & dear if habit else nothing
 
 
@@ -165,7 +165,7 @@ def _earlier(values: Floats, local_hour: Ints) -> Floats:
 def _expected(earlier: Floats) -> Floats:
     by_week, weeks = middles(earlier[:WEEKS])
     days_too, both = middles(earlier)
-    enough = np.where(both >= LEAST_DAYS, days_too, np.nan)
+    enough = np.where(both >= MIN_DAYS, days_too, np.nan)
     return np.where(weeks >= LEAST, by_week, enough)
 
 

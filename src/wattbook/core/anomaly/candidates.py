@@ -10,7 +10,7 @@ from wattbook.core import periods
 from wattbook.core.anomaly import rules
 from wattbook.core.anomaly.baseline import HOURS_A_DAY, Baseline
 from wattbook.core.anomaly.finding import Candidate, Evidence, Rule
-from wattbook.core.anomaly.hours import Hours, Watched, middle
+from wattbook.core.anomaly.hours import Hours, MeterInputs, middle
 from wattbook.core.anomaly.wording import (
     lasting,
     of_energy,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class CandidateBuilder:
     """Tells of the hours of one meter."""
 
-    def __init__(self, watched: Watched, hours: Hours, usual: Baseline) -> None:
+    def __init__(self, watched: MeterInputs, hours: Hours, usual: Baseline) -> None:
         self.watched, self.hours, self.usual = watched, hours, usual
 
     def _make(

@@ -36,7 +36,7 @@ from wattbook.core.formatting import number
 from wattbook.core.registry.entities import MeterRole
 from wattbook.core.registry.versions import Version
 
-LEAST_DAYS: Final = 14
+MIN_DAYS: Final = 14
 """With less history there is no model."""
 ONE_EVENT: Final = 6
 """Strange hours with no more than so many others between them are one event."""

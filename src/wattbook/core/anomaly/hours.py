@@ -34,7 +34,7 @@ FLEET: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Watched:
+class MeterInputs:
     """A meter, and all that is known of it and around it."""
 
     meter_id: str
@@ -109,7 +109,7 @@ class Hours:
         return before
 
 
-def hours(watched: Watched, span: Period) -> Hours | None:
+def hours(watched: MeterInputs, span: Period) -> Hours | None:
     """The hours of a meter until the end of the span; null where none is known before it.
 
     Of the time at which it is not there nothing is expected.

@@ -6,13 +6,13 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import frames, manifest
-from wattbook.core.anomaly.hours import Watched
+from wattbook.core.anomaly.hours import MeterInputs
 from wattbook.core.archive import fingerprint
 from wattbook.core.archive.tables import Table
 from wattbook.core.frames import Contract
 from wattbook.core.periods import Period
 
-SAID: Final = (
+FINGERPRINTED: Final = (
     "meter_id",
     "start_utc",
     "energy_kwh",
@@ -30,14 +30,14 @@ ROLLUPS: Final = Table(
         "rollups",
         "figures that findings rest on",
         ("meter_id", "start_utc"),
-        {name: frames.ROLLUPS.columns[name] for name in SAID},
+        {name: frames.ROLLUPS.columns[name] for name in FINGERPRINTED},
     ),
     "meter_id",
     "start_utc",
 )
 
 
-def of(watched: Watched, span: Period, per_month: float, seed: int) -> str:
+def fingerprint_of(watched: MeterInputs, span: Period, per_month: float, seed: int) -> str:
     """SHA-256 of the hours of a meter, of its machines and prices, and of what was asked."""
     settings = [
         manifest.line("span", span),
@@ -52,7 +52,9 @@ def of(watched: Watched, span: Period, per_month: float, seed: int) -> str:
     ]
     if watched.valid_from_utc is not None or watched.valid_to_utc is not None:
         settings.append(f"there {watched.valid_from_utc} {watched.valid_to_utc}")
-    return fingerprint.of(settings, [fingerprint.summed(watched.hours, ROLLUPS)]).sha256
+    return fingerprint.fingerprint_of(
+        settings, [fingerprint.checksums_of(watched.hours, ROLLUPS)]
+    ).sha256
 
 
 def _parts(rows: pl.DataFrame) -> pl.DataFrame:

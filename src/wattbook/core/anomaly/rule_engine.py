@@ -13,7 +13,7 @@ from wattbook.core.anomaly import rules
 from wattbook.core.anomaly.baseline import HOURS_A_DAY, Baseline
 from wattbook.core.anomaly.candidates import CandidateBuilder
 from wattbook.core.anomaly.finding import Candidate, Evidence, Rule
-from wattbook.core.anomaly.hours import Hours, Watched, hours, mask_of, runs
+from wattbook.core.anomaly.hours import Hours, MeterInputs, hours, mask_of, runs
 from wattbook.core.forecast.series import Bools
 from wattbook.core.periods import Period
 from wattbook.core.units import W_PER_KW
@@ -37,7 +37,7 @@ class RuleResult:
     """Hours that are not learnt from."""
 
 
-def apply_rules(watched: Watched, span: Period, per_month: float) -> RuleResult | None:
+def apply_rules(watched: MeterInputs, span: Period, per_month: float) -> RuleResult | None:
     """What the rules find at a meter; null where nothing is known of it by the end of the span."""
     all_hours = hours(watched, span)
     if all_hours is None:
@@ -52,7 +52,7 @@ Tell = Callable[[Rule, int, int], Candidate]
 class _Inquiry:
     """The rules one after the other: an hour of which one speaks is not spoken of again."""
 
-    def __init__(self, watched: Watched, span: Period, hours_: Hours, per_month: float) -> None:
+    def __init__(self, watched: MeterInputs, span: Period, hours_: Hours, per_month: float) -> None:
         self.watched, self.span, self.hours, self.per_month = watched, span, hours_, per_month
         self.noticed: list[Candidate] = []
         self.claimed = np.zeros(len(hours_), dtype=np.bool_)

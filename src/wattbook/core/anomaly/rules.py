@@ -12,7 +12,7 @@ import polars as pl
 from wattbook.core.anomaly.baseline import HOURS_A_DAY
 from wattbook.core.anomaly.hours import (
     Hours,
-    Watched,
+    MeterInputs,
     mask_of,
     middle,
     on_grid,
@@ -64,8 +64,8 @@ SHIFT_SHARE: Final = 1 / 33
 """Efficiency shifts by more than this share: 1 J/TH of 33."""
 SHIFT_SIGMAS: Final = 6
 SHIFT_DAYS: Final = 28
-LEAST_DAYS: Final = 7
-LEAST_HOURS: Final = 12
+MIN_DAYS: Final = 7
+MIN_HOURS: Final = 12
 """So many hours of a day must be known."""
 BALANCE_SHARE: Final = 0.02
 """Meters behind a meter do not add up if they differ from the usual by more than this share."""
@@ -120,7 +120,7 @@ def _unheard_of(mask: Bools, hours: Hours, least: int, times: int) -> Bools:
     return mask_of([each for each in long_ if each[1] >= hours.judged], len(hours))
 
 
-def stuck(hours: Hours, watched: Watched, nothing: Bools) -> Bools:
+def stuck(hours: Hours, watched: MeterInputs, nothing: Bools) -> Bools:
     """Hours in which a meter repeats itself to the last digit, for longer than it ever did.
 
     A steady load is not a stuck meter: a row of figures that are the same in all digits must last
@@ -144,7 +144,7 @@ def stuck(hours: Hours, watched: Watched, nothing: Bools) -> Bools:
     return mask_of(kept, len(hours))
 
 
-def _repeated(hours: Hours, watched: Watched) -> Bools:
+def _repeated(hours: Hours, watched: MeterInputs) -> Bools:
     """Hours whose every quarter, or every reading where these are rarer, is that before it."""
     if watched.expected_interval_s > SECONDS_PER_HOUR:
         return np.zeros(len(hours), dtype=np.bool_)
@@ -174,7 +174,7 @@ def _same_as_before(values: Floats) -> Bools:
     return found
 
 
-def above_capacity(hours: Hours, watched: Watched) -> Bools:
+def above_capacity(hours: Hours, watched: MeterInputs) -> Bools:
     """Hours in which more was drawn than the capacity of the site.
 
     The power of a register follows from two stamps, which jitter: it is above if it is so by more
@@ -238,7 +238,7 @@ def _there(row: dict[str, Any], at: Ints) -> Bools:
     return there if row["last"] is None else there & (at < row["last"])
 
 
-def efficiency_limits(hours: Hours, watched: Watched) -> tuple[Floats, Floats]:
+def efficiency_limits(hours: Hours, watched: MeterInputs) -> tuple[Floats, Floats]:
     """The lowest and the highest efficiency [J/TH] that the machines can have; NaN: not known."""
     _, best, worst = nameplate(hours, watched.fleet)
     low, high = best * MIN_OF_BEST, worst * MAX_OF_WORST
@@ -258,7 +258,7 @@ def efficiency_bounds(hours: Hours, low: Floats, high: Floats) -> Bools:
     return at_work & ((each < low) | (each > high))
 
 
-def efficiency_shift(hours: Hours, watched: Watched, doubted: Bools) -> tuple[Bools, Floats]:
+def efficiency_shift(hours: Hours, watched: MeterInputs, doubted: Bools) -> tuple[Bools, Floats]:
     """Days on which more, or less, was drawn for the same hash rate than in the weeks before.
 
     Returns the hours of these days, and the efficiency [J/TH] that was to be expected of each
@@ -273,7 +273,7 @@ def efficiency_shift(hours: Hours, watched: Watched, doubted: Bools) -> tuple[Bo
     nothing = np.zeros(count, dtype=np.bool_)
     by_day = each[lead:].reshape(-1, HOURS_A_DAY)
     days = np.array([middle(day) for day in by_day])
-    days[np.isfinite(by_day).sum(axis=1) < LEAST_HOURS] = np.nan
+    days[np.isfinite(by_day).sum(axis=1) < MIN_HOURS] = np.nan
     before = np.array([_lately(days, at) for at in range(len(days))])
     off = days / before - 1
     sure = spread(off[: max((hours.judged - lead) // HOURS_A_DAY, 0)])
@@ -287,10 +287,10 @@ def efficiency_shift(hours: Hours, watched: Watched, doubted: Bools) -> tuple[Bo
 def _lately(days: Floats, at: int) -> float:
     """The middle of the weeks before a day, if enough of them is known."""
     before = days[max(at - SHIFT_DAYS, 0) : at]
-    return middle(before) if np.isfinite(before).sum() >= LEAST_DAYS else float("nan")
+    return middle(before) if np.isfinite(before).sum() >= MIN_DAYS else float("nan")
 
 
-def balance(hours: Hours, watched: Watched) -> tuple[Bools, Floats, Floats, Floats]:
+def balance(hours: Hours, watched: MeterInputs) -> tuple[Bools, Floats, Floats, Floats]:
     """Hours in which a meter and those behind it do not add up as they did.
 
     Returns them; the share of its energy that the meters behind it counted, and the share that
@@ -309,7 +309,7 @@ def balance(hours: Hours, watched: Watched) -> tuple[Bools, Floats, Floats, Floa
     for each in np.unique(behind[np.isfinite(share)]):
         same = behind == each
         before = share[same & history]
-        if np.isfinite(before).sum() < LEAST_DAYS * HOURS_A_DAY:
+        if np.isfinite(before).sum() < MIN_DAYS * HOURS_A_DAY:
             continue
         usual[same] = middle(before)
         allowed[same] = max(BALANCE_SHARE, SHIFT_SIGMAS * spread(before))
@@ -317,7 +317,7 @@ def balance(hours: Hours, watched: Watched) -> tuple[Bools, Floats, Floats, Floa
     return off, share, usual, allowed
 
 
-def spikes(watched: Watched, judged_from: object, per_month: float) -> pl.DataFrame:
+def spikes(watched: MeterInputs, judged_from: object, per_month: float) -> pl.DataFrame:
     """Quarter-hours that stand out from those on both sides.
 
     Parameters
@@ -372,7 +372,7 @@ def _standing_out(power: Floats) -> tuple[Floats, Floats]:
     return beside, np.where(to_left * to_right > 0, np.abs(least), 0.0)
 
 
-def register(watched: Watched) -> pl.DataFrame:
+def register(watched: MeterInputs) -> pl.DataFrame:
     """What a register did that no register should: `at_utc`, `kind`, `detail`."""
     if watched.kind is not MeterKind.REGISTER:
         return watched.events.clear().select("at_utc", "kind", "detail")

@@ -52,7 +52,7 @@ class Fingerprint:
     """Those of them that are stamped outside the period and decide what happened at its ends."""
 
 
-def of(
+def fingerprint_of(
     settings: Iterable[str],
     sums: Iterable[pl.DataFrame],
     *,
@@ -67,7 +67,7 @@ def of(
     settings
         Lines of `core.manifest.line` or others of that kind, in a fixed order.
     sums
-        From `summed`, in any order.
+        From `checksums_of`, in any order.
     uncovered
         How many readings are no longer kept, so that nothing can be said of them.
     others, around
@@ -81,7 +81,9 @@ def of(
 
     Examples
     --------
-    >>> of(["entity site:s"], []).sha256 == hashlib.sha256(b"entity site:s\n").hexdigest()
+    >>> fingerprint_of(["entity site:s"], []).sha256 == hashlib.sha256(
+    ...     b"entity site:s\n"
+    ... ).hexdigest()
     True
     """
     rows = pl.concat([_SUMS.clear(), *sums]).sort("table", "owner", "month")
@@ -106,7 +108,7 @@ _SUMS: Final = pl.DataFrame(
 )
 
 
-def summed(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+def checksums_of(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     """`core.archive.tables.checksums` of the values of rows: when they were learned plays no part.
 
     `table` is `READINGS` or `GRID`; returns `table`, `owner`, `month`, `rows`, `sha256`.

@@ -15,12 +15,12 @@ from wattbook.core.frames import Contract
 from wattbook.core.periods import Grain, Period
 
 RESOLUTION: Final = timedelta(microseconds=1)
-AT_ONCE: Final = 250_000
+ROWS_PER_CHUNK: Final = 250_000
 """About so many rows are held at a time."""
 LATER: Final = ("above_capacity",)
 """Columns that came after checksums were first kept, last in their contracts. Where all rows of an
 owner and month have null there, their sum is what it was before."""
-TEXTS_AT_ONCE: Final = 25_000
+TEXT_ROWS_PER_CHUNK: Final = 25_000
 """The same for rejects, each of which may hold some thousand letters."""
 
 
@@ -40,7 +40,7 @@ class Table:
     """Whether the rows follow from readings."""
     shared: bool = False
     """Whether rows of several stores can stand side by side under one owner: their keys differ."""
-    at_once: int = AT_ONCE
+    at_once: int = ROWS_PER_CHUNK
 
     def of_owners(self, rows: pl.DataFrame, owners: Sequence[str]) -> pl.DataFrame:
         """Those rows that are the owners'."""
@@ -64,7 +64,7 @@ TABLES: Final = (
         "source",
         "received_utc",
         shared=True,
-        at_once=TEXTS_AT_ONCE,
+        at_once=TEXT_ROWS_PER_CHUNK,
     ),
     EVENTS,
     ROLLUPS,

@@ -303,7 +303,9 @@ def _rows(
     )
 
 
-def settled(energy: pl.DataFrame, charged: pl.DataFrame, spans: Sequence[Span]) -> pl.DataFrame:
+def quarter_costs(
+    energy: pl.DataFrame, charged: pl.DataFrame, spans: Sequence[Span]
+) -> pl.DataFrame:
     """What each quarter-hour costs altogether, and whether all of its prices are known.
 
     Returns

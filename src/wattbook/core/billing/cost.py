@@ -212,7 +212,7 @@ def total_costs(
     Parameters
     ----------
     settled
-        From `core.billing.charges.settled`.
+        From `core.billing.charges.quarter_costs`.
     due
         `start_utc`, `currency` and `cost` of standing charges; may be empty.
     lost

@@ -180,8 +180,8 @@ def by_step(charged: pl.DataFrame, standing: pl.DataFrame, steps: pl.DataFrame) 
     charged
         `core.billing.charges.CHARGES` of the period.
     standing
-        From `core.billing.cost.spread_standing_charges` of whole months: `start_utc`, `component`, `kind`, `currency`,
-        `cost`.
+        From `core.billing.cost.spread_standing_charges` of whole months: `start_utc`,
+        `component`, `kind`, `currency`, `cost`.
     steps
         `start_utc` of each, sorted.
     """

@@ -278,7 +278,7 @@ def by_quarter(hours: pl.DataFrame, quarters: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def summed(hours: pl.DataFrame, by: str) -> pl.DataFrame:
+def sum_emissions(hours: pl.DataFrame, by: str) -> pl.DataFrame:
     """Rows of `footprint` added up by the column `by`: energy, emissions, intensity, rungs.
 
     `intensity_g_per_kwh` is emissions over the energy whose factor is known. `fallback` is the one

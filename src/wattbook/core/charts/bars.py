@@ -15,7 +15,7 @@ from wattbook.core.periods import Grain, Period
 
 HEIGHT: Final = 110
 ROW: Final = 20
-LONGEST: Final = 30
+MAX_LABEL_LENGTH: Final = 30
 """Letters of a label; a longer one is cut off, for the table beside has it whole."""
 SHORT: Final = 16
 """The same where a chart is half as wide."""
@@ -24,7 +24,7 @@ HOURS_PER_DAY: Final = 24
 WIDEST: Final = 80
 NARROW: Final = 4
 """Bars in less room touch each other."""
-MOST_LABELLED: Final = 13
+MAX_LABELLED: Final = 13
 SHORTENED: Final = 1000
 
 
@@ -77,7 +77,7 @@ def by_time(
             if guessed:
                 part = f"{about}, {bar.estimated:.0%} of it estimated"
                 canvas.rect("estimate", begin, top, thick, guessed, about=part)
-        if value is not None and len(bars) <= MOST_LABELLED and not _odd(bar, grain, timezone):
+        if value is not None and len(bars) <= MAX_LABELLED and not _odd(bar, grain, timezone):
             label(canvas, span, y(max(value, 0)) - 4, _short(value, unit), "ink")
     _odd_days(canvas, bars, spans, values, area, grain, timezone)
     if striped:
@@ -85,9 +85,9 @@ def by_time(
         axes.strip(canvas, shares, area.base - STRIP)
     below(area, [(bar.start, bar.end) for bar in bars], spans, grain, timezone, period)
     listed = "; ".join(
-        f"{named(bar.start, grain, timezone)} {unit.say(bar.value)}" for bar in bars[:MOST_LABELLED]
+        f"{named(bar.start, grain, timezone)} {unit.say(bar.value)}" for bar in bars[:MAX_LABELLED]
     )
-    more = f"; and {len(bars) - MOST_LABELLED} more" if len(bars) > MOST_LABELLED else ""
+    more = f"; and {len(bars) - MAX_LABELLED} more" if len(bars) > MAX_LABELLED else ""
     return canvas.render(f"{of} by {grain}: {listed}{more}.")
 
 
@@ -135,7 +135,7 @@ def below(
     period: Period,
 ) -> None:
     """The names of days or months below their bars; where bars are many, ticks of time."""
-    if grain is Grain.HOUR or len(ends) > MOST_LABELLED:
+    if grain is Grain.HOUR or len(ends) > MAX_LABELLED:
         most = max(int((area.right - area.left) / plot.TICK_WIDTH), 2)
         marks = scales.instants(period, timezone, most, dated=grain is Grain.HOUR)
         axes.horizontal(area.canvas, area.x, area.base, marks)
@@ -189,7 +189,7 @@ def by_name(
     of
         What the amounts are, for those who cannot see them.
     """
-    labels = [cut(label, LONGEST if width == WIDTH else SHORT) for label, _ in rows]
+    labels = [cut(label, MAX_LABEL_LENGTH if width == WIDTH else SHORT) for label, _ in rows]
     said = [unit.say(value) if value is not None else "no readings" for _, value in rows]
     left = max((width_of(label) for label in labels), default=0) + 10
     right = width - max((width_of(text) for text in said), default=0) - 10
@@ -210,7 +210,7 @@ def by_name(
     return canvas.render(f"{of}: {told}.")
 
 
-def cut(text: str, longest: int = LONGEST) -> str:
+def cut(text: str, longest: int = MAX_LABEL_LENGTH) -> str:
     """A label that fits.
 
     >>> cut("a" * 40)[-2:]

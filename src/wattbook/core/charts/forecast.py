@@ -21,7 +21,7 @@ TOP: Final = 74
 BELOW: Final = 6
 """Between the plot and its axis of time."""
 LEGEND: Final = 42
-MOST_TICKS: Final = 13
+MAX_TICKS: Final = 13
 MIN_SHARE: Final = 1 / 3
 """The axis begins at zero unless all figures lie in less than this share of the largest."""
 MARGIN: Final = 1 / 10
@@ -102,7 +102,7 @@ def outlook(
     canvas.line("mark", axes.stairs(spans(rows, "mean"), y), thick="1.8")
     _limit(canvas, about.capacity, unit, y, left)
     _now(canvas, about.now, period, x)
-    axes.horizontal(canvas, x, base, scales.instants(period, timezone, MOST_TICKS))
+    axes.horizontal(canvas, x, base, scales.instants(period, timezone, MAX_TICKS))
     _legend(canvas, left, base + 46, levels)
     canvas.text(canvas.width - RIGHT, base + 46, timezone, anchor="end", kind="mute", size=SMALL)
     return canvas.render(_told(rows, levels, timezone, unit, about))

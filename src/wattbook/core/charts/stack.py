@@ -61,7 +61,7 @@ def stack(
     spans = axes.places([each.start for each in steps], [each.end for each in steps], area.x)
     for step, span in zip(steps, spans, strict=True):
         _bar(area, step, span, layers, unit, bars.named(step.start, grain, timezone))
-        if len(steps) <= bars.MOST_LABELLED and step.amounts:
+        if len(steps) <= bars.MAX_LABELLED and step.amounts:
             above = sum(part for part in step.amounts.values() if part > 0) / unit.size
             total = unit.write(sum(step.amounts.values()))
             bars.label(canvas, span, area.y(above) - 4, total, "ink")

@@ -29,7 +29,7 @@ def weights(plan: Plan, forecasts: Mapping[str, Floats], per_day: int) -> dict[B
     return found
 
 
-def combined(
+def combine(
     forecasts: Mapping[str, Floats], share: Mapping[Band, list[float]], per_day: int
 ) -> Floats:
     """The weighted mean of the forecasts that are known."""

@@ -11,11 +11,11 @@ from wattbook.core.forecast.series import Bools, Floats, Series
 
 PRICE: Final = "price_per_mwh"
 CURTAILED: Final = "curtailed"
-MOST_LEFT: Final = 0.75
+MAX_LEFT: Final = 0.75
 """Curtailed steps leave no more than this share of the power of the others."""
-LEAST_AGREED: Final = 0.9
+MIN_AGREED: Final = 0.9
 """Share of the steps of which a strike price must say rightly whether they are curtailed."""
-LEAST_STEPS: Final = 12
+MIN_STEPS: Final = 12
 """With fewer curtailed steps nothing is said of what they leave."""
 TRIED: Final = (75, 80, 85, 90, 93, 95, 97, 98, 99)
 """Percentiles of the price that may be the strike price."""
@@ -69,7 +69,7 @@ def share_left(values: Floats, curtailed: Bools) -> float | None:
     """Median of the curtailed values over that of the others; null where there are too few."""
     known = np.isfinite(values)
     less, usual = values[known & curtailed], values[known & ~curtailed]
-    if len(less) < LEAST_STEPS or len(usual) < LEAST_STEPS or np.median(usual) <= 0:
+    if len(less) < MIN_STEPS or len(usual) < MIN_STEPS or np.median(usual) <= 0:
         return None
     return float(np.clip(np.median(less) / np.median(usual), 0, 1))
 
@@ -83,7 +83,7 @@ def strike(values: Floats, price: Floats) -> Response | None:
     """
     known = np.isfinite(values) & np.isfinite(price)
     drawn, paid = values[known], price[known]
-    if len(drawn) < 2 * LEAST_STEPS:
+    if len(drawn) < 2 * MIN_STEPS:
         return None
     best: tuple[float, Response] | None = None
     for limit in np.unique(np.percentile(paid, (50, *TRIED), method="higher")):
@@ -94,7 +94,7 @@ def strike(values: Floats, price: Floats) -> Response | None:
         usual = float(np.median(drawn[~above]))
         low = drawn < usual * (1 + left) / 2
         agreed = min(float(low[above].mean()), float((~low)[~above].mean()))
-        if left <= MOST_LEFT and agreed >= LEAST_AGREED and (best is None or agreed > best[0]):
+        if left <= MAX_LEFT and agreed >= MIN_AGREED and (best is None or agreed > best[0]):
             best = agreed, Response(strike=float(limit), left=left)
     return None if best is None else best[1]
 

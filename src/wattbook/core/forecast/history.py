@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import frames, periods
-from wattbook.core.archive.fingerprint import Fingerprint, of, summed
+from wattbook.core.archive.fingerprint import Fingerprint, checksums_of, fingerprint_of
 from wattbook.core.archive.tables import Table
 from wattbook.core.billing import cost
 from wattbook.core.frames import Column, Contract
@@ -16,11 +16,11 @@ from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period, instant
 from wattbook.core.rollups import hashing
 
-LEAST_SHARE: Final = 0.9
+MIN_SHARE: Final = 0.9
 """Of a bucket's time, and of its meters by their mean: with less it is a gap."""
 LINGER: Final = timedelta(days=7)
 """A meter that fell silent is missed for so long; after that it is taken for gone."""
-LEARNT: Final = timedelta(days=2 * 365)
+MAX_HISTORY: Final = timedelta(days=2 * 365)
 """So far back a history reaches."""
 WITHIN_A_DAY: Final = (Grain.QUARTER, Grain.HOUR)
 """Steps of which each has a price of its own."""
@@ -100,15 +100,13 @@ def history(
     -------
     polars.DataFrame
         A value is the mean over the step. It is known where the meters that have it make up
-        `LEAST_SHARE` of what all of them usually come to, each over at least that share of the
+        `MIN_SHARE` of what all of them usually come to, each over at least that share of the
         bucket's time; the little that is missing is added in proportion. Of a step whose quality
         is not `measured`, or in which a register did something doubtful, the value stands, and is
         excluded.
     """
     value = pl.col(quantity.column)
-    covered = (
-        pl.col("coverage") >= LEAST_SHARE if quantity is Quantity.LOAD else value.is_not_null()
-    )
+    covered = pl.col("coverage") >= MIN_SHARE if quantity is Quantity.LOAD else value.is_not_null()
     known = rollups.filter(value.is_not_null() & covered)
     if known.is_empty():
         return HISTORY.empty()
@@ -143,7 +141,7 @@ def history(
     )
     found = sums.join_asof(_expected(weights), on="start_utc")
     share = pl.col("weight") / pl.col("expected")
-    full = (pl.col("expected") <= 0) | (share >= LEAST_SHARE)
+    full = (pl.col("expected") <= 0) | (share >= MIN_SHARE)
     totals = found.select(
         "start_utc",
         value=pl.when(full).then(
@@ -211,7 +209,7 @@ def _on_grid(totals: pl.DataFrame, part_s: object, grain: Grain, timezone: str) 
     length_s = (pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds()
     rows = (
         grid.join(steps, on="start_utc", how="left", maintain_order="left")
-        .with_columns(full=pl.col("parts") * part_s >= length_s * LEAST_SHARE)
+        .with_columns(full=pl.col("parts") * part_s >= length_s * MIN_SHARE)
         .select(
             "start_utc",
             value=pl.when("full").then("value"),
@@ -262,4 +260,4 @@ def fingerprint(rows: pl.DataFrame, settings: list[str]) -> Fingerprint:
     if "excluded" not in rows.columns:
         rows = rows.with_columns(excluded=pl.lit(value=False))
     named = rows.select(pl.lit("history").alias("series"), *HISTORY.columns)
-    return of(settings, [summed(named, _PRINTED)])
+    return fingerprint_of(settings, [checksums_of(named, _PRINTED)])

@@ -18,7 +18,7 @@ DAY_EDGES: Final = (0, 1, 2, 4, 7, 14)
 """Days of lead at which errors begin to be judged apart from those of shorter leads."""
 BLOCKS: Final = 6
 """Parts of the past of which each is foretold by the others."""
-LEAST_OTHERS: Final = 14
+MIN_OTHERS: Final = 14
 """Origins without which the others say nothing of a part."""
 LEVELS: Final = (1 / 2, 6 / 10, 7 / 10, 8 / 10, 85 / 100, 9 / 10, 95 / 100, 98 / 100, 99 / 100)
 """Levels of one tail that are tried on the parts left out."""
@@ -182,7 +182,7 @@ def left_out(errors: Floats, apart: int) -> Held | None:
     for begin, end in pairwise(np.linspace(0, count, BLOCKS + 1).astype(int).tolist()):
         sides = [errors[:, : max(begin - apart, 0)], errors[:, end + apart :]]
         others = np.concatenate(sides, axis=1)
-        if _origins(others) < LEAST_OTHERS:
+        if _origins(others) < MIN_OTHERS:
             continue
         block = _pooled(errors[:, begin:end])[:, :, None]
         low, high = np.split(tails(_pooled(others), quantiles)[:, None, :], 2, axis=2)

@@ -8,7 +8,7 @@ import numpy as np
 from wattbook.core.forecast.series import Floats, Series
 
 WEEK: Final = 7
-LEAST_AFTER_DAYS: Final = 3
+MIN_DAYS_AFTER: Final = 3
 UNUSUAL: Final = 8
 """A shift is so many times the usual change of level."""
 LATE_DAYS: Final = 56
@@ -43,9 +43,9 @@ def _largest(values: Floats, day: int) -> tuple[int, float] | None:
     medians = np.full(len(days), np.nan)
     medians[whole] = np.nanmedian(days[whole], axis=1)
     count = len(medians)
-    if count < 2 * WEEK + LEAST_AFTER_DAYS:
+    if count < 2 * WEEK + MIN_DAYS_AFTER:
         return None
-    places = np.arange(WEEK, count - LEAST_AFTER_DAYS + 1)
+    places = np.arange(WEEK, count - MIN_DAYS_AFTER + 1)
     jumps = np.array([_jump(medians, int(at), int(at)) for at in places])
     if not np.isfinite(jumps).any():
         return None
@@ -62,7 +62,7 @@ def _largest(values: Floats, day: int) -> tuple[int, float] | None:
 def _stayed(medians: Floats, at: int, amount: float) -> bool:
     """Whether at least half of it was there in each of the weeks that followed, and is today."""
     count = len(medians)
-    weeks = [*range(at, min(at + LATE_DAYS, count - LEAST_AFTER_DAYS), WEEK), max(count - WEEK, at)]
+    weeks = [*range(at, min(at + LATE_DAYS, count - MIN_DAYS_AFTER), WEEK), max(count - WEEK, at)]
     left = np.array([_jump(medians, at, week) for week in weeks]) / amount
     known = left[np.isfinite(left)]
     return bool((known >= 1 / 2).all()) and bool(np.isfinite(left[-1]))
@@ -83,7 +83,7 @@ def _jump(medians: Floats, at: int, later: int) -> float:
     after = np.arange(later, min(later + WEEK, len(medians)))
     changes = medians[after] - medians[at - WEEK + (after - at) % WEEK]
     known = changes[np.isfinite(changes)]
-    return float(np.median(known)) if len(known) >= LEAST_AFTER_DAYS else float("nan")
+    return float(np.median(known)) if len(known) >= MIN_DAYS_AFTER else float("nan")
 
 
 def _exactly(values: Floats, near: int, day: int, amount: float) -> int:

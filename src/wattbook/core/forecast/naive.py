@@ -11,7 +11,7 @@ WEEK: Final = 7
 YEAR: Final = 364
 """Days of 52 weeks: a year ago on the same day of the week."""
 LEVEL_DAYS: Final = 28
-TRIES: Final = 8
+MAX_SEASONS_BACK: Final = 8
 """So many seasons are gone back where a value is unknown."""
 
 
@@ -29,7 +29,7 @@ def seasonal(series: Series, origins: Ints, horizon: int, days: int) -> Floats:
     steps = origins[:, None] + np.arange(horizon)
     back = (np.arange(horizon) // season + 1) * season
     found = np.full(steps.shape, np.nan)
-    for more in range(TRIES):
+    for more in range(MAX_SEASONS_BACK):
         source = np.maximum(steps - back - more * season, 0)
         source = source + clock[np.minimum(steps, len(clock) - 1)] - clock[source]
         usable = (

@@ -20,7 +20,7 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 PER_DAY: Final = {Grain.QUARTER: 96, Grain.HOUR: 24, Grain.DAY: 1}
-LEAST_DAYS: Final = {Grain.QUARTER: 2, Grain.HOUR: 2, Grain.DAY: 14}
+MIN_DAYS: Final = {Grain.QUARTER: 2, Grain.HOUR: 2, Grain.DAY: 14}
 """With less nothing repeats, so nothing can be said."""
 LONGEST: Final = Band.MONTH.longest + timedelta(days=1)
 """Thirty days, or the longest civil month."""
@@ -255,7 +255,7 @@ def _check_known(values: Floats, ask: ForecastTask) -> None:
     known = int(np.isfinite(values).sum())
     if not known:
         raise _refusal("all_null", "no value of the history is known", "value")
-    least = LEAST_DAYS[ask.grain] * PER_DAY[ask.grain]
+    least = MIN_DAYS[ask.grain] * PER_DAY[ask.grain]
     if known < least:
         said = f"{known} known values, at least {least} are needed"
         raise _refusal("too_short", said, "value")

@@ -18,7 +18,7 @@ MIN_J_PER_TH: Final = 2
 """The best machines on sale in 2026 need 9.5 to 15 J/TH (`core/data/asic_models.csv`)."""
 MAX_J_PER_TH: Final = 2_000
 """The Antminer S1 of 2013: 360 W for 0.18 TH/s by its maker's nameplate."""
-LONGEST_H: Final = {"day": 25, "month": 31 * 24 + 1}
+MAX_HOURS: Final = {"day": 25, "month": 31 * 24 + 1}
 """Hours of the longest civil day and month."""
 MINUTE: Final = "%Y-%m-%dT%H:%MZ"
 SHOWN: Final = 5
@@ -144,7 +144,7 @@ def _more(column: str, count: int) -> Iterator[str]:
 
 def _hours() -> pl.Expr:
     """Hours of an interval; of a civil day or month those of the longest."""
-    longest = pl.col("expected_interval").replace_strict(LONGEST_H, default=None)
+    longest = pl.col("expected_interval").replace_strict(MAX_HOURS, default=None)
     return pl.coalesce(longest, pl.col("expected_interval_s") / SECONDS_PER_HOUR)
 
 

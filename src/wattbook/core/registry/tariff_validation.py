@@ -33,12 +33,12 @@ from wattbook.core.registry.tariffs import Tariff
 from wattbook.core.registry.windows import MONTHS, TIME, Window, gaps, overlaps
 from wattbook.core.units import CURRENCY, PERCENT
 
-LARGEST: Final = 10**9
+MAX_PRICE: Final = 10**9
 """No price or limit is larger: beyond it sums of money would not be finite."""
-LARGEST_PERCENT: Final = 1_000
-MOST_PERCENTAGES: Final = 32
+MAX_PERCENT: Final = 1_000
+MAX_PERCENTAGES: Final = 32
 """Each may be taken of the one before: more, or larger ones, and money would not be finite."""
-LONGEST_RATCHET: Final = 60
+MAX_RATCHET_MONTHS: Final = 60
 """So many months a ratchet may look back."""
 MAX_PEAKS: Final = 31
 """Of so many days a demand may be the mean."""
@@ -54,7 +54,7 @@ NUMBERS: Final = (
     "amount",
     "minimum_kw",
 )
-NAMED: Final = 4
+MAX_LISTED: Final = 4
 """So many gaps or overlaps are told; the rest is a number."""
 
 Wrong: TypeAlias = Callable[[str, str, str], None]
@@ -90,8 +90,8 @@ def _judge(tariff: Tariff, where: str, wrong: Wrong) -> None:
             wrong(f"{where}.holidays_removed[{at}]", "bad_day", detail)
     if not tariff.components:
         wrong(f"{where}.components", "no_component", "a tariff has at least one component")
-    if sum(isinstance(component, Percentage) for component in tariff.components) > MOST_PERCENTAGES:
-        detail = f"a tariff has at most {MOST_PERCENTAGES} percentages"
+    if sum(isinstance(component, Percentage) for component in tariff.components) > MAX_PERCENTAGES:
+        detail = f"a tariff has at most {MAX_PERCENTAGES} percentages"
         wrong(f"{where}.components", "too_many", detail)
     names: list[str] = []
     for at, component in enumerate(tariff.components):
@@ -123,7 +123,7 @@ def _judge_component(component: Component, before: Sequence[str], where: str, wr
         case Minimum():
             _judge_parts(component.of, before, f"{where}.of", wrong)
         case Percentage():
-            _judge_number(component.percent, f"{where}.percent", wrong, LARGEST_PERCENT)
+            _judge_number(component.percent, f"{where}.percent", wrong, MAX_PERCENT)
             _judge_parts(component.of, before, f"{where}.of", wrong)
         case Flat() | Indexed() | Export() | Fixed():
             pass
@@ -144,7 +144,7 @@ def _check_demand(component: OnDemand | CoincidentDemand, where: str, wrong: Wro
             _check_coincident(component, where, wrong)
 
 
-def _judge_number(value: float, where: str, wrong: Wrong, largest: float = LARGEST) -> None:
+def _judge_number(value: float, where: str, wrong: Wrong, largest: float = MAX_PRICE) -> None:
     if not (math.isfinite(value) and abs(value) <= largest):
         wrong(where, "bad_number", f"{value} is not from {-largest} to {largest}")
 
@@ -277,8 +277,8 @@ def _check_coincident(component: CoincidentDemand, where: str, wrong: Wrong) -> 
 def _judge_ratchet(ratchet: Ratchet, where: str, wrong: Wrong) -> None:
     if not 0 < ratchet.percent <= PERCENT:
         wrong(f"{where}.percent", "bad_number", f"{ratchet.percent} is not above 0 and up to 100")
-    if not 1 <= ratchet.months <= LONGEST_RATCHET:
-        wrong(f"{where}.months", "bad_number", f"want 1 to {LONGEST_RATCHET} months")
+    if not 1 <= ratchet.months <= MAX_RATCHET_MONTHS:
+        wrong(f"{where}.months", "bad_number", f"want 1 to {MAX_RATCHET_MONTHS} months")
     if not ratchet.peak_months or not _are_of(ratchet.peak_months, MONTHS):
         wrong(f"{where}.peak_months", "bad_month", "must be months from 1 to 12, each once")
 
@@ -318,5 +318,5 @@ def _are_of(values: Sequence[object], known: Sequence[object]) -> bool:
 
 
 def _first(said: Sequence[str]) -> str:
-    more = len(said) - NAMED
-    return "; ".join(said[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+    more = len(said) - MAX_LISTED
+    return "; ".join(said[:MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")

@@ -213,7 +213,7 @@ def _series(
 ) -> pl.DataFrame:
     """All sites together, with what they emitted."""
     series = combine_sites(digests, spans)
-    footprints = location.summed(profile.stepped(emitted, series), "step_utc").select(
+    footprints = location.sum_emissions(profile.stepped(emitted, series), "step_utc").select(
         "emitted_kg", "intensity_g_per_kwh", "fallback", start_utc="step_utc"
     )
     return series.join(footprints, on="start_utc", how="left", maintain_order="left")

@@ -39,7 +39,7 @@ def by_step(
         estimated_kwh=pl.col("estimated_kwh").sum(),
     )
     share = metrics.covered(pl.col("covered_s"), pl.col("expected_s"))
-    footprints = location.summed(stepped(emitted, buckets), "step_utc").select(
+    footprints = location.sum_emissions(stepped(emitted, buckets), "step_utc").select(
         "emitted_kg", "intensity_g_per_kwh", start_utc="step_utc"
     )
     rows = (
@@ -108,7 +108,7 @@ def total(
         .row(0, named=True)
     )
     peak = highest(demand)
-    footprint = location.summed(emitted.with_columns(every=pl.lit("all")), "every")
+    footprint = location.sum_emissions(emitted.with_columns(every=pl.lit("all")), "every")
     names = ("emitted_kg", "intensity_g_per_kwh", "known_kwh", "fallback")
     green: dict[str, Any] = (
         dict.fromkeys(names) if footprint.is_empty() else footprint.select(names).row(0, named=True)
@@ -199,7 +199,7 @@ def load(rows: pl.DataFrame, grain: Grain, scope: Scope) -> pl.DataFrame:
 
 def by_site(digests: Sequence[SiteFigures], emitted: pl.DataFrame) -> pl.DataFrame:
     """A row of figures for each site; price and intensity are of the energy that has one."""
-    footprints = location.summed(emitted, "site_id").select(
+    footprints = location.sum_emissions(emitted, "site_id").select(
         "site_id", "emitted_kg", "intensity_g_per_kwh"
     )
     rows = [

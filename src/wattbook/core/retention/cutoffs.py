@@ -12,7 +12,7 @@ from wattbook.core.errors import Problem, RemovedError
 from wattbook.core.periods import Grain, Period
 from wattbook.core.retention.kinds import AFTER, Kind
 
-AT_ONCE: Final = 100_000
+ROWS_PER_CHUNK: Final = 100_000
 """About so many rows are removed in one transaction."""
 AS_OF_MARGIN: Final = timedelta(days=40)
 """For a past state, registers are read so far beyond the period to know its ends."""
@@ -126,7 +126,7 @@ def _whole_weeks_and_months(drawn: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([drawn.clear(), *parts])
 
 
-def drawn(meters: pl.DataFrame, kind: Kind, drawn_lines: pl.DataFrame) -> pl.DataFrame:
+def with_cutoffs(meters: pl.DataFrame, kind: Kind, drawn_lines: pl.DataFrame) -> pl.DataFrame:
     """`frames.METERS` with lines of a kind moved to where they were drawn."""
     if kind not in LINES:
         return meters
@@ -148,7 +148,7 @@ class Chunk:
     rows: int
 
 
-def chunks(tally: pl.DataFrame, most: int = AT_ONCE) -> list[Chunk]:
+def chunks(tally: pl.DataFrame, most: int = ROWS_PER_CHUNK) -> list[Chunk]:
     """All rows of a tally in chunks of about `most`, the oldest first.
 
     Parameters

@@ -137,7 +137,7 @@ def _widened(
 
 
 def chunks(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[pl.DataFrame]]:
-    """Spans of `affected_spans` in loads of meters of one time zone, each in parts to be done in turn.
+    """Spans of `affected_spans` in chunks: loads of meters of one time zone, each in parts.
 
     A load has about `most` readings, as the meters' expected intervals tell; a meter that has more
     is a load of its own, its spans cut at quarter borders into parts of about `most`.
@@ -168,7 +168,7 @@ def chunks(spans: pl.DataFrame, meters: pl.DataFrame, most: int) -> list[list[pl
 
 
 def site_groups(spans: pl.DataFrame, meters: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Sites whose spans of `affected_spans` are worked on together, apart from those of other shares.
+    """Groups of sites whose spans of `affected_spans` are computed together.
 
     A share has about `least` readings, as the meters' expected intervals tell. A site is never
     divided: its meters are rolled up in one turn.

@@ -193,13 +193,13 @@ def every_grain(quarter_rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     )
 
 
-def packed(rollups: pl.DataFrame) -> pl.DataFrame:
+def pack(rollups: pl.DataFrame) -> pl.DataFrame:
     """`frames.ROLLUPS` as stores keep them: words as small numbers, nothing that can be derived."""
-    return rollups.drop(*_DERIVED).with_columns(coded("grain"), quality=frames.rank())
+    return rollups.drop(*_DERIVED).with_columns(grain_code("grain"), quality=frames.rank())
 
 
-def unpacked(rows: pl.DataFrame) -> pl.DataFrame:
-    """What was `packed`, as `frames.ROLLUPS`; whole numbers may have come back smaller."""
+def unpack(rows: pl.DataFrame) -> pl.DataFrame:
+    """What was `pack`, as `frames.ROLLUPS`; whole numbers may have come back smaller."""
     words = rows.with_columns(
         pl.col("readings", "expected", "bucket_s", "revision").cast(pl.Int64),
         grain=pl.lit(_GRAINS).gather(pl.col("grain")),
@@ -213,7 +213,7 @@ def code(grain: Grain) -> int:
     return tuple(Grain).index(grain)
 
 
-def coded(column: str) -> pl.Expr:
+def grain_code(column: str) -> pl.Expr:
     """The small numbers that stand for the grains in a column."""
     return pl.col(column).cast(_GRAIN).to_physical()
 

@@ -1,16 +1,16 @@
 """Forecasts: whose history, whether it can be forecast, the run, and its hash rate."""
 
 from wattbook.flows.forecast.custom import CustomSeries, horizon_of, number
-from wattbook.flows.forecast.hashrate import compared, hashing
+from wattbook.flows.forecast.hashrate import compare_forecast, hashing
 from wattbook.flows.forecast.request import (
+    active_series,
     ahead,
     ask_of,
     capacity_kw,
     check,
+    find_stored,
     most,
-    named,
-    stored,
-    wanted,
+    with_full_name,
 )
 from wattbook.flows.forecast.run import STEPS, learnt_from, make, make_custom
 from wattbook.flows.forecast.target import (
@@ -26,12 +26,14 @@ __all__ = [
     "NETWORK",
     "STEPS",
     "CustomSeries",
+    "active_series",
     "ahead",
     "ask_of",
     "capacity_kw",
     "check",
-    "compared",
+    "compare_forecast",
     "donors_of",
+    "find_stored",
     "full_name",
     "hashing",
     "horizon_of",
@@ -40,10 +42,8 @@ __all__ = [
     "make",
     "make_custom",
     "most",
-    "named",
     "number",
     "prices_of",
-    "stored",
     "subject",
-    "wanted",
+    "with_full_name",
 ]

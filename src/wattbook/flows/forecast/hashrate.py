@@ -49,7 +49,7 @@ class Hashing:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ForecastComparison:
     """A run, and its rows with what came of them in `actual`."""
 
     run: Run
@@ -102,7 +102,7 @@ async def _nameplate(meters: pl.DataFrame, at: datetime, registry: Registry) -> 
     return power_w / rate_th if rate_th else None
 
 
-async def compared(run_id: str, *, ports: Ports) -> Compared:
+async def compare_forecast(run_id: str, *, ports: Ports) -> ForecastComparison:
     """A run beside what happened, as far as that is known by now."""
     run = await ports.forecasts.run(run_id)
     actual = pl.DataFrame(schema={"start_utc": UTC, "actual": pl.Float64})
@@ -133,4 +133,4 @@ async def compared(run_id: str, *, ports: Ports) -> Compared:
         )
         actual = seen.select("start_utc", actual="value")
     rows = run.rows.join(actual, on="start_utc", how="left", maintain_order="left")
-    return Compared(run, rows)
+    return ForecastComparison(run, rows)

@@ -97,14 +97,14 @@ async def check(asked: ForecastSpec, horizon: timedelta, *, ports: Sources) -> F
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
-async def named(asked: ForecastSpec, *, ports: Sources) -> ForecastSpec:
+async def with_full_name(asked: ForecastSpec, *, ports: Sources) -> ForecastSpec:
     """What is asked, with the entity's full name and the quantity that is forecast of it."""
     assert asked.entity_id is not None
     of = await subject(asked.entity_id, asked.quantity, ports=ports)
     return replace(asked, entity_id=of.entity_id, quantity=of.quantity)
 
 
-async def wanted(since: datetime, *, ports: Ports) -> tuple[ForecastSpec, ...]:
+async def active_series(since: datetime, *, ports: Ports) -> tuple[ForecastSpec, ...]:
     """What is to be forecast anew: the load of each site, and what was asked for since then."""
     meters = await ports.registry.meters()
     mains = presence.with_role(meters, MeterRole.MAIN)
@@ -125,7 +125,7 @@ async def wanted(since: datetime, *, ports: Ports) -> tuple[ForecastSpec, ...]:
     return tuple(found)
 
 
-async def stored(
+async def find_stored(
     asked: ForecastSpec,
     max_age: timedelta,
     *,

@@ -26,7 +26,7 @@ from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.ports.analytics import FigurePorts
-from wattbook.ports.anomalies import Anomalies, Wanted
+from wattbook.ports.anomalies import Anomalies, FindingFilter
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.forecaster import Forecaster
 from wattbook.ports.forecasts import Forecasts, ForecastSpec
@@ -36,7 +36,7 @@ from wattbook.ports.rollups import Rollups
 NETWORK: Final = "network"
 YOUNG: Final = timedelta(days=35)
 """With a shorter history other sites are learnt from; who needs them is decided by the models."""
-MOST_DONORS: Final = 24
+MAX_DONORS: Final = 24
 AT_ONCE: Final = 1000
 """So many findings are read together."""
 
@@ -144,7 +144,7 @@ async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataF
             return months, months, None
         last = known.select(pl.col("start_utc").max()).item()
         end = periods.after(last, Grain.MONTH) + timedelta(days=2)
-        begin = max(known.select(pl.col("start_utc").min()).item(), end - history.LEARNT)
+        begin = max(known.select(pl.col("start_utc").min()).item(), end - history.MAX_HISTORY)
         period = Period(periods.floor(begin, Grain.DAY, of.timezone), end)
         return await _read(figures, of, grain, period)
 
@@ -175,7 +175,7 @@ async def _misleading(of: Subject, rows: pl.DataFrame, *, ports: Sources) -> lis
     """When a meter was at fault or a site stood still, as far as it was noticed."""
     spans = []
     for site_id in of.meters["site_id"].unique().sort():
-        wanted = Wanted(site_id=site_id, since=rows["start_utc"][0])
+        wanted = FindingFilter(site_id=site_id, since=rows["start_utc"][0])
         spans += [
             each.period
             for each in await _findings(wanted, ports.anomalies)
@@ -184,7 +184,7 @@ async def _misleading(of: Subject, rows: pl.DataFrame, *, ports: Sources) -> lis
     return spans
 
 
-async def _findings(wanted: Wanted, anomalies: Anomalies) -> list[Finding]:
+async def _findings(wanted: FindingFilter, anomalies: Anomalies) -> list[Finding]:
     page = await anomalies.findings(wanted, limit=AT_ONCE)
     found = list(page.findings)
     while page.cursor is not None:
@@ -224,7 +224,7 @@ async def donors_of(of: Subject, asked: ForecastSpec, *, ports: Sources) -> list
     sizes = others.group_by("site_id").agg(pl.col("capacity_kw").max())
     largest = sizes.sort("capacity_kw", "site_id", descending=[True, False], nulls_last=True)
     found = []
-    for site_id in largest["site_id"].head(MOST_DONORS):
+    for site_id in largest["site_id"].head(MAX_DONORS):
         other = await subject(f"site:{site_id}", of.quantity, ports=ports)
         try:
             rows = await load_history(other, asked.grain, ports=ports)

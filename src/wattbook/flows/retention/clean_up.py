@@ -24,7 +24,7 @@ from wattbook.core.retention.kinds import Kind
 from wattbook.core.rollups import affected
 from wattbook.flows.retention.plan import (
     OF_SITE,
-    Cleaned,
+    CleanUpResult,
     Order,
     Refusal,
     _any_hold,
@@ -44,7 +44,7 @@ from wattbook.ports.tombstones import Tombstones
 
 QUIET_S: Final = 2.0
 """Other processes see a line within a second; what they judged before it is written by then."""
-METERS_AT_ONCE: Final = 500
+METERS_PER_CHUNK: Final = 500
 """Of so many meters the readings beside their lines are looked at together."""
 
 Progress = Callable[[int, int], None]
@@ -63,12 +63,12 @@ class Cleaner:
     tombstones: Tombstones
     clock: Clock
 
-    async def look(self) -> Cleaned:
+    async def look(self) -> CleanUpResult:
         """What would go, and what would be refused: a dry run."""
         plan = await self._plan([])
-        return Cleaned(_summed(plan.stones), plan.refused)
+        return CleanUpResult(_summed(plan.stones), plan.refused)
 
-    async def clean_up(self, progress: Progress | None = None) -> Cleaned:
+    async def clean_up(self, progress: Progress | None = None) -> CleanUpResult:
         """Remove what may go; what `progress` raises ends the work, to be gone on with later."""
         await self._close_what_others_left()
         mine = await self.tombstones.of_job(self.order.job_id)
@@ -77,7 +77,7 @@ class Cleaner:
         mine = await self.tombstones.of_job(self.order.job_id)
         mine = await self._count([stone for stone in mine if stone.rows is None], mine)
         await self._remove([stone for stone in mine if stone.removed_utc is None], progress)
-        return Cleaned(_summed(await self.tombstones.of_job(self.order.job_id)), plan.refused)
+        return CleanUpResult(_summed(await self.tombstones.of_job(self.order.job_id)), plan.refused)
 
     async def close(self, stones: Sequence[Tombstone]) -> None:
         """Let tombstones of a clean-up that ends here say what went until now."""
@@ -138,7 +138,7 @@ class Cleaner:
         tally = await self._tallied(store, kind, lines, meters)
         lines = lines.join(tally.select("owner").unique(), on="owner", how="semi")
         self._add(plan, kind, lines, tally)
-        return cutoffs.drawn(meters, kind, lines)
+        return cutoffs.with_cutoffs(meters, kind, lines)
 
     async def _plan_entities(
         self,
@@ -245,7 +245,7 @@ class Cleaner:
     async def _first_beside(self, spans: pl.DataFrame, meters: pl.DataFrame) -> dict[str, datetime]:
         """By meter the first of the readings that decide the quarters of its span and after."""
         found: dict[str, datetime] = {}
-        for part in spans.iter_slices(METERS_AT_ONCE):
+        for part in spans.iter_slices(METERS_PER_CHUNK):
             _, rows = await self.readings.around(affected.affected_spans(part, meters))
             first = rows.group_by("meter_id").agg(pl.col("ts_utc").min())
             found |= dict(first.iter_rows())

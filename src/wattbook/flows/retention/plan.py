@@ -43,7 +43,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class RemovedRows:
     """What went, or would go, of one kind and site."""
 
     kind: Kind
@@ -55,10 +55,10 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanUpResult:
     """What a clean-up did, or would do."""
 
-    gone: list[Gone]
+    gone: list[RemovedRows]
     refused: list[Refusal]
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from wattbook.core.retention.cutoffs import Tombstone
 from wattbook.core.retention.kinds import Kind
-from wattbook.flows.retention.plan import Cleaned, Gone
+from wattbook.flows.retention.plan import CleanUpResult, RemovedRows
 
 
-def result(cleaned: Cleaned, *, dry_run: bool) -> dict[str, Any]:
+def result(cleaned: CleanUpResult, *, dry_run: bool) -> dict[str, Any]:
     """What a job says of it."""
 
     def said(at: datetime | None) -> str | None:
@@ -50,14 +50,14 @@ def _by_kind(stones: Sequence[Tombstone]) -> dict[Kind, list[Tombstone]]:
     return found
 
 
-def _summed(stones: Sequence[Tombstone]) -> list[Gone]:
+def _summed(stones: Sequence[Tombstone]) -> list[RemovedRows]:
     """By kind and site."""
     found: dict[tuple[Kind, str | None], list[Tombstone]] = {}
     for stone in stones:
         found.setdefault((stone.kind, stone.site_id), []).append(stone)
     order = list(Kind)
     return [
-        Gone(
+        RemovedRows(
             kind=kind,
             site_id=site_id,
             owners=len(own),

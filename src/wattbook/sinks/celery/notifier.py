@@ -18,7 +18,7 @@ RING: Final = "wattbook.work"
 TIMEOUT_S: Final = 2
 ENOUGH: Final = 64
 """Where so many messages wait, all workers are busy: each looks for more when it has finished."""
-TRIES: Final = 2
+MAX_ATTEMPTS: Final = 2
 """A broker that was started anew is noticed by the first message that does not get through."""
 
 
@@ -69,7 +69,7 @@ class Bell:
 
 def send(app: Celery, queue: str, times: int = 1) -> None:
     """Put messages into a queue, as far as there are not enough in it."""
-    for left in reversed(range(TRIES)):
+    for left in reversed(range(MAX_ATTEMPTS)):
         try:
             with app.producer_pool.acquire(block=True) as producer:
                 declared = producer.channel.queue_declare(

@@ -29,7 +29,7 @@ from wattbook.sources.codecs.arrow_limits import (
 )
 from wattbook.sources.codecs.rows import Decoded
 
-LONGEST_TEXT: Final = 1_000
+MAX_TEXT: Final = 1_000
 """No id, stamp or quality has so many bytes."""
 MICROSECOND: Final = timedelta(microseconds=1)
 FIRST_US: Final = (datetime(1, 1, 2, tzinfo=UTC) - EPOCH) // MICROSECOND
@@ -132,8 +132,8 @@ def _refuse_long_texts(table: Any) -> None:
             texts = pl.from_arrow(values)
             assert isinstance(texts, pl.Series)
             longest: int = texts.to_frame("t").select(pl.col("t").str.len_bytes().max()).item() or 0
-            if longest > LONGEST_TEXT:
-                detail = f"a text of {longest} bytes, at most {LONGEST_TEXT} are taken"
+            if longest > MAX_TEXT:
+                detail = f"a text of {longest} bytes, at most {MAX_TEXT} are taken"
                 raise TooLargeError(f"{name}: {detail}", [Problem("too_large", detail, field=name)])
 
 

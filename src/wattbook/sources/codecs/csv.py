@@ -55,7 +55,7 @@ def split_header(body: bytes) -> tuple[bytes, bytes]:
     return line, text
 
 
-MOST_COLUMNS: Final = 4_096
+MAX_COLUMNS: Final = 4_096
 
 
 def count_records(body: bytes) -> int:
@@ -65,8 +65,8 @@ def count_records(body: bytes) -> int:
 
 def read_header(line: bytes, separator: str) -> tuple[str, ...]:
     """Names of the columns, without the blanks around them."""
-    if line.count(separator.encode()) >= MOST_COLUMNS:
-        problem = Problem("bad_header", f"more than {MOST_COLUMNS} columns", field="header")
+    if line.count(separator.encode()) >= MAX_COLUMNS:
+        problem = Problem("bad_header", f"more than {MAX_COLUMNS} columns", field="header")
         raise UndecodableError(problem.detail, [problem])
     try:
         cells = next(csv.reader([line.decode("utf-8").rstrip("\r\n")], delimiter=separator))

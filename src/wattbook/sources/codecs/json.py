@@ -21,7 +21,7 @@ FIRST_BYTES: Final = 65_536
 """Within so many bytes the first row must end for its keys to choose the columns."""
 INTEGER_DIGITS: Final = 400
 """Longer integers are beyond any float, and Python refuses those of 4,300 digits."""
-LARGEST_WHOLE: Final = 2.0**53
+MAX_WHOLE: Final = 2.0**53
 OBJECTS_PER_ROW: Final = 2
 NOT_TEXT: Final = {
     "timestamp": RejectReason.BAD_TIMESTAMP,
@@ -265,7 +265,7 @@ def _whole(frame: pl.DataFrame, fields: Fields) -> pl.DataFrame | None:
         if fields[name] in (pl.String, pl.Float64):
             continue
         value = frame[name]
-        if not ((value == value.floor()) & (value.abs() <= LARGEST_WHOLE)).all():
+        if not ((value == value.floor()) & (value.abs() <= MAX_WHOLE)).all():
             return None
         frame = frame.with_columns(value.cast(fields[name]))
     return frame
@@ -453,7 +453,7 @@ def _read(
         number = _float(value)
         if dtype == pl.Float64:
             return number, None
-        if number.is_integer() and abs(number) <= LARGEST_WHOLE:
+        if number.is_integer() and abs(number) <= MAX_WHOLE:
             return int(number), None
         reason, want = RejectReason.BAD_INTERVAL, "whole seconds"
     return None, (str(reason), f"{name}: want {want}, have {_shown(value)}")

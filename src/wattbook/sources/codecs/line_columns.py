@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from wattbook.sources.codecs.line_grammar import BOOLEANS, RESERVED_TAGS
 
-MOST_CELLS: Final = 1_000
+MAX_CELLS: Final = 1_000
 """Lines of more names and values are rare, and so many columns slow."""
-LONGEST_LINE: Final = 16_000
+MAX_LINE: Final = 16_000
 """Shorter lines are within every limit."""
 SEPARATORS: Final = b",= \n"
 HIDDEN: Final = b"\x1c\x1d\x1e"
@@ -75,7 +75,7 @@ def read(body: bytes, stamps: range, few: int) -> Iterator[Points | pl.Series]:
     hides = hiding is not body
     for row, separators, text in _uniform(hiding) or _blocks(hiding, hides=hides):
         shape = SHAPE.fullmatch(separators)
-        readable = shape and len(row) > few and len(separators) < MOST_CELLS
+        readable = shape and len(row) > few and len(separators) < MAX_CELLS
         cells = _cells(text, len(separators) + 1) if readable else None
         if shape is None or cells is None or cells.height != len(row):
             yield row
@@ -232,7 +232,7 @@ def _points(cells: pl.DataFrame, shape: re.Match[str], *, hides: bool) -> Points
         or len(dict(fields)) < len(fields)
         or not RESERVED_TAGS.isdisjoint(dict(tags))
         or HIDES.search(measurement + "".join(names))
-        or len(measurement) + sum(map(_longest, pairs)) > LONGEST_LINE
+        or len(measurement) + sum(map(_longest, pairs)) > MAX_LINE
     ):
         return None
     ticks = cells[str(cells.width - 2)] if shape[3] else None

@@ -22,7 +22,7 @@ BOOLEANS: Final = frozenset(["t", "T", "true", "True", "TRUE", "f", "F", "false"
 NUMBER_BEGINS: Final = frozenset("0123456789.-Nn")
 INT64: Final = range(-(2**63), 2**63)
 UINT64: Final = range(2**64)
-MOST_DIGITS: Final = 20
+MAX_DIGITS: Final = 20
 NANOSECONDS: Final = range(-(2**63) + 2, 2**63 - 1)
 OUT_OF_RANGE: Final = f"time outside range {NANOSECONDS[0]} - {NANOSECONDS[-1]}"
 
@@ -272,7 +272,7 @@ def _no_number(value: str) -> str | None:
 def _within(digits: str, bounds: range) -> bool:
     significant = digits.lstrip("-0")
     return (
-        len(significant) <= MOST_DIGITS
+        len(significant) <= MAX_DIGITS
         and int(significant or "0") * (-1 if digits[0] == "-" else 1) in bounds
     )
 

@@ -140,7 +140,7 @@ class DuckArchive:
         """Rows in the columns of the file."""
         if table is REJECTS:
             return rows.select("batch_id", *frames.REJECTS.columns)
-        packed = aggregation.packed(rows) if table is ROLLUPS else _packed(rows)
+        packed = aggregation.pack(rows) if table is ROLLUPS else _packed(rows)
         packed = packed.with_columns(pl.selectors.datetime().dt.replace_time_zone(None))
         if (keys := self._keys.get(table.owner)) is None:
             return packed
@@ -152,7 +152,7 @@ class DuckArchive:
         named = found if keys is None else keys.named(found)
         rows = named.with_columns(pl.selectors.datetime().dt.replace_time_zone("UTC"))
         if table is ROLLUPS:
-            return aggregation.unpacked(rows)
+            return aggregation.unpack(rows)
         if "quality" in rows.columns:
             rows = rows.with_columns(quality=frames.quality_of(pl.col("quality")))
         columns = [pl.col(name).cast(dtype) for name, dtype in table.contract.schema.items()]

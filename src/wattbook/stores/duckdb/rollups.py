@@ -125,7 +125,7 @@ class DuckRollups:
     ) -> pl.DataFrame:
         """At most `limit` rows of buckets that the period touches, with keys after `after`."""
         start, end = _plain(period)
-        values: list[Any] = [aggregation.code(grain), start - periods.LONGEST_BUCKET, end, start]
+        values: list[Any] = [aggregation.code(grain), start - periods.MAX_BUCKET, end, start]
         beyond = ""
         if after is not None:
             beyond = "and (meter_id, start_utc) > (?, ?::timestamp)"
@@ -168,7 +168,9 @@ class DuckRollups:
         if keys.is_empty():
             return
         rows = self._keys.numbered(keys).select(
-            "meter_key", pl.col("start_utc").dt.replace_time_zone(None), aggregation.coded("grain")
+            "meter_key",
+            pl.col("start_utc").dt.replace_time_zone(None),
+            aggregation.grain_code("grain"),
         )
         first, last = rows["start_utc"].min(), rows["start_utc"].max()
         gone = rows.to_arrow()  # noqa: F841  found by its name
@@ -212,14 +214,14 @@ class DuckRollups:
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
         return (
-            self._keys.numbered(aggregation.packed(rollups))
+            self._keys.numbered(aggregation.pack(rollups))
             .with_columns(pl.col(*TIMES).dt.replace_time_zone(None))
             .select(STORED)
         )
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
         rows = self._keys.named(found).with_columns(pl.col(*TIMES).dt.replace_time_zone("UTC"))
-        return aggregation.unpacked(rows)
+        return aggregation.unpack(rows)
 
 
 def _drop_figures(con: Connection, own: pl.DataFrame) -> None:

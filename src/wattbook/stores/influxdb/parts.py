@@ -7,7 +7,7 @@ import polars as pl
 
 from wattbook.core.periods import DAY_US
 
-METERS_AT_ONCE: Final = 500
+METERS_PER_QUERY: Final = 500
 """So many ids make a pattern of some 20 kB."""
 GAP_US: Final = DAY_US // 4
 """Spans of one meter that are no further apart are read as one."""
@@ -43,9 +43,9 @@ def parts(spans: pl.DataFrame) -> list[Part]:
             break
         scale *= COARSER
     return [
-        Part(ids[at : at + METERS_AT_ONCE], begin, end + 1)
+        Part(ids[at : at + METERS_PER_QUERY], begin, end + 1)
         for ids, begin, end in groups.select("meter_id", "begin", "end").iter_rows()
-        for at in range(0, len(ids), METERS_AT_ONCE)
+        for at in range(0, len(ids), METERS_PER_QUERY)
     ]
 
 

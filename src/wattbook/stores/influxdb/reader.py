@@ -12,7 +12,7 @@ from wattbook.core import frames
 from wattbook.core.periods import microseconds
 from wattbook.core.units import US_PER_SECOND
 from wattbook.stores.influxdb import points
-from wattbook.stores.influxdb.parts import METERS_AT_ONCE, Part, parts
+from wattbook.stores.influxdb.parts import METERS_PER_QUERY, Part, parts
 from wattbook.stores.influxdb.points import EVER, FOUND, KNOWN, MEASUREMENT, TAG
 
 READINGS_AT_ONCE: Final = 100_000
@@ -63,7 +63,7 @@ class Reader:
     async def extent(self, meter_ids: list[str]) -> pl.DataFrame:
         """First and last stamp of those meters that have readings, in any order."""
         ids = list(dict.fromkeys(meter_ids))
-        chunks = [ids[at : at + METERS_AT_ONCE] for at in range(0, len(ids), METERS_AT_ONCE)]
+        chunks = [ids[at : at + METERS_PER_QUERY] for at in range(0, len(ids), METERS_PER_QUERY)]
         ends = await asyncio.gather(
             *(self._ends(chunk, end) for chunk in chunks for end in ("first", "last"))
         )
@@ -76,7 +76,8 @@ class Reader:
     async def last(self, meter_ids: list[str]) -> pl.DataFrame:
         """`meter_id` and `at`, the last stamp, of those meters that have readings."""
         chunks = [
-            meter_ids[at : at + METERS_AT_ONCE] for at in range(0, len(meter_ids), METERS_AT_ONCE)
+            meter_ids[at : at + METERS_PER_QUERY]
+            for at in range(0, len(meter_ids), METERS_PER_QUERY)
         ]
         found = await asyncio.gather(*(self._ends(chunk, "last") for chunk in chunks))
         return pl.concat([pl.DataFrame(schema={"meter_id": pl.String, "at": frames.UTC}), *found])
@@ -99,8 +100,8 @@ class Reader:
         """`frames.REFUSED` of the meters in [from, until), in any order."""
         columns = ["_time", TAG, "_value"]
         parts = [frames.REFUSED.empty()]
-        for at in range(0, len(meter_ids), METERS_AT_ONCE):
-            mine = points.coded(pl.Series(meter_ids[at : at + METERS_AT_ONCE])).to_list()
+        for at in range(0, len(meter_ids), METERS_PER_QUERY):
+            mine = points.coded(pl.Series(meter_ids[at : at + METERS_PER_QUERY])).to_list()
             query = flux.select(
                 self._influx.place.bucket,
                 (flux.moment(from_us), flux.moment(until_us)),

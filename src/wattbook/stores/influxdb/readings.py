@@ -25,8 +25,8 @@ Mark = Callable[[pl.DataFrame], Awaitable[None]]
 """Marks spans (`meter_id`, `from_utc`, `to_utc`) as changed, where the rollups are."""
 
 TABLE: Final = replace(merge.READINGS, number="meter_id")
-LINES_AT_ONCE: Final = 20_000
-TEXTS_AT_ONCE: Final = 20
+LINES_PER_CHUNK: Final = 20_000
+TEXTS_PER_CHUNK: Final = 20
 """So many parts of rejects, of at most some hundred kilobytes each, are written together."""
 AT_ONCE: Final = 2
 """While the server stores one body of lines, the next is made."""
@@ -158,8 +158,10 @@ class InfluxReadings:
                 await self._keep(merged.current, batch.refused)
                 said.append(self._journal.done())
             # The receipt is behind the rejects: where it is, they are.
-            for at in range(0, len(said), TEXTS_AT_ONCE):
-                await self._influx.write(b"\n".join(said[at : at + TEXTS_AT_ONCE]), precision="ns")
+            for at in range(0, len(said), TEXTS_PER_CHUNK):
+                await self._influx.write(
+                    b"\n".join(said[at : at + TEXTS_PER_CHUNK]), precision="ns"
+                )
             return written
 
     async def _stored(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -211,7 +213,7 @@ class InfluxReadings:
 
 async def store(influx: Influx, rows: pl.DataFrame) -> None:
     """Write `frames.READINGS`; when this returns or raises, none of them is on its way."""
-    pieces = iter(rows.iter_slices(LINES_AT_ONCE))
+    pieces = iter(rows.iter_slices(LINES_PER_CHUNK))
 
     async def some() -> None:
         for piece in pieces:

@@ -28,7 +28,7 @@ REJECTS: Final = "rejects"
 NS_PER_SECOND: Final = 1_000_000_000
 TEXT_LENGTH: Final = 200_000
 """Letters in one field, which may have a mebibyte; the rejects of a batch are cut in parts."""
-MOST_PARTS: Final = 1_000_000
+MAX_PARTS: Final = 1_000_000
 TEXTS: Final = ("batch_id", "source", "sha256")
 COUNTS: Final = ("received", "accepted", "duplicates", "corrected", "rejected")
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -73,7 +73,7 @@ async def find(influx: Influx, batch_id: str) -> Receipt:
 
     second = answers.instants(found["_time"]).to_physical()[0] // US_PER_SECOND
     stamp = second * NS_PER_SECOND + place
-    span = (flux.nanosecond(stamp), flux.nanosecond(stamp + MOST_PARTS))
+    span = (flux.nanosecond(stamp), flux.nanosecond(stamp + MAX_PARTS))
     either = f'(r._measurement == "{RECEIPTS}" or r._measurement == "{REJECTS}")'
     columns = ["_time", "_measurement", "_field", "_value"]
     query = flux.select(influx.place.bucket, span, [either, on_shelf], keep=columns)
@@ -108,7 +108,7 @@ def _rejects(fields: pl.DataFrame, kept_id: str) -> pl.DataFrame:
 def _place(batch_id: str) -> tuple[str, int]:
     """The shelf of a batch, and its nanosecond within the second."""
     digest = hashlib.sha256(batch_id.encode()).hexdigest()
-    return digest[:2], int(digest[2:18], 16) % (NS_PER_SECOND - MOST_PARTS)
+    return digest[:2], int(digest[2:18], 16) % (NS_PER_SECOND - MAX_PARTS)
 
 
 def _kept(text: str) -> str:

@@ -112,7 +112,7 @@ class PostgresArchive:
     def _columns(self, table: Table) -> list[str]:
         """The columns of a table as they are kept."""
         rows = table.contract.empty()
-        names = (aggregation.packed(rows) if table is ROLLUPS else rows).columns
+        names = (aggregation.pack(rows) if table is ROLLUPS else rows).columns
         keys = self._keys.get(table.owner)
         return [
             keys.number if keys is not None and name == table.owner else f'"{name}"'
@@ -125,7 +125,7 @@ class PostgresArchive:
             evidence = rows.select("batch_id", *frames.REJECTS.columns)
             return without_nul(evidence.with_columns(pl.col("row").cast(pl.Int64)))
         if table is ROLLUPS:
-            rows = aggregation.packed(rows).with_columns(pl.col("grain", "quality").cast(pl.Int16))
+            rows = aggregation.pack(rows).with_columns(pl.col("grain", "quality").cast(pl.Int16))
         elif "quality" in rows.columns:
             rows = rows.with_columns(quality=frames.rank().cast(pl.Int16))
         narrow = [name for name in NARROW if name in rows.columns and table is not RECEIPTS]
@@ -138,7 +138,7 @@ class PostgresArchive:
         keys = self._keys.get(table.owner)
         rows = found if keys is None else keys.named(found)
         if table is ROLLUPS:
-            return aggregation.unpacked(rows)
+            return aggregation.unpack(rows)
         if "quality" in rows.columns:
             rows = rows.with_columns(quality=frames.quality_of(pl.col("quality")))
         columns = [pl.col(name).cast(dtype) for name, dtype in table.contract.schema.items()]

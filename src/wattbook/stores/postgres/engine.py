@@ -48,14 +48,14 @@ SETTINGS: Final = {
 READERS: Final = 4
 WAITING: Final = 32
 """So many threads read or wait for it; all other work of the process has threads of its own."""
-WAIT_S: Final = 30
+SESSION_TIMEOUT_S: Final = 30
 """So long a reader waits for one of the sessions."""
 RETRY_S: Final = 10.0
 """So long a write is tried again while the server is away: a restart takes less."""
 PAUSE_S: Final = 0.2
-REST_S: Final = 1.0
+RETRY_DELAY_S: Final = 1.0
 """After a failure, so long what else waits is refused: one by one it would wait all day."""
-TRIES: Final = 5
+MAX_ATTEMPTS: Final = 5
 """So often a transaction begins again because another one was first."""
 TABLES: Final = 7_741_002
 """Advisory lock, with a table beside it: one at a time makes its partitions or numbers its ids."""
@@ -191,7 +191,7 @@ class Engine:
             self.connect,  # type: ignore[arg-type]  # a session closes as a DBAPI connection does
             pool_size=READERS,
             max_overflow=0,
-            timeout=WAIT_S,
+            timeout=SESSION_TIMEOUT_S,
             reset_on_return=None,
         )
         self._threads = ThreadPoolExecutor(WAITING, "postgres-reads")
@@ -288,7 +288,7 @@ class Writer:
         except adbc.Error as error:
             failed = self._engine.failed(error)
             if not error.sqlstate or RESTS.match(error.sqlstate):
-                self._rests_until, self._failure = time.monotonic() + REST_S, str(failed)
+                self._rests_until, self._failure = time.monotonic() + RETRY_DELAY_S, str(failed)
             raise failed from error
         self.in_doubt, self._away_since = False, None
         return results
@@ -300,7 +300,7 @@ class Writer:
                 return self._once(run, items)
             except TryAgainError:
                 tries += 1
-                if tries >= TRIES:
+                if tries >= MAX_ATTEMPTS:
                     raise UnavailableError(
                         f"{self._engine}: others write the same rows, time after time"
                     ) from None
@@ -309,7 +309,7 @@ class Writer:
                     self._wait(error)
                     continue
                 tries += 1
-                if tries >= TRIES or not self._was_another(error):
+                if tries >= MAX_ATTEMPTS or not self._was_another(error):
                     raise
 
     def _was_another(self, error: adbc.Error) -> bool:
@@ -327,7 +327,7 @@ class Writer:
 
     def _outlast(self, session: Session, lost: int) -> None:
         """Wait until what may have been committed has been, or never will be."""
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + SESSION_TIMEOUT_S
         while session.under_way(lost):
             if time.monotonic() > end:
                 raise UnavailableError(

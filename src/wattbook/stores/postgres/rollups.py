@@ -35,7 +35,7 @@ TURN: Final = 7_741_005
 SLOTS: Final = 256
 """Rows of `turns`. Sites that fall on one slot wait for each other; that is all it costs them."""
 STORED: Final = tuple(
-    name for name in aggregation.packed(frames.ROLLUPS.empty()).columns if name != "meter_id"
+    name for name in aggregation.pack(frames.ROLLUPS.empty()).columns if name != "meter_id"
 )
 KEY: Final = ("meter_key", "grain", "start_utc")
 NARROW: Final = ("readings", "expected", "bucket_s", "revision")
@@ -197,7 +197,7 @@ class PostgresRollups:
             first = f"meter_key = any({integers(at_first)})"
             beyond = f" and not ({first} and start_utc <= {instant(started)})"
         asked = integers(await self._keys.look_up(names))
-        reached = Period(period.start - periods.LONGEST_BUCKET, period.end)
+        reached = Period(period.start - periods.MAX_BUCKET, period.end)
         touched = f"start_utc + make_interval(secs => bucket_s) > {instant(period.start)}"
         sql = (
             f"{_SELECT} join unnest({asked}) with ordinality as asked(meter_key, place)"
@@ -237,7 +237,7 @@ class PostgresRollups:
         if keys.is_empty():
             return
         rows = self._keys.numbered(keys).select(
-            "meter_key", aggregation.coded("grain").cast(pl.Int16), "start_utc"
+            "meter_key", aggregation.grain_code("grain").cast(pl.Int16), "start_utc"
         )
         gone = session.stage("gone_rollups", "rollups", rows)
         low, high = rows["start_utc"].min(), rows["start_utc"].max()
@@ -269,14 +269,14 @@ class PostgresRollups:
 
     def _own(self, rollups: pl.DataFrame) -> pl.DataFrame:
         return (
-            self._keys.numbered(aggregation.packed(rollups))
+            self._keys.numbered(aggregation.pack(rollups))
             .with_columns(pl.col(*NARROW).cast(pl.Int32), pl.col("grain", "quality").cast(pl.Int16))
             .select("meter_key", *STORED)
             .sort(KEY)
         )
 
     def _domain(self, found: pl.DataFrame) -> pl.DataFrame:
-        return aggregation.unpacked(self._keys.named(found))
+        return aggregation.unpack(self._keys.named(found))
 
 
 _SELECT: Final = f"select meter_key, {', '.join(STORED)} from rollups"

@@ -36,12 +36,12 @@ from wattbook.core.anomaly.finding import (
 from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.paging import Listing
 from wattbook.core.periods import EPOCH, Period
-from wattbook.ports.anomalies import FindingPage, Kept, Wanted
+from wattbook.ports.anomalies import FindingFilter, FindingPage, ReplaceResult
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.schema import anomalies, anomaly_scores
 
 NUL: Final = "\0"
-AT_ONCE: Final = 500
+ROWS_PER_CHUNK: Final = 500
 """So many ids in one statement: SQLite takes no more than some thousand parameters."""
 HOURS_A_DAY: Final = 24
 AS_THEY_ARE: Final = (
@@ -84,7 +84,7 @@ class SqlAnomalies:
         found: Sequence[Finding],
         *,
         known_from: datetime | None = None,
-    ) -> Kept:
+    ) -> ReplaceResult:
         """Put what was found at these meters in the place of what was found there before."""
         async with self._alone(anomalies) as connection:
             before = await _overlapping(connection, meter_ids, _hull(period, found))
@@ -102,12 +102,12 @@ class SqlAnomalies:
                 and (known_from is None or each.start_utc >= known_from)
             ]
             stale = [*gone, *(still & known)]
-            for begin in range(0, len(stale), AT_ONCE):
-                some = stale[begin : begin + AT_ONCE]
+            for begin in range(0, len(stale), ROWS_PER_CHUNK):
+                some = stale[begin : begin + ROWS_PER_CHUNK]
                 await connection.execute(delete(anomalies).where(anomalies.c.finding_id.in_(some)))
             if merged:
                 await connection.execute(insert(anomalies), [_row(each) for each in merged])
-        return Kept(new=len(still - known), again=len(still & known), gone=len(gone))
+        return ReplaceResult(new=len(still - known), again=len(still & known), gone=len(gone))
 
     async def finding(self, finding_id: str) -> Finding:
         """One finding; UnknownEntityError if there is none."""
@@ -116,7 +116,7 @@ class SqlAnomalies:
                 return await _one(connection, finding_id)
 
     async def findings(
-        self, wanted: Wanted, *, after: str | None = None, limit: int = 100
+        self, wanted: FindingFilter, *, after: str | None = None, limit: int = 100
     ) -> FindingPage:
         """Findings, the latest start first."""
         listing = Listing("anomalies", asdict(wanted))
@@ -203,7 +203,7 @@ class SqlAnomalies:
         )
 
 
-def _asked(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _asked(wanted: FindingFilter) -> list[ColumnElement[bool]]:
     named = {
         "site_id": wanted.site_id,
         "meter_id": wanted.meter_id,
@@ -235,9 +235,9 @@ async def _overlapping(
     connection: AsyncConnection, meter_ids: Sequence[str], period: Period
 ) -> list[Finding]:
     found: list[Finding] = []
-    for begin in range(0, len(meter_ids), AT_ONCE):
+    for begin in range(0, len(meter_ids), ROWS_PER_CHUNK):
         query = select(anomalies).where(
-            anomalies.c.meter_id.in_(meter_ids[begin : begin + AT_ONCE]),
+            anomalies.c.meter_id.in_(meter_ids[begin : begin + ROWS_PER_CHUNK]),
             anomalies.c.start_utc < period.end,
             anomalies.c.end_utc > period.start,
         )
@@ -248,8 +248,8 @@ async def _overlapping(
 async def _known(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
     """Those of the ids that findings have."""
     known: set[str] = set()
-    for begin in range(0, len(ids), AT_ONCE):
-        some = anomalies.c.finding_id.in_(ids[begin : begin + AT_ONCE])
+    for begin in range(0, len(ids), ROWS_PER_CHUNK):
+        some = anomalies.c.finding_id.in_(ids[begin : begin + ROWS_PER_CHUNK])
         known |= set(await connection.scalars(select(anomalies.c.finding_id).where(some)))
     return known
 

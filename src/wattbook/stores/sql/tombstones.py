@@ -19,7 +19,7 @@ from wattbook.stores.sql.schema import registry_version, tombstones
 
 KEY: Final = ("job_id", "kind", "owner")
 DELETED: Final = tombstones.c.kind.in_([str(kind) for kind in REGISTERED])
-AT_ONCE: Final = 1000
+ROWS_PER_CHUNK: Final = 1000
 """So many rows go into one statement."""
 
 
@@ -123,8 +123,8 @@ async def keep(connection: AsyncConnection, stones: Sequence[Tombstone]) -> None
         index_elements=list(KEY), set_={name: fresh.excluded[name] for name in rest}
     )
     rows = [asdict(stone) | {"kind": str(stone.kind)} for stone in stones]
-    for at in range(0, len(rows), AT_ONCE):
-        await connection.execute(statement, rows[at : at + AT_ONCE])
+    for at in range(0, len(rows), ROWS_PER_CHUNK):
+        await connection.execute(statement, rows[at : at + ROWS_PER_CHUNK])
 
 
 async def leaving(
