@@ -9,7 +9,7 @@ from wattbook.core import frames, periods
 from wattbook.core.periods import Period
 from wattbook.core.registry import dated
 from wattbook.core.registry.entities import Site
-from wattbook.core.reporting.site_figures import Digest, capacity_at
+from wattbook.core.reporting.site_figures import SiteFigures, capacity_at
 from wattbook.core.units import SECONDS_PER_HOUR
 
 CAPACITY: Final = "capacity"
@@ -45,7 +45,7 @@ def capacities(sites: Sequence[Site], period: Period) -> list[tuple[Period, floa
     return found
 
 
-def exceeded(digests: Sequence[Digest], period: Period) -> pl.DataFrame:
+def exceeded(digests: Sequence[SiteFigures], period: Period) -> pl.DataFrame:
     """The limits that the demand of a site was above; capacities are those in force."""
     rows = []
     for digest in digests:
