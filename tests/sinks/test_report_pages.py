@@ -408,6 +408,22 @@ async def test_the_end_of_a_long_table_takes_some_rows_and_its_total_to_the_next
         assert all(each == 0 or each >= 5 for each in rows), (days, rows)
 
 
+async def test_sites_of_several_grid_zones_name_theirs_and_their_charts_the_clock(world) -> None:
+    await world.add("a", timezone="UTC", zone="NO1")
+    await world.add("b", timezone="UTC", zone="NO2")
+    await draw(world, "a.main", T, [10.0] * 24)
+    await draw(world, "b.main", T, [20.0] * 24)
+
+    both = await made(world, "operator:alder", T, DAY)
+    one = await made(world, "zone:NO1", T, DAY)
+
+    assert [row[:2] for row in table(both, "Sites").rows] == [["b", "NO2"], ["a", "NO1"]]
+    assert "Grid zone" not in [column.name for column in table(one, "Sites").columns]
+    blocks = [block for section in outline(both).sections for block in section.blocks]
+    loads = next(b for b in blocks if isinstance(b, Figure) and b.title == "Load by site")
+    assert loads.note == "each from zero to its own peak, mean by hour, UTC"
+
+
 async def test_what_only_some_sites_have_registered_is_not_said_of_all(world) -> None:
     await world.add("a", timezone="UTC")
     await world.add("b", timezone="UTC", operator="birch")

@@ -308,7 +308,8 @@ def hashing(report: Report) -> Iterator[Block]:
     def points(column: str) -> list[Point]:
         return [Point(*row) for row in rows.select("start_utc", "end_utc", column).iter_rows()]
 
-    every = "mean by day" if len(series) > MAX_POINTS else f"mean by {report.series_grain}"
+    grain = Grain.DAY if len(series) > MAX_POINTS else report.series_grain
+    every = f"mean by {grain}, {clock_of(scope.timezone)}"
 
     def draw(column: str, unit: Unit, of: str) -> Draw:
         return lambda width, name: trend.trend(

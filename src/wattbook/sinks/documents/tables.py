@@ -12,6 +12,7 @@ from wattbook.core.periods import Grain, zone
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Column, Table
 from wattbook.sinks.documents.sections import figure
+from wattbook.sinks.documents.wording import clock_of
 
 MAX_BARS: Final = 30
 """So many names have a bar of their own; the table lists all."""
@@ -192,7 +193,13 @@ def sites(report: Report) -> Iterator[Block]:
         column for at, column in enumerate(columns) if any(row[at] not in EMPTY for row in rows)
     ]
     kept = [at for at, column in enumerate(columns) if column in used]
-    yield Table("Sites, the largest first", used, [[row[at] for at in kept] for row in rows])
+    cells = [[row[at] for at in kept] for row in rows]
+    zones = {site.id: site.zone for site in report.scope.sites}
+    if len(set(zones.values())) > 1:
+        used.insert(1, Column("Grid zone", right=False))
+        for row, site_id in zip(cells, rows_["site_id"], strict=True):
+            row.insert(1, zones[site_id])
+    yield Table("Sites, the largest first", used, cells)
 
 
 def _site(
@@ -234,7 +241,7 @@ def _loads(report: Report, rows: pl.DataFrame, power: Unit) -> Block:
         note = "each from zero to its own peak, mean by hour"
     return figure(
         "Load by site",
-        note,
+        f"{note}, {clock_of(report.scope.timezone)}",
         "sites-load",
         lambda width, name: multiples.multiples(
             shown, report.scope.period, report.scope.timezone, power, width=width, name=name
