@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.journeys.conftest import Service
+from tests.services.server import wait
 
 pytestmark = pytest.mark.process
 
@@ -81,6 +82,7 @@ def test_a_client_that_leaves_in_the_middle_is_one_line_of_the_log(
             head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"
             connection.sendall(head.encode() + b"[")
 
+    wait(lambda: service.log.read_text().count("client_disconnected") == 3, limit_s=600)
     service.stop()
 
     lines = [json.loads(line) for line in service.log.read_text().splitlines() if line[0] == "{"]

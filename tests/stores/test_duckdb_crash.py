@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import polars as pl
 from wattbook.core import frames
-from wattbook.core.rejects import Rejects
+from wattbook.core.readings.rejects import Rejects
 from wattbook.ports.readings import Batch
 from wattbook.stores.duckdb.engine import Engine
 from wattbook.stores.duckdb.keys import Keys
