@@ -318,7 +318,7 @@ class _Move:
         ]
         if problems:
             raise ConflictError(
-                f"the target has what the source never had: {_said(problems)}", problems
+                f"the target has rows that the source does not have: {_said(problems)}", problems
             )
 
 

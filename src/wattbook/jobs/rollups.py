@@ -47,7 +47,7 @@ class Aggregate(Params):
         if (self.start is None) != (self.end is None):
             raise ValueError("start and end belong together")
         if self.period is not None and self.everything:
-            raise ValueError("everything leaves no period to name")
+            raise ValueError("everything and start with end are mutually exclusive")
         return self
 
     @property

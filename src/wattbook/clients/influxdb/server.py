@@ -151,7 +151,9 @@ class Influx:
                 await answer.aclose()
         except httpx.LocalProtocolError:
             # What it says may show the token.
-            raise UnavailableError("no header can hold INFLUXDB_TOKEN") from None
+            raise UnavailableError(
+                "INFLUXDB_TOKEN has characters that an HTTP header cannot hold"
+            ) from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             said = str(error) or type(error).__name__
             message = f"InfluxDB at {self.place.url} does not answer ({said}): see INFLUXDB_URL"

@@ -53,7 +53,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaner:
-    """Cleans up: first `plan`, which changes nothing, then `carry_out`."""
+    """Cleans up: `look` only plans and changes nothing; `clean_up` removes."""
 
     order: Order
     registry: Registry
@@ -338,7 +338,7 @@ class Cleaner:
                 [stone for stone in drawn if stone.kind.of_meters and stone.owner in late]
             )
         for site_id, count in _by_site(lines.filter(pl.col("owner").is_in(late)), None):
-            said = "readings before the line came in while it was drawn"
+            said = "readings before the cutoff arrived during the clean-up"
             self._refuse(plan, Kind.READINGS, site_id, "dirty", said, count)
 
     async def _count(

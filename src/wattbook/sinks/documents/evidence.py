@@ -10,6 +10,7 @@ from wattbook.core.anomaly.finding import Finding
 from wattbook.core.charts import ahead
 from wattbook.core.formatting import MINUS, NOTHING, lasting, money, number, spoken, unit_of
 from wattbook.core.periods import zone
+from wattbook.core.readings.checks import RejectReason
 from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.report import Report
 from wattbook.core.reporting.site_figures import capacity_at
@@ -263,16 +264,16 @@ def _changes(report: Report) -> Iterator[Block]:
 
 
 REASONS: Final = {
-    "no_value": "no value in the row",
-    "bad_row": "row that cannot be read",
-    "not_a_number": "value that is not a number",
-    "negative_energy": "negative energy",
-    "above_capacity": "above the capacity",
-    "implausible": "beyond what is plausible",
-    "unknown_meter": "meter that is not registered",
-    "unknown_site": "site that is not registered",
-    "bad_time": "time that cannot be read",
-    "duplicate_in_batch": "same meter and time twice in one delivery",
+    RejectReason.NO_VALUE: "no value in the row",
+    RejectReason.BAD_ROW: "row that cannot be read",
+    RejectReason.NOT_A_NUMBER: "value that is not a number",
+    RejectReason.NEGATIVE_ENERGY: "negative energy",
+    RejectReason.ABOVE_CAPACITY: "above the capacity",
+    RejectReason.IMPLAUSIBLE: "beyond what is plausible",
+    RejectReason.UNKNOWN_METER: "meter that is not registered",
+    RejectReason.UNKNOWN_SITE: "site that is not registered",
+    RejectReason.BAD_TIMESTAMP: "time that cannot be read",
+    RejectReason.DUPLICATE_IN_BATCH: "same meter and time twice in one delivery",
 }
 """The commonest reasons in words; the others are read as they are."""
 

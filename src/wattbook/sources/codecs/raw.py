@@ -56,7 +56,7 @@ def _own(body: bytes, contract: Contract) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise _refusal("row", f"wrong type: {error}") from error
     if "row" in own.columns and (own["row"].null_count() or own["row"].is_duplicated().any()):
-        raise _refusal("row", "row numbers must be there and differ")
+        raise _refusal("row", "each row needs a number of its own")
     if "reason" in own.columns and not own["reason"].drop_nulls().is_in(REASONS).all():
         raise _refusal("reason", f"must be one of {', '.join(REASONS)}")
     texts = [name for name in own.columns if name in {"raw", "detail"}]
