@@ -161,3 +161,17 @@ def test_meters_are_not_named_twice(run, house):
 
     assert result.exit_code == 2
     assert "its folders name the meters" in result.stderr
+
+
+def test_reactive_energy_of_a_file_comes_out_as_reactive_power(run, folder, site):
+    # 12 kvarh in an hour are 12 kvar; without one it is not known
+    rows = ["oslo-1.main,2026-01-01T00:00Z,30,0.012", "oslo-1.main,2026-01-01T01:00Z,30,"]
+    (folder / "q.csv").write_text("\n".join(["meter,time,kWh,Q (Mvarh)", *rows]) + "\n")
+    pairs = ("meter_id=meter", "timestamp=time", "energy_kwh=kWh", "reactive_kvarh=Q (Mvarh)")
+
+    taken = run("ingest", "q.csv", *(word for pair in pairs for word in ("--map", pair)))
+    out = run("export", "out")
+
+    assert (taken.exit_code, out.exit_code) == (0, 0), taken.output + out.output
+    (path,) = (folder / "out").rglob("*.parquet")
+    assert pl.read_parquet(path)["reactive_power_kvar"].to_list() == [12.0, None]

@@ -83,7 +83,9 @@ def conditions(*hours: int, zone: str = "NO1", **others) -> pl.DataFrame:
 
 
 def superseded(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(superseded_utc=pl.col("known_utc") + HOUR)
+    later = rows.with_columns(superseded_utc=pl.col("known_utc") + HOUR)
+    revisions = frames.READING_REVISIONS if "ts_utc" in rows.columns else frames.GRID_REVISIONS
+    return frames.check(later, revisions)
 
 
 def receipts(*names: str, source: str = "http", received_utc: datetime = T) -> pl.DataFrame:
@@ -257,6 +259,7 @@ async def test_a_period_holds_its_start_and_not_its_end_to_the_microsecond(store
 OWN = ["archive-a", "archive-b.main", "archive-⚡"]
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 """Known so early, rows of this test date no row of another one, of a store that all share."""
+VALUES_FIRST = ("meter_id", "ts_utc", *frames.READING_VALUES, "quality", "known_utc", "revision")
 
 
 @pytest.mark.slow
@@ -267,7 +270,7 @@ EARLY = datetime(2026, 1, 1, tzinfo=UTC)
         st.tuples(
             st.sampled_from(OWN),
             st.integers(0, 4_000),
-            *[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 5,
+            *[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 6,
             st.sampled_from(frames.QUALITIES),
             st.integers(0, 9_999),
             st.integers(0, 65_535),
@@ -279,10 +282,10 @@ EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 async def test_any_readings_come_back_and_have_the_same_checksums(shared, rows) -> None:
     holding(shared.archive, READINGS)
     made = pl.DataFrame(
-        [(row[0], T + row[1] * HOUR, *row[2:8], EARLY + row[8] * TICK, row[9]) for row in rows],
-        schema=frames.READINGS.schema,
+        [(row[0], T + row[1] * HOUR, *row[2:9], EARLY + row[9] * TICK, row[10]) for row in rows],
+        schema={name: frames.READINGS.schema[name] for name in VALUES_FIRST},
         orient="row",
-    )
+    ).select(list(frames.READINGS.columns))
 
     await put(shared.archive, READINGS, made, OWN)
 

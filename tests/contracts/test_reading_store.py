@@ -153,7 +153,7 @@ async def test_every_revision_is_counted_and_kept_in_order_where_it_can(store) -
     assert (await store.read(["a"]))["revision"].to_list() == [3]
     old = await superseded(store, "a")
     if old is not None:
-        assert old.columns == [*frames.READINGS.columns, "superseded_utc"]
+        assert old.columns == list(frames.READING_REVISIONS.columns)
         assert old["power_kw"].to_list() == [0.0, 1.0, 2.0]
         assert old["revision"].to_list() == [0, 1, 2]
 
@@ -166,6 +166,7 @@ async def test_every_revision_is_counted_and_kept_in_order_where_it_can(store) -
         {"register_kwh": 1.0},
         {"hashrate_th": 1.0},
         {"temperature_c": 1.0},
+        {"reactive_power_kvar": -0.5},
         {"quality": "estimated"},
     ],
 )
@@ -197,7 +198,9 @@ async def test_a_value_that_a_later_write_does_not_name_stays(store) -> None:
 
 
 async def test_a_null_that_was_sent_clears_a_value_for_good(store) -> None:
-    await store.write(batch({("a", 0): 1.0}, hashrate_th=140.0, temperature_c=30.0))
+    await store.write(
+        batch({("a", 0): 1.0}, hashrate_th=140.0, temperature_c=30.0, reactive_power_kvar=-0.5)
+    )
 
     for known in (T + HOUR, T + 2 * HOUR):
         cleared = batch({("a", 0): 1.0}, hashrate_th=None, known=known)
@@ -206,6 +209,7 @@ async def test_a_null_that_was_sent_clears_a_value_for_good(store) -> None:
         assert counts(written) == ((0, 0, 1, 0) if known == T + HOUR else (0, 1, 0, 0))
         (row,) = (await store.read(["a"])).rows(named=True)
         assert (row["power_kw"], row["hashrate_th"], row["temperature_c"]) == (1.0, None, 30.0)
+        assert row["reactive_power_kvar"] == -0.5
 
     assert counts(await store.write(batch({("a", 0): 1.0}, hashrate_th=150.0))) == (0, 0, 1, 0)
 

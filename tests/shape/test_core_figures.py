@@ -21,6 +21,8 @@ NAMED_UNITS = {
     "kwh": "kWh",
     "th": "TH/s",
     "c": "C",
+    "kvar": "kvar",
+    "kvarh": "kvarh",
     "g_per_kwh": "g/kWh",
     "per_mwh": "1/MWh",
 }
@@ -34,7 +36,7 @@ def suffix_of(column: str) -> str:
 
 BASE_UNITS = {suffix_of(name) for name in units.TO_BASE}
 SUFFIXES = {
-    *BASE_UNITS,  # kw, kwh, th, c
+    *BASE_UNITS,  # kw, kwh, th, c, kvar, kvarh
     *("kw_mean", "kw_min", "kw_max", "th_mean", "c_mean"),  # what was done over the bucket
     *("mw", "mwh", "s", "j_per_th", "per_mwh", "g_per_kwh"),
 }

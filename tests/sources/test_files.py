@@ -141,6 +141,26 @@ def test_two_columns_are_one_stamp_and_question_marks_are_no_values(put):
     ]
 
 
+@pytest.mark.parametrize(
+    ("head", "cell", "column", "value"),
+    [
+        ("reactive_power_kvar", "1.5", "reactive_power_kvar", 1.5),
+        ("Q (Mvar)", "-0.002", "reactive_power_kvar", -2.0),
+        ("Q [VAr]", "2500", "reactive_power_kvar", 2.5),
+        ("Blindleistung", "1.5 Mvar", "reactive_power_kvar", 1500.0),
+        ("Blindarbeit (kVArh)", "0.25", "reactive_kvarh", 0.25),
+        ("R1 Mvarh", "0.25", "reactive_kvarh", 250.0),
+    ],
+)
+def test_reactive_power_and_energy_have_their_units(put, head, cell, column, value):
+    path = put("q.csv", f"meter_id,timestamp,energy_kwh,{head}\na,2026-01-01T00:00Z,1,{cell}\n")
+    pairs = ["meter_id=meter_id", "timestamp=timestamp", "energy_kwh=energy_kwh"]
+
+    frame = whole(path, parse_mapping([*pairs, f"{column}={head}"]))
+
+    assert frame[column].to_list() == [value]
+
+
 def test_the_hour_that_happens_twice_is_told_apart_across_parts(put, monkeypatch):
     monkeypatch.setattr("wattbook.sources.files.stream.STEP", 16)
     text = "at,kw\n2026-11-01 01:00,1\n2026-11-01 01:00,2\n"

@@ -93,14 +93,14 @@ def test_a_line_is_a_row():
 def test_every_column_has_a_field():
     body = (
         b"m,site_id=s power_kw=1,energy_kwh=2i,register_kwh=3u,hashrate_th=4e0,"
-        b'temperature_c=-5,quality="estimated"'
+        b'temperature_c=-5,reactive_power_kvar=-6,reactive_kvarh=7,quality="estimated"'
     )
     (row,) = rows_of(body)
     assert list(row) == [
         "row", "site_id", "timestamp", "power_kw", "energy_kwh", "register_kwh", "hashrate_th",
-        "temperature_c", "quality",
+        "temperature_c", "reactive_power_kvar", "reactive_kvarh", "quality",
     ]  # fmt: skip
-    assert list(row.values())[3:] == [1.0, 2.0, 3.0, 4.0, -5.0, "estimated"]
+    assert list(row.values())[3:] == [1.0, 2.0, 3.0, 4.0, -5.0, -6.0, 7.0, "estimated"]
 
 
 def test_the_tag_of_the_meter_goes_before_the_device_and_both_before_the_site():

@@ -9,7 +9,9 @@ from wattbook.sources.codecs.single import decode_single
 from wattbook.sources.files import Mapping, read_body
 
 HEAD = '"meter_id":"a","timestamp":"2026-01-01T00:00Z","power_kw":1'
-RATE, WARM = BITS["hashrate_th"], BITS["temperature_c"]
+RATE, WARM, REACTIVE = (
+    BITS[name] for name in ("hashrate_th", "temperature_c", "reactive_power_kvar")
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,8 @@ RATE, WARM = BITS["hashrate_th"], BITS["temperature_c"]
         ([',"hashrate_th":null', ',"hashrate_th":3'], [RATE, 0]),
         ([',"hashrate_th":null', ""], [RATE, 0]),
         (["", ',"hashrate_th" : null,"temperature_c":null'], [0, RATE | WARM]),
+        ([',"reactive_kvarh":null', ',"reactive_power_kvar":null'], [REACTIVE, REACTIVE]),
+        ([',"reactive_kvarh":null,"reactive_power_kvar":null', ""], [REACTIVE, 0]),
         ([',"note":null', ""], None),
         ([',"hashrate_th":2', ',"note":"\\"hashrate_th\\":null"'], None),
         ([',"note":"\\u0041","hashrate_th":null', ""], [RATE, 0]),

@@ -165,7 +165,7 @@ def _preview(seen: Seen) -> None:
         return
     rows, judged = seen.first
     reasons = dict(judged.rejects.select("row", "reason").iter_rows())
-    names = [name for name in (*frames.READING_VALUES, "quality") if name in rows.columns]
+    names = [name for name in (*frames.SENT_VALUES, "quality") if name in rows.columns]
     show.table(
         [
             Column("meter", [each or show.NOTHING for each in rows["meter_id"]], right=False),

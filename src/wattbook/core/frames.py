@@ -28,6 +28,7 @@ QUALITIES: Final = ("measured", "estimated", "substituted")
 """From best to worst; an aggregate carries the worst of its parts."""
 
 READING_VALUES: Final = entities.READING_VALUES
+SENT_VALUES: Final = entities.SENT_VALUES
 GRID_GENERATION: Final = tuple(f"gen_{technology}_mw" for technology in TECHNOLOGIES)
 GRID_VALUES: Final = (
     "load_mw",
@@ -91,6 +92,11 @@ READING_COLUMNS: Final[dict[str, Column]] = {
     "register_kwh": Column(pl.Float64, "state [kWh] of the cumulative register"),
     "hashrate_th": Column(pl.Float64, "hash rate [TH/s]"),
     "temperature_c": Column(pl.Float64, "temperature [°C] of the inlet air, or of a chip"),
+    "reactive_power_kvar": Column(
+        pl.Float64,
+        "reactive power [kvar] of the same time as the power or energy, of a register since the"
+        " reading before: positive inductive, negative capacitive",
+    ),
 }
 
 RAW_READINGS: Final = Contract(
@@ -103,6 +109,10 @@ RAW_READINGS: Final = Contract(
         "meter_id": Column(pl.String, "meter (`device_id` is read as the same)"),
         "timestamp": Column(pl.String, "ISO 8601 with offset"),
         **READING_COLUMNS,
+        "reactive_kvarh": Column(
+            pl.Float64,
+            "reactive energy [kvarh] of an interval: `reactive_power_kvar` times its length",
+        ),
         "quality": Column(pl.String, "`measured` when left out"),
         "reason": Column(pl.String, "why the row cannot be read at all, else null"),
         "detail": Column(pl.String, "what exactly is wrong with it, else null"),
@@ -115,24 +125,28 @@ RAW_READINGS: Final = Contract(
 SUPERSEDED: Final[dict[str, Column]] = {
     "superseded_utc": Column(UTC, "when wattbook learned better"),
 }
+_LATER: Final = ("reactive_power_kvar",)
+"""Values that the first release had not: last in what is stored, so that checksums stay."""
+_READINGS: Final[dict[str, Column]] = {
+    "meter_id": Column(pl.String, "the meter"),
+    "ts_utc": Column(UTC, "instant, or start of the interval"),
+    **{name: column for name, column in READING_COLUMNS.items() if name not in _LATER},
+    "quality": Column(pl.String, "`measured`, `estimated` or `substituted`"),
+    "known_utc": Column(UTC, "when wattbook learned it"),
+    "revision": Column(pl.UInt16, "0, and one more with each correction"),
+}
+_LATER_READINGS: Final = {name: READING_COLUMNS[name] for name in _LATER}
 READINGS: Final = Contract(
     "readings",
     "one row from one meter at one instant, as it is now believed",
     ("meter_id", "ts_utc"),
-    {
-        "meter_id": Column(pl.String, "the meter"),
-        "ts_utc": Column(UTC, "instant, or start of the interval"),
-        **READING_COLUMNS,
-        "quality": Column(pl.String, "`measured`, `estimated` or `substituted`"),
-        "known_utc": Column(UTC, "when wattbook learned it"),
-        "revision": Column(pl.UInt16, "0, and one more with each correction"),
-    },
+    {**_READINGS, **_LATER_READINGS},
 )
 READING_REVISIONS: Final = Contract(
     "reading revisions",
     "readings that were corrected, as they were believed before",
     ("meter_id", "ts_utc", "revision"),
-    {**READINGS.columns, **SUPERSEDED},
+    {**_READINGS, **SUPERSEDED, **_LATER_READINGS},
 )
 REFUSED: Final = Contract(
     "refused instants",

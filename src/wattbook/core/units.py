@@ -55,6 +55,8 @@ TO_BASE: Final[dict[str, dict[str, tuple[int, int]]]] = {
         "EH/s": (1_000_000, 1),
     },
     "temperature_c": {"C": (1, 1)},
+    "reactive_power_kvar": {"kvar": (1, 1), "var": (1, 1_000), "Mvar": (1_000, 1)},
+    "reactive_kvarh": {"kvarh": (1, 1), "varh": (1, 1_000), "Mvarh": (1_000, 1)},
     "price_per_mwh": {"1/MWh": (1, 1), "1/kWh": (KWH_PER_MWH, 1), "c/kWh": (10, 1)},
     "carbon_g_per_kwh": {
         "g/kWh": (1, 1),

@@ -49,7 +49,7 @@ def test_it_has_what_is_believed_and_not_since_when() -> None:
     ((_, _, part),) = export.partitions(readings(("a", 2)))
 
     assert part.columns == ["timestamp", *frames.READING_VALUES, "quality"]
-    assert part.row(0) == (T + 2 * HOUR, None, 0.2, None, None, None, "estimated")
+    assert part.row(0) == (T + 2 * HOUR, None, 0.2, None, None, None, None, "estimated")
 
 
 def test_of_no_readings_there_are_no_partitions() -> None:

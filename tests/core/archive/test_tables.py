@@ -295,6 +295,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
         {"energy_kwh": 0.0},
         {"energy_kwh": 1.0, "power_kw": None},
         {"temperature_c": -1.0},
+        {"reactive_power_kvar": -1.0},
         {"quality": "estimated"},
         {"known_utc": T + tables.RESOLUTION},
         {"revision": 1},
@@ -308,6 +309,48 @@ def test_any_difference_in_any_column_is_another_checksum(change: dict[str, obje
     sums = [tables.checksums(rows, READINGS)["sha256"].item() for rows in (one, other)]
 
     assert sums[0] != sums[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "lacks", "sha256"),
+    [
+        ("readings", (), "8a971afa58b645406a10b881559cde76b48a262ee037f2a38f1731717330855d"),
+        (
+            "reading_revisions",
+            (),
+            "822cd04459c4ce12d53cd197e88bc102e37a13498348e6218683018e941ba195",
+        ),
+        ("rollups", (), "694b8bf246440593e69c73b18a2bdace0c99f642cdc56c1766681f9728189bf6"),
+        (
+            "rollups",
+            ("above_capacity",),
+            "4f85a1c23c19dcbf5f4ec9eebda05d4dbf054ed971ffa8616478d38fb208a0fd",
+        ),
+    ],
+)
+def test_rows_without_reactive_power_have_the_checksum_of_the_release_before_it(
+    table: str, lacks: tuple[str, ...], sha256: str
+) -> None:
+    values = {
+        "meter_id": "a",
+        "ts_utc": T,
+        "start_utc": T,
+        "known_utc": T,
+        "superseded_utc": T,
+        "power_kw": 1.5,
+        "temperature_c": 20.0,
+        "quality": "measured",
+        "revision": 0,
+        "grain": "hour",
+        "energy_kwh": 1.5,
+        "above_capacity": False,
+    }
+    contract = BY_NAME[table].contract
+    row = {name: None if name in lacks else values.get(name) for name in contract.columns}
+
+    sums = tables.checksums(pl.DataFrame([row], schema=contract.schema), BY_NAME[table])
+
+    assert sums["sha256"].to_list() == [sha256]
 
 
 def test_texts_that_join_to_the_same_are_told_apart() -> None:

@@ -509,6 +509,71 @@ def test_every_row_is_either_kept_or_refused_with_a_reason_of_the_list(
     assert set(result.rejects["reason"]) <= set(RejectReason)
     assert not result.kept.select("meter_id", "ts_utc").is_duplicated().any()
     numbers = result.kept.select(frames.READING_VALUES)
-    assert numbers.select(pl.all().is_finite().fill_null(value=True).all()).row(0) == (True,) * 5
+    assert numbers.select(pl.all().is_finite().fill_null(value=True).all()).row(0) == (True,) * 6
     frames.check(result.kept, frames.READINGS)
     frames.check(result.rejects, frames.REJECTS)
+
+
+# --- reactive power ------------------------------------------------------------------------------
+
+
+def test_reactive_energy_of_an_interval_is_its_mean_reactive_power() -> None:
+    # 6 kvarh in a quarter of an hour are 24 kvar; -1.5 kvarh are -6 kvar
+    sent = [
+        {"meter_id": "i", "timestamp": T, "energy_kwh": 10.0, "reactive_kvarh": 6.0},
+        {"meter_id": "n", "timestamp": T, "energy_kwh": 10.0, "reactive_kvarh": -1.5},
+    ]
+
+    assert sort_out(*sent).kept["reactive_power_kvar"].to_list() == [24.0, -6.0]
+
+
+def test_the_reactive_energy_of_a_civil_day_is_divided_by_its_hours() -> None:
+    # 2026-03-29 has 23 hours in Oslo: 46 kvarh are 2 kvar
+    daily = {"meter_id": "d", "site_id": "s", "kind": "interval", "expected_interval": "day"}
+    known = meters({**daily, "expected_interval_s": 86_400})
+    row = {"meter_id": "d", "timestamp": "2026-03-29T00:00:00+01:00", "energy_kwh": 46.0}
+
+    found = validation.validate(
+        pl.DataFrame([{**row, "reactive_kvarh": 46.0}]),
+        meters=known,
+        now=datetime(2026, 4, 1, tzinfo=UTC),
+    )
+
+    assert found.kept["reactive_power_kvar"].to_list() == [2.0]
+
+
+def test_reactive_power_that_was_sent_counts_before_reactive_energy() -> None:
+    row = {"meter_id": "i", "timestamp": T, "energy_kwh": 10.0}
+
+    both = sort_out({**row, "reactive_power_kvar": 3.0, "reactive_kvarh": 6.0})
+
+    assert both.kept["reactive_power_kvar"].to_list() == [3.0]
+
+
+@pytest.mark.parametrize(("meter", "column"), [("p", "power_kw"), ("r", "register_kwh")])
+def test_reactive_energy_of_a_meter_without_intervals_is_refused_with_what_to_send(
+    meter: str, column: str
+) -> None:
+    row = {"meter_id": meter, "timestamp": T, column: 10.0}
+
+    (bad,) = sort_out({**row, "reactive_kvarh": 1.0}).rejects.rows(named=True)
+
+    assert bad["reason"] == "bad_unit"
+    assert bad["detail"].endswith("send reactive_power_kvar [kvar]")
+    assert sort_out({**row, "reactive_power_kvar": -1.0}).rejects.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("kvar", "why"),
+    [
+        *((200.0, None), (-200.0, None), (200.1, "implausible"), (-200.1, "implausible")),
+        *((float("inf"), "not_finite"), (float("nan"), "not_finite")),
+    ],
+)
+def test_reactive_power_has_either_sign_and_the_limit_of_the_power(
+    kvar: float, why: str | None
+) -> None:
+    # the site's capacity is 100 kW: 2 x 100 are plausible
+    row = {"meter_id": "p", "timestamp": T, "power_kw": 10.0, "reactive_power_kvar": kvar}
+
+    assert reason(row) == why

@@ -25,6 +25,9 @@ class ReadingOut(BaseModel):
     register_kwh: float | None
     hashrate_th: float | None
     temperature_c: float | None
+    reactive_power_kvar: float | None = Field(
+        description="reactive power [kvar]: positive inductive, negative capacitive"
+    )
     quality: str
     known: AwareDatetime = Field(description="when it became known")
     revision: int = Field(description="0, and one more with each correction")

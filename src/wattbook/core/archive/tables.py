@@ -17,9 +17,10 @@ from wattbook.core.periods import Grain, Period
 RESOLUTION: Final = timedelta(microseconds=1)
 ROWS_PER_CHUNK: Final = 250_000
 """About so many rows are held at a time."""
-LATER: Final = ("above_capacity",)
-"""Columns that came after checksums were first kept, last in their contracts. Where all rows of an
-owner and month have null there, their sum is what it was before."""
+LATER: Final = ("above_capacity", "reactive_power_kvar")
+"""Columns that came after checksums were first kept, last in their contracts, in the order in which
+they came. Those after the last that a row of an owner and month has are left out of their sum, so
+that it is what it was before."""
 TEXT_ROWS_PER_CHUNK: Final = 25_000
 """The same for rejects, each of which may hold some thousand letters."""
 
@@ -200,22 +201,22 @@ def _digests(ordered: pl.DataFrame, table: Table, groups: pl.DataFrame) -> Itera
 
     What is hashed: the names of the columns and the owner; then row by row one number that
     tells which columns are null and one for each other column (a text's is its length); then the
-    texts, column by column. Columns of `LATER` that are null in all rows of a group are left out.
+    texts, column by column. Columns of `LATER` after the last that a group has are left out.
     """
     columns = tuple(table.contract.columns)
-    first = tuple(name for name in columns if name not in LATER)
-    opening = {names: _opening(table.name, names) for names in (columns, first)}
+    later = sum(name in LATER for name in columns)
+    openings = [_opening(table.name, columns[: len(columns) - less]) for less in range(later + 1)]
     numbers = _numbers(ordered)
-    former = numbers.shape[1] - (len(columns) - len(first))
-    added = numbers[:, 0] >> (former - 1) != 0
-    known = np.append(0, np.cumsum(added))
+    width = numbers.shape[1]
+    beyond = [numbers[:, 0] >> (width - 1 - less) != 0 for less in range(1, later + 1)]
+    known = [np.append(0, np.cumsum(added)) for added in beyond]
     texts = [_joined(ordered[name]) for name, dtype in ordered.schema.items() if dtype == pl.String]
     for owner, begin, rows in groups.select("owner", "begin", "rows").iter_rows():
         end = begin + rows
-        names, width = (first, former) if known[begin] == known[end] else (columns, None)
-        digest = opening[names].copy()
+        less = sum(bool(counts[begin] == counts[end]) for counts in known)
+        digest = openings[less].copy()
         digest.update(f"\n{owner}\n{rows}\n".encode())
-        digest.update(np.ascontiguousarray(numbers[begin:end, :width]).data)
+        digest.update(np.ascontiguousarray(numbers[begin:end, : width - less]).data)
         for text, begins in texts:
             digest.update(text[begins[begin] : begins[end]])
         yield digest.hexdigest()

@@ -151,6 +151,15 @@ def _reading_checks() -> list[Check]:
         ),
         *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
         (
+            RejectReason.BAD_UNIT,
+            ~pl.col("reactive_kvarh").is_not_null() | pl.col("reactive_power_kvar").is_not_null(),
+            pl.format(
+                "reactive_kvarh: a meter of kind {} has no interval to divide it by; send"
+                " reactive_power_kvar [kvar]",
+                kind,
+            ),
+        ),
+        (
             RejectReason.REMOVED_PERIOD,
             (pl.col("ts_utc") >= pl.col("readings_from_utc")).fill_null(value=True),
             pl.format(
@@ -187,12 +196,14 @@ def _reading_checks() -> list[Check]:
                     | (
                         (kind == str(MeterKind.INTERVAL)) & (pl.col("energy_kwh") > limit * hours)
                     ).fill_null(value=False)
+                    | (pl.col("reactive_power_kvar").abs() > limit).fill_null(value=False)
                 )
             ).fill_null(value=False),
             pl.concat_str(
                 [
                     pl.format("power_kw is {}", "power_kw"),
                     pl.format("energy_kwh is {} in {} s", "energy_kwh", "expected_interval_s"),
+                    pl.format("reactive_power_kvar is {}", "reactive_power_kvar"),
                     pl.format(
                         "above the plausible {} kW of the site (plausible_kw, by default 2 ×"
                         " capacity_kw)",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.registry.entities import READING_VALUES
+from wattbook.core.registry.entities import SENT_VALUES
 
-COLUMNS: Final = (*READING_VALUES, "quality")
+COLUMNS: Final = (*SENT_VALUES, "quality")
 """Columns of a reading that a field can fill."""
 METER_TAG: Final = "meter_id"
 OTHER_METER_TAG: Final = "device_id"

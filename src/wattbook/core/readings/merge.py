@@ -1,5 +1,6 @@
 """Telling new rows, repeated rows and corrections apart, by key."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,8 +79,20 @@ GRID: Final = Table(
 )
 
 
-BITS: Final = {name: table.bit(name) for table in (READINGS, GRID) for name in table.values}
-"""The bit of each value in the column `EXPLICIT` of its table."""
+BITS: Final = {
+    **{name: table.bit(name) for table in (READINGS, GRID) for name in table.values},
+    "reactive_kvarh": READINGS.bit("reactive_power_kvar"),
+}
+"""The bit of each value that can be sent in the column `EXPLICIT` of its table."""
+
+
+def bits(names: Iterable[str]) -> int:
+    """The bits of these values together, each once.
+
+    >>> bits(["reactive_power_kvar", "reactive_kvarh"]) == BITS["reactive_kvarh"]
+    True
+    """
+    return sum({BITS[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from wattbook.core.grid import curves, zones
 from wattbook.core.grid.curves import CurveType
 from wattbook.core.meters import civil, presence
 from wattbook.core.periods import instant, microseconds
-from wattbook.core.readings import merge, plausibility
+from wattbook.core.readings import merge, plausibility, reactive
 from wattbook.core.readings.checks import (
     EARLIEST,
     FUTURE_TOLERANCE,
@@ -90,7 +90,7 @@ def validate(
     rows = _resolve_meters(raw, meters)
     slot = _row_index(rows["meter_id"], meters["meter_id"])
     rows = rows.with_columns(slot=slot, ts_utc=_instant(rows["timestamp"]))
-    rows = _dated(rows, meters, label).with_columns(
+    rows = reactive.in_kvar(_dated(rows, meters, label)).with_columns(
         known_utc=pl.lit(now, dtype=frames.UTC),
         revision=pl.lit(0, dtype=pl.UInt16),
         quality=pl.col("quality").fill_null("measured"),

@@ -14,7 +14,16 @@ from wattbook.core.timezones import known_timezone
 if TYPE_CHECKING:
     from wattbook.core.registry.tariffs import Tariff
 
-READING_VALUES: Final = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th", "temperature_c")
+READING_VALUES: Final = (
+    "power_kw",
+    "energy_kwh",
+    "register_kwh",
+    "hashrate_th",
+    "temperature_c",
+    "reactive_power_kvar",
+)
+SENT_VALUES: Final = (*READING_VALUES, "reactive_kvarh")
+"""Values that a row may be sent with: `reactive_kvarh` becomes `reactive_power_kvar`."""
 """What a meter can say of an instant."""
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from io import BytesIO
+from operator import or_
 from typing import Any, Final
 
 import polars as pl
@@ -12,7 +14,7 @@ import polars as pl
 from wattbook.core.errors import Problem, UndecodableError
 from wattbook.core.frames import RAW_GRID, Contract
 from wattbook.core.readings.checks import RejectReason
-from wattbook.core.readings.merge import BITS, EXPLICIT
+from wattbook.core.readings.merge import BITS, EXPLICIT, bits
 from wattbook.sources.codecs import rows
 from wattbook.sources.codecs.rows import Decoded
 
@@ -170,7 +172,7 @@ def _with_nulls_sent(body: bytes, frame: pl.DataFrame) -> pl.DataFrame | None:
             return None
     if not cleared:
         return frame
-    return frame.with_columns(pl.sum_horizontal(cleared).cast(pl.UInt32).alias(EXPLICIT))
+    return frame.with_columns(reduce(or_, cleared).cast(pl.UInt32).alias(EXPLICIT))
 
 
 def _read_as(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType | type[pl.DataType]:
@@ -393,7 +395,7 @@ class _Pile:
             return
         wrong: list[tuple[str, str]] = []
         nulls = [name for name in self.fields if name in BITS and item.get(name, 0) is None]
-        self.explicit.append(sum(BITS[name] for name in nulls))
+        self.explicit.append(bits(nulls))
         for name, dtype in self.fields.items():
             value, problem = _read(item.get(name), name, dtype)
             self.values[name].append(value)

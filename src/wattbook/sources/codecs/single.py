@@ -5,8 +5,8 @@ from typing import Any, Final
 import orjson
 
 from wattbook.core.errors import InputError, Problem, UndecodableError
-from wattbook.core.frames import READING_VALUES
-from wattbook.core.readings.merge import BITS, EXPLICIT
+from wattbook.core.frames import SENT_VALUES
+from wattbook.core.readings.merge import EXPLICIT, bits
 from wattbook.sources.codecs.rows import STAMP
 
 TEXTS: Final = ("site_id", "meter_id", "timestamp", "quality")
@@ -39,10 +39,10 @@ def _typed(sent: dict[str, Any]) -> dict[str, Any]:
         sent["meter_id"] = sent["device_id"]
     row: dict[str, Any] = {}
     problems = []
-    nulls = sum(BITS[name] for name in READING_VALUES if sent.get(name, 0) is None)
+    nulls = bits(name for name in SENT_VALUES if sent.get(name, 0) is None)
     if nulls:
         row[EXPLICIT] = nulls
-    for name in READING_VALUES:
+    for name in SENT_VALUES:
         value = sent.get(name)
         if isinstance(value, float | int) and not isinstance(value, bool):
             row[name] = float(value)

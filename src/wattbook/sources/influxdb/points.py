@@ -89,7 +89,7 @@ def _judged(read: pl.DataFrame, wide: pl.DataFrame, naming: Naming) -> pl.DataFr
     wrong = [
         name
         for name in read.columns
-        if name in frames.READING_VALUES and read[name].null_count() > wide[name].null_count()
+        if name in frames.SENT_VALUES and read[name].null_count() > wide[name].null_count()
     ]
     if not wrong:
         return read

@@ -128,7 +128,7 @@ def rows(found: pl.DataFrame) -> pl.DataFrame:
         quality.fill_null(USUAL).alias("quality"),
         pl.col(KNOWN).cast(frames.UTC).alias("known_utc"),
         revision.fill_null(0).cast(pl.UInt16).alias("revision"),
-    )
+    ).select(list(frames.READINGS.columns))
 
 
 _TYPES: Final[dict[str, type[pl.DataType]]] = {

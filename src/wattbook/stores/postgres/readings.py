@@ -112,7 +112,8 @@ class PostgresReadings:
         sql = f"select {COLUMNS}, superseded_utc from reading_revisions where {where}"
         found = await self._engine.read(lambda session: session.fetch(sql))
         rows = pl.concat([self._domain(found), found.select("superseded_utc")], how="horizontal")
-        return rows.sort("meter_id", "ts_utc", "revision")
+        old = frames.check(rows, frames.READING_REVISIONS)
+        return old.sort(*frames.READING_REVISIONS.key)
 
     async def _where(self, meter_ids: list[str], period: Period | None) -> str:
         where = f"meter_key = any({integers(await self._keys.look_up(meter_ids))})"
