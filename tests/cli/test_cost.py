@@ -56,7 +56,7 @@ def test_a_bill_is_a_table(run, folder, drawn):
     assert bill.exit_code == 0, bill.output
     lines = [" ".join(line.split()) for line in bill.stdout.replace("\u202f", "").splitlines()]
     head = "2026-01 energy 4800.0 kWh coverage 6.5 %"
-    hourly = "demand: the highest demand is estimated: a meter has one value for 1 hour"
+    hourly = "demand: a meter has one value for 1 hour; the demand may have been up to 1000.0 kW"
     missing = f"energy is missing for 93.5 % of the time; {hourly}"
     assert lines[0] == f"{head} incomplete: {missing}"
     assert "energy 2026-01-01 4800.0 kWh 0.10000 100.0 480.00 EUR" in lines
@@ -92,7 +92,7 @@ def test_a_bill_says_what_a_ratchet_made_of_the_demand(run, folder, drawn):
 
     said = " ".join(bill.stdout.split())
     assert "demand 2026-02-01 80.0 kW 10.00000 100.0 800.00 EUR" in said  # 80 % of 100 kW
-    assert "demand: 40.0 kW estimated over 15 minutes from 2026-02-03 00:00" in said
+    assert "demand: 40.0 kW over 15 minutes from 2026-02-03 00:00" in said
     assert "the ratchet's floor of 80.0 kW, set in 2026-01, is billed" in said
     assert "a month that the ratchet looks back at has gaps" in said
 

@@ -154,7 +154,10 @@ LACKS: dict[Lack, str] = {
     Lack.RATCHET: "a month that a ratchet looks back at has gaps, or was removed",
     Lack.PEAKS: "a peak of the grid, or what was drawn in it, is not known",
     Lack.AMOUNT: "an amount is not known",
-    Lack.ESTIMATED: "a demand rests on estimated or incomplete readings; the bill is complete",
+    Lack.ESTIMATED: (
+        "readings are missing or estimated, so that a demand may have been higher; the bill is"
+        " complete"
+    ),
 }
 DAYS: dict[DayKind, str] = {
     DayKind.WEEKDAY: "neither of the others",

@@ -464,8 +464,8 @@ async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
 
     (line,) = bill.lines
     assert (line.quantity, line.estimated, bill.complete) == (300.0, True, True)
-    assert [each.detail for each in bill.missing] == [
-        "demand: the highest demand rests on estimated or incomplete readings"
+    assert [each.detail for each in bill.missing] == [  # twice the capacity of 1 000 kW
+        "demand: readings are missing or estimated; the demand may have been up to 2000.0 kW"
     ]
 
 
@@ -504,8 +504,49 @@ async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one
     # 110 kWh in 30 min are 220 kW on average, but of neither quarter-hour
     assert demand.quantity == pytest.approx(220.0)
     assert demand.estimated
+    assert [each.detail for each in bill.missing] == [  # 110 kWh in one quarter-hour
+        "demand: readings are missing or estimated; the demand may have been up to 440.0 kW"
+    ]
+
+
+async def test_a_register_that_left_readings_out_never_has_a_measured_demand_for_the_month(world):
+    counter = Meter(
+        id="s.main",
+        site_id="s",
+        kind=MeterKind.REGISTER,
+        role=MeterRole.MAIN,
+        expected_interval_s=900,
+    )
+    await world.add("s", counter)
+    quarters = int((APRIL - MARCH) / (HOUR / 4)) + 1
+    counts = [30.0 * each for each in range(quarters)]  # 120 kW
+    gap = int((T - MARCH) / (HOUR / 4))
+    stamps = [(MARCH + each * HOUR / 4).isoformat() for each in range(quarters)]
+    kept = [each for each in range(quarters) if each not in range(gap + 1, gap + 5)]
+    rows = {
+        "meter_id": ["s.main"] * len(kept),
+        "timestamp": [stamps[each] for each in kept],
+        "register_kwh": [counts[each] for each in kept],
+    }
+    await ingest.ingest_readings(
+        pl.DataFrame(rows),
+        Origin.of("test", b""),
+        registry=world.registry,
+        readings=world.readings,
+        clock=world.clock,
+    )
+    await put(world, always(DEMAND))
+
+    (bill,) = (await account(world, MARCH, APRIL)).bills
+
+    # 5 quarter-hours × 30 kWh = 150 kWh, which in one of them are 600 kW
+    (line,) = bill.lines
+    assert line.quantity == pytest.approx(120.0)
+    assert line.estimated
+    assert line.demand_kw_most == pytest.approx(600.0)
+    assert (bill.complete, bill.month.coverage) == (True, 1.0)
     assert [each.detail for each in bill.missing] == [
-        "demand: the highest demand rests on estimated or incomplete readings"
+        "demand: readings are missing or estimated; the demand may have been up to 600.0 kW"
     ]
 
 
@@ -520,7 +561,7 @@ async def test_the_quarter_hour_demand_of_an_hourly_meter_is_estimated_and_says_
     assert (line.quantity, line.estimated, bill.complete) == (100.0, True, True)
     assert line.demand_interval_s == 3600
     assert [each.detail for each in bill.missing] == [
-        "demand: the highest demand is estimated: a meter has one value for 1 hour"
+        "demand: a meter has one value for 1 hour; the demand may have been up to 400.0 kW"
     ]
 
 

@@ -6,8 +6,10 @@ import re
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -17,6 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wattbook.core.errors import DamagedStoreError, InputError, UnavailableError
+from wattbook.stores.duckdb.engine import Engine, fetch
 from wattbook.stores.sql.engine import ALONE, create_engine
 from wattbook.stores.sql.migrate import SCRIPTS, Upgrade, upgrade, upgrade_on
 from wattbook.stores.sql.schema import metadata
@@ -244,3 +247,36 @@ async def test_a_store_whose_meters_stand_behind_others_is_migrated_with_their_p
         rows = kept.execute("SELECT id, parent FROM meters ORDER BY id").fetchall()
     kept.close()
     assert rows == [("s.hall", "s.main"), ("s.main", None)]
+
+
+def test_what_was_rolled_up_of_registers_before_is_rolled_up_again(tmp_path: Path) -> None:
+    """Registers over missing readings have been estimated since schema 6."""
+    path = tmp_path / "series.duckdb"
+    steps = sorted((ROOT / "src/wattbook/stores/duckdb/migrations").glob("*.sql"))
+    with duckdb.connect(str(path)) as con:
+        con.execute("create table schema_version (version integer not null)")
+        for version, step in enumerate(steps[:5], start=1):
+            con.execute(step.read_text("utf-8"))
+            con.execute("insert into schema_version values (?)", [version])
+        con.execute(
+            "insert into readings (meter_key, ts_utc, register_kwh, power_kw, quality, known_utc,"
+            " revision) values"
+            " (1, '2026-03-01 10:00', 5, null, 0, '2026-03-02', 0),"
+            " (1, '2026-03-01 23:45', 7, null, 0, '2026-03-02', 0),"
+            " (1, '2026-03-02 00:00', 8, null, 0, '2026-03-02', 0),"
+            " (2, '2026-03-01 10:00', null, 9, 0, '2026-03-02', 0)"
+        )
+
+    engine = Engine(path, memory_limit="200MB", threads=1)
+    try:
+        marks = engine.on_cursor(
+            lambda con: fetch(con, "select meter_key, from_utc, to_utc from dirty order by all")
+        )
+    finally:
+        engine.close()
+
+    day = datetime.fromisoformat("2026-03-01T00:00")
+    assert marks.rows() == [
+        (1, day + timedelta(hours=10), day + timedelta(hours=23, minutes=45)),
+        (1, day + timedelta(days=1), day + timedelta(days=1)),
+    ]

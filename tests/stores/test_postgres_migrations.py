@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,30 @@ async def test_step_by_step_and_at_once_give_the_same_tables_and_keep_what_is_th
         await engine.dispose()
     assert (site.name, site.capacity_kw, site.created_utc) == ("Zürich ⚡", 0.1, T)
     assert [meter.id for meter in site.meters] == ["pecos-1.main"]
+
+
+async def test_what_was_rolled_up_of_registers_before_is_rolled_up_again(database) -> None:
+    """Registers over missing readings have been estimated since 0024."""
+    await upgrade_to(database, "0023")
+    columns = "meter_key, ts_utc, register_kwh, power_kw, quality, known_utc, revision"
+    sql(
+        database,
+        "create table march partition of readings for values from ('2026-03-01 00:00Z')"
+        " to ('2026-04-01 00:00Z')",
+        f"insert into readings ({columns}) values"
+        f" (1, '2026-03-01 10:00Z', 5, null, 0, '{T}', 0),"
+        f" (1, '2026-03-01 23:45Z', 7, null, 0, '{T}', 0),"
+        f" (1, '2026-03-02 00:00Z', 8, null, 0, '{T}', 0),"
+        f" (2, '2026-03-01 10:00Z', null, 9, 0, '{T}', 0)",
+    )
+
+    await asyncio.to_thread(upgrade, database)
+
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    assert sql(database, "select meter_key, from_utc, to_utc from dirty order by 2") == [
+        (1, day + timedelta(hours=10), day + timedelta(hours=23, minutes=45)),
+        (1, day + timedelta(days=1), day + timedelta(days=1)),
+    ]
 
 
 async def test_alembic_finds_the_tables_as_they_are_described(url) -> None:

@@ -113,8 +113,7 @@ def _measured(line: Document, where: ZoneInfo) -> str:
     when = [f"{datetime.fromisoformat(peak['at']).astimezone(where):%F %H:%M}" for peak in peaks]
     minutes = f"{peaks[0]['minutes']} minutes"
     if len(peaks) == 1:
-        how = "estimated" if line["estimated"] else "measured"
-        said = f"{each[0]} {how} over {minutes} from {when[0]}"
+        said = f"{each[0]} over {minutes} from {when[0]}"
     else:
         mean = sum(peak["kw"] for peak in peaks) / len(peaks)
         listed = ", ".join(f"{kw} at {at}" for kw, at in zip(each, when, strict=True))
@@ -128,7 +127,16 @@ def _measured(line: Document, where: ZoneInfo) -> str:
     length = line["demand_interval_s"]
     if length is not None and length > peaks[0]["minutes"] * SECONDS_PER_MINUTE:
         said += f"; a meter has one value for {spoken(length).replace(BLANK, ' ')}"
+    if line["estimated"]:
+        said += f"; {_at_most(line)}"
     return f"{line['component']}: {said}"
+
+
+def _at_most(line: Document) -> str:
+    if line["demand_kw_most"] is None:
+        return "how high it was is not known"
+    most = number(line["demand_kw_most"], QUANTITY_DIGITS)
+    return f"it may have been up to {most} kW"
 
 
 def tariffs(

@@ -285,6 +285,9 @@ class MissingOut(BaseModel):
         description="the time [s] for which a meter has one value, where a demand is the mean of a"
         " shorter one"
     )
+    demand_kw_most: float | None = Field(
+        description="the most that a demand can have been [kW]; null where nothing limits it"
+    )
     detail: str = Field(description="the same in words")
 
 
@@ -310,8 +313,12 @@ class BillLine(BaseModel):
     peak_at: AwareDatetime | None = Field(description="start of its interval")
     peaks: list[PeakOut] = Field(description="the intervals whose demand is billed")
     estimated: bool = Field(
-        description="whether one of them was estimated or measured in part, or a meter has one"
-        " value for a longer time than the demand is the mean of"
+        description="whether the demand may have been higher than what is billed: readings are"
+        " missing or estimated, or a meter has one value for a longer time"
+    )
+    demand_kw_most: float | None = Field(
+        description="the most that a demand can have been; what is billed where all was measured;"
+        " null where nothing limits it"
     )
     demand_interval_s: int | None = Field(
         description="the longest time [s] for which a meter whose demand is billed has one value"

@@ -315,18 +315,34 @@ def test_a_register_tells_energy_by_its_differences() -> None:
 
 
 def test_a_difference_is_spread_over_the_time_between_the_stamps() -> None:
-    rows = quarters("register", {10: 100.0, 40: 160.0})  # 2 kWh a minute
+    # 2 kWh a minute, of a meter that is read every half hour
+    rows = quarters("register", {10: 100.0, 40: 160.0}, expected_interval_s=1800)
 
     assert by_quarter(rows, "energy_kwh") == {0: 10.0, 15: 30.0, 30: 20.0}
     assert by_quarter(rows, "quality") == {0: "measured", 15: "measured", 30: "measured"}
 
 
-def test_across_a_span_longer_than_max_hold_the_distribution_is_estimated() -> None:
-    rows = quarters("register", {0: 100.0, 60: 180.0}, max_hold_s=2700)
+def test_over_a_missing_reading_the_energy_is_known_and_its_distribution_estimated() -> None:
+    rows = quarters("register", {0: 1000.0, 30: 1110.0})  # of a quarter-hourly meter
 
-    assert by_quarter(rows, "energy_kwh") == {0: 20.0, 15: 20.0, 30: 20.0, 45: 20.0, 60: None}
+    # 110 kWh in half an hour: 55 and 55, or 110 and 0
+    assert by_quarter(rows, "energy_kwh") == {0: 55.0, 15: 55.0, 30: None}
     assert set(rows["quality"].drop_nulls()) == {"estimated"}
-    assert by_quarter(quarters("register", {0: 100.0, 45: 160.0}), "quality")[0] == "measured"
+    assert by_quarter(rows, "coverage")[0] == 1.0
+
+
+def test_a_reading_that_is_a_little_late_leaves_none_out() -> None:
+    rows = quarters("register", {0: 100.0, 22: 122.0, 30: 130.0})  # 1.5 intervals of 15 minutes
+
+    assert set(rows["quality"].drop_nulls()) == {"measured"}
+
+
+def test_a_register_that_sends_when_it_counts_is_estimated_beyond_max_hold() -> None:
+    rows = quarters("register", {0: 100.0, 60: 180.0, 180: 200.0}, max_hold_s=3600)
+
+    assert by_quarter(rows, "energy_kwh")[0] == 20.0
+    assert by_quarter(rows, "quality")[45] == "measured"
+    assert by_quarter(rows, "quality")[60] == "estimated"
 
 
 def test_a_register_that_returns_to_0_is_counted_through_its_size() -> None:

@@ -46,10 +46,22 @@ class Line:
     floor_month: date | None = None
     floor_coverage: float | None = None
     estimated: bool = False
-    """Whether a demand rests on readings that were estimated or cover a part of its time, or on a
-    meter that has one value for a longer time than the demand is the mean of."""
+    """Whether the demand may have been higher than what is billed, in time in which readings are
+    missing, or were estimated, or in which a meter has one value for a longer time."""
+    demand_kw_most: float | None = None
+    """The most that a demand can have been [kW]: what is billed, where all of it was measured;
+    null where nothing limits it."""
     demand_interval_s: int | None = None
     """The longest time [s] for which a meter whose demand is billed has one value."""
+
+    def with_bound(self, billed_kw: float, most_kw: float) -> "Line":
+        """The line with the most that the demand can have been; infinite: nothing limits it."""
+        most_kw = max(most_kw, billed_kw)
+        return replace(
+            self,
+            estimated=most_kw > billed_kw * (1 + 1 / WHOLE),
+            demand_kw_most=most_kw if math.isfinite(most_kw) else None,
+        )
 
     @property
     def floor_lost(self) -> bool:

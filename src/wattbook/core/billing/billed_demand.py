@@ -1,5 +1,6 @@
 """The demand of a billing month: what was measured, and what a ratchet makes of it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import polars as pl
 
-from wattbook.core.billing import coincident, demand
+from wattbook.core.billing import charges, coincident, demand
 from wattbook.core.billing.bill_lines import Line, Part
 from wattbook.core.billing.coincident import on_peaks
 from wattbook.core.billing.cycle import shifted
@@ -30,6 +31,8 @@ class Floor(NamedTuple):
     coverage: float | None
     lost: bool = False
     """Whether quarter-hours that may set it were removed."""
+    most_kw: float = 0.0
+    """The most that it can be, with what was not measured."""
 
 
 NO_FLOOR: Final = Floor(None, None, None)
@@ -42,6 +45,8 @@ class Past(NamedTuple):
     part: Part
     key: Key
     billed_kw: float | None
+    most_kw: float
+    """The most that it would have billed, with what was not measured."""
 
 
 Before: TypeAlias = list[Past]
@@ -78,6 +83,7 @@ def lines(
     holidays: Holidays,
     load: pl.DataFrame,
     timezone: str,
+    not_measured: pl.DataFrame,
 ) -> dict[Key, Line]:
     """The line of each component on demand in each part of a month.
 
@@ -89,8 +95,11 @@ def lines(
         From `core.billing.charges.quarters`, of all these months.
     load
         `start_utc`, `interval_s`, `load_mw` of the zone; empty where no component needs it.
+    not_measured
+        `core.billing.demand_bounds.UNMEASURED` of all these months.
     """
-    measured = demand.highest(energy, spans, holidays)
+    every = charges.with_unmeasured(energy, not_measured["start_utc"], timezone, spans)
+    measured = demand.highest(every, spans, holidays, not_measured)
     load_peaks = coincident.peaks_of_load(load, timezone)
     before: dict[str, Before] = defaultdict(list)
     found = {}
@@ -103,7 +112,7 @@ def lines(
             before[each.name].append(past)
         for peaked in on_peaks(tariff):
             key = (part.month.first, part.index, peaked.name)
-            found[key] = coincident.line(part, peaked, energy, load_peaks, timezone)
+            found[key] = coincident.line(part, peaked, energy, load_peaks, timezone, not_measured)
     return found
 
 
@@ -113,12 +122,15 @@ def _made(
     """The line of a component, and what ratchets of later months look at."""
     peak = measured.peaks.get(key)
     if peak is None and not part.ever(component):
-        peak = Peak(0.0)
+        peak = Peak(0.0, most_kw=0.0)
     if isinstance(component, DemandSteps):
-        return _of_steps(part, component, peak), Past(part, key, None)
+        return _of_steps(part, component, peak), Past(part, key, None, math.inf)
     floor = _floor(component.ratchet, part.month.first, before, measured)
+    most_kw = max(math.inf if peak is None else peak.most_kw, floor.most_kw, component.minimum_kw)
     made = _of_demand(part, component, peak, floor)
-    return made, Past(part, key, made.quantity)
+    if made.quantity is not None:
+        made = made.with_bound(made.quantity, most_kw)
+    return made, Past(part, key, made.quantity, most_kw)
 
 
 def _floor(ratchet: Ratchet | None, month: date, before: Before, measured: Measured) -> Floor:
@@ -131,21 +143,22 @@ def _floor(ratchet: Ratchet | None, month: date, before: Before, measured: Measu
     if not all(past.part.month.kept for past in counted):
         return LOST
     demands = [(_looked_at(past, ratchet, measured), past.part.month.first) for past in counted]
-    known = [(kw, first) for kw, first in demands if kw is not None]
+    known = [(found.kw, first) for found, first in demands if found is not None]
     kw, sets = max(known, default=(None, None))
+    most_kw = max((found.most_kw for found, _ in demands if found is not None), default=0.0)
     return Floor(
         kw=None if kw is None else kw * ratchet.percent / PERCENT,
         month=sets,
         coverage=min((past.part.month.coverage for past in counted), default=None),
+        most_kw=most_kw * ratchet.percent / PERCENT,
     )
 
 
-def _looked_at(past: Past, ratchet: Ratchet, measured: Measured) -> float | None:
+def _looked_at(past: Past, ratchet: Ratchet, measured: Measured) -> Peak | None:
     """The demand of an earlier month that a ratchet takes its percentage of."""
     if ratchet.basis is Basis.BILLED:
-        return past.billed_kw
-    peak = measured.for_ratchets.get((past.key, ratchet.peak_months))
-    return None if peak is None else peak.kw
+        return None if past.billed_kw is None else Peak(past.billed_kw, most_kw=past.most_kw)
+    return measured.for_ratchets.get((past.key, ratchet.peak_months))
 
 
 def _of_demand(part: Part, component: Demand, peak: Peak | None, floor: Floor) -> Line:
@@ -196,8 +209,6 @@ def _of_steps(part: Part, component: DemandSteps, peak: Peak | None) -> Line:
         standing=amount,
         peaks=() if peak is None else peak.of,
     )
-    return replace(
-        made,
-        peak_kw=None if peak is None else peak.kw,
-        peak_at=None if peak is None else peak.at,
-    )
+    if peak is None:
+        return made
+    return replace(made.with_bound(peak.kw, peak.most_kw), peak_kw=peak.kw, peak_at=peak.at)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
-from wattbook.core.billing import billed_demand
+from wattbook.core.billing import billed_demand, demand_bounds
 from wattbook.core.billing.bill_lines import Line, Month, Part, known, within
 from wattbook.core.billing.charges import block_names
 from wattbook.core.billing.demand import Key
@@ -77,6 +77,7 @@ def build_bills(
     *,
     load: pl.DataFrame,
     timezone: str,
+    not_measured: pl.DataFrame = demand_bounds.NONE,
 ) -> list[Bill]:
     """The bill of each month from `since`; ratchets look at those before.
 
@@ -90,7 +91,7 @@ def build_bills(
         From `core.billing.charges.of_energy`, of the months from `since` on.
     spans
         The same as for both of them; they cover the months.
-    load
+    load, not_measured
         As for `core.billing.billed_demand.lines`.
     """
     drawn, exported = _added(energy, "energy_kwh"), _added(energy, "export_kwh")
@@ -99,7 +100,7 @@ def build_bills(
         for month in months
         for index, span in within(month, spans)
     ]
-    demands = billed_demand.lines(parts, energy, spans, holidays, load, timezone)
+    demands = billed_demand.lines(parts, energy, spans, holidays, load, timezone, not_measured)
     sums = _sums(charged)
     return [
         _bill(month, list(own), sums, demands, exported)

@@ -90,6 +90,18 @@ def quarters(
     )
 
 
+def with_unmeasured(
+    energy: pl.DataFrame, starts: pl.Series, timezone: str, spans: Sequence[Span]
+) -> pl.DataFrame:
+    """`quarters` with those others that begin at `starts`, whose energy is null: not known."""
+    absent = starts.unique().to_frame("start_utc").join(energy, on="start_utc", how="anti")
+    if absent.is_empty():
+        return energy
+    unknown = pl.lit(None, dtype=pl.Float64)
+    rows = quarters(absent.with_columns(power_kw=unknown), timezone, spans)
+    return pl.concat([energy, rows.with_columns(energy_kwh=unknown)]).sort("start_utc")
+
+
 def _both_ways(demand: pl.DataFrame, exported: pl.DataFrame | None) -> pl.DataFrame:
     """What was drawn and what was given back in each quarter-hour, none of it below zero."""
     net = demand.sort("start_utc").select(

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import polars as pl
 
+from wattbook.core import frames
 from wattbook.core.billing.bill_lines import Line, Part
 from wattbook.core.billing.cycle import shifted
 from wattbook.core.billing.demand import At
+from wattbook.core.billing.demand_bounds import intervals_at_most
 from wattbook.core.periods import QUARTER, zone
 from wattbook.core.registry.components import STEP_MINUTES, CoincidentDemand
 from wattbook.core.registry.tariffs import Span, Tariff
@@ -83,6 +85,7 @@ def line(
     energy: pl.DataFrame,
     load_peaks: LoadPeaks,
     timezone: str,
+    not_measured: pl.DataFrame,
 ) -> Line:
     """The line of a part of a month; unknown where a peak, or what was drawn in it, is.
 
@@ -93,6 +96,8 @@ def line(
         `core.billing.billed_demand.reach` on.
     load_peaks
         From `peaks_of_load`.
+    not_measured
+        `core.billing.demand_bounds.UNMEASURED`.
     """
     first, end = decisive(component, part.month.first, part.month.following)
     instants = _instants(component, first, end, load_peaks, timezone)
@@ -101,7 +106,7 @@ def line(
     mean = sum(each.kw for each in known) / len(known) if known else None
     kw = mean if len(known) == len(drawn) else None
     amount = None if kw is None else kw * component.price_per_kw_month * part.share
-    return part.line(
+    made = part.line(
         component,
         quantity=kw,
         unit="kW",
@@ -112,6 +117,14 @@ def line(
         standing=amount,
         peaks=tuple(known),
     )
+    if kw is None:
+        return made
+    drawn_then = pl.DataFrame(
+        {"start_utc": [each.at for each in known], "kw": [each.kw for each in known]},
+        schema={"start_utc": frames.UTC, "kw": pl.Float64},
+    )
+    bounds = intervals_at_most(drawn_then, component.interval_minutes, not_measured)
+    return made.with_bound(kw, bounds.select(pl.col("most_kw").mean()).item())
 
 
 def _instants(

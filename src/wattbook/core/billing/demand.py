@@ -1,5 +1,6 @@
 """Demand as tariffs measure it: the mean over an interval, within windows, the highest of days."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -7,6 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
+from wattbook.core.billing import demand_bounds
+from wattbook.core.frames import known_sum
 from wattbook.core.periods import QUARTER
 from wattbook.core.registry.components import ON_DEMAND, STEP_MINUTES, Demand, DemandSteps, OnDemand
 from wattbook.core.registry.tariffs import Holidays, Span, Tariff
@@ -30,6 +33,8 @@ class Peak(NamedTuple):
 
     kw: float
     of: tuple[At, ...] = ()
+    most_kw: float = math.inf
+    """The most that it can have been, with what was not measured."""
 
     @property
     def at(self) -> datetime | None:
@@ -52,13 +57,17 @@ def on_demand(tariff: Tariff | None) -> list[OnDemand]:
     return [each for each in tariff.components if isinstance(each, ON_DEMAND)] if tariff else []
 
 
-def highest(energy: pl.DataFrame, spans: Sequence[Span], holidays: Holidays) -> Measured:
+def highest(
+    energy: pl.DataFrame, spans: Sequence[Span], holidays: Holidays, not_measured: pl.DataFrame
+) -> Measured:
     """The highest demands of each component and month, where one is known within the windows.
 
     Parameters
     ----------
     energy
-        From `core.billing.charges.quarters`.
+        From `core.billing.charges.quarters`; `energy_kwh` is null where nothing is known.
+    not_measured
+        `core.billing.demand_bounds.UNMEASURED`.
     """
     found = Measured({}, {})
     looked_at = _looked_at(spans)
@@ -68,7 +77,9 @@ def highest(energy: pl.DataFrame, spans: Sequence[Span], holidays: Holidays) -> 
         own = energy.filter(span=index)
         place = slot(span.tariff.weekend, holidays.get(span.tariff.id, frozenset()))
         for component in on_demand(span.tariff):
-            rows = intervals(own, component, place)
+            rows = demand_bounds.intervals_at_most(
+                intervals(own, component, place), component.interval_minutes, not_measured
+            )
             for month, peak in _best(rows, component):
                 found.peaks[month, index, component.name] = peak
             for months in looked_at[component.name]:
@@ -91,8 +102,9 @@ def _looked_at(spans: Sequence[Span]) -> Mapping[str, set[Months]]:
 def intervals(own: pl.DataFrame, component: Demand | DemandSteps, place: pl.Expr) -> pl.DataFrame:
     """`month`, `day`, `start_utc` and `kw` of each interval that lies within the windows.
 
-    Time that is not covered adds nothing. Intervals follow each other from the full hour of the
-    local clock, unless they slide; none is of two billing months.
+    Time that is not covered adds nothing; `kw` is null where nothing of an interval is known.
+    Intervals follow each other from the full hour of the local clock, unless they slide; none is
+    of two billing months.
     """
     count = component.interval_minutes // STEP_MINUTES
     inside = pl.lit(value=True)
@@ -116,7 +128,7 @@ def _side_by_side(rows: pl.DataFrame, count: int) -> pl.DataFrame:
     return (
         rows.with_columns(start_utc=pl.col("start_utc") - before * QUARTER)
         .group_by("month", "day", "start_utc", maintain_order=True)
-        .agg(kwh=pl.col("energy_kwh").sum(), inside=pl.col("inside").all())
+        .agg(kwh=known_sum("energy_kwh"), inside=pl.col("inside").all())
     )
 
 
@@ -134,7 +146,7 @@ def _sliding(rows: pl.DataFrame, count: int) -> pl.DataFrame:
         found = (
             found.join(other, on="start_utc", how="left", maintain_order="left")
             .with_columns(
-                kwh=pl.col("kwh") + pl.col("other_kwh").fill_null(0.0),
+                kwh=pl.coalesce(pl.col("kwh") + pl.col("other_kwh"), "kwh", "other_kwh"),
                 inside=pl.col("inside") & pl.col("other_inside").fill_null(value=True) & same,
             )
             .drop("other_kwh", "other_inside", "other_month")
@@ -145,15 +157,23 @@ def _sliding(rows: pl.DataFrame, count: int) -> pl.DataFrame:
 def _best(rows: pl.DataFrame, component: OnDemand) -> Iterator[tuple[date, Peak]]:
     """Of each month the mean of so many highest demands, each of another day."""
     count, minutes = component.peaks, component.interval_minutes
-    best = (
-        rows.drop_nulls("kw")
-        .sort("kw", "start_utc", descending=[True, False])
+    bounds = _highest_days(rows, "most_kw", count).select("month", pl.col("most_kw").list.mean())
+    best = _highest_days(rows, "kw", count).with_columns(mean_kw=pl.col("kw").list.mean())
+    both = best.join(bounds, on="month", how="left", maintain_order="left")
+    for month, kws, ats, mean_kw, most_kw in both.iter_rows():
+        highest_of = tuple(At(kw, at, minutes) for kw, at in zip(kws, ats, strict=True))
+        yield month, Peak(mean_kw if count > 1 else kws[0], highest_of, most_kw)
+
+
+def _highest_days(rows: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
+    """The highest values of so many days of each month, with the starts of their intervals."""
+    return (
+        rows.drop_nulls(column)
+        .sort(column, "start_utc", descending=[True, False])
         .unique(["month", "day"], keep="first", maintain_order=True)
         .group_by("month", maintain_order=True)
         .head(count)
         .group_by("month", maintain_order=True)
-        .agg(mean=pl.col("kw").mean(), kws=pl.col("kw"), ats=pl.col("start_utc"))
+        .agg(column, "start_utc")
+        .select("month", column, "start_utc")
     )
-    for month, mean, kws, ats in best.iter_rows():
-        highest_of = tuple(At(kw, at, minutes) for kw, at in zip(kws, ats, strict=True))
-        yield month, Peak(mean if count > 1 else kws[0], highest_of)

@@ -29,7 +29,7 @@ WORDS = {
     Lack.RATCHET: "{component}: a month that the ratchet looks back at has gaps, or was removed",
     Lack.PEAKS: "{component}: a peak of the grid, or what was drawn in it, is not known",
     Lack.AMOUNT: "{component}: its amount is not known",
-    Lack.ESTIMATED: "{component}: the highest demand rests on estimated or incomplete readings",
+    Lack.ESTIMATED: "{component}: {cause}; {most}",
 }
 
 
@@ -43,18 +43,31 @@ class Missing:
     share: float | None = None
     interval_s: int | None = None
     """The time for which a meter has one value, where the demand is the mean of a shorter one."""
+    demand_kw_most: float | None = None
+    """The most that a demand can have been; null where nothing limits it."""
 
     @property
     def detail(self) -> str:
         """The same in words."""
-        if self.interval_s is not None:
-            length = spoken(self.interval_s).replace(BLANK, " ")
-            return (
-                f"{self.component}: the highest demand is estimated: a meter has one value for"
-                f" {length}"
-            )
-        percent = None if self.share is None else self.share * 100
-        return WORDS[self.lack].format(component=self.component, kwh=self.kwh, share=percent)
+        return WORDS[self.lack].format(
+            component=self.component,
+            kwh=self.kwh,
+            share=None if self.share is None else self.share * 100,
+            cause=self._cause,
+            most=self._most,
+        )
+
+    @property
+    def _cause(self) -> str:
+        if self.interval_s is None:
+            return "readings are missing or estimated"
+        return f"a meter has one value for {spoken(self.interval_s).replace(BLANK, ' ')}"
+
+    @property
+    def _most(self) -> str:
+        if self.demand_kw_most is None:
+            return "how high the demand was is not known"
+        return f"the demand may have been up to {self.demand_kw_most:.1f} kW"
 
 
 def missing_from(month: Month, lines: Sequence[Line]) -> tuple[Missing, ...]:
@@ -80,7 +93,12 @@ def _of_line(line: Line) -> Iterator[Missing]:
         shortest = min((each.minutes for each in line.peaks), default=0) * SECONDS_PER_MINUTE
         length = line.demand_interval_s
         longer = length if length is not None and length > shortest else None
-        yield Missing(lack=Lack.ESTIMATED, component=line.component, interval_s=longer)
+        yield Missing(
+            lack=Lack.ESTIMATED,
+            component=line.component,
+            interval_s=longer,
+            demand_kw_most=line.demand_kw_most,
+        )
 
 
 def _why(line: Line) -> Lack:

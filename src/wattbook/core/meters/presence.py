@@ -12,7 +12,7 @@ import polars as pl
 from wattbook.core import frames
 from wattbook.core.meters.civil import DAY_S, MARGIN_S
 from wattbook.core.periods import Period, instant, microseconds
-from wattbook.core.registry.entities import MeterKind, MeterRole
+from wattbook.core.registry.entities import HOLD_INTERVALS, MeterKind, MeterRole
 from wattbook.core.units import US_PER_SECOND
 
 OPEN_US: Final = 2**60
@@ -22,6 +22,12 @@ SPANS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "from_us": pl.Int64,
     "to_us": pl.Int64,
 }
+
+
+def by_change() -> pl.Expr:
+    """Whether a meter sends when its value changes: it is held for more than `HOLD_INTERVALS`."""
+    held_s = pl.col("max_hold_s").fill_null(0)
+    return held_s > HOLD_INTERVALS * pl.col("expected_interval_s")
 
 
 def constant(meters: pl.DataFrame) -> bool:

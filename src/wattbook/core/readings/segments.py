@@ -42,6 +42,8 @@ _ABOUT: Final = (
     "plausible_kw",
     "expected_interval",
 )
+_MISSING: Final = 1.5
+"""A register that was silent for more than so many intervals has left a reading out."""
 _JITTER: Final = 0.02
 """The power of a register follows from two stamps, which jitter by up to this share."""
 _PARTS: Final = 2**20
@@ -202,8 +204,8 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     if counters.is_empty():
         return held.select(_SEGMENT)
     span = pl.col("end") - pl.col("ts")
-    guessed = (span > pl.col("max_hold_s") * US_PER_SECOND) | pl.col("estimated")
-    guessed |= pl.col("interrupted")  # the total is known, not when it flowed
+    # The total is known, not when it flowed.
+    guessed = (span > _longest_s() * US_PER_SECOND) | pl.col("estimated") | pl.col("interrupted")
     steps = registers.counted(_apart(counters)).steps
     counted = steps.with_columns(
         slot=pl.col("slot") // _PARTS,
@@ -214,6 +216,12 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
         rank=pl.max_horizontal("rank", "last_rank", guessed.cast(pl.UInt8) * _ESTIMATED),
     ).with_columns(above_capacity=_register_above())
     return pl.concat([held.select(_SEGMENT), counted.select(_SEGMENT)])
+
+
+def _longest_s() -> pl.Expr:
+    """The longest time [s] from one reading of a register to the next without one missing."""
+    every = pl.col("expected_interval_s") * _MISSING
+    return pl.when(presence.by_change()).then("max_hold_s").otherwise(every)
 
 
 def _register_above() -> pl.Expr:

@@ -8,7 +8,6 @@ import polars as pl
 from wattbook.core import frames, periods
 from wattbook.core.meters import presence
 from wattbook.core.periods import Period
-from wattbook.core.registry.entities import HOLD_INTERVALS
 from wattbook.core.rollups import gaps
 from wattbook.core.units import US_PER_SECOND
 
@@ -82,12 +81,11 @@ def completeness(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -
     (96, 96, 86400)
     """
     every = pl.col("expected_interval_s")
-    by_change = pl.col("max_hold_s").fill_null(0) > HOLD_INTERVALS * every
     there = presence.clipped(presence.versions(meters), period)
     seconds = (pl.col("to_us") - pl.col("from_us")) // US_PER_SECOND
     counts = (
         there.with_columns(
-            expected=pl.when(~by_change).then(pl.max_horizontal(seconds // every, 1))
+            expected=pl.when(~presence.by_change()).then(pl.max_horizontal(seconds // every, 1))
         )
         .group_by("meter_id")
         .agg(expected=frames.known_sum("expected"))
@@ -105,8 +103,7 @@ def completeness(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -
 
 def _silences(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -> pl.DataFrame:
     """Spans between quarter-hours with readings that are longer than a meter's interval."""
-    every, hold = pl.col("expected_interval_s"), pl.col("max_hold_s").fill_null(0)
-    step_s = pl.when(hold > HOLD_INTERVALS * every).then(hold).otherwise(every)
+    step_s = pl.when(presence.by_change()).then("max_hold_s").otherwise("expected_interval_s")
     whole_s = (step_s / QUARTER_S).ceil().cast(pl.Int64) * QUARTER_S
     steps = meters.select("meter_id", step=pl.duration(seconds=whole_s))
     whole = gaps.in_quarters(presence.spans(meters), period)

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from wattbook.core import frames, periods
-from wattbook.core.billing import bill_lines, cost
+from wattbook.core.billing import cost
 from wattbook.core.billing.bill_lines import Line
 from wattbook.core.billing.bills import Bill
 from wattbook.core.errors import InvalidEntityError, Problem
@@ -19,7 +19,6 @@ from wattbook.core.registry.entities import MeterRole
 from wattbook.core.registry.tariffs import Tariff
 from wattbook.core.reporting.notices import Notice
 from wattbook.core.retention import cutoffs
-from wattbook.core.units import SECONDS_PER_MINUTE
 from wattbook.flows import entities
 from wattbook.flows import rollup as rolling
 from wattbook.flows.cost.terms import Terms, _refuse_more_than_can_be_shown, asked_day, terms_of
@@ -32,6 +31,7 @@ from wattbook.flows.cost.usage import (
     drawn_by,
     loads,
     prices_of,
+    unmeasured_demand,
 )
 from wattbook.flows.mains import Mains
 from wattbook.ports.calendar import Calendar
@@ -128,9 +128,10 @@ async def account(
     async def read(figures: Rollups) -> tuple[EnergyCharges, list[Bill], pl.DataFrame]:
         drawn = await drawn_by(found.meters, terms, figures)
         books = await asyncio.to_thread(charge_energy, terms, drawn, prices.rows, load)
-        made = await asyncio.to_thread(billed, books, drawn)
+        unmeasured = await unmeasured_demand(found.meters, terms, figures)
+        made = await asyncio.to_thread(billed, books, drawn, unmeasured)
         rows = await mains.read(figures, Grain.DAY if grain is Grain.MONTH else grain, whole)
-        return books, await _marked(made, mains, figures), rows
+        return books, [_with_intervals(bill, mains.meters) for bill in made], rows
 
     books, made, rows = await rolling.read_consistent(
         read,
@@ -183,40 +184,14 @@ async def _asked(
     return buckets, terms
 
 
-async def _marked(made: Sequence[Bill], mains: Mains, figures: Rollups) -> list[Bill]:
-    """The bills, with the lines marked whose demand was estimated or measured in part.
-
-    A meter that has one value for an hour measures no quarter-hour: its demand is estimated too.
-    """
-    spans = {each for bill in made for line in bill.lines for each in line.peaks}
-    weak, lengths = set(), {}
-    for each in spans:
-        length = presence.longest_interval_s(mains.meters, each.at)
-        if length is not None:
-            lengths[each] = length
-            if length > each.minutes * SECONDS_PER_MINUTE:
-                weak.add(each)
-        period = Period(each.at, each.at + timedelta(minutes=each.minutes))
-        rows = await mains.read(figures, Grain.QUARTER, period)
-        short = not bill_lines.whole(_share(rows, period, mains.spans))
-        if short or (rows["quality"] != frames.QUALITIES[0]).any():
-            weak.add(each)
-    return [
-        replace(
-            bill,
-            lines=tuple(
-                replace(
-                    line,
-                    estimated=not weak.isdisjoint(line.peaks),
-                    demand_interval_s=max(
-                        (lengths[each] for each in line.peaks if each in lengths), default=None
-                    ),
-                )
-                for line in bill.lines
-            ),
-        )
-        for bill in made
-    ]
+def _with_intervals(bill: Bill, meters: pl.DataFrame) -> Bill:
+    """The bill, with the longest time for which a meter whose demand is billed has one value."""
+    lines = []
+    for line in bill.lines:
+        lengths = [presence.longest_interval_s(meters, each.at) for each in line.peaks]
+        longest = max((each for each in lengths if each is not None), default=None)
+        lines.append(replace(line, demand_interval_s=longest))
+    return replace(bill, lines=tuple(lines))
 
 
 def _rows(

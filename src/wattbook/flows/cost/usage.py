@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from wattbook.core import frames, periods
-from wattbook.core.billing import bills, charges, coincident, cost
+from wattbook.core.billing import bills, charges, coincident, cost, demand, demand_bounds
 from wattbook.core.billing.bill_lines import Month
 from wattbook.core.billing.bills import Bill
 from wattbook.core.meters import presence
@@ -112,7 +112,21 @@ def charge_energy(
     return EnergyCharges(terms=terms, energy=energy, charged=charged, load=load)
 
 
-def billed(books: EnergyCharges, drawn: SiteUsage) -> list[Bill]:
+async def unmeasured_demand(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> pl.DataFrame:
+    """`core.billing.demand_bounds.UNMEASURED` of the main meters, where demand is billed."""
+    tariffs = [span.tariff for span in terms.spans]
+    if not any(demand.on_demand(each) or coincident.on_peaks(each) for each in tariffs):
+        return demand_bounds.NONE
+    mains = Mains(meters)
+    quarters = await mains.read(figures, Grain.QUARTER, terms.period)
+    return await asyncio.to_thread(
+        demand_bounds.unmeasured, quarters, mains.meters, mains.spans, terms.period
+    )
+
+
+def billed(
+    books: EnergyCharges, drawn: SiteUsage, not_measured: pl.DataFrame = demand_bounds.NONE
+) -> list[Bill]:
     """The bills of the months."""
     terms = books.terms
     months = _months(terms.months, drawn)
@@ -125,6 +139,7 @@ def billed(books: EnergyCharges, drawn: SiteUsage) -> list[Bill]:
         terms.since,
         load=books.load,
         timezone=terms.timezone,
+        not_measured=not_measured,
     )
 
 
