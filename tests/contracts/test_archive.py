@@ -117,7 +117,9 @@ def rollups(*hours: int, meter_id: str = "a") -> pl.DataFrame:
         "expected_interval_s": 3600, "max_hold_s": 1200,
     }  # fmt: skip
     meter = pl.DataFrame([about], schema=frames.METERS.schema)
-    rows = readings(*hours, meter_id=meter_id, power_kw=0.1, hashrate_th=3.0)
+    rows = readings(
+        *hours, meter_id=meter_id, power_kw=0.1, hashrate_th=3.0, reactive_power_kvar=-0.7
+    )
     figures = aggregation.every_grain(aggregation.quarters(rows, meter), meter)
     return aggregation.with_revisions(figures, T + TICK)
 
@@ -138,7 +140,9 @@ SAMPLES = {
         schema=frames.REFUSED.schema,
         orient="row",
     ),
-    "readings": pl.concat([readings(0, 1, 2), readings(0, meter_id="⚡", revision=7)]),
+    "readings": pl.concat(
+        [readings(0, 1, 2), readings(0, meter_id="⚡", revision=7, reactive_power_kvar=-0.3)]
+    ),
     "reading_revisions": superseded(
         pl.concat([readings(0, 1), readings(0, revision=1), readings(0, meter_id="⚡")])
     ),

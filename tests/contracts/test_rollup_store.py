@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from wattbook.core import frames
 from wattbook.core.periods import Grain, Period
 from wattbook.core.readings.rejects import Rejects
-from wattbook.core.rollups import aggregation, metrics
+from wattbook.core.rollups import aggregation, metrics, reactive
 from wattbook.ports.readings import Batch
 
 T = datetime(2026, 3, 2, tzinfo=UTC)
@@ -46,7 +46,8 @@ def readings(values: Mapping[int, float], meter_id: str = "a") -> pl.DataFrame:
         [
             dict.fromkeys(frames.READINGS.columns)
             | {"meter_id": meter_id, "ts_utc": T + minute * MINUTE, "power_kw": value}
-            | {"hashrate_th": 100.0, "quality": "measured", "known_utc": T, "revision": 0}
+            | {"hashrate_th": 100.0, "reactive_power_kvar": -30.0}
+            | {"quality": "measured", "known_utc": T, "revision": 0}
             for minute, value in values.items()
         ],
         schema=frames.READINGS.schema,
@@ -128,6 +129,7 @@ async def test_a_bucket_of_which_nothing_is_known_stays_unknown(known) -> None:
                 *("energy_kwh", "power_kw_mean", "power_kw_min", "power_kw_max", "power_kw_max_at"),
                 *("hashrate_th_mean", "hashrate_kwh", "efficiency_j_per_th", "quality"),
                 "efficiency_time_share",
+                *reactive.COLUMNS,
             )
         )
     )

@@ -113,6 +113,7 @@ def _buckets(found: Document) -> None:
             ),
             *_above(rows, total),
             *_of_the_time(rows, total),
+            *_power_factor(rows, total),
             Column("inlet", figures("temperature_c_mean", 1), "°C", total="", worth=2),
             _coverage(rows, total),
             Column(
@@ -137,6 +138,15 @@ def _above(rows: list[dict[str, Any]], total: dict[str, Any]) -> list[Column]:
     values = [words[row["above_capacity"]] for row in rows]
     whole = words[total["above_capacity"]] if total else ""
     return [Column("above capacity", values, total=whole, right=False)]
+
+
+def _power_factor(rows: list[dict[str, Any]], total: dict[str, Any]) -> list[Column]:
+    """Active over apparent energy, where the reactive power of any row is known."""
+    factors = [row.get("power_factor") for row in rows]
+    if all(each is None for each in factors):
+        return []
+    whole = number(total.get("power_factor"), 3)
+    return [Column("power factor", [number(each, 3) for each in factors], total=whole, worth=4)]
 
 
 def _of_the_time(rows: list[dict[str, Any]], total: dict[str, Any]) -> list[Column]:

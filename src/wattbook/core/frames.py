@@ -94,8 +94,8 @@ READING_COLUMNS: Final[dict[str, Column]] = {
     "temperature_c": Column(pl.Float64, "temperature [°C] of the inlet air, or of a chip"),
     "reactive_power_kvar": Column(
         pl.Float64,
-        "reactive power [kvar] of the same time as the power or energy, of a register since the"
-        " reading before: positive inductive, negative capacitive",
+        "reactive power [kvar] of the same time as the power or energy, of a register held until"
+        " the next reading: positive inductive, negative capacitive",
     ),
 }
 
@@ -286,6 +286,14 @@ ROLLUPS: Final = Contract(
             pl.Boolean,
             "whether a reading's span had more power than the capacity in force; null where the"
             " capacity or the power is not known, or it was rolled up before this was stored",
+        ),
+        "inductive_kvarh": Column(
+            pl.Float64, "reactive energy [kvarh] drawn over `reactive_s`; null where none is known"
+        ),
+        "capacitive_kvarh": Column(pl.Float64, "reactive energy [kvarh] given over `reactive_s`"),
+        "reactive_kwh": Column(pl.Float64, "energy [kWh] of `reactive_s`"),
+        "reactive_s": Column(
+            pl.Float64, "time [s] for which energy and reactive power are both known"
         ),
     },
 )

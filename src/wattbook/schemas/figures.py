@@ -24,6 +24,15 @@ class Figures(BaseModel):
         description="share of the covered time for which both are known, 0 to 1; null where a part"
         " was rolled up by a version that did not store it"
     )
+    inductive_kvarh: float | None = Field(
+        description="reactive energy [kvarh] drawn while reactive power is known"
+    )
+    capacitive_kvarh: float | None = Field(description="reactive energy [kvarh] given in that time")
+    reactive_kwh: float | None = Field(description="energy [kWh] of that time")
+    reactive_s: float | None = Field(description="that time [s], of all meters")
+    power_factor: float | None = Field(
+        description="`reactive_kwh` over the apparent energy that it makes with `inductive_kvarh`"
+    )
     readings: int = Field(description="readings stamped within the span")
     coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
     quality: str | None = Field(description="worst quality of the parts")
@@ -182,6 +191,12 @@ class Rollup(BaseModel):
         description="whether a reading was above the capacity in force; null where the capacity or"
         " the power is not known, or a version that did not store it rolled up"
     )
+    inductive_kvarh: float | None = Field(
+        description="reactive energy [kvarh] drawn while reactive power is known"
+    )
+    capacitive_kvarh: float | None = Field(description="reactive energy [kvarh] given in that time")
+    reactive_kwh: float | None = Field(description="energy [kWh] of that time")
+    reactive_s: float | None = Field(description="that time [s]")
 
 
 class RollupPage(BaseModel):

@@ -17,7 +17,14 @@ from wattbook.core.periods import Grain, Period
 RESOLUTION: Final = timedelta(microseconds=1)
 ROWS_PER_CHUNK: Final = 250_000
 """About so many rows are held at a time."""
-LATER: Final = ("above_capacity", "reactive_power_kvar")
+LATER: Final = (
+    "above_capacity",
+    "reactive_power_kvar",
+    "inductive_kvarh",
+    "capacitive_kvarh",
+    "reactive_kwh",
+    "reactive_s",
+)
 """Columns that came after checksums were first kept, last in their contracts, in the order in which
 they came. Those after the last that a row of an owner and month has are left out of their sum, so
 that it is what it was before."""

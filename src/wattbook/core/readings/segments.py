@@ -28,6 +28,7 @@ _SEGMENT: Final = (
     "power_kw",
     "hashrate_th",
     "temperature_c",
+    "reactive_power_kvar",
     "rank",
     "resolution_kwh",
     "above_capacity",

@@ -16,7 +16,7 @@ from wattbook.core.frames import known_sum
 from wattbook.core.meters import presence
 from wattbook.core.periods import QUARTER_S, QUARTER_US, Grain, instant
 from wattbook.core.readings.segments import ordered, pieces
-from wattbook.core.rollups import hashing
+from wattbook.core.rollups import hashing, reactive
 from wattbook.core.rollups.affected import _SLOT
 from wattbook.core.units import (
     MEAN_STEP,
@@ -73,6 +73,7 @@ def quarters(
                 "hashrate_th", "hash", pl.when(pl.col("energy_kwh").is_not_null()).then(covered)
             ),
             **_weighted("temperature_c", "warm", covered),
+            **reactive.piece_parts(covered),
         )
         .with_columns(pl.col("key").set_sorted())
         .group_by("key", maintain_order=True)
@@ -87,6 +88,7 @@ def quarters(
             hash_us=pl.col("hash_us").sum(),
             temperature_c_mean=_weighted_mean("warm"),
             warm_us=pl.col("warm_us").sum(),
+            **reactive.bucket_sums(),
             rank=pl.col("rank").max(),
             above=pl.col("above").max(),
         )
@@ -153,6 +155,7 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             hashrate_kwh=hashing.energy_kwh(),
             **_weighted("hashrate_th_mean", "hash", _us(hashing.known_s("hashrate_th"))),
             **_weighted("temperature_c_mean", "warm", _us(hashing.known_s("temperature_c"))),
+            **reactive.row_parts(),
         )
         .sort("key", "start_utc")
         .group_by("key", maintain_order=True)
@@ -168,6 +171,7 @@ def _coarsened(rows: pl.DataFrame, grain: Grain, timezone: str) -> pl.DataFrame:
             temperature_s=_unless_older(
                 "temperature_c", over(pl.col("warm_us").sum(), US_PER_SECOND)
             ),
+            **reactive.bucket_sums(),
             readings=pl.col("readings").sum(),
             covered_s=over(pl.col("covered").sum(), US_PER_SECOND),
             rank=pl.col("rank").max(),
@@ -315,4 +319,5 @@ _COMPARED: Final[Sequence[str]] = (
     "covered_s",
     "quality",
     "above_capacity",
+    *reactive.COLUMNS,
 )

@@ -9,7 +9,7 @@ from wattbook.core.frames import known_sum
 from wattbook.core.meters import presence
 from wattbook.core.periods import Period, microseconds
 from wattbook.core.ratios import ratio
-from wattbook.core.rollups import hashing
+from wattbook.core.rollups import hashing, reactive
 from wattbook.core.units import QUARTERS_PER_HOUR, SECONDS_PER_HOUR, US_PER_SECOND, over
 
 
@@ -55,6 +55,7 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -> 
                 pl.col("temperature_c_mean") * hashing.known_s("temperature_c"),
                 hashing.known_s("temperature_c"),
             ),
+            **reactive.total_sums(),
             readings=pl.col("readings").sum(),
             covered_s=weight.sum(),
             rank=pl.col("rank").max(),
@@ -79,6 +80,8 @@ def total(rollups: pl.DataFrame, buckets: pl.DataFrame, spans: pl.DataFrame) -> 
         "efficiency_j_per_th",
         "efficiency_time_share",
         "temperature_c_mean",
+        *reactive.COLUMNS,
+        "power_factor",
         readings=pl.col("readings").fill_null(0),
         covered_s=weight.fill_null(0.0),
         coverage=covered(weight, pl.col("expected_s")),
@@ -224,6 +227,7 @@ def whole(
         power_kw_min=pl.col("power_kw_min").min(),
         power_kw_max=pl.col("power_kw_max").max(),
         power_kw_max_at=pl.col("power_kw_max_at").get(pl.col("power_kw_max").arg_max()),
+        **reactive.total_sums(),
         readings=pl.col("readings").sum(),
         coverage=covered(weight.sum(), pl.lit(presence.seconds(spans, bucket).item())),
         quality=frames.quality_of(frames.rank().max()),
@@ -255,6 +259,8 @@ TOTALS: Final = (
     "hashrate_th_mean",
     "efficiency_j_per_th",
     "efficiency_time_share",
+    *reactive.COLUMNS,
+    "power_factor",
     "readings",
     "coverage",
     "quality",

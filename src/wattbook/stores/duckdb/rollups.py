@@ -39,6 +39,10 @@ STORED: Final = (
     "hashrate_s",
     "temperature_s",
     "above_capacity",
+    "inductive_kvarh",
+    "capacitive_kvarh",
+    "reactive_kwh",
+    "reactive_s",
 )
 
 
