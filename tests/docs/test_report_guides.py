@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wattbook.cli.main import app
-from wattbook.sinks.documents import costs, cover, evidence
+from wattbook.sinks.documents import costs, cover, evidence, notices
 
 ROOT = Path(__file__).parents[2]
 FIRST = ROOT / "docs/first-report.md"
@@ -61,7 +61,9 @@ def test_the_pictures_of_a_guide_are_there_and_small(page: Path) -> None:
 
 
 def test_the_notices_and_labels_that_the_guide_explains_are_those_of_reports() -> None:
-    code = "".join(Path(str(each.__file__)).read_text("utf-8") for each in (cover, evidence, costs))
+    code = "".join(
+        Path(str(each.__file__)).read_text("utf-8") for each in (cover, notices, evidence, costs)
+    )
     code += (ROOT / "src/wattbook/sinks/documents/tables.py").read_text("utf-8")
     table = re.findall(r"^\| ([A-Z][^|]+) \|", READING.read_text("utf-8"), re.MULTILINE)
 

@@ -61,6 +61,16 @@ class Unit:
         said = self.write(value)
         return said if said == NOTHING else f"{said}{BLANK}{self.name}"
 
+    def say_short(self, value: float) -> str:
+        r"""The same without decimals that say nothing, for what was registered as a round figure.
+
+        >>> Unit("MW", 1000, 2).say_short(25_000), Unit("MW", 1000, 2).say_short(12_500)
+        ('25\xa0MW', '12.5\xa0MW')
+        """
+        shown = round(value / self.size, self.digits)
+        digits = next(d for d in range(self.digits + 1) if round(shown, d) == shown)
+        return f"{number(shown, digits).replace('-', MINUS)}{BLANK}{self.name}"
+
 
 SCALES: Final = {
     "energy_kwh": (

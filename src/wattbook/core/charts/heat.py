@@ -56,7 +56,7 @@ def heat(cells: pl.DataFrame, unit: Unit, *, width: float = WIDTH, name: str = "
     for step, path in paths.items():
         canvas.area("hatch" if step is None else f"h{step}", path)
 
-    canvas.text(0, TOP - 9, "local hour", kind="mute", size=SMALL)
+    canvas.text(left - 6, TOP - 13, "hour", anchor="end", kind="mute", size=SMALL)
     for hour in (0, 6, 12, 18, 24):
         canvas.text(
             left - 6, TOP + hour * HOUR + 4, f"{hour:02}:00", anchor="end", kind="mute", size=SMALL

@@ -89,7 +89,7 @@ def draw_axes(plot: Plot, period: Period, timezone: str) -> None:
 def draw_limit(plot: Plot, power_kw: float, unit: Unit, name: str) -> None:
     """A dashed line at a limit, with its name and value at the right end."""
     value = power_kw / unit.size
-    text = f"{name}{BLANK}{unit.say(power_kw)}"
+    text = f"{name}{BLANK}{unit.say_short(power_kw)}"
     place = plot.y(value)
     if value <= plot.y.high:
         path = f"M{at(plot.left)} {at(place)}H{at(plot.right)}"
@@ -115,7 +115,7 @@ def draw_legend(canvas: Canvas, entries: Sequence[tuple[str, str, str]], left: f
             canvas.line(kind, f"M{at(place)} 9h18", thick="1.6", dash=dash)
         step = 17 if form == "box" else 23
         canvas.text(place + step, 13, text, kind="mute", size=SMALL)
-        place += step + width_of(text, SMALL) * 9 / 10 + 16
+        place += step + width_of(text, SMALL) + 18
 
 
 def draw_hits(plot: Plot, spans: Sequence[Span], texts: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from wattbook.core import periods
-from wattbook.core.formatting import MINUS, number
+from wattbook.core.formatting import MINUS, ROUNDING, number
 from wattbook.core.periods import Grain, Period
 
 NICE: Final = ((50, 10), (10, 5), (2, 2))
@@ -55,20 +55,30 @@ def ticks(low: float, high: float, step: float) -> list[tuple[float, str]]:
     [(0.0, '0.0'), (0.5, '0.5'), (1.0, '1.0')]
     """
     digits = max(0, -math.floor(math.log10(step)))
-    count = round((high - low) / step)
-    figures = [low + index * (high - low) / max(count, 1) for index in range(count + 1)]
+    first = math.ceil(low / step - ROUNDING)
+    last = math.floor(high / step + ROUNDING)
+    figures = [float(index * step) for index in range(first, last + 1)]
     return [(each, number(each, digits).replace("-", MINUS)) for each in figures]
 
 
 def figures(
     values: Sequence[float], count: int, *, zero: bool = True
 ) -> tuple[float, float, float]:
-    """`nice` for all values, from zero on unless they need not begin there."""
+    """`nice` for all values, from zero on unless they need not begin there.
+
+    What hangs a little below zero takes no whole step of its own.
+
+    >>> figures([100, -5], 2)
+    (-6.0, 100, 50)
+    """
     known = [value for value in values if math.isfinite(value)]
-    low, high = min(known, default=0), max(known, default=0)
+    least, high = min(known, default=0), max(known, default=0)
     if zero:
-        low, high = min(low, 0), max(high, 0)
-    return nice(low, high, count)
+        least, high = min(least, 0), max(high, 0)
+    low, high, step = nice(least, high, count)
+    if zero and -step / 2 < least < 0 < high:
+        low = least * 6 / 5
+    return low, high, step
 
 
 def instants(

@@ -19,6 +19,8 @@ MIN_SPAN: Final = 1 / 2
 """Degrees of latitude that a map shows at least."""
 STEPS: Final = (1 / 10, 1 / 5, 1 / 2, 1, 2, 5, 10, 20, 30)
 MAX_LINES: Final = 5
+ROOM: Final = 70
+"""Room from one line of longitude to the next, at least."""
 LARGEST: Final = 9
 SMALLEST: Final = 3
 MAX_BAR: Final = 100
@@ -49,6 +51,24 @@ class _Frame:
         return x, (self.north - latitude) * self.scale
 
 
+def is_wide(places: Sequence[Place]) -> bool:
+    """Whether the places lie in a band from west to east, so that half a page is too little."""
+    tall, wide = _extent(places)
+    return wide > 2 * tall
+
+
+def _extent(places: Sequence[Place]) -> tuple[float, float]:
+    """Degrees of latitude, and as long ones of longitude, that the places take."""
+    south, north = min(e.latitude for e in places), max(e.latitude for e in places)
+    west, east = min(e.longitude for e in places), max(e.longitude for e in places)
+    return max(north - south, MIN_SPAN), max((east - west) * _narrow(south, north), MIN_SPAN)
+
+
+def _narrow(south: float, north: float) -> float:
+    """How long a degree of longitude is, in degrees of latitude."""
+    return max(math.cos(math.radians((south + north) / 2)), 1 / 10)
+
+
 def sitemap(places: Sequence[Place], *, width: float = WIDTH, name: str = "map") -> Chart:
     """A dot for each site in a net of degrees, its area by weight, with a scale in kilometres."""
     frame, height = _frame(places, width)
@@ -74,8 +94,8 @@ def sitemap(places: Sequence[Place], *, width: float = WIDTH, name: str = "map")
 def _frame(places: Sequence[Place], width: float) -> tuple[_Frame, float]:
     south, north = min(e.latitude for e in places), max(e.latitude for e in places)
     west, east = min(e.longitude for e in places), max(e.longitude for e in places)
-    narrow = max(math.cos(math.radians((south + north) / 2)), 1 / 10)
-    tall, wide = max(north - south, MIN_SPAN), max((east - west) * narrow, MIN_SPAN)
+    narrow = _narrow(south, north)
+    tall, wide = _extent(places)
     room = width - LEFT
     scale = min((MAX_HEIGHT - 2 * MARGIN) / tall, (room - 2 * MARGIN) / wide)
     height = max(tall * scale + 2 * MARGIN, MIN_HEIGHT)
@@ -101,7 +121,7 @@ def _net(canvas: Canvas, frame: _Frame, width: float, height: float) -> None:
         canvas.line("grid", f"M{at(LEFT)} {at(y)}H{at(width)}")
         label = _degrees(index * step, "NS")
         canvas.text(LEFT - 6, y + 4, label, anchor="end", kind="mute", size=SMALL)
-    step = next((s for s in STEPS if (east - frame.west) / s <= MAX_LINES + 3), STEPS[-1])
+    step = next((s for s in STEPS if (east - frame.west) / s <= width / ROOM), STEPS[-1])
     for index in range(math.ceil(frame.west / step), math.floor(east / step) + 1):
         x, _ = frame.place(frame.north, index * step)
         canvas.line("grid", f"M{at(x)} 0V{at(height)}")
@@ -131,7 +151,7 @@ def _label(
     height: float,
 ) -> None:
     """The name of a site beside its dot, where it covers nothing; left out where it would."""
-    wide = width_of(text, SMALL) * 9 / 10
+    wide = width_of(text, SMALL)
     for anchor, begin, base in (
         ("start", x + radius + 4, y + 4),
         ("end", x - radius - 4 - wide, y + 4),

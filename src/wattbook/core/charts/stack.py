@@ -106,7 +106,7 @@ def _lines(layers: Sequence[tuple[str, str]], width: float) -> list[list[tuple[s
     lines: list[list[tuple[str, str, float]]] = [[]]
     place = 0.0
     for kind, text in layers:
-        wide = 17 + width_of(text, SMALL) * 9 / 10 + 16
+        wide = 17 + width_of(text, SMALL) + 18
         if lines[-1] and place + wide > width - 60:
             lines.append([])
             place = 0.0

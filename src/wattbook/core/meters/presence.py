@@ -4,7 +4,7 @@ A frame of meters is `frames.METERS`. Most meters have always been what they are
 dated is worked out for the others alone.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import polars as pl
@@ -231,7 +231,7 @@ def longest_interval_s(
     if at is None:
         return None
     slots = pl.int_range(meters.height, dtype=pl.UInt32, eager=True).alias("slot").to_frame()
-    rows = slots.with_columns(ts=pl.lit(at, dtype=frames.UTC).to_physical())
+    rows = slots.with_columns(ts=pl.lit(at.astimezone(UTC), dtype=frames.UTC).to_physical())
     known = attributes(rows, meters, ("role", "expected_interval_s"))
     longest: int | None = (
         known.filter(role=str(role)).select(pl.col("expected_interval_s").max()).item()

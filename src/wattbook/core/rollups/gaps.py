@@ -117,7 +117,10 @@ def refused(
     }
     stamp = (
         pl.col("timestamp")
-        .str.replace(r"Z$", "+00:00")
+        .str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+        .str.replace(r"^(.{10}T\d\d:\d\d)(Z|[+-])", "${1}:00${2}")
+        .str.replace(r" ?Z$", "+00:00")
+        .str.replace(r"([+-]\d\d):?(\d\d)$", "${1}:${2}")
         .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", strict=False, time_unit="us")
         .dt.convert_time_zone("UTC")
     )

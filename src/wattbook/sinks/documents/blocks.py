@@ -15,6 +15,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What is to be known of the table or the chart above, in small letters."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sentences:
     """Statements, one to a line: what the figures say."""
 
@@ -106,7 +113,7 @@ class Code:
 
 
 Block: TypeAlias = (
-    Paragraph | Sentences | Notice | Tiles | Pairs | Table | Figure | Side | Listing | Code
+    Paragraph | Note | Sentences | Notice | Tiles | Pairs | Table | Figure | Side | Listing | Code
 )
 
 

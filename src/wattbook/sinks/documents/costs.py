@@ -1,5 +1,6 @@
 """The section of a report that shows what was paid, and for what."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from wattbook.core.formatting import BLANK, MINUS, THIN, Unit, money, number
 from wattbook.core.periods import Grain
 from wattbook.core.reporting.report import Report
 from wattbook.core.units import PERCENT
-from wattbook.sinks.documents.blocks import Block, Column, Paragraph, Table
+from wattbook.sinks.documents.blocks import Block, Column, Note, Paragraph, Table
 from wattbook.sinks.documents.sections import figure
 from wattbook.sinks.documents.wording import clock_of, share
 
@@ -32,6 +33,8 @@ NAMES: Final = {
 }
 MAX_MISSING: Final = 24
 ORDER: Final = [str(group) for group in Group]
+COMMA: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
+"""Between thousands, in the name of a step or a block."""
 KWH: Final = Unit("kWh", 1, 0)
 CENT: Final = 1 / 200
 IN_WHOLES: Final = 1000
@@ -78,7 +81,7 @@ def _missing(report: Report) -> Iterator[Block]:
         caption += f": {listed.height} of {number(rows.height)}"
     yield Table(caption, columns, cells)
     if (rows["lack"] != Lack.ESTIMATED).any():
-        yield Paragraph("Nothing was added for what is missing.")
+        yield Note("Nothing was added for what is missing.")
 
 
 def _lacking(row: dict[str, Any]) -> str:
@@ -117,7 +120,7 @@ def _bill(report: Report, currency: str, whole: float, part: float) -> Table:
     columns = [
         Column("Component", right=False),
         Column("Quantity"),
-        Column("Price"),
+        Column("Price", currency),
         Column("Amount", currency),
         Column("Share", "%"),
         Column("Incomplete", right=False),
@@ -134,8 +137,10 @@ def _bill(report: Report, currency: str, whole: float, part: float) -> Table:
 
 
 def _ordered(lines: pl.DataFrame) -> pl.DataFrame:
+    """By what they are paid for; the prices of one component stand together."""
     place = pl.col("group").replace_strict({name: at for at, name in enumerate(ORDER)})
-    return lines.sort(place, maintain_order=True)
+    first = pl.col("line").min().over("site_id", "group", "component")
+    return lines.with_row_index("line").sort(place, first, "line").drop("line")
 
 
 def _by_group(lines: pl.DataFrame) -> pl.DataFrame:
@@ -153,11 +158,13 @@ def _by_group(lines: pl.DataFrame) -> pl.DataFrame:
 def _name(row: dict[str, object]) -> str:
     name = str(row["component"])
     said = name[:1].upper() + name[1:]
-    return f"{said}, {row['band']}" if row["band"] else said
+    return f"{said}, {COMMA.sub(THIN, str(row['band']))}" if row["band"] else said
 
 
 def _quantity(row: dict[str, object]) -> str:
     quantity, unit = row["quantity"], str(row["unit"])
+    if _is_difference(row):
+        return ""
     if not isinstance(quantity, float):
         return "–"
     whole = quantity == int(quantity)
@@ -170,15 +177,24 @@ def _quantity(row: dict[str, object]) -> str:
 def _price(row: dict[str, object]) -> str:
     """The price of one of the unit; the mean where it varies."""
     price, unit = row["price"], str(row["unit"])
+    if _is_difference(row):
+        return ""
     if row["group"] == Group.TAX and isinstance(price, float):
         return f"{number(price * PERCENT, 2)}{THIN}%"
     if isinstance(price, float):
         return f"{number(price, _digits(price)).replace('-', MINUS)}{BLANK}/{BLANK}{unit}"
     quantity, amount = row["quantity"], row["amount"]
+    if amount is None:
+        return "–"
     if isinstance(quantity, float) and quantity and isinstance(amount, float):
         mean = amount / quantity
         return f"mean {number(mean, _digits(mean)).replace('-', MINUS)}{BLANK}/{BLANK}{unit}"
     return "varies"
+
+
+def _is_difference(row: dict[str, object]) -> bool:
+    """Whether an amount has no quantity of its own, as what is missing to a least bill."""
+    return row["unit"] == row.get("currency") and row["group"] != Group.TAX
 
 
 def _digits(price: float) -> int:

@@ -4,21 +4,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from wattbook.core.carbon.location import NONE, REPORTED
-from wattbook.core.formatting import BLANK, MINUS, THIN, number, percent, spoken, unit_of
+from wattbook.core.formatting import BLANK, MINUS, THIN, number, spoken, unit_of
 from wattbook.core.periods import QUARTER_S, zone
 from wattbook.core.registry.entities import MeterRole, Site
 from wattbook.core.reporting import limits
 from wattbook.core.reporting.comparison import Comparison
-from wattbook.core.reporting.notices import OVERLAPPING_ROWS
 from wattbook.core.reporting.report import Report
-from wattbook.core.units import PERCENT, SECONDS_PER_HOUR
-from wattbook.sinks.documents.blocks import Notice
+from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.wording import (
+    FULL,
+    clock_of,
     count,
     day_of,
     energy_said,
     interval,
+    limit_said,
     moment,
     money_said,
     period_of,
@@ -30,7 +30,6 @@ from wattbook.sinks.documents.wording import (
 MAX_NAMES: Final = 8
 """So many sites are named on the first page."""
 NOT_REGISTERED: Final = "not registered"
-FULL: Final = 1 - 10**-9
 COMPARABLE: Final = 99 / 100
 """With less known of either period, their mean power is compared, not their energy."""
 NOTHING_CHANGED: Final = 5 / 1000
@@ -45,7 +44,7 @@ def title(report: Report) -> str:
     scope = report.scope
     if scope.kind == "operator":
         legal = [site.legal_name for site in scope.sites if site.legal_name]
-        return legal[0] if legal else scope.name
+        return legal[0] if legal else f"Operator {scope.name}"
     names = {"zone": f"Grid zone {scope.name}", "network": "All sites"}
     return names.get(scope.kind, scope.name)
 
@@ -54,7 +53,8 @@ def about(report: Report) -> list[tuple[str, str]]:
     """Who files the report, and for what; what is not registered says so."""
     scope = report.scope
     sites = scope.sites
-    rows = [("Operator", _operators(sites))]
+    several = len({site.operator for site in sites}) > 1
+    rows = [("Operators" if several else "Operator", _operators(sites))]
     rows.append(("Permit", _distinct(site.permit for site in sites)))
     rows.append(("Place", _place(sites)))
     if scope.kind != "site":
@@ -64,7 +64,7 @@ def about(report: Report) -> list[tuple[str, str]]:
     if (capacity := _capacity(report)) is not None:
         rows.append(("Capacity", capacity))
     if scope.contracted_kw is not None:
-        rows.append(("Contracted power", power_said(scope.contracted_kw)))
+        rows.append(("Contracted power", limit_said(scope.contracted_kw)))
     days = _length(report)
     rows.append(("Period", f"{period_of(scope.period, scope.timezone)} ({days})"))
     rows.append(("Status", "final" if scope.final else "draft"))
@@ -80,7 +80,7 @@ def _capacity(report: Report) -> str | None:
     if all(capacity is None for _, capacity in found):
         return None
     here = zone(scope.timezone)
-    said = [NOT_REGISTERED if each is None else power_said(each) for _, each in found]
+    said = [NOT_REGISTERED if each is None else limit_said(each) for _, each in found]
     since = [f", from {moment(during.start.astimezone(here))} {each}"
              for (during, _), each in zip(found[1:], said[1:], strict=True)]  # fmt: skip
     return f"{said[0]}{''.join(since)}"
@@ -118,7 +118,7 @@ def _place(sites: Sequence[Site]) -> str:
     where = site.address
     if where is None and site.latitude is not None and site.longitude is not None:
         north, east = site.latitude, site.longitude
-        where = f"{abs(north):.4f}°{THIN}{'NS'[north < 0]} {abs(east):.4f}°{THIN}{'EW'[east < 0]}"
+        where = f"{abs(north):.4f}°{THIN}{'NS'[north < 0]}, {abs(east):.4f}°{THIN}{'EW'[east < 0]}"
     return f"{where}; {grid}" if where else f"address {NOT_REGISTERED}; {grid}"
 
 
@@ -128,12 +128,12 @@ def _length(report: Report) -> str:
     first, end = (
         at.astimezone(here).replace(tzinfo=None) for at in (scope.period.start, scope.period.end)
     )
-    spans, clock = end - first, scope.timezone.replace("_", " ")
+    spans, clock = end - first, clock_of(scope.timezone)
     if spans % timedelta(days=1):
-        return f"{spoken((scope.period.end - scope.period.start).total_seconds())}, {clock} time"
+        return f"{spoken((scope.period.end - scope.period.start).total_seconds())}, {clock}"
     hours = (scope.period.end - scope.period.start) / HOUR
     of = f" of {hours:g}{BLANK}hours" if spans.days == 1 and hours != HOURS_PER_DAY else ""
-    return f"{count(spans.days, 'day')}{of}, {clock} time"
+    return f"{count(spans.days, 'day')}{of}, {clock}"
 
 
 def findings(report: Report) -> list[str]:
@@ -211,7 +211,7 @@ def _peak(report: Report) -> Iterator[str]:
     if (limit := total.get("capacity_kw_at_peak")) is not None:
         part = total["power_kw_max"] / limit
         digits = 1 if part > 99 / 100 else 0
-        said += f", {number(part * PERCENT, digits)}{THIN}% of the capacity of {power_said(limit)}"
+        said += f", {number(part * PERCENT, digits)}{THIN}% of the capacity of {limit_said(limit)}"
     at = total["power_kw_max_at"].astimezone(zone(scope.timezone))
     length = total.get("peak_interval_s")
     if length is not None and length > QUARTER_S:
@@ -272,128 +272,3 @@ def _known(report: Report) -> str:
 
 def _seconds(report: Report) -> float:
     return max(report.expected_s, 1.0)
-
-
-def notices(report: Report) -> Iterator[Notice]:
-    """What is incomplete, or not to be taken at its word."""
-    yield from _simulated(report)
-    if report.total["energy_kwh"] is None:
-        yield Notice(
-            "There are no readings in this period. What is not known is shown as a dash, never as"
-            " zero."
-        )
-        return
-    yield from _exceeded(report)
-    yield from _uncovered(report)
-    yield from _missing(report)
-    yield from _unpriced(report)
-    yield from _factors(report)
-    for each in report.notices:
-        if each.code == OVERLAPPING_ROWS:
-            yield Notice(f"{each.detail[:1].upper()}{each.detail[1:]}.")
-
-
-def _simulated(report: Report) -> Iterator[Notice]:
-    scope = report.scope
-    if scope.simulated:
-        every = len(scope.simulated) == len(scope.sites)
-        which = "all sites" if len(scope.sites) > 1 else "this site"
-        names = [site.name for site in scope.sites if site.simulated]
-        which = which if every else ", ".join(names)
-        yield Notice(f"Simulated data: the readings of {which} are made up.")
-
-
-def _exceeded(report: Report) -> Iterator[Notice]:
-    """Sites whose demand was above what they can, or may, draw: how long, how much and when."""
-    names = {site.id: site.name for site in report.scope.sites}
-    for row in report.exceeded.iter_rows(named=True):
-        name, limit, peak = row["limit"], row["limit_kw"], row["power_kw"]
-        at = row["at_utc"].astimezone(zone(report.scope.timezone))
-        over = number((peak / limit - 1) * PERCENT, 1)
-        yield Notice(
-            f"{name.capitalize()} exceeded: the demand of {names[row['site_id']]} was above its"
-            f" {name} of {power_said(limit)} for {spoken(row['hours'] * SECONDS_PER_HOUR)}; it"
-            f" reached {power_said(peak)} ({over}{THIN}% above) on {moment(at)}."
-        )
-
-
-def _uncovered(report: Report) -> Iterator[Notice]:
-    scope, coverage = report.scope, report.total["coverage"]
-    if coverage >= FULL:
-        return
-    lost = spoken((1 - coverage) * _seconds(report))
-    came = report.quality.completeness
-    rows = ""
-    if came.missing and not came.silences["estimated_kwh"].sum():
-        rows = f" ({number(came.missing)} of {number(came.expected)} readings)"
-    verb = "is" if lost.startswith(f"1{BLANK}") and " and " not in lost else "are"
-    meters = "the revenue meter"
-    if len(scope.mains) > 1:
-        meters = f"{len(scope.mains)} revenue meters"
-    yield Notice(
-        f"Energy is known for {percent(coverage)}{THIN}% of the time of {meters};"
-        f" {lost}{rows} {verb} missing. Energy, emissions and cost are those of the known time:"
-        " nothing is added for the rest."
-    )
-
-
-def _missing(report: Report) -> Iterator[Notice]:
-    """Readings that did not come although the energy of their time is known."""
-    came = report.quality.completeness
-    energy = came.silences["estimated_kwh"].sum()
-    if not energy:
-        return
-    known = came.silences.drop_nulls("estimated_kwh")
-    longest = known.row(0, named=True)
-    start = longest["start_utc"].astimezone(zone(report.scope.timezone))
-    lost = spoken(int(known["length_s"].sum()))
-    missing = f"{number(came.missing)} of {number(came.expected)} readings did not come."
-    yield Notice(
-        f"Missing readings: {missing if came.expected else f'none came for {lost}.'} The longest"
-        f" span without any lasted {spoken(longest['length_s'])} from {moment(start)}. Registers"
-        f" tell the energy of {'these spans' if known.height > 1 else 'this span'},"
-        f" {energy_said(energy)}; when it was drawn is estimated."
-    )
-
-
-def _unpriced(report: Report) -> Iterator[Notice]:
-    for currency, cost, priced in report.costs.iter_rows():
-        if priced < FULL and report.costs.height == 1:
-            yield Notice(
-                f"Incomplete cost: {money_said(cost, currency)} covers {share(priced)} of the"
-                " energy; for the rest no price is known."
-            )
-    lines = report.payments.lines.filter(report.payments.lines["incomplete"] != "")
-    named: dict[str, list[str]] = {}
-    for component, why in zip(lines["component"], lines["incomplete"], strict=True):
-        if "no price" not in why and component not in named.setdefault(why, []):
-            named[why].append(component)
-    if any(named.values()):
-        said = [f"{why} ({', '.join(who)})" for why, who in named.items() if who]
-        yield Notice(f"Incomplete bill: {'; '.join(said)}.")
-    if not report.payments.whole_months and report.costs.height:
-        yield Notice(
-            "Demand and fixed charges belong to whole months: this period is not whole months, so"
-            " the cost is that of energy alone."
-        )
-
-
-def _factors(report: Report) -> Iterator[Notice]:
-    rungs = report.rungs
-    world = rungs.filter(rungs["fallback"].str.starts_with("world"))
-    if part := world["energy_share"].sum():
-        yield Notice(
-            f"World average: for {share(part)} of the energy no emission factor of its grid zone"
-            " or country is known, so the average of the world stands in. Emissions may be wrong"
-            " by a large factor."
-        )
-    if total := rungs.filter(rungs["fallback"] == "unknown")["energy_share"].sum():
-        yield Notice(f"Emissions are unknown for {share(total)} of the energy: no factor is known.")
-    known = rungs.filter(~rungs["fallback"].is_in([NONE, REPORTED, "unknown"]))
-    hourly = [] if rungs.height == known.height else ["lifecycle"]
-    boundaries = sorted({*known["scope"].drop_nulls(), *hourly})
-    if len(boundaries) > 1:
-        yield Notice(
-            "Mixed boundaries: some emission factors count combustion only (direct), others the"
-            " whole life cycle. Their sum is neither."
-        )

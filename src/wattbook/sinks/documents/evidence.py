@@ -1,7 +1,8 @@
 """The sections of a report that say how sure it is: completeness, and what was found unusual."""
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -9,13 +10,13 @@ import polars as pl
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.charts import ahead
 from wattbook.core.formatting import MINUS, NOTHING, lasting, money, number, spoken, unit_of
-from wattbook.core.periods import zone
+from wattbook.core.periods import Grain, zone
 from wattbook.core.readings.checks import RejectReason
 from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.report import Report
 from wattbook.core.reporting.site_figures import capacity_at
 from wattbook.core.units import SECONDS_PER_HOUR
-from wattbook.sinks.documents.blocks import Block, Column, Pairs, Paragraph, Sentences, Table
+from wattbook.sinks.documents.blocks import Block, Column, Note, Pairs, Sentences, Table
 from wattbook.sinks.documents.sections import figure
 from wattbook.sinks.documents.wording import (
     clock_of,
@@ -31,6 +32,10 @@ from wattbook.sinks.documents.wording import (
 MAX_ROWS: Final = 12
 MIN_ROWS: Final = 3
 """So many gaps, findings, events and corrected meters are listed; the number of all is said."""
+LENGTH: Final = re.compile(r"\b(\d+)([dh])\b")
+LENGTHS: Final = {"d": "day", "h": "hour"}
+COUNTER: Final = re.compile(r"(?<![\d.-])\d{4,}(\.\d+)?(?= (?:to|kWh)\b)")
+"""What a register showed, in the detail of an event."""
 CATEGORIES: Final = {
     "meter_fault": "meter fault",
     "operational": "operation",
@@ -58,9 +63,10 @@ def findings(report: Report) -> Iterator[Block]:
     if not worth:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     many = len(found)
-    named = f"{MAX_ROWS} of {number(many)}" if many > MAX_ROWS else count(many, "finding")
-    yield Table(f"{named}, the most energy first", columns, rows)
-    yield Paragraph(
+    named = f"{MAX_ROWS} of {number(many)} findings" if many > MAX_ROWS else count(many, "finding")
+    order = ", the most energy first" if many > 1 else ""
+    yield Table(f"{named}{order}; {clock_of(report.scope.timezone)}", columns, rows)
+    yield Note(
         "Energy is what was measured less what was expected; a dash stands where no expectation can"
         " be had."
         + (" Its worth is at the mean price of the period, for revenue meters." if worth else "")
@@ -74,7 +80,8 @@ def forecast(report: Report) -> Iterator[Block]:
         return
     unit = unit_of("power_kw", [*found.rows["mean"], *found.rows["p90"]])
     highest = found.highest
-    at = moment(_local(highest["start_utc"], scope.timezone))
+    day = _local(highest["start_utc"], scope.timezone)
+    at = day_of(day) if found.grain is Grain.DAY else moment(day)
     said = (
         f"{period_of(found.period, scope.timezone)}: {energy_said(found.energy_kwh)} are expected."
         f" The highest {found.grain} is expected on {at}: {unit.say(highest['mean'])}"
@@ -97,7 +104,10 @@ def forecast(report: Report) -> Iterator[Block]:
 def _basis(found: Ahead, timezone: str) -> str:
     made, known = (day_of(_local(at, timezone)) for at in (found.made_utc, found.origin_utc))
     said = f"Made on {made} from what was known until {known}; model: {found.model}"
-    return f"{said}. Basis {found.basis}: {found.reason}." if found.reason else f"{said}."
+    if not found.reason:
+        return f"{said}."
+    reason = LENGTH.sub(lambda length: count(int(length[1]), LENGTHS[length[2]]), found.reason)
+    return f"{said}. Basis {found.basis}: {reason}."
 
 
 def _local(at: object, timezone: str) -> datetime:
@@ -163,9 +173,7 @@ def quality(report: Report) -> Iterator[Block]:
         ("Anomalies", _anomalies(found.findings)),
     ]
     if report.ahead is None:
-        pairs.append(
-            ("Forecast", f"none stored; wattbook forecast {report.scope.entity} makes one")
-        )
+        pairs.append(("Forecast", "none is stored for the time after this period"))
     yield Pairs(pairs)
     yield from _tables(report)
 
@@ -212,7 +220,7 @@ def _tables(report: Report) -> Iterator[Block]:
                 for row in silences.iter_rows(named=True)
             ],
         )
-    if found.gaps.height and not _same_spans(found.gaps, every):
+    if found.gaps.height and not _within(found.gaps, every):
         yield Table(
             _heading("Longest spans without energy", found.gaps.height),
             [meter, Column("From", right=False), Column("To", right=False), Column("Length")],
@@ -255,12 +263,25 @@ def _changes(report: Report) -> Iterator[Block]:
                 Column("Readings", right=False, wide=1),
             ],
             [
-                (row["meter_id"], local(row["at_utc"], timezone), row["kind"], row["detail"])
+                (
+                    row["meter_id"],
+                    local(row["at_utc"], timezone),
+                    row["kind"],
+                    _counted(row["detail"]),
+                )
                 for row in found.events.sort("at_utc", "meter_id")
                 .head(MAX_ROWS)
                 .iter_rows(named=True)
             ],
         )
+
+
+def _counted(detail: str) -> str:
+    """What registers showed, with their digits in groups as everywhere in the report."""
+    return COUNTER.sub(
+        lambda shown: number(float(shown[0]), len((shown[1] or ".")[1:])),
+        detail,
+    )
 
 
 REASONS: Final = {
@@ -286,9 +307,21 @@ def _energy_in(span: dict[str, float | None]) -> str:
     return f"{energy_said(span['known_kwh'])}{guessed}"
 
 
-def _same_spans(gaps: pl.DataFrame, silences: pl.DataFrame) -> bool:
-    spans = ["meter_id", "start_utc", "end_utc"]
-    return gaps.select(spans).sort(spans).equals(silences.select(spans).sort(spans))
+def _within(gaps: pl.DataFrame, silences: pl.DataFrame) -> bool:
+    """Whether each span without energy is one without readings, of which it is said already.
+
+    They differ a little: a reading holds for a while, and energy is known by quarter-hours.
+    """
+    pairs = gaps.join(silences.select("meter_id", *_ENDS), on="meter_id", suffix="_silent")
+    inside = pairs.filter(
+        pl.col("start_utc") >= pl.col("start_utc_silent") - NEAR,
+        pl.col("end_utc") <= pl.col("end_utc_silent") + NEAR,
+    )
+    return inside.select("meter_id", *_ENDS).n_unique() == gaps.height
+
+
+NEAR: Final = timedelta(hours=1)
+_ENDS: Final = ("start_utc", "end_utc")
 
 
 def _estimated(part: float | None) -> str:

@@ -1,7 +1,17 @@
 """From the figures of a report to the document that is read."""
 
 from wattbook.core.reporting.report import Report
-from wattbook.sinks.documents import costs, cover, evidence, places, sections, sources, tables
+from wattbook.sinks.documents import (
+    costs,
+    cover,
+    evidence,
+    notices,
+    places,
+    power,
+    sections,
+    sources,
+    tables,
+)
 from wattbook.sinks.documents.blocks import Document, Section, Sentences
 from wattbook.sinks.documents.wording import period_of
 
@@ -17,11 +27,11 @@ def outline(report: Report) -> Document:
     parts = [
         Section("summary", "Summary", [Sentences(said)] if said else []),
         Section("key-figures", "Key figures", sections.key(report)),
-        Section("load", "Load", [*sections.load(report), *sections.hashing(report)]),
+        Section("load", "Load", [*power.load(report), *sections.hashing(report)]),
         Section(
             "sites",
             "Sites",
-            [*places.operators(report), *places.sitemap(report), *tables.sites(report)],
+            [*places.operators(report), *places.sites(report), *tables.sites(report)],
         ),
         Section("cost", "Cost", list(costs.cost(report))),
         Section("findings", "Findings", list(evidence.findings(report))),
@@ -46,7 +56,7 @@ def outline(report: Report) -> Document:
         kind=f"Energy report, {status}",
         period=period_of(scope.period, scope.timezone),
         about=cover.about(report),
-        notices=list(cover.notices(report)),
+        notices=list(notices.notices(report)),
         sections=[part for part in parts if part.blocks],
         footer=f"{scope.entity} · {report.fingerprint.sha256[:SHORT]}",
         author=f"wattbook {scope.version}",

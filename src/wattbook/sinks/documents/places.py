@@ -3,15 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
+import polars as pl
+
+from wattbook.core.charts import bars
 from wattbook.core.charts import sitemap as maps
+from wattbook.core.charts.svg import Chart
 from wattbook.core.formatting import money, percent, unit_of
 from wattbook.core.reporting.report import Report
-from wattbook.sinks.documents.blocks import Block, Column, Table
-from wattbook.sinks.documents.sections import figure
+from wattbook.sinks.documents.blocks import Block, Column, Side, Table
+from wattbook.sinks.documents.sections import Draw, figure, half
 from wattbook.sinks.documents.wording import count
 
 MIN_PLACES: Final = 2
 """Of fewer a map shows nothing."""
+MAX_BARS: Final = 30
+"""So many names have a bar of their own; the table lists all."""
 
 
 def operators(report: Report) -> Iterator[Block]:
@@ -60,22 +66,58 @@ def operators(report: Report) -> Iterator[Block]:
     )
 
 
-def sitemap(report: Report) -> Iterator[Block]:
-    """A map of those sites whose coordinates are registered."""
+def sites(report: Report) -> Iterator[Block]:
+    """Where the sites are and how much each of them used: side by side, unless the map is wide."""
+    if report.scope.kind == "site":
+        return
+    energies, shown = energy_by_site(report), _places(report)
+    if len(shown) < MIN_PLACES:
+        yield from (figure(*each) for each in energies)
+        return
+    rest = len(report.scope.sites) - len(shown)
+    caption = f"{count(rest, 'site')} without registered coordinates: not drawn." if rest else ""
+
+    def draw(width: float, name: str) -> Chart:
+        return maps.sitemap(shown, width=width, name=name)
+
+    drawn: Drawn = ("Where the sites are", "area of a dot: energy", "sites-map", draw, caption)
+    if maps.is_wide(shown):
+        yield from (figure(*each) for each in (drawn, *energies))
+    else:
+        yield Side([half(*each) for each in (drawn, *energies)])
+
+
+Drawn = tuple[str, str, str, Draw, str]
+"""Title, note, name, and how to draw a chart; its caption."""
+
+
+def energy_by_site(report: Report) -> list[Drawn]:
+    """A bar for each site, the largest first; of one site alone none."""
+    rows = largest_first(report)
+    if rows.height < MIN_PLACES:
+        return []
+    unit = unit_of("energy_kwh", rows["energy_kwh"])
+    shown = rows.head(MAX_BARS).select("name", "energy_kwh").rows()
+    rest = rows.slice(MAX_BARS)
+    if rest.height:
+        shown.append((f"{rest.height} more", rest["energy_kwh"].sum()))
+
+    def draw(width: float, name: str) -> Chart:
+        return bars.by_name(shown, unit, of="Energy by site", name=name, width=width)
+
+    return [("Energy by site", unit.name, "sites", draw, "")]
+
+
+def largest_first(report: Report) -> pl.DataFrame:
+    """The sites by their energy; those without any last."""
+    return report.sites.sort("energy_kwh", "site_id", descending=[True, False], nulls_last=True)
+
+
+def _places(report: Report) -> list[maps.Place]:
+    """Those sites whose coordinates are registered."""
     energies = dict(report.sites.select("site_id", "energy_kwh").iter_rows())
-    shown = [
+    return [
         maps.Place(site.name, site.latitude, site.longitude, energies.get(site.id))
         for site in report.scope.sites
         if site.latitude is not None and site.longitude is not None
     ]
-    if len(shown) < MIN_PLACES:
-        return
-    rest = len(report.scope.sites) - len(shown)
-    caption = f"{count(rest, 'site')} without registered coordinates: not drawn." if rest else ""
-    yield figure(
-        "Where the sites are",
-        "area of a dot: energy",
-        "sites-map",
-        lambda width, name: maps.sitemap(shown, width=width, name=name),
-        caption,
-    )

@@ -5,20 +5,24 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core.charts import bars, day, duration, heat, trend
-from wattbook.core.charts import load as loads
+from wattbook.core.charts import bars, trend
 from wattbook.core.charts.bars import Bar
 from wattbook.core.charts.svg import HALF, WIDTH, Chart
 from wattbook.core.charts.trend import Point
-from wattbook.core.formatting import BLANK, MINUS, NOTHING, THIN, Unit, money, number, unit_of
+from wattbook.core.formatting import (
+    BLANK,
+    MINUS,
+    NOTHING,
+    Unit,
+    money,
+    number,
+    unit_of,
+)
 from wattbook.core.periods import Grain, zone
-from wattbook.core.reporting.limits import capacities
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Figure, Side, Tile, Tiles
-from wattbook.sinks.documents.cover import earlier_name
 from wattbook.sinks.documents.wording import (
     clock_of,
-    day_of,
     factor_said,
     interval,
     moment,
@@ -26,15 +30,8 @@ from wattbook.sinks.documents.wording import (
     share,
 )
 
-MIN_DAYS: Final = 7
-"""Of fewer days neither what is usual by the hour nor a duration says more than the load."""
 MIN_BARS: Final = 4
 """Fewer are a table, not a chart."""
-RESOLUTION: Final = {
-    Grain.QUARTER: "mean by quarter-hour",
-    Grain.HOUR: "mean by hour",
-    Grain.DAY: "mean by day",
-}
 J_PER_TH: Final = Unit("J/TH", 1, 1)
 
 Draw = Callable[[float, str], Chart]
@@ -104,6 +101,8 @@ def _efficiency(total: dict[str, Any]) -> str:
 def _of_known_time(total: dict[str, Any]) -> str:
     """What the load factor is of, and for how much of the time where that is not all."""
     part = total["load_factor_time_share"]
+    if total["load_factor"] is None:
+        return "not known: the revenue meters are not all known for long enough"
     if part is None or part >= 1 - 10**-9:
         return "mean power over peak demand"
     return f"mean power over peak demand, for {share(part)} of the time"
@@ -164,105 +163,6 @@ def _priced(report: Report) -> str:
     }
     with_ = [names[name] for name in names if name in groups]
     return f"energy, {', '.join(with_)}" if with_ else "energy only"
-
-
-def load(report: Report) -> Iterator[Block]:
-    """Power over time, over hours and days, and how long it was how high."""
-    curves, scope = report.curves, report.scope
-    if curves.duration.is_empty():
-        return
-    unit = unit_of("power_kw", [*curves.load["power_kw"], report.total["power_kw_max"]])
-    peak = (report.total["power_kw_max_at"], report.total["power_kw_max"])
-    limits = _limits(report)
-    earlier = None
-    if report.comparison is not None:
-        earlier = (earlier_name(report.comparison, report), report.comparison.load)
-
-    def draw(width: float, name: str) -> Chart:
-        return loads.load(
-            curves.load,
-            scope.period,
-            scope.timezone,
-            unit,
-            peak=peak,
-            limits=limits,
-            earlier=earlier,
-            width=width,
-            name=name,
-        )
-
-    yield figure(
-        "Power",
-        f"{unit.name}, {RESOLUTION[curves.load_grain]}, {clock_of(scope.timezone)}",
-        "load",
-        draw,
-        _strip_note(curves.load),
-    )
-    if curves.heat["day"].n_unique() < MIN_DAYS:
-        return
-    yield Side(
-        [
-            half(
-                "Load duration",
-                f"{unit.name} or more, by share of the known time",
-                "duration",
-                lambda width, name: duration.duration(
-                    curves.duration, unit, width=width, name=name
-                ),
-            ),
-            half(
-                "Mean day",
-                f"{unit.name} by local hour; pale: 80{THIN}% of the days",
-                "mean-day",
-                lambda width, name: day.mean_day(curves.mean_day, unit, width=width, name=name),
-            ),
-        ]
-    )
-    yield _heat(report, unit)
-
-
-def _limits(report: Report) -> list[tuple[str, float]]:
-    """Names and powers of the lines of a chart: the capacities in force, the contracted power."""
-    scope = report.scope
-    found = capacities(scope.sites, scope.period)
-    here = zone(scope.timezone)
-    powers = [
-        ("capacity" if during.start == scope.period.start and len(found) == 1
-         else f"capacity from {day_of(during.start.astimezone(here))}", power)
-        for during, power in found
-    ]  # fmt: skip
-    return [
-        (name, power)
-        for name, power in (*powers, ("contracted", scope.contracted_kw))
-        if power is not None
-    ]
-
-
-def _strip_note(rows: pl.DataFrame) -> str:
-    """What the strip below a chart shows, where it shows something."""
-    if (rows["received"] >= 1 - 10**-9).all() and not rows["estimated"].any():
-        return ""
-    shades = ["solid: no readings came", "grey: some came"]
-    if rows["estimated"].any():
-        shades.append("hatched: estimated")
-    return f"Strip below the plot: {', '.join(shades)}; pale: complete."
-
-
-def _heat(report: Report, unit: Unit) -> Block:
-    cells, scope = report.curves.heat, report.scope
-    days = cells["day"].unique().sort()
-    weekly = (days[1] - days[0]).days > 1
-    note = f"{unit.name} by {'week' if weekly else 'day'} and hour, {clock_of(scope.timezone)}"
-    caption = "Each shade stands for an equal share of the hours."
-    if cells["turns"].max() != 1:
-        caption += " On the day of 25 hours the hour that comes twice is drawn as two."
-    return figure(
-        "Power by hour and day",
-        note,
-        "heat",
-        lambda width, name: heat.heat(cells, unit, width=width, name=name),
-        caption,
-    )
 
 
 def energy_bars(report: Report) -> Iterator[Block]:

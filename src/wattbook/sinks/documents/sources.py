@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -21,11 +21,12 @@ from wattbook.sinks.documents.blocks import (
     Code,
     Column,
     Listing,
+    Note,
     Pairs,
     Paragraph,
     Table,
 )
-from wattbook.sinks.documents.wording import count, factor_said
+from wattbook.sinks.documents.wording import clock_of, count, factor_said
 
 BOUNDARIES: Final = {"lifecycle": "life cycle", "direct": "direct (combustion)"}
 YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
@@ -110,20 +111,20 @@ def _publications() -> list[dict[str, str]]:
 
 
 def published(source: str) -> str:
-    """Publisher, table, edition, address and how it came here, of a source of a factor.
+    """Publisher, year, title and address of a source of a factor; last, how it came here.
 
     >>> published("Ember: carbon intensity of electricity 2023 (from carbontracker 2.4.7)")
     ... # doctest: +ELLIPSIS
-    'Ember. Yearly Electricity Data, emissions intensity, 2023. https://ember-energy.org/…'
+    'Ember (2023): Yearly Electricity Data, emissions intensity. https://ember-energy.org/…'
     """
     known = _publication(source)
     if known is None:
         return f"{source}."
     edition = _edition(known, source)
-    said = ", ".join(filter(None, (known["work"], edition)))
+    who = f"{known['publisher']} ({edition})" if edition else known["publisher"]
     via = next((a or b for a, b in VIA.findall(source)), "")
-    copied = f" (copied from the package {via})" if via else ""
-    return f"{known['publisher']}. {said}. {known['url']}{copied}."
+    copied = f", as distributed with {via}" if via else ""
+    return f"{who}: {known['work']}. {known['url']}{copied}."
 
 
 def cited(source: str | None) -> str:
@@ -196,19 +197,12 @@ def numbered(report: Report) -> Numbering:
     known = report.factors.group_by("source", "licence", maintain_order=True).agg(
         pl.col("g_per_kwh"),
         pl.col("technology"),
-        pl.col("zone").first(),
-        pl.col("valid_from").min(),
+        pl.col("zone"),
+        pl.col("valid_from"),
     )
     for row in known.iter_rows(named=True):
-        figures = ", ".join(
-            f"{technology if technology != 'mix' else 'grid mix'} {number(value, 1)}"
-            for technology, value in zip(row["technology"], row["g_per_kwh"], strict=True)
-        )
-        where = "" if row["zone"] == "*" else f" of {row['zone']} from {row['valid_from']}"
         licence = row["licence"].rstrip(".")
-        sources.append(
-            f"{published(row['source'])} Factor{where}: {figures}{BLANK}g/kWh. Licence: {licence}."
-        )
+        sources.append(f"{published(row['source'])} {_factors(row)} Licence: {licence}.")
         factors.append(len(sources))
     prices = []
     if report.costs.height:
@@ -220,6 +214,18 @@ def numbered(report: Report) -> Numbering:
         emissions=_said([1, *conditions, *factors]),
         cost=_said([1, *prices]),
     )
+
+
+def _factors(row: dict[str, Any]) -> str:
+    """The factors that were taken from one source, each with its zone and its first day."""
+    columns = ("technology", "zone", "valid_from", "g_per_kwh")
+    said = [
+        ("grid mix" if technology == "mix" else technology)
+        + ("" if place == "*" else f" of {place} from {since}")
+        + f" {number(value, 1)}"
+        for technology, place, since, value in zip(*(row[name] for name in columns), strict=True)
+    ]
+    return f"Factor{'s' if len(said) > 1 else ''}: {', '.join(said)}{BLANK}g/kWh."
 
 
 def _priced_by(sites: Sequence[Site], zones: str) -> str:
@@ -250,14 +256,14 @@ def methods(report: Report, numbering: Numbering) -> Iterator[Block]:
         figures, method, formula = HOW[name]
         rows.append((figures, formula, f"{method}{BLANK}{VERSIONS[method]}", sources))
     columns = [
-        Column("Figures", right=False),
-        Column("Formula", right=False, wide=1),
+        Column("Figures", right=False, wide=1),
+        Column("Formula", right=False, wide=4),
         Column("Method", right=False),
         Column("Sources", right=False),
     ]
     pages = ", ".join(dict.fromkeys(TITLES[HOW[name].method] for name, _ in told))
     yield Table("Methods, and the version of each", columns, rows)
-    yield Paragraph(
+    yield Note(
         f"The documentation of wattbook{BLANK}{report.scope.version} describes the methods with"
         f" worked examples; its pages are: {pages}."
     )
@@ -269,10 +275,14 @@ def identity(report: Report) -> Iterator[Block]:
     scope, found = report.scope, report.fingerprint
     ends = (scope.period.start, scope.period.end)
     here = zone(scope.timezone)
+    civil = (
+        f"Period in {clock_of(scope.timezone)}",
+        " to ".join(clock(at.astimezone(here)) for at in ends),
+    )
     yield Pairs(
         [
             ("Entity", scope.entity),
-            (f"Period in {scope.timezone}", " to ".join(clock(at.astimezone(here)) for at in ends)),
+            *([] if scope.timezone == "UTC" else [civil]),
             ("Period in UTC", " to ".join(f"{at:%Y-%m-%d}{BLANK}{at:%H:%M:%S}Z" for at in ends)),
             ("Data as known at", _exact(scope.known_utc)),
             ("Set of emission factors", scope.factor_set),
@@ -286,7 +296,7 @@ def identity(report: Report) -> Iterator[Block]:
         parts.append(f"{number(found.others)} of other meters")
     if found.around:
         parts.append(f"{number(found.around)} just outside it that decide its first and last hour")
-    yield Paragraph(
+    yield Note(
         "The fingerprint is the SHA-256 of what the figures of the period rest on: the settings of"
         " the meters, tariffs, emission factors, conditions of the grid, and"
         f" {', '.join(parts)}. The same data give the same fingerprint; one changed digit gives"
@@ -295,7 +305,7 @@ def identity(report: Report) -> Iterator[Block]:
         " the findings and the forecast are not part of it."
     )
     if found.uncovered:
-        yield Paragraph(
+        yield Note(
             f"{count(found.uncovered, 'reading')} of the period are no longer kept: their sums"
             " are in the figures, but the fingerprint cannot cover them."
         )

@@ -6,16 +6,15 @@ from typing import Any, Final
 
 import polars as pl
 
-from wattbook.core.charts import bars, multiples
+from wattbook.core.charts import multiples
 from wattbook.core.formatting import BLANK, Unit, clock, money, number, percent, unit_of
 from wattbook.core.periods import Grain, zone
 from wattbook.core.reporting.report import Report
 from wattbook.sinks.documents.blocks import Block, Column, Table
+from wattbook.sinks.documents.places import largest_first
 from wattbook.sinks.documents.sections import figure
 from wattbook.sinks.documents.wording import clock_of
 
-MAX_BARS: Final = 30
-"""So many names have a bar of their own; the table lists all."""
 ROLES: Final = {"main": "revenue meter", "sub": "sub-meter", "generation": "generation meter",
          "export": "export meter"}  # fmt: skip
 CENT: Final = 1 / 200
@@ -72,7 +71,7 @@ def by_step(report: Report) -> Iterator[Block]:
     whole = {**total, "received": 1 - came.silent_s / max(report.expected_s, 1.0)}
     paid = dict(report.costs.select("currency", "cost").iter_rows())
     foot = cells(whole, "All", (each.write(paid[name]) for name, each in units))
-    caption = f"Figures by {report.grain}, {scope.timezone.replace('_', ' ')} time"
+    caption = f"Figures by {report.grain}, {clock_of(scope.timezone)}"
     yield Table(caption, columns, rows, [*_standing(report, units, len(columns)), foot])
 
 
@@ -111,7 +110,7 @@ def meters(report: Report) -> Iterator[Block]:
     power = unit_of("power_kw", rows_["power_kw_max"])
     came = {row["meter_id"]: row for row in report.quality.completeness.meters.to_dicts()}
     rows = []
-    for row in rows_.iter_rows(named=True):
+    for row in sorted(rows_.iter_rows(named=True), key=lambda row: list(ROLES).index(row["role"])):
         own = came.get(row["meter_id"])
         expected = f" of {number(own['expected'])}" if own and own["expected"] else ""
         readings = f"{number(own['readings'])}{expected}" if own else ""
@@ -150,23 +149,11 @@ def sites(report: Report) -> Iterator[Block]:
     """The sites of an operator or a zone, side by side."""
     if report.scope.kind == "site":
         return
-    rows_ = report.sites.sort("energy_kwh", "site_id", descending=[True, False], nulls_last=True)
+    rows_ = largest_first(report)
     unit = unit_of("energy_kwh", rows_["energy_kwh"])
     power = unit_of("power_kw", rows_["power_kw_max"])
     emitted = unit_of("emitted_kg", rows_["emitted_kg"])
     if rows_.height > 1:
-        shown = rows_.head(MAX_BARS).select("name", "energy_kwh").rows()
-        rest = rows_.slice(MAX_BARS)
-        if rest.height:
-            shown.append((f"{rest.height} more", rest["energy_kwh"].sum()))
-        yield figure(
-            "Energy by site",
-            unit.name,
-            "sites",
-            lambda width, name: bars.by_name(
-                shown, unit, of="Energy by site", name=name, width=width
-            ),
-        )
         yield _loads(report, rows_, power)
     whole = report.total["energy_kwh"]
     rows = [_site(row, whole, unit, power, emitted)

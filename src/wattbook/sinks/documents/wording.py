@@ -1,5 +1,6 @@
 """How a report says figures, instants and periods."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,9 @@ from wattbook.core.formatting import (
 from wattbook.core.periods import QUARTER_S, Period, zone
 from wattbook.core.units import SECONDS_PER_HOUR
 
+FULL: Final = 1 - 10**-9
+"""A share that is whole but for how numbers are kept."""
+
 
 def energy_said(value: object) -> str:
     """Energy in the unit that suits it, to three or four figures."""
@@ -29,6 +33,11 @@ def energy_said(value: object) -> str:
 def power_said(value: object) -> str:
     """Power in the unit that suits it."""
     return unit_of("power_kw", [value]).say(value)
+
+
+def limit_said(value: float) -> str:
+    """A registered power: `25 MW`, `12.5 MW`."""
+    return unit_of("power_kw", [value]).say_short(value)
 
 
 def money_said(value: object, currency: str) -> str:
@@ -50,6 +59,16 @@ def count(many: int, thing: str) -> str:
 def day_of(at: datetime) -> str:
     """A day in words: `21 June 2021`."""
     return f"{at.day}{BLANK}{at:%B}{BLANK}{at.year}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Several things in one sentence.
+
+    >>> listed(["energy"]), listed(["energy", "demand", "tax"])
+    ('energy', 'energy, demand and tax')
+    """
+    *most, last = texts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def moment(at: datetime) -> str:
