@@ -121,27 +121,31 @@ def width_of(text: str, size: int = TEXT) -> float:
     """How wide a text is in the typeface of reports, and a little more.
 
     >>> round(width_of("capacity 25 MW", 100))
-    670
+    711
     """
-    return sum(_ADVANCES.get(letter, 0.75) for letter in text) * size * 1.04
+    return sum(_ADVANCES.get(letter, OTHER_LETTER) for letter in text) * size / EM
 
 
+EM: Final = 1000
+"""Parts of the size of letters, in which their widths are counted."""
+OTHER_LETTER: Final = 780
+"""The width of a letter that is not in the table: that of a wide one."""
 _ADVANCES: Final = {
     letter: advance
     for advance, letters in (
-        (0.25, "'|,.:; lij!\\{}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"),
-        (0.32, '()I/Jft"-*[]'),
-        (0.40, "r`s"),
-        (0.46, "cz?e~#$0123456789aFS_x"),
-        (0.54, "bdgoqvL^kpyPhnu+<=>E\N{EN DASH}\N{MINUS SIGN}"),
-        (0.64, "BRYTZ%CK"),
-        (0.70, "UVXG&ADNOQH"),
-        (0.80, "wm"),
-        (0.96, "M@W"),
+        (260, "'|,.:; lij!\\{}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"),
+        (330, '()I/Jft"-*[]'),
+        (420, "r`s"),
+        (480, "cz?e~#$0123456789aFS_x"),
+        (560, "bdgoqvL^kpyPhnu+<=>E\N{EN DASH}\N{MINUS SIGN}"),
+        (660, "BRYTZ%CK"),
+        (730, "UVXG&ADNOQH"),
+        (830, "wm"),
+        (1000, "M@W"),
     )
     for letter in letters
 }
-"""Widths of letters in ems: of Libertinus Serif, rounded up; of all others, those of a wide one."""
+"""Widths of letters in Libertinus Serif, and a little more."""
 
 
 @dataclass(slots=True)

@@ -15,10 +15,10 @@ from wattbook.sinks.documents.wording import (
     count,
     energy_said,
     limit_said,
-    listed,
     moment,
     money_said,
     power_said,
+    sentence_list,
     share,
 )
 
@@ -134,7 +134,7 @@ def _unbilled(report: Report) -> Iterator[Notice]:
     where = f" in {count(bills, 'bill')}" if bills else ""
     more = [f"{len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else []
     yield Notice(
-        f"Incomplete bill: {listed([*names[:MAX_NAMES], *more])} could not be billed in"
+        f"Incomplete bill: {sentence_list([*names[:MAX_NAMES], *more])} could not be billed in"
         f" full{where}. The section Cost says why."
     )
 

@@ -61,10 +61,10 @@ def day_of(at: datetime) -> str:
     return f"{at.day}{BLANK}{at:%B}{BLANK}{at.year}"
 
 
-def listed(texts: Sequence[str]) -> str:
+def sentence_list(texts: Sequence[str]) -> str:
     """Several things in one sentence.
 
-    >>> listed(["energy"]), listed(["energy", "demand", "tax"])
+    >>> sentence_list(["energy"]), sentence_list(["energy", "demand", "tax"])
     ('energy', 'energy, demand and tax')
     """
     *most, last = texts
