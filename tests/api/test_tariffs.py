@@ -345,6 +345,10 @@ async def test_a_month_is_billed_line_by_line(client):
         "estimated": False,
         "demand_interval_s": None,
         "demand_kw_most": None,
+        "reactive_kvarh": None,
+        "reactive_kwh": None,
+        "power_factor": None,
+        "reactive_coverage": None,
     }
     assert (demand["estimated"], demand["demand_interval_s"]) == (True, 3600)
     assert (demand["quantity"], demand["amount"]) == (100.0, 1_000.0)

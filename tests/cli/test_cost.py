@@ -1,6 +1,7 @@
 """Bills and tariffs on the command line."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,40 @@ def test_what_nobody_registered_has_an_exit_code_of_its_own(run, folder, site):
     assert run("sites", "tariffs", "nowhere").exit_code == 3
     assert run("sites", "tariffs", site, "--replace").exit_code == 2
     assert run("cost", site, "--from", "x").exit_code == 2
+
+
+def test_reactive_energy_of_a_file_is_billed_beyond_its_free_share(run, folder, site):
+    # January in Oslo has 744 hours: 74,400 kWh and 44,640 kvarh. 40 % of 74,400 are 29,760 free:
+    # 14,880 kvarh x 0.011 = 163.68; the power factor is 100 / sqrt(100² + 60²) = 0.857.
+    start = datetime(2025, 12, 31, 23, tzinfo=UTC)
+    rows = [f"{start + timedelta(hours=at):%Y-%m-%dT%H:%MZ},100,60" for at in range(744)]
+    (folder / "q.csv").write_text("\n".join(["time,kWh,Blindarbeit (kvarh)", *rows]) + "\n")
+    pairs = ("timestamp=time", "energy_kwh=kWh", "reactive_kvarh=Blindarbeit (kvarh)")
+    flags = [word for pair in (*pairs, f"meter={site}.main") for word in ("--map", pair)]
+    reactive = {"kind": "reactive", "name": "Blindarbeit", "price_per_kvarh": 0.011}
+    body = TARIFF | {"components": [FLAT, reactive | {"free_percent": 40}]}
+
+    taken = run("ingest", "q.csv", *flags)
+    run("sites", "tariffs", site, given(folder, body))
+    bill = run("cost", site, "--from", "2026-01-01", "--to", "2026-02-01")
+    figures = run("metrics", site, "--from", "2026-01-01", "--to", "2026-02-01", "--json")
+
+    assert (taken.exit_code, bill.exit_code) == (0, 0), taken.output + bill.output
+    lines = [" ".join(line.split()) for line in bill.stdout.replace("\u202f", "").splitlines()]
+    assert lines[0] == "2026-01 energy 74400.0 kWh coverage 100.0 % complete"
+    assert "Blindarbeit 2026-01-01 14880.0 kvarh 0.01100 100.0 163.68 EUR" in lines
+    said = "Blindarbeit: 44640.0 kvarh with 74400.0 kWh, a power factor of 0.857"
+    assert said in lines
+    total = json.loads(figures.stdout)["total"]
+    assert (total["inductive_kvarh"], total["reactive_kwh"]) == (44_640.0, 74_400.0)
+
+
+def test_a_bill_of_reactive_energy_says_for_what_time_it_has_none(run, folder, drawn):
+    reactive = {"kind": "reactive", "name": "Blindarbeit", "price_per_kvarh": 0.011}
+    run("sites", "tariffs", drawn, given(folder, TARIFF | {"components": [FLAT, reactive]}))
+
+    bill = run("cost", drawn, "--from", "2026-01-01", "--to", "2026-02-01")
+
+    said = " ".join(bill.stdout.replace("\u202f", "").split())
+    assert "Blindarbeit: reactive power is missing for 100.0 % of the time" in said
+    assert "total 480.00 EUR" in said

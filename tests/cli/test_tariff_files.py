@@ -59,6 +59,7 @@ def test_there_are_real_tariffs_of_many_kinds() -> None:
 
     assert len(FILES) >= 6
     assert {"coincident_demand", "demand_steps", "export", "indexed", "time_of_use"} <= kinds
+    assert "reactive" in kinds
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

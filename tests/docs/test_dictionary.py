@@ -18,7 +18,7 @@ from wattbook.core.readings import checks, registers
 from wattbook.core.readings.checks import RejectReason
 from wattbook.core.readings.registers import EventKind
 from wattbook.core.registry import entities
-from wattbook.core.registry.components import Basis, ComponentKind
+from wattbook.core.registry.components import Basis, ComponentKind, Direction
 from wattbook.core.registry.entities import MeterFlow, MeterKind, MeterRole, SiteStatus, SupplyKind
 from wattbook.core.registry.tariffs import Netting
 from wattbook.core.registry.windows import DayKind
@@ -132,6 +132,7 @@ COMPONENTS: dict[ComponentKind, str] = {
     ComponentKind.DEMAND: "the billing month's highest demand, or what a ratchet makes of it",
     ComponentKind.DEMAND_STEPS: "a price by the step in which that demand lies (*effekttrinn*)",
     ComponentKind.COINCIDENT_DEMAND: "the mean demand at the grid's own peaks (4CP)",
+    ComponentKind.REACTIVE: "reactive energy beyond a share of the active energy",
     ComponentKind.FIXED: "due whatever is drawn",
     ComponentKind.MINIMUM: "what is missing where components before it come to less",
     ComponentKind.PERCENTAGE: "a tax, fee or rebate on components before it",
@@ -139,6 +140,10 @@ COMPONENTS: dict[ComponentKind, str] = {
 BASES: dict[Basis, str] = {
     Basis.MEASURED: "a ratchet looks at demand as it was measured",
     Basis.BILLED: "a ratchet looks at demand as it was billed: it compounds",
+}
+DIRECTIONS: dict[Direction, str] = {
+    Direction.INDUCTIVE: "reactive energy that is drawn, as motors do",
+    Direction.CAPACITIVE: "reactive energy that is given, as capacitors do",
 }
 NETTINGS: dict[Netting, str] = {
     Netting.NONE: "nothing is taken off: drawn and given back as metered",
@@ -153,6 +158,7 @@ LACKS: dict[Lack, str] = {
     Lack.DEMAND: "no demand is known within the windows of a component",
     Lack.RATCHET: "a month that a ratchet looks back at has gaps, or was removed",
     Lack.PEAKS: "a peak of the grid, or what was drawn in it, is not known",
+    Lack.REACTIVE: "reactive power is not known for a part of the time with energy",
     Lack.AMOUNT: "an amount is not known",
     Lack.ESTIMATED: (
         "readings are missing or estimated, so that a demand may have been higher; the bill is"
@@ -327,6 +333,7 @@ def test_the_page_is_what_the_code_says() -> None:
         (SupplyKind, SUPPLIES),
         (ComponentKind, COMPONENTS),
         (Basis, BASES),
+        (Direction, DIRECTIONS),
         (Netting, NETTINGS),
         (Lack, LACKS),
         (DayKind, DAYS),

@@ -98,12 +98,22 @@ def _name(line: Document) -> str:
 def _notes(bill: Document, timezone: str) -> list[str]:
     """What stands behind the table: demands, what ratchets made of them, and shares of a month."""
     notes = [_measured(line, zone(timezone)) for line in bill["lines"] if line["peaks"]]
+    notes += [_reactive(line) for line in bill["lines"] if line["reactive_kvarh"] is not None]
     if any(line["share"] != 1 for line in bill["lines"]):
         notes.append(
             "share: days of the line over all days of its billing month; what is due by the month"
             " is due for that share of it"
         )
     return notes
+
+
+def _reactive(line: Document) -> str:
+    """The reactive energy of a line, before what is free, and the active energy."""
+    kvarh, kwh = (number(line[name], 1) for name in ("reactive_kvarh", "reactive_kwh"))
+    said = f"{line['component']}: {kvarh} kvarh with {kwh} kWh"
+    if line["power_factor"] is not None:
+        said += f", a power factor of {number(line['power_factor'], 3)}"
+    return said
 
 
 def _measured(line: Document, where: ZoneInfo) -> str:

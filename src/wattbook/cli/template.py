@@ -110,6 +110,16 @@ TARIFF: Final[dict[str, Any]] = {
             "same_month": False,
         },
         {
+            "$comment": "Reactive energy beyond a share of the active energy of the month;"
+            " inductive (drawn) or capacitive (given). Send reactive_power_kvar with the readings.",
+            "kind": "reactive",
+            "name": "reactive energy",
+            "price_per_kvarh": 0.01,
+            "free_percent": 48.43,
+            "direction": "inductive",
+            "windows": [],
+        },
+        {
             "$comment": "Due whatever is drawn, by the month or the day.",
             "kind": "fixed",
             "name": "meter",

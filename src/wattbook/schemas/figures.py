@@ -316,7 +316,7 @@ class BillLine(BaseModel):
     first: date = Field(description="first day")
     end: date = Field(description="first day after")
     quantity: float | None
-    unit: str = Field(description="`kWh`, `kW`, `month`, `day`, or a currency")
+    unit: str = Field(description="`kWh`, `kW`, `kvarh`, `month`, `day`, or a currency")
     price: float | None = Field(description="per unit; the mean, where the price is the zone's")
     share: float = Field(
         description="days over all days of the billing month, for what is due by the month"
@@ -342,6 +342,15 @@ class BillLine(BaseModel):
     floor_month: date | None = Field(description="the month that sets it")
     floor_coverage: float | None = Field(
         description="lowest coverage of the months that the ratchet looks back at"
+    )
+    reactive_kvarh: float | None = Field(description="reactive energy, before what is free")
+    reactive_kwh: float | None = Field(
+        description="active energy drawn while reactive power is known"
+    )
+    power_factor: float | None = Field(description="active over apparent energy of that time")
+    reactive_coverage: float | None = Field(
+        description="share of the time with energy for which reactive power is known, where it is"
+        " charged"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wattbook.core.registry import tariffs as core
-from wattbook.core.registry.components import Basis, ComponentKind, Per
+from wattbook.core.registry.components import Basis, ComponentKind, Direction, Per
 from wattbook.core.registry.tariffs import Netting, Tariff
 from wattbook.core.registry.windows import DAY_KINDS, MONTHS, DayKind, Window
 from wattbook.schemas.fields import Id, Number
@@ -237,6 +237,23 @@ class CoincidentDemandBody(Part):
         return core.CoincidentDemand(**dict(self))
 
 
+class ReactiveBody(Part):
+    """A price for the reactive energy of a billing month beyond a share of the active energy."""
+
+    kind: Literal[ComponentKind.REACTIVE]
+    name: Name
+    price_per_kvarh: Number
+    free_percent: Number = Field(
+        0.0, description="of the active energy, as 48.43 for a power factor of 0.9"
+    )
+    direction: Direction = Field(Direction.INDUCTIVE, description="drawn, or given (capacitive)")
+    windows: Windows = Field((), description="where both energies count; empty: always")
+
+    def entity(self) -> core.Reactive:
+        """The same, for the core."""
+        return core.Reactive(**{**dict(self), "windows": _entities(self.windows)})
+
+
 class FixedBody(Part):
     """A price that is due whatever is drawn."""
 
@@ -286,6 +303,7 @@ ComponentBody = Annotated[
     | DemandBody
     | DemandStepsBody
     | CoincidentDemandBody
+    | ReactiveBody
     | FixedBody
     | MinimumBody
     | PercentageBody,

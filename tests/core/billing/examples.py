@@ -8,6 +8,7 @@ import polars as pl
 
 from wattbook.core import frames, periods
 from wattbook.core.billing import billed_demand, bills, charges, cost, cycle
+from wattbook.core.billing import reactive as reactive_energy
 from wattbook.core.billing.bill_lines import Line, Month
 from wattbook.core.billing.bills import Bill
 from wattbook.core.periods import Grain, Period
@@ -117,6 +118,7 @@ def paid(
     given_back: Draw | None = None,
     load: pl.DataFrame | None = None,
     billing_day: int = 1,
+    reactive: pl.DataFrame = reactive_energy.NONE,
 ) -> Paid:
     """What a site that draws `draw` in each quarter-hour pays for the months until `end`."""
     reached = min(
@@ -139,6 +141,7 @@ def paid(
         first,
         load=NO_LOAD if load is None else load,
         timezone=timezone,
+        reactive=reactive,
     )
     period = Period(periods.midnight(first, timezone), span.end)
     return Paid(timezone, period, spans, billed, charged, made)

@@ -10,7 +10,7 @@ import numpy as np
 
 from wattbook.core.billing import cycle
 from wattbook.core.billing.demand import At
-from wattbook.core.registry.components import Component, OnDemand
+from wattbook.core.registry.components import Component, OnDemand, Reactive
 from wattbook.core.registry.tariffs import Holidays, Span
 from wattbook.core.registry.windows import DAY_KINDS, day_kind, slots
 
@@ -53,6 +53,14 @@ class Line:
     null where nothing limits it."""
     demand_interval_s: int | None = None
     """The longest time [s] for which a meter whose demand is billed has one value."""
+    reactive_kvarh: float | None = None
+    """Reactive energy before what is free."""
+    reactive_kwh: float | None = None
+    """Active energy drawn while reactive power is known."""
+    power_factor: float | None = None
+    """Active over apparent energy of that time; of inductive energy only."""
+    reactive_coverage: float | None = None
+    """Share of the covered time for which reactive power is known, where it is charged."""
 
     def with_bound(self, billed_kw: float, most_kw: float) -> "Line":
         """The line with the most that the demand can have been; infinite: nothing limits it."""
@@ -133,7 +141,7 @@ class Part:
         """The months of the year of which it has days."""
         return months_of(self.span.first, self.span.end)
 
-    def ever(self, component: OnDemand) -> bool:
+    def ever(self, component: OnDemand | Reactive) -> bool:
         """Whether a window of the component opens on one of the days."""
         tariff = self.span.tariff
         if tariff is None or not component.windows:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 import polars as pl
 
 from wattbook.core.billing import billed_demand, demand_bounds
+from wattbook.core.billing import reactive as reactive_energy
 from wattbook.core.billing.bill_lines import Line, Month, Part, known, within
 from wattbook.core.billing.charges import block_names
 from wattbook.core.billing.demand import Key
@@ -27,6 +28,7 @@ from wattbook.core.registry.components import (
     OnEnergy,
     Per,
     Percentage,
+    Reactive,
     Tiered,
     TimeOfUse,
     band_slots,
@@ -78,6 +80,7 @@ def build_bills(
     load: pl.DataFrame,
     timezone: str,
     not_measured: pl.DataFrame = demand_bounds.NONE,
+    reactive: pl.DataFrame = reactive_energy.NONE,
 ) -> list[Bill]:
     """The bill of each month from `since`; ratchets look at those before.
 
@@ -93,6 +96,8 @@ def build_bills(
         The same as for both of them; they cover the months.
     load, not_measured
         As for `core.billing.billed_demand.lines`.
+    reactive
+        `core.billing.reactive.QUARTERS`.
     """
     drawn, exported = _added(energy, "energy_kwh"), _added(energy, "export_kwh")
     parts = [
@@ -101,6 +106,7 @@ def build_bills(
         for index, span in within(month, spans)
     ]
     demands = billed_demand.lines(parts, energy, spans, holidays, load, timezone, not_measured)
+    demands |= reactive_energy.lines(parts, energy, reactive, spans, holidays)
     sums = _sums(charged)
     return [
         _bill(month, list(own), sums, demands, exported)
@@ -163,7 +169,7 @@ def _lines(part: Part, sums: Sums, demands: Mapping[Key, Line]) -> list[Line]:
     lines: list[Line] = []
     for component in (IMPLICIT,) if tariff is None else tariff.components:
         match component:
-            case Demand() | DemandSteps() | CoincidentDemand():
+            case Demand() | DemandSteps() | CoincidentDemand() | Reactive():
                 lines.append(demands[part.month.first, part.index, component.name])
             case Fixed():
                 lines.append(_fixed_line(part, component))

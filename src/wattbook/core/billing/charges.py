@@ -43,6 +43,7 @@ STANDING: Final = frozenset(
         ComponentKind.DEMAND,
         ComponentKind.DEMAND_STEPS,
         ComponentKind.COINCIDENT_DEMAND,
+        ComponentKind.REACTIVE,
         ComponentKind.FIXED,
         ComponentKind.MINIMUM,
     }

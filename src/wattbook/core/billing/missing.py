@@ -18,6 +18,7 @@ class Lack(StrEnum):
     DEMAND = "demand"
     RATCHET = "ratchet"
     PEAKS = "peaks"
+    REACTIVE = "reactive_power"
     AMOUNT = "amount"
     ESTIMATED = "estimated_demand"
 
@@ -28,6 +29,7 @@ WORDS = {
     Lack.DEMAND: "{component}: no demand is known within its windows",
     Lack.RATCHET: "{component}: a month that the ratchet looks back at has gaps, or was removed",
     Lack.PEAKS: "{component}: a peak of the grid, or what was drawn in it, is not known",
+    Lack.REACTIVE: "{component}: reactive power is missing for {share:.1f} % of the time",
     Lack.AMOUNT: "{component}: its amount is not known",
     Lack.ESTIMATED: "{component}: {cause}; {most}",
 }
@@ -84,6 +86,10 @@ def _uncovered(month: Month) -> Missing:
 def _of_line(line: Line) -> Iterator[Missing]:
     if line.unpriced_kwh:
         yield Missing(lack=Lack.PRICE, component=line.component, kwh=line.unpriced_kwh)
+    elif line.reactive_coverage is not None:
+        if not whole(line.reactive_coverage):
+            share = 1 - line.reactive_coverage
+            yield Missing(lack=Lack.REACTIVE, component=line.component, share=share)
     elif line.amount is None:
         yield Missing(lack=_why(line), component=line.component)
     gaps = line.floor_coverage is not None and not whole(line.floor_coverage)

@@ -23,6 +23,7 @@ class Group(StrEnum):
     EXPORT = "export"
     """A credit for energy given back."""
     DEMAND = "demand"
+    """Also reactive energy, which loads the grid as demand does."""
     FIXED = "fixed"
     TAX = "tax"
 
@@ -32,6 +33,7 @@ GROUPS: Final = {
     "demand": Group.DEMAND,
     "demand_steps": Group.DEMAND,
     "coincident_demand": Group.DEMAND,
+    "reactive": Group.DEMAND,
     "fixed": Group.FIXED,
     "minimum": Group.FIXED,
     "percentage": Group.TAX,
@@ -236,6 +238,8 @@ def _why_incomplete(line: Line, bill: Bill) -> str:
         return _unpriced(line.unpriced_kwh)
     if line.floor_lost or (line.floor_coverage is not None and not whole(line.floor_coverage)):
         return f"{month}: the months that set the least demand are incomplete"
+    if line.reactive_coverage is not None and not whole(line.reactive_coverage):
+        return f"{month}: {percent(line.reactive_coverage)} % of the reactive power"
     if line.amount is None:
         return f"{month}: nothing is known"
     if not whole(bill.month.coverage) and line.kind != "fixed":

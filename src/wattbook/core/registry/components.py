@@ -23,6 +23,7 @@ class ComponentKind(StrEnum):
     DEMAND = "demand"
     DEMAND_STEPS = "demand_steps"
     COINCIDENT_DEMAND = "coincident_demand"
+    REACTIVE = "reactive"
     FIXED = "fixed"
     MINIMUM = "minimum"
     PERCENTAGE = "percentage"
@@ -44,6 +45,13 @@ class Basis(StrEnum):
 
     MEASURED = "measured"
     BILLED = "billed"
+
+
+class Direction(StrEnum):
+    """Which reactive energy is charged: drawn (inductive), or given (capacitive)."""
+
+    INDUCTIVE = "inductive"
+    CAPACITIVE = "capacitive"
 
 
 @manifest.named("Flat", "kind name price_per_kwh")
@@ -227,6 +235,21 @@ class CoincidentDemand:
     """Whether instead each billing month pays for its own peaks."""
 
 
+@manifest.named("Reactive", "kind name price_per_kvarh free_percent direction windows")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reactive:
+    """A price for the reactive energy of a billing month beyond a share of the active energy."""
+
+    kind: Literal[ComponentKind.REACTIVE] = ComponentKind.REACTIVE
+    name: str
+    price_per_kvarh: float
+    free_percent: float = 0.0
+    """So many percent of the active energy cost nothing, as 48.43 (a power factor of 0.9)."""
+    direction: Direction = Direction.INDUCTIVE
+    windows: tuple[Window, ...] = ()
+    """Where both energies count; empty: always."""
+
+
 @manifest.named("Fixed", "kind name price per")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
@@ -270,6 +293,7 @@ Component: TypeAlias = (
     | Demand
     | DemandSteps
     | CoincidentDemand
+    | Reactive
     | Fixed
     | Minimum
     | Percentage

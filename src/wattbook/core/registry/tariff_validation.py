@@ -23,6 +23,7 @@ from wattbook.core.registry.components import (
     OnDemand,
     Percentage,
     Ratchet,
+    Reactive,
     Step,
     Tiered,
     TimeOfUse,
@@ -50,6 +51,7 @@ NUMBERS: Final = (
     "multiplier",
     "adder_per_mwh",
     "price_per_kw_month",
+    "price_per_kvarh",
     "price",
     "amount",
     "minimum_kw",
@@ -112,8 +114,8 @@ def _judge_component(component: Component, before: Sequence[str], where: str, wr
     for name in NUMBERS:
         if (value := getattr(component, name, None)) is not None:
             _judge_number(value, f"{where}.{name}", wrong)
-    if isinstance(component, OnDemand | CoincidentDemand):
-        _check_demand(component, where, wrong)
+    if isinstance(component, OnDemand | CoincidentDemand | Reactive):
+        _check_measured(component, where, wrong)
         return
     match component:
         case TimeOfUse():
@@ -129,7 +131,9 @@ def _judge_component(component: Component, before: Sequence[str], where: str, wr
             pass
 
 
-def _check_demand(component: OnDemand | CoincidentDemand, where: str, wrong: Wrong) -> None:
+def _check_measured(
+    component: OnDemand | CoincidentDemand | Reactive, where: str, wrong: Wrong
+) -> None:
     match component:
         case Demand():
             _check_measuring(component, where, wrong)
@@ -142,6 +146,11 @@ def _check_demand(component: OnDemand | CoincidentDemand, where: str, wrong: Wro
             _check_steps(component.steps, where, wrong)
         case CoincidentDemand():
             _check_coincident(component, where, wrong)
+        case Reactive():
+            _judge_windows(component.windows, where, wrong)
+            if not 0 <= component.free_percent <= MAX_PERCENT:
+                detail = f"{component.free_percent} is not from 0 to {MAX_PERCENT}"
+                wrong(f"{where}.free_percent", "bad_number", detail)
 
 
 def _judge_number(value: float, where: str, wrong: Wrong, largest: float = MAX_PRICE) -> None:

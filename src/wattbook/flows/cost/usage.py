@@ -8,7 +8,15 @@ from datetime import datetime
 import polars as pl
 
 from wattbook.core import frames, periods
-from wattbook.core.billing import bills, charges, coincident, cost, demand, demand_bounds
+from wattbook.core.billing import (
+    bills,
+    charges,
+    coincident,
+    cost,
+    demand,
+    demand_bounds,
+    reactive,
+)
 from wattbook.core.billing.bill_lines import Month
 from wattbook.core.billing.bills import Bill
 from wattbook.core.meters import presence
@@ -35,6 +43,8 @@ class SiteUsage:
     daily: pl.DataFrame
     spans: pl.DataFrame
     """`presence.SPANS` of the main meters."""
+    reactive: pl.DataFrame
+    """`core.billing.reactive.QUARTERS`; empty where no tariff charges reactive energy."""
     since: datetime | None
     """From when on all quarter-hours are kept; null where none was removed."""
 
@@ -62,8 +72,16 @@ async def drawn_by(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> Site
         exported=exported,
         daily=await mains.read(figures, Grain.DAY, terms.period),
         spans=mains.spans,
+        reactive=await _reactive_of(mains, terms, figures),
         since=cutoffs.quarters_since(mains.meters),
     )
+
+
+async def _reactive_of(mains: Mains, terms: Terms, figures: Rollups) -> pl.DataFrame:
+    if not reactive.needs_reactive(terms.spans):
+        return reactive.NONE
+    rows = await mains.read(figures, Grain.QUARTER, terms.billed)
+    return await asyncio.to_thread(reactive.quarters, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +158,7 @@ def billed(
         load=books.load,
         timezone=terms.timezone,
         not_measured=not_measured,
+        reactive=drawn.reactive,
     )
 
 
