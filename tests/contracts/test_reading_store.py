@@ -21,8 +21,9 @@ from wattbook.core.errors import UnavailableError, UnknownEntityError, Unsupport
 from wattbook.core.periods import Period
 from wattbook.core.readings.merge import ACCEPTED, BITS, CORRECTED, DUPLICATE, EXPLICIT
 from wattbook.core.readings.rejects import Rejects
+from wattbook.core.readings.repeats import MERGED
 from wattbook.core.rollups import aggregation
-from wattbook.ports.readings import Batch, ReadingStore, WriteResult
+from wattbook.ports.readings import Batch, ReadingStore, Receipt, WriteResult
 from wattbook.stores.duckdb.engine import Engine
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +44,7 @@ def store(stores) -> ReadingStore:
 
 
 def batch(
-    rows: Mapping[Key, float],
+    rows: Mapping[Key, float | None],
     *,
     known: datetime = T,
     column: str = "power_kw",
@@ -81,7 +82,10 @@ def batch(
 
 
 def counts(written: WriteResult) -> tuple[int, int, int, int]:
-    receipt = written.receipt
+    return counts_of(written.receipt)
+
+
+def counts_of(receipt: Receipt) -> tuple[int, int, int, int]:
     return receipt.accepted, receipt.duplicates, receipt.corrected, receipt.rejected
 
 
@@ -212,6 +216,33 @@ async def test_a_null_that_was_sent_clears_a_value_for_good(store) -> None:
         assert row["reactive_power_kvar"] == -0.5
 
     assert counts(await store.write(batch({("a", 0): 1.0}, hashrate_th=150.0))) == (0, 0, 1, 0)
+
+
+async def test_the_value_of_a_meter_is_cleared_too_and_what_comes_beside_it_may_come_alone(store):
+    await store.write(batch({("a", 0): 140.0}, column="hashrate_th"))
+    await store.write(batch({("a", 0): 1.0}))
+
+    written = await store.write(batch({("a", 0): 140.0}, column="hashrate_th", power_kw=None))
+
+    assert counts(written) == (0, 0, 1, 0)
+    (row,) = (await store.read(["a"])).rows(named=True)
+    assert (row["power_kw"], row["hashrate_th"], row["quality"]) == (None, 140.0, "measured")
+    await store.write(batch({("a", 0): None}, column="power_kw", hashrate_th=None))
+    (row,) = (await store.read(["a"])).rows(named=True)
+    assert (row["power_kw"], row["hashrate_th"]) == (None, None)
+
+
+async def test_what_went_into_another_row_became_of_what_that_row_became_of(store) -> None:
+    merged = pl.DataFrame({"row": [2, 3], "into": [0, 1]}, schema=MERGED)
+    one = batch({("a", 0): 1.0, ("a", 1): 2.0})
+    await store.write(batch({("a", 1): 5.0}))
+
+    written = await store.write(replace(one, received=4, merged=merged))
+
+    assert counts(written) == (2, 0, 2, 0)
+    became = dict(zip(written.rows, written.outcomes, strict=True))
+    assert became == {0: ACCEPTED, 2: ACCEPTED, 1: CORRECTED, 3: CORRECTED}
+    assert counts_of(await store.receipt(one.batch_id)) == (2, 0, 2, 0)
 
 
 async def test_a_quality_that_is_not_named_stays_until_a_value_is_replaced(store) -> None:

@@ -56,7 +56,8 @@ REASONS: dict[RejectReason, str] = {
     RejectReason.NOT_A_NUMBER: "text where a number is wanted",
     RejectReason.NOT_FINITE: "NaN or an infinity",
     RejectReason.NO_VALUE: (
-        "the value that the meter's kind needs is missing; for a zone: every value is"
+        "the value that the meter's kind needs is missing, and the row does not hold only values"
+        " beside energy; for a zone: every value is missing"
     ),
     RejectReason.NEGATIVE_ENERGY: (
         "energy or power below zero from a meter that is not `net`, register or hash rate below"
@@ -74,7 +75,7 @@ REASONS: dict[RejectReason, str] = {
     RejectReason.BAD_INTERVAL: "`interval_s` is not between 1 and 31,622,400 (366 days)",
     RejectReason.BAD_CURRENCY: "`currency` is not a code of three capital letters (ISO 4217)",
     RejectReason.DUPLICATE_IN_BATCH: (
-        "an earlier row of the same batch has the same key; it is named"
+        "another row of the same batch has the same key and names the same column; it is named"
     ),
     RejectReason.IMPLAUSIBLE: "more power, or energy in the interval, than `plausible_kw` allows",
     RejectReason.BATCH_REFUSED: "the row was good, but another one of an `atomic` batch was not",

@@ -47,7 +47,6 @@ def telemetry(service: Service, *rows: dict[str, object]) -> tuple[int, dict[str
         ({"power_kw": float("inf")}, "not_finite"),
         ({"power_kw": -1}, "negative_energy"),
         ({"power_kw": 2001}, "implausible"),
-        ({"power_kw": None}, "no_value"),
         ({"timestamp": "2026-01-01T00:00:00"}, "bad_timestamp"),
         ({"timestamp": "yesterday"}, "bad_timestamp"),
         ({"timestamp": "1900-01-01T00:00:00Z"}, "too_old"),
@@ -76,6 +75,29 @@ def test_a_bad_row_is_refused_with_its_reason_and_the_good_one_beside_it_is_kept
     assert [(each["row"], each["reason"]) for each in receipt["rejects"]] == [(0, reason)]
     assert receipt["rejects"][0]["detail"]
     assert receipt["accepted"] + receipt["duplicates"] + receipt["corrected"] == 1
+
+
+def test_fields_of_one_instant_that_come_in_two_lines_or_bodies_are_one_reading(
+    service: Service,
+) -> None:
+    at = "2026-01-03T00:00:00Z"
+    plain = {"site_id": "a", "timestamp": at}
+
+    status, receipt = telemetry(
+        service, plain | {"hashrate_th": 140.0}, plain | {"power_kw": 7.0}, plain | {"power_kw": 8}
+    )
+    assert (status, receipt["accepted"], receipt["rejected"]) == (200, 1, 2)  # power_kw twice
+
+    status, receipt = telemetry(
+        service, plain | {"hashrate_th": 140.0}, plain | {"temperature_c": 30.0}
+    )
+    assert (status, receipt["received"], receipt["corrected"]) == (200, 2, 2)
+
+    status, receipt = telemetry(service, plain | {"power_kw": None})
+    assert (status, receipt["corrected"]) == (200, 1)
+    _, found = service.call("GET", f"/readings?meter_id=a.main&start={at}&end=2026-01-03T00:01:00Z")
+    (reading,) = found["rows"]
+    assert (reading["power_kw"], reading["hashrate_th"]) == (None, 140.0)
 
 
 def test_when_every_row_is_refused_the_answer_is_a_problem_with_the_receipt(

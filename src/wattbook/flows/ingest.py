@@ -171,6 +171,7 @@ def _batch(received: int, found: ValidatedSlice, origin: Origin, clock: Clock) -
         kept=found.kept,
         rejects=found.rejects,
         refused=found.refused,
+        merged=found.merged,
     )
 
 

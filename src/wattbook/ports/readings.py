@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from wattbook.core import frames
 from wattbook.core.periods import Period
 from wattbook.core.readings import merge
 from wattbook.core.readings.rejects import Rejects
+from wattbook.core.readings.repeats import MERGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Batch:
     rejects: Rejects
     refused: pl.DataFrame = field(default_factory=frames.REFUSED.empty)
     """`frames.REFUSED`: the instants of those rejects of which meter and instant are known."""
+    merged: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=MERGED))
+    """`core.readings.repeats.MERGED`: rows whose values are in another row that is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,16 @@ class WriteResult:
 
     @classmethod
     def of(cls, batch: Batch, outcomes: pl.Series) -> "WriteResult":
-        """What became of the kept rows of a batch, counted."""
+        """What became of the rows of a batch that were not rejected, counted.
+
+        What went into another row became of what that row became of.
+        """
+        rows = batch.kept["row"]
+        if batch.merged.height:
+            became = pl.DataFrame({"into": rows, "outcome": outcomes})
+            others = batch.merged.join(became, on="into", how="left", maintain_order="left")
+            rows = pl.concat([rows, others["row"].cast(rows.dtype)])
+            outcomes = pl.concat([outcomes, others["outcome"]])
         counts = np.bincount(outcomes.to_numpy(), minlength=3)
         receipt = Receipt(
             batch_id=batch.batch_id,
@@ -86,7 +99,7 @@ class WriteResult:
             rejected=batch.rejects.height,
             rejects=batch.rejects,
         )
-        return cls(receipt, batch.kept["row"], outcomes)
+        return cls(receipt, rows, outcomes)
 
 
 class ReadingStore(Protocol):

@@ -229,7 +229,7 @@ def test_a_register_that_only_rises_is_counted_alike_with_and_without_its_states
     about: dict[str, float],
 ) -> None:
     values = every_15([100 + 7.3 * place + place % 3 for place in range(50)])
-    rows = segments.ordered(sent(values), meter(**about))
+    rows = segments.ordered(sent(values), meter(**about)).valued
 
     quick, slow = registers.counted(rows), registers.counted_by_state(rows)
 

@@ -53,11 +53,51 @@ def test_what_is_kept_and_what_is_rejected_does_not_depend_on_the_slices(
     key = ["row", "reason"]
     assert_frame_equal(sliced.rejects.frame().select(key), at_once.rejects.frame().select(key))
     assert_frame_equal(sliced.refused, at_once.refused, check_row_order=False)
-    assert sliced.kept.height + sliced.rejects.height == len(rows)
+    assert sliced.kept.height + sliced.merged.height + sliced.rejects.height == len(rows)
 
 
 def explicit(kept: pl.DataFrame) -> list[int]:
     return kept[merge.EXPLICIT].to_list() if merge.EXPLICIT in kept.columns else [0] * kept.height
+
+
+def test_rows_of_one_instant_in_two_slices_are_one() -> None:
+    plain = {"meter_id": "p", "timestamp": "2026-03-01T00:00:00Z"}
+    rows: list[dict[str, object]] = [
+        plain | {"power_kw": 1.0, "hashrate_th": None, "temperature_c": None},
+        plain | {"power_kw": None, "hashrate_th": None, "temperature_c": 30.0},
+        plain | {"power_kw": None, "hashrate_th": 5.0, "temperature_c": None},
+    ]
+    raw = raw_of(rows)
+    numbered = raw.with_row_index("row")
+    parts = [ValidatedSlice.of(validate(part)) for part in (numbered[:1], numbered[1:])]
+
+    whole = slices.join(parts, raw, frames.READINGS, atomic=False)
+
+    columns = ["row", "power_kw", "hashrate_th", "temperature_c"]
+    assert whole.kept.select(columns).rows() == [(0, 1.0, 5.0, 30.0)]
+    assert whole.merged.sort("row").rows() == [(1, 0), (2, 0)]
+    assert whole.rejects.height == 0
+
+
+def test_a_row_that_went_into_a_duplicate_of_another_slice_is_one_too() -> None:
+    plain = {"meter_id": "p", "timestamp": "2026-03-01T00:00:00Z"}
+    rows: list[dict[str, object]] = [
+        plain | {"power_kw": 1.0, "hashrate_th": None},
+        plain | {"power_kw": 2.0, "hashrate_th": None},
+        plain | {"power_kw": None, "hashrate_th": 5.0},
+    ]
+    raw = raw_of(rows)
+    numbered = raw.with_row_index("row")
+    parts = [ValidatedSlice.of(validate(part)) for part in (numbered[:1], numbered[1:])]
+
+    whole = slices.join(parts, raw, frames.READINGS, atomic=False)
+
+    assert whole.kept.select("row", "power_kw", "hashrate_th").rows() == [(0, 1.0, None)]
+    assert whole.rejects.frame().select("row", "reason").rows() == [
+        (1, "duplicate_in_batch"),
+        (2, "duplicate_in_batch"),
+    ]
+    assert whole.merged.is_empty()
 
 
 def test_a_key_of_an_earlier_slice_is_a_duplicate_with_the_row_as_it_was_sent() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wattbook.core import frames
 from wattbook.core.errors import FrameMismatchError
-from wattbook.core.readings import checks, validation
+from wattbook.core.readings import checks, merge, validation
 from wattbook.core.readings.checks import IntervalLabel, RejectReason
 from wattbook.core.readings.validation import ValidatedBatch
 
@@ -132,6 +132,9 @@ def test_all_rows_of_a_refused_batch_are_refused_instants() -> None:
         ({"temperature_c": float("inf")}, RejectReason.NOT_FINITE),
         ({"hashrate_th": float("-inf")}, RejectReason.NOT_FINITE),
         ({"power_kw": None}, RejectReason.NO_VALUE),
+        ({"power_kw": None, "hashrate_th": 140.0}, None),  # beside energy that comes elsewhere
+        ({"meter_id": "r", "power_kw": None, "temperature_c": 30.0}, None),
+        ({"meter_id": "i", "hashrate_th": 140.0}, RejectReason.NO_VALUE),  # and 50 kW: a mistake
         ({"power_kw": None, "energy_kwh": 5.0}, RejectReason.NO_VALUE),  # a power meter tells power
         ({"meter_id": "i"}, RejectReason.NO_VALUE),
         ({"meter_id": "r"}, RejectReason.NO_VALUE),
@@ -241,6 +244,48 @@ def test_the_first_of_two_rows_with_one_key_is_kept_and_the_other_names_it() -> 
     assert result.rejects.select("row", "reason", "detail").rows() == [
         (2, "duplicate_in_batch", "row 0 has the same meter_id and ts_utc")
     ]
+
+
+def test_rows_of_one_instant_that_name_different_columns_are_one() -> None:
+    result = sort_out(
+        {"meter_id": "p", "timestamp": T, "hashrate_th": 140.0, "quality": "estimated"},
+        {"meter_id": "g", "timestamp": T, "power_kw": 2.0},
+        {"meter_id": "p", "timestamp": "2026-03-01T11:00:00+01:00", "power_kw": 3.0},
+        {"meter_id": "p", "timestamp": T, "temperature_c": 30.0},
+    )
+
+    columns = ["row", "meter_id", "power_kw", "hashrate_th", "temperature_c", "quality"]
+    assert result.kept.select(columns).rows() == [
+        (1, "g", 2.0, None, None, "measured"),
+        (2, "p", 3.0, 140.0, 30.0, "estimated"),
+    ]
+    assert result.merged.sort("row").rows() == [(0, 2), (3, 2)]
+    assert result.rejects.is_empty()
+
+
+def test_where_two_rows_of_an_instant_name_one_column_that_with_energy_is_kept() -> None:
+    result = sort_out(
+        {"meter_id": "p", "timestamp": T, "hashrate_th": 140.0},
+        {"meter_id": "p", "timestamp": T, "hashrate_th": 150.0, "power_kw": 3.0},
+    )
+
+    assert result.kept.select("row", "power_kw", "hashrate_th").rows() == [(1, 3.0, 150.0)]
+    assert result.rejects.select("row", "reason", "detail").rows() == [
+        (0, "duplicate_in_batch", "row 1 has the same meter_id and ts_utc")
+    ]
+
+
+def test_a_null_that_was_sent_is_kept_as_a_value_that_is_not_known() -> None:
+    cleared = {"meter_id": "p", "timestamp": T, merge.EXPLICIT: merge.BITS["power_kw"]}
+
+    result = sort_out(cleared, {"meter_id": "i", "timestamp": T, "power_kw": 1.0})
+
+    assert result.kept.select("meter_id", "power_kw").rows() == [("p", None)]
+    assert sorted(result.refused["meter_id"]) == ["i", "p"]
+    assert result.rejects["detail"].item() == (
+        "energy_kwh: a meter of kind interval needs it, unless a row has only hashrate_th or"
+        " temperature_c or reactive_power_kvar"
+    )
 
 
 def test_a_refused_row_does_not_make_a_duplicate_of_the_good_one_after_it() -> None:

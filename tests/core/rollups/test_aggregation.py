@@ -436,6 +436,50 @@ def test_means_are_weighted_by_the_time_they_stand_for() -> None:
     assert row["efficiency_j_per_th"] == pytest.approx(2000.0)  # 100 000 W / 50 TH/s
 
 
+def alone(kind: str, values: Mapping[int, float], column: str = "hashrate_th") -> pl.DataFrame:
+    """Rows with a hash rate or a temperature and no energy."""
+    rows = readings(kind, values)
+    return rows.with_columns(
+        pl.col(COLUMN[kind]).alias(column), pl.lit(None, pl.Float64).alias(COLUMN[kind])
+    )
+
+
+def test_a_hash_rate_that_comes_alone_ends_no_power_and_counts_as_no_reading() -> None:
+    power = readings("power", {0: 100.0, 15: 200.0})
+    both = pl.concat([power, alone("power", {5: 3000.0})])
+
+    first, second = aggregation.quarters(both, meter("power")).head(2).rows(named=True)
+
+    assert (first["energy_kwh"], first["readings"], first["coverage"]) == (25.0, 1, 1.0)
+    # 100 kW × 10 minutes beside 3 000 TH/s × 10 minutes: 100 000 W / 3 000 TH/s
+    assert (first["hashrate_s"], first["hashrate_th_mean"]) == (600.0, 3000.0)
+    assert first["efficiency_j_per_th"] == pytest.approx(100_000 / 3000)
+    assert (second["energy_kwh"], second["hashrate_th_mean"]) == (50.0, None)
+
+
+@pytest.mark.parametrize("kind", ["interval", "register", "power"])
+def test_what_comes_alone_changes_no_energy(kind: str) -> None:
+    values = {0: 1.0, 15: 8.0, 30: 21.0, 75: 90.0}
+    beside = alone(kind, {1: 5.0, 7: 6.0, 22: 7.0, 33: 8.0, 60: 9.0, 200: 1.0})
+    plain = aggregation.quarters(readings(kind, values), meter(kind))
+
+    both = aggregation.quarters(pl.concat([readings(kind, values), beside]), meter(kind))
+
+    same = pl.selectors.exclude("^hashrate.*$", "^efficiency.*$", "power_kw_max_at")
+    assert_frame_equal(both.select(same), plain.select(same))
+    assert both["hashrate_th_mean"].drop_nulls().len() > 0
+
+
+def test_a_temperature_that_comes_alone_leaves_the_hash_rate_as_it_was() -> None:
+    power = readings("power", {0: 100.0}, hashrate_th=60.0)
+    both = pl.concat([power, alone("power", {5: 30.0}, "temperature_c")])
+
+    row = aggregation.quarters(both, meter("power")).row(0, named=True)
+
+    assert (row["hashrate_th_mean"], row["hashrate_s"]) == (60.0, 900.0)
+    assert (row["temperature_c_mean"], row["temperature_s"]) == (30.0, 600.0)
+
+
 def test_without_hash_rate_there_is_no_efficiency() -> None:
     for rate in (None, 0.0):
         rows = aggregation.quarters(readings("power", {0: 100.0}, hashrate_th=rate), meter("power"))

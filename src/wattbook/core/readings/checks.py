@@ -9,6 +9,7 @@ import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.grid.conditions import MAX_INTERVAL
+from wattbook.core.readings.companions import VALUES, has_value
 from wattbook.core.registry.entities import ZONE, MeterFlow, MeterKind, MeterRole
 from wattbook.core.units import CURRENCY, SECONDS_PER_HOUR
 
@@ -122,16 +123,12 @@ def _reading_checks() -> list[Check]:
     kind, limit = pl.col("kind"), pl.col("plausible_kw")
     hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
     drawing = ~pl.col("role").is_in([str(MeterRole.GENERATION), str(MeterRole.EXPORT)])
-    needed = (
-        pl.when(kind == str(MeterKind.INTERVAL))
-        .then(pl.col("energy_kwh").is_not_null())
-        .when(kind == str(MeterKind.REGISTER))
-        .then(pl.col("register_kwh").is_not_null())
-        .otherwise(pl.col("power_kw").is_not_null())
+    energy = list(VALUES.values())
+    companions = [name for name in frames.READING_VALUES if name not in energy]
+    alone = pl.all_horizontal(pl.col(name).is_null() for name in energy) & pl.any_horizontal(
+        pl.col(name).is_not_null() for name in companions
     )
-    column = kind.replace_strict(
-        {"interval": "energy_kwh", "register": "register_kwh", "power": "power_kw"}, default=None
-    )
+    column = kind.replace_strict({str(each): name for each, name in VALUES.items()}, default=None)
     physical = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th")
     site = pl.col("main_id").is_null() & pl.col("site_id").is_not_null()
     return [
@@ -176,8 +173,12 @@ def _reading_checks() -> list[Check]:
         ),
         (
             RejectReason.NO_VALUE,
-            needed,
-            pl.format("{}: a meter of kind {} needs it", column, kind),
+            has_value() | alone | pl.col("cleared"),
+            pl.format(
+                "{}: a meter of kind {} needs it, unless a row has only " + " or ".join(companions),
+                column,
+                kind,
+            ),
         ),
         (
             RejectReason.NEGATIVE_ENERGY,

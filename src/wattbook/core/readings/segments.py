@@ -1,13 +1,13 @@
 """Segments: spans of time over which a reading, or a pair of them, says what flowed."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from wattbook.core import frames
 from wattbook.core.meters import civil, presence
 from wattbook.core.periods import QUARTER_US, instant, microseconds
-from wattbook.core.readings import registers
+from wattbook.core.readings import companions, registers
 from wattbook.core.registry.entities import MeterKind
 from wattbook.core.units import (
     SECONDS_PER_HOUR,
@@ -52,6 +52,15 @@ _PARTS: Final = 2**20
 meter is not compared with the one before."""
 
 
+class Rows(NamedTuple):
+    """Readings in the order of their meters and times, with what the meter is at their instant."""
+
+    valued: pl.DataFrame
+    """Those that have the value that their meter's kind needs."""
+    alone: pl.DataFrame
+    """The others: a hash rate, a temperature or a reactive power without energy."""
+
+
 def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
     """What registers did other than count up: `frames.EVENTS`, sorted by key.
 
@@ -60,7 +69,7 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     about = presence.registers(meters)
     if about.is_empty():
         return frames.EVENTS.empty()
-    rows = ordered(readings, about).filter(kind=str(MeterKind.REGISTER))
+    rows = ordered(readings, about).valued.filter(kind=str(MeterKind.REGISTER))
     found = registers.counted(_apart(rows)).events
     named = found.select(
         "kind",
@@ -71,23 +80,24 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     return frames.check(named, frames.EVENTS).sort(*frames.EVENTS.key)
 
 
-def pieces(rows: pl.DataFrame) -> pl.DataFrame:
+def pieces(rows: Rows) -> pl.DataFrame:
     """Segments of ordered readings, cut at quarter borders, with the `quarter` of each piece.
 
     A piece in which another segment begins too early counts as estimated.
     """
     overlapped = pl.col("end") > pl.col("until")
     rank = pl.when(overlapped).then(pl.max_horizontal("rank", _ESTIMATED)).otherwise("rank")
-    return _cut(_segments(rows)).with_columns(rank=rank.cast(pl.UInt8))
+    whole = companions.split_at_values(_segments(rows.valued), rows.alone)
+    return _cut(whole).with_columns(rank=rank.cast(pl.UInt8))
 
 
 def ordered(
     readings: pl.DataFrame, meters: pl.DataFrame, refused: pl.DataFrame | None = None
-) -> pl.DataFrame:
+) -> Rows:
     """Readings by meter (its `slot` in `meters`) and time, with what the meter is at their instant.
 
     Readings of a time at which the meter was not there are left out. `next_us` is when the next row
-    of the meter came, be it a reading or one of those that were `refused` (`frames.REFUSED`);
+    with a value came, be it a reading or one of those that were `refused` (`frames.REFUSED`);
     `interrupted` tells which.
     """
     rows = readings.select(
@@ -97,10 +107,13 @@ def ordered(
         slot=_slot(readings, meters),
     ).drop_nulls("slot")
     rows = _known(rows, meters).with_columns(pl.col("slot").cast(pl.Int64)).sort("slot", "ts")
+    valued = rows.select(companions.has_value()).to_series()
+    alone = rows.clear() if valued.all() else rows.filter(~valued)
+    rows = rows if alone.is_empty() else rows.filter(valued)
     if refused is None or refused.is_empty():
         never = pl.lit(value=False)
-        return rows.with_columns(next_us=_beside("ts", -1), interrupted=never)
-    return _with_refused(rows, refused, meters)
+        return Rows(rows.with_columns(next_us=_beside("ts", -1), interrupted=never), alone)
+    return Rows(_with_refused(rows, refused, meters), alone)
 
 
 def _known(rows: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:

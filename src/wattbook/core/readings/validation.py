@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -23,6 +24,8 @@ from wattbook.core.readings.checks import (
     IntervalLabel,
     RejectReason,
 )
+from wattbook.core.readings.companions import VALUES, has_value
+from wattbook.core.readings.repeats import MERGED, distinct
 from wattbook.core.readings.segments import plausible_kw
 from wattbook.core.registry.entities import MeterRole
 from wattbook.core.units import SECONDS_PER_HOUR
@@ -54,6 +57,8 @@ class ValidatedBatch:
     """`frames.REFUSED`: instants of known meters at which a row was refused."""
     warnings: tuple[str, ...] = ()
     """What the sender should check."""
+    merged: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=MERGED))
+    """`core.readings.repeats.MERGED`: rows whose values are in another row that is kept."""
 
 
 def validate(
@@ -82,7 +87,7 @@ def validate(
     -------
     Sorted
         `kept` has the columns of `frames.READINGS` and `row`; its order is that of `raw`.
-        len(kept) + len(rejects) = len(raw), always.
+        len(kept) + len(merged) + len(rejects) = len(raw), always.
     """
     sent = raw.columns
     raw = _conform(raw, frames.RAW_READINGS)
@@ -97,12 +102,29 @@ def validate(
         readings_from_utc=_line(meters, slot),
         **explicit,
     )
+    rows = rows.with_columns(cleared=_cleared(rows))
 
     good, bad = _apply_checks(rows, READING_CHECKS)
-    good, again = drop_duplicates(good, ["meter_id", "ts_utc"], pl.col("slot"))
+    once = distinct(good, ["meter_id", "ts_utc"], pl.col("slot"), merge.READINGS, has_value())
+    good = once.rows
     kept = good.select("row", *frames.READINGS.columns, *explicit)
     doubtful = plausibility.warnings(rows.filter(pl.col("slot").is_not_null()), kept, meters)
-    return ValidatedBatch(kept, _rejects([bad, again], sent), _refused_instants(bad), doubtful)
+    unknown = pl.concat([bad, good.filter("cleared")], how="diagonal")
+    rejects = _rejects([bad, once.again], sent)
+    return ValidatedBatch(kept, rejects, _refused_instants(unknown), doubtful, once.merged)
+
+
+def _cleared(rows: pl.DataFrame) -> pl.Expr:
+    """Whether the value that a row's meter needs was sent as null: it is not known."""
+    if merge.EXPLICIT not in rows.columns:
+        return pl.lit(value=False)
+    sent = pl.lit(0, dtype=pl.UInt32)
+    for kind, name in VALUES.items():
+        sent = (
+            pl.when(kind=str(kind)).then(pl.lit(merge.BITS[name], dtype=pl.UInt32)).otherwise(sent)
+        )
+    named = (pl.col(merge.EXPLICIT).fill_null(0).cast(pl.UInt32) & sent) != 0
+    return named & ~has_value()
 
 
 def _dated(rows: pl.DataFrame, meters: pl.DataFrame, label: IntervalLabel) -> pl.DataFrame:
@@ -149,9 +171,9 @@ def validate_grid(
 
     good, bad = _apply_checks(rows, GRID_CHECKS)
     key = ["canonical", *frames.GRID.key[1:]]
-    good, again = drop_duplicates(good, key, pl.struct("canonical", "interval_s").hash())
-    kept = good.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
-    return ValidatedBatch(kept, _rejects([bad, again], sent))
+    once = distinct(good, key, pl.struct("canonical", "interval_s").hash(), merge.GRID)
+    kept = once.rows.with_columns(zone="canonical").select("row", *frames.GRID.columns, *explicit)
+    return ValidatedBatch(kept, _rejects([bad, once.again], sent), merged=once.merged)
 
 
 def hold(
@@ -204,13 +226,16 @@ NO_INSTANT: Final = (
 
 
 def _refused_instants(bad: pl.DataFrame) -> pl.DataFrame:
-    """The instants of rejects of which the meter and the instant are known."""
+    """The instants at which it was sent that a value is not known, or a row was refused.
+
+    Only where the meter and the instant are known.
+    """
     if bad.is_empty():
         return frames.REFUSED.empty()
     known = bad.filter(
         pl.col("slot").is_not_null(),
         pl.col("ts_utc").is_between(EARLIEST, pl.col("known_utc") + FUTURE_TOLERANCE),
-        ~pl.col("reason").is_in([str(reason) for reason in NO_INSTANT]),
+        ~pl.col("reason").is_in([str(reason) for reason in NO_INSTANT]).fill_null(value=False),
     )
     return known.select(*frames.REFUSED.columns).unique(frames.REFUSED.key, maintain_order=True)
 
@@ -233,7 +258,8 @@ def reject_all(sorted_: ValidatedBatch) -> ValidatedBatch:
         detail=pl.lit("good, but another row of this atomic batch was refused"),
         raw=pl.struct(pl.all().exclude(own)).struct.json_encode(),
     )
-    rejects = pl.concat([sorted_.rejects, refused]).sort("row")
+    others = sorted_.merged.join(refused, left_on="into", right_on="row").select(refused.columns)
+    rejects = pl.concat([sorted_.rejects, refused, others]).sort("row")
     if "ts_utc" not in sorted_.kept.columns:
         return ValidatedBatch(sorted_.kept.clear(), rejects, warnings=sorted_.warnings)
     instants = pl.concat([sorted_.refused, sorted_.kept.select(*frames.REFUSED.columns)])
@@ -242,7 +268,6 @@ def reject_all(sorted_: ValidatedBatch) -> ValidatedBatch:
 
 
 _VERDICT: Final = ("row", "reason", "detail", "raw", merge.EXPLICIT)
-_MIX: Final = 1_000_003
 
 
 def _conform(raw: pl.DataFrame, contract: frames.Contract) -> pl.DataFrame:
@@ -347,31 +372,6 @@ def _apply_checks(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataF
         reason = pl.when(fails).then(pl.lit(str(why))).otherwise(reason)
     judged = rows.with_columns(reason=reason, detail=detail)
     return judged.filter(pl.col("reason").is_null()), judged.filter(pl.col("reason").is_not_null())
-
-
-def drop_duplicates(
-    good: pl.DataFrame, key: Sequence[str], who: pl.Expr
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The first row of each key, and the others as duplicates within the batch.
-
-    `who` is a number for the first part of the key: mixed with the instant it shows cheaply that
-    all keys differ; where it cannot show that, the keys themselves are compared.
-    """
-    mixed = pl.col(key[1]).to_physical() * _MIX + who.cast(pl.Int64, wrap_numerical=True)
-    if good.select(mixed.n_unique()).item() == good.height:
-        return good, good.clear()
-    again = _repeats(good, key)
-    return good.join(again.select("row"), on="row", how="anti", maintain_order="left"), again
-
-
-def _repeats(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Rows that have the key of an earlier one, with the reason and the detail why not."""
-    judged = rows.with_columns(first=pl.col("row").first().over(key))
-    again = judged.filter(pl.col("row") != pl.col("first")).with_columns(
-        reason=pl.lit(str(RejectReason.DUPLICATE_IN_BATCH)),
-        detail=pl.format("row {} has the same {}", "first", pl.lit(" and ".join(key))),
-    )
-    return again.drop("first")
 
 
 def with_evidence(rejected: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:

@@ -94,7 +94,7 @@ def quarters(
         )
     )
     counts = (
-        rows.select(key=(pl.col("slot") * _SLOT + pl.col("ts") // QUARTER_US).set_sorted())
+        rows.valued.select(key=(pl.col("slot") * _SLOT + pl.col("ts") // QUARTER_US).set_sorted())
         .group_by("key", maintain_order=True)
         .agg(readings=pl.len())
     )
