@@ -300,7 +300,7 @@ async def test_findings_are_in_the_report_with_their_energy_and_worth(world) -> 
         "s.main",
         "Nothing flowed for 2 hours. 10.0 kW is usual.",
         "operation",
-        "−20",
+        "−20.0",
         "−1.00",  # 20 kWh × 50 EUR/MWh
     ]
     assert report.scope.known_utc >= T + 3 * DAY

@@ -17,7 +17,7 @@ HEIGHT: Final = 110
 ROW: Final = 20
 MAX_LABEL_LENGTH: Final = 30
 """Letters of a label; a longer one is cut off, for the table beside has it whole."""
-SHORT: Final = 20
+SHORT: Final = 24
 """The same where a chart is half as wide."""
 HOUR: Final = timedelta(hours=1)
 HOURS_PER_DAY: Final = 24

@@ -19,6 +19,8 @@ MIN_SPAN: Final = 1 / 2
 """Degrees of latitude that a map shows at least."""
 STEPS: Final = (1 / 10, 1 / 5, 1 / 2, 1, 2, 5, 10, 20, 30)
 MAX_LINES: Final = 5
+WIDE: Final = 4
+"""A band so many times as wide as it is high takes the width of the page."""
 ROOM: Final = 70
 """Room from one line of longitude to the next, at least."""
 LARGEST: Final = 9
@@ -54,7 +56,7 @@ class _Frame:
 def is_wide(places: Sequence[Place]) -> bool:
     """Whether the places lie in a band from west to east, so that half a page is too little."""
     tall, wide = _extent(places)
-    return wide > 2 * tall
+    return wide > WIDE * tall
 
 
 def _extent(places: Sequence[Place]) -> tuple[float, float]:

@@ -30,12 +30,12 @@ COLOURS: Final = {
     "none": INK,
     "hatch": "#8592a0",
     "paper": "#ffffff",
-    "pay0": "#b04a06",
-    "pay1": "#e59a5b",
-    "pay2": "#f7d6b5",
-    "pay3": "#4a5763",
-    "pay4": "#97a3ae",
-    "pay5": "#cfd6dc",
+    "pay0": "#a0430a",
+    "pay1": "#dd8d4c",
+    "pay2": "#f5d5b3",
+    "pay3": "#2f3a44",
+    "pay4": "#77838f",
+    "pay5": "#b9c2ca",
 }
 """Contrast of text on white is 4.5 or more; marks differ in lightness, so that print in grey and
 readers who see fewer colours tell them apart. `pay…` are the layers of a bill."""

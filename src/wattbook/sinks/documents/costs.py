@@ -15,7 +15,7 @@ from wattbook.core.reporting.report import Report
 from wattbook.core.units import PERCENT
 from wattbook.sinks.documents.blocks import Block, Column, Note, Paragraph, Table
 from wattbook.sinks.documents.sections import figure
-from wattbook.sinks.documents.wording import clock_of, share
+from wattbook.sinks.documents.wording import clock_of, grouped, share
 
 ENERGY_COLOURS: Final = ("pay0", "pay1", "pay2")
 COLOURS: Final = {
@@ -89,7 +89,7 @@ def _lacking(row: dict[str, Any]) -> str:
     if row["kwh"] is not None:
         return f"{number(row['kwh'], 1)}{BLANK}kWh have no price"
     detail: str = row["detail"]
-    return detail.removeprefix(f"{row['component']}: ")
+    return grouped(detail.removeprefix(f"{row['component']}: "))
 
 
 def _bill(report: Report, currency: str, whole: float, part: float) -> Table:

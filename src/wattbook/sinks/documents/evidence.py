@@ -1,7 +1,7 @@
 """The sections of a report that say how sure it is: completeness, and what was found unusual."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.charts import ahead
-from wattbook.core.formatting import MINUS, NOTHING, lasting, money, number, spoken, unit_of
+from wattbook.core.formatting import THIN, lasting, money, number, spoken, unit_of
 from wattbook.core.periods import Grain, zone
 from wattbook.core.readings.checks import RejectReason
 from wattbook.core.reporting.ahead import Ahead
@@ -23,6 +23,7 @@ from wattbook.sinks.documents.wording import (
     count,
     day_of,
     energy_said,
+    grouped,
     local,
     moment,
     period_of,
@@ -34,8 +35,6 @@ MIN_ROWS: Final = 3
 """So many gaps, findings, events and corrected meters are listed; the number of all is said."""
 LENGTH: Final = re.compile(r"\b(\d+)([dh])\b")
 LENGTHS: Final = {"d": "day", "h": "hour"}
-COUNTER: Final = re.compile(r"(?<![\d.-])\d{4,}(\.\d+)?(?= (?:to|kWh)\b)")
-"""What a register showed, in the detail of an event."""
 CATEGORIES: Final = {
     "meter_fault": "meter fault",
     "operational": "operation",
@@ -48,20 +47,26 @@ def findings(report: Report) -> Iterator[Block]:
     found = report.quality.findings
     if report.total["energy_kwh"] is None or not found:
         return
-    price = _mean_price(report)
+    shown = found[:MAX_ROWS]
+    energies = [each.energy_at_stake_kwh for each in shown]
+    unit, (currency, worths) = unit_of("energy_kwh", energies), _worths(shown, report)
+    paid = money(worths, currency)
     columns = [
         Column("From", right=False),
         Column("Lasting", right=False),
         Column("Meter", right=False),
         Column("What was found", right=False, wide=1),
         Column("Kind", right=False),
-        Column("Energy", "kWh"),
-        Column("Worth about", price[0] if price else ""),
+        Column("Energy", unit.name),
     ]
-    rows = [_row(each, report, price) for each in found[:MAX_ROWS]]
-    worth = any(row[-1] != NOTHING for row in rows)
-    if not worth:
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    rows = [
+        [*_about(each, report), unit.write(energy)]
+        for each, energy in zip(shown, energies, strict=True)
+    ]
+    worth = any(each is not None for each in worths)
+    if worth:
+        columns.append(Column("Worth about", currency))
+        rows = [[*row, paid.write(each)] for row, each in zip(rows, worths, strict=True)]
     many = len(found)
     named = f"{MAX_ROWS} of {number(many)} findings" if many > MAX_ROWS else count(many, "finding")
     order = ", the most energy first" if many > 1 else ""
@@ -115,21 +120,28 @@ def _local(at: object, timezone: str) -> datetime:
     return at.astimezone(zone(timezone))
 
 
-def _row(finding: Finding, report: Report, price: tuple[str, float] | None) -> list[str]:
-    energy = finding.energy_at_stake_kwh
-    worth = NOTHING
-    bought = finding.meter_id in report.scope.mains
-    if energy is not None and price is not None and bought:
-        worth = money([energy * price[1]], price[0]).write(energy * price[1])
+def _worths(findings: Sequence[Finding], report: Report) -> tuple[str, list[float | None]]:
+    """Currency, and the energy of each finding at the mean price; null where none was bought."""
+    price = _mean_price(report)
+    if price is None:
+        return "", [None] * len(findings)
+    return price[0], [
+        None
+        if each.energy_at_stake_kwh is None or each.meter_id not in report.scope.mains
+        else each.energy_at_stake_kwh * price[1]
+        for each in findings
+    ]
+
+
+def _about(finding: Finding, report: Report) -> list[str]:
+    """When, where and what it was."""
     state = "" if finding.review.state == "open" else f" ({finding.review.state})"
     return [
         _short(finding.start_utc, report.scope.timezone),
         lasting((finding.end_utc - finding.start_utc).total_seconds()),
         finding.meter_id,
-        f"{finding.cause}{state}",
+        f"{finding.cause.replace(' %', f'{THIN}%')}{state}",
         CATEGORIES[finding.category],
-        NOTHING if energy is None else number(energy).replace("-", MINUS),
-        worth,
     ]
 
 
@@ -267,21 +279,13 @@ def _changes(report: Report) -> Iterator[Block]:
                     row["meter_id"],
                     local(row["at_utc"], timezone),
                     row["kind"],
-                    _counted(row["detail"]),
+                    grouped(row["detail"]),
                 )
                 for row in found.events.sort("at_utc", "meter_id")
                 .head(MAX_ROWS)
                 .iter_rows(named=True)
             ],
         )
-
-
-def _counted(detail: str) -> str:
-    """What registers showed, with their digits in groups as everywhere in the report."""
-    return COUNTER.sub(
-        lambda shown: number(float(shown[0]), len((shown[1] or ".")[1:])),
-        detail,
-    )
 
 
 REASONS: Final = {

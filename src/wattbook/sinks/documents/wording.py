@@ -1,5 +1,6 @@
 """How a report says figures, instants and periods."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -59,6 +60,19 @@ def count(many: int, thing: str) -> str:
 def day_of(at: datetime) -> str:
     """A day in words: `21 June 2021`."""
     return f"{at.day}{BLANK}{at:%B}{BLANK}{at.year}"
+
+
+def grouped(text: str) -> str:
+    r"""A sentence of another place with the digits of its figures in groups, as in all reports.
+
+    >>> grouped("from 9999170.4 to 2024.1 kWh")
+    'from 9\u202f999\u202f170.4 to 2\u202f024.1 kWh'
+    """
+    return FIGURE.sub(lambda found: number(float(found[0]), len(found[1] or ".") - 1), text)
+
+
+FIGURE: Final = re.compile(r"(?<![\d.,-])\d{4,}(\.\d+)?(?= (?:to|kWh?)\b)")
+"""A figure of four digits or more before its unit, or before the other end of a range."""
 
 
 def sentence_list(texts: Sequence[str]) -> str:
