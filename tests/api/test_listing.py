@@ -54,6 +54,16 @@ async def test_readings_are_listed_by_meter_and_time(client) -> None:
     assert (powers, second["cursor"]) == ([1.0, 2.0], None)
 
 
+async def test_a_reading_says_whether_it_is_above_the_capacity(client) -> None:
+    await send(client, ("2026-01-31T23:00:00Z", 250.0), ("2026-02-01T00:00:00Z", 251.0))
+
+    rows = (await client.get(READINGS)).json()["rows"]
+    csv = await client.get(READINGS, headers={"Accept": "text/csv"})
+
+    assert [row["above_capacity"] for row in rows] == [False, True]  # 1 000 and 1 004 kW
+    assert "above_capacity" in csv.text.splitlines()[0].split(",")
+
+
 async def test_what_changed_since_one_asked_is_what_is_new_or_corrected(client) -> None:
     await send(client, ("2026-01-01T00:00:00Z", 1.0), ("2026-01-01T01:00:00Z", 2.0))
     rows = (await client.get(READINGS)).json()["rows"]

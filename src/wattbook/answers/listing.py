@@ -84,7 +84,7 @@ async def readings(
         assert isinstance(at, datetime)
         after = (str(meter), at)
     part = await flow.readings(
-        meters["meter_id"].to_list(),
+        meters,
         period,
         changed_since=changed_since,
         after=after,

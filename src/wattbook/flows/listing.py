@@ -1,6 +1,5 @@
 """Lists of what came in: batches by their receipts, readings by when they became known."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,6 +10,7 @@ from wattbook.core import frames
 from wattbook.core.archive import tables as keeping
 from wattbook.core.archive.tables import BY_NAME, READINGS
 from wattbook.core.periods import Period
+from wattbook.core.readings import segments
 from wattbook.ports.archive import Archive
 from wattbook.ports.readings import ReadingStore
 
@@ -58,7 +58,7 @@ async def batches(
 
 
 async def readings(
-    meter_ids: Sequence[str],
+    meters: pl.DataFrame,
     period: Period | None,
     *,
     changed_since: datetime | None,
@@ -67,9 +67,14 @@ async def readings(
     archive: Archive,
     store: ReadingStore,
 ) -> Part:
-    """Readings as they are believed now, by meter and time; `changed_since`: known after it."""
+    """Readings of some meters as they are believed now, by meter and time, with `above_capacity`.
+
+    `changed_since`: only those that became known after it.
+    """
     contents = await archive.contents([READINGS])
-    owned = contents.filter(pl.col("owner").is_in(list(meter_ids)), table=READINGS.name)
+    owned = contents.filter(
+        pl.col("owner").is_in(meters["meter_id"].to_list()), table=READINGS.name
+    )
     if after is not None:
         owned = owned.filter(pl.col("owner") >= after[0])
     found: list[pl.DataFrame] = [frames.READINGS.empty()]
@@ -86,7 +91,9 @@ async def readings(
         if held > limit:
             break
     listed = pl.concat(found).select(list(frames.READINGS.columns))
-    return Part(listed.head(limit), listed.height > limit)
+    page = listed.head(limit)
+    marked = page.with_columns(segments.above_capacity(page, meters))
+    return Part(marked, listed.height > limit)
 
 
 def _within(column: str, period: Period | None) -> pl.Expr:

@@ -420,6 +420,38 @@ def test_other_meters_have_no_register_events() -> None:
     assert segments.register_events(falling, meter("power")).is_empty()
 
 
+def test_a_reading_is_above_the_capacity_in_force_at_its_instant() -> None:
+    version = dict.fromkeys(frames.VERSION) | {
+        "kind": "interval",
+        "role": "main",
+        "expected_interval_s": 900,
+        "max_hold_s": 2700,
+    }
+    later = T + 2 * HOUR
+    dated = meter("interval", capacity_kw=50.0).with_columns(
+        versions=pl.Series(
+            [
+                [
+                    version | {"valid_to_utc": later, "capacity_kw": 100.0},
+                    version | {"valid_from_utc": later, "capacity_kw": 50.0},
+                ]
+            ],
+            dtype=pl.List(pl.Struct(frames.VERSION)),
+        )
+    )
+    sent = readings("interval", {0: 25.0, 15: 25.1, 120: 25.0})  # 100, 100.4 and 100 kW
+
+    assert segments.above_capacity(sent, dated).to_list() == [False, True, True]
+    assert segments.above_capacity(sent, meter("interval")).to_list() == [None] * 3
+    power = readings("power", {0: 100.0, 15: 100.1})
+    assert segments.above_capacity(power, meter("power", capacity_kw=100.0)).to_list() == [
+        False,
+        True,
+    ]
+    counted = readings("register", {0: 100.0})
+    assert segments.above_capacity(counted, meter("register", capacity_kw=1.0)).to_list() == [None]
+
+
 # --- statistics --------------------------------------------------------------------------------
 
 

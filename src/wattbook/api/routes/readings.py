@@ -29,6 +29,10 @@ class ReadingOut(BaseModel):
         description="reactive power [kvar]: positive inductive, negative capacitive"
     )
     quality: str
+    above_capacity: bool | None = Field(
+        description="whether it is above the capacity in force at its instant; null without a"
+        " capacity, without a value and for registers, whose power is in the figures"
+    )
     known: AwareDatetime = Field(description="when it became known")
     revision: int = Field(description="0, and one more with each correction")
 

@@ -80,6 +80,34 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     return frames.check(named, frames.EVENTS).sort(*frames.EVENTS.key)
 
 
+def above_capacity(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.Series:
+    """Whether each reading is above the capacity in force at its instant, in their order.
+
+    The power of a `power` meter and the mean power of an interval count, as in rollups. Null
+    without a capacity or a value, and of a register, whose power follows from two readings.
+
+    Parameters
+    ----------
+    readings
+        `frames.READINGS`.
+    meters
+        `frames.METERS` of the meters that occur.
+    """
+    rows = readings.select(
+        *frames.READING_VALUES, ts=microseconds("ts_utc"), slot=_slot(readings, meters)
+    )
+    known = civil.lengths(presence.attributes(rows, meters, _ABOUT), meters)
+    is_interval = pl.col("kind") == str(MeterKind.INTERVAL)
+    is_power = pl.col("kind") == str(MeterKind.POWER)
+    power = pl.when(is_interval).then(_mean_kw()).when(is_power).then("power_kw")
+    return known.select(above_capacity=power > pl.col("capacity_kw")).to_series()
+
+
+def _mean_kw() -> pl.Expr:
+    """The mean power of an interval [kW]."""
+    return over(pl.col("energy_kwh"), over(pl.col("expected_interval_s"), SECONDS_PER_HOUR))
+
+
 def pieces(rows: Rows) -> pl.DataFrame:
     """Segments of ordered readings, cut at quarter borders, with the `quarter` of each piece.
 
@@ -201,13 +229,12 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
         is_power=pl.col("kind") == str(MeterKind.POWER)
     )
     believed = pl.when("is_power").then("max_hold_s").otherwise("expected_interval_s")
-    hours = over(pl.col("expected_interval_s"), SECONDS_PER_HOUR)
     length = pl.col("ts") + believed * US_PER_SECOND
     held = held.with_columns(
         begin="ts",
         until=pl.min_horizontal(after, length),
         end=pl.when("is_power").then(pl.min_horizontal(after, length)).otherwise(length),
-        power_kw=pl.when("is_power").then("power_kw").otherwise(over(pl.col("energy_kwh"), hours)),
+        power_kw=pl.when("is_power").then("power_kw").otherwise(_mean_kw()),
     ).with_columns(
         energy_kwh=pl.when("is_power")
         .then(over(pl.col("power_kw") * (pl.col("end") - pl.col("begin")), US_PER_HOUR))
