@@ -250,3 +250,20 @@ async def test_clients_that_ask_whether_it_is_there_are_told(client):
     assert health.status_code == 200
     assert (document["name"], document["status"]) == ("wattbook", "pass")
     assert {each["name"] for each in document["checks"]} == {"registry", "readings", "rollups"}
+
+
+@pytest.mark.slow
+async def test_reactive_power_of_a_line_is_a_reading_and_a_figure(client):
+    # 4 kW and 3 kvar are 5 kVA: a power factor of 0.8
+    fields = "power_kw=4,reactive_power_kvar=3"
+    sent = await client.post(V2, content=f"power,meter_id=a.main {fields} {FIRST}\n")
+    alone = await client.post(V2, content=f"power,meter_id=a.main reactive_kvarh=3 {FIRST + 60}\n")
+
+    assert (sent.status_code, alone.status_code) == (204, 422)
+    assert "reactive_kvarh: a meter of kind power has no interval" in alone.text
+    (row,) = (await client.get("/api/v1/readings?meter_id=a.main")).json()["rows"]
+    assert row["reactive_power_kvar"] == 3.0
+    span = "start=2026-01-01T00:00:00Z&end=2026-01-01T01:00:00Z"
+    total = (await client.get(f"/api/v1/metrics/site/a?{span}")).json()["total"]
+    assert total["power_factor"] == pytest.approx(0.8)
+    assert total["capacitive_kvarh"] == 0.0
