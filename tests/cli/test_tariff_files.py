@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wattbook.cli import json_input, template
-from wattbook.core.registry.components import ComponentKind
+from wattbook.core.registry.components import ComponentKind, Reactive
 from wattbook.core.registry.tariff_validation import problems_with
+from wattbook.core.registry.windows import DAY_KINDS, DayKind, slots
 from wattbook.schemas.tariffs import TariffIn, uncommented
 
 FOLDER = Path(__file__).parents[2] / "examples" / "tariffs"
@@ -68,6 +70,18 @@ def test_a_real_tariff_says_where_its_figures_are_from(path: Path) -> None:
 
     assert len(said) >= SOURCES
     assert any(".net" in each or ".no" in each or ".de" in each or "/" in each for each in said)
+
+
+def test_reactive_energy_of_spain_is_charged_in_each_period_but_the_sixth() -> None:
+    (spain,) = json_input.tariffs(json.loads((FOLDER / "spain-reactive.json").read_text("utf-8")))
+    periods = [each for each in spain.components if isinstance(each, Reactive)]
+    counted = np.sum([slots(each.windows) for each in periods], axis=0)
+
+    # of weekdays the quarter-hours from 8 on, each in one period; of weekends and holidays none
+    weekday = DAY_KINDS.index(DayKind.WEEKDAY)
+    assert len(periods) == 5
+    assert counted[:, weekday, 32:].tolist() == [[1] * 64] * 12
+    assert counted.sum() == 12 * 64
 
 
 def test_the_template_is_printed_as_a_tariff(run) -> None:

@@ -111,13 +111,15 @@ TARIFF: Final[dict[str, Any]] = {
         },
         {
             "$comment": "Reactive energy beyond a share of the active energy of the month;"
-            " inductive (drawn) or capacitive (given). Send reactive_power_kvar with the readings.",
+            " inductive (drawn) or capacitive (given); low_factor is another price where the power"
+            " factor is lower. Send reactive_power_kvar with the readings.",
             "kind": "reactive",
             "name": "reactive energy",
             "price_per_kvarh": 0.01,
             "free_percent": 48.43,
             "direction": "inductive",
             "windows": [],
+            "low_factor": {"below": 0.8, "price_per_kvarh": 0.02},
         },
         {
             "$comment": "Due whatever is drawn, by the month or the day.",

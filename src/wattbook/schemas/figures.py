@@ -347,7 +347,7 @@ class BillLine(BaseModel):
     reactive_kwh: float | None = Field(
         description="active energy drawn while reactive power is known"
     )
-    power_factor: float | None = Field(description="active over apparent energy of that time")
+    power_factor: float | None = Field(description="active over apparent energy of both")
     reactive_coverage: float | None = Field(
         description="share of the time with energy for which reactive power is known, where it is"
         " charged"

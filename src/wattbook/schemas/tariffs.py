@@ -237,21 +237,29 @@ class CoincidentDemandBody(Part):
         return core.CoincidentDemand(**dict(self))
 
 
+class LowFactorBody(Part):
+    """The price of reactive energy where the power factor of the month is below a limit."""
+
+    below: Number
+    price_per_kvarh: Number
+
+
 class ReactiveBody(Part):
     """A price for the reactive energy of a billing month beyond a share of the active energy."""
 
     kind: Literal[ComponentKind.REACTIVE]
     name: Name
     price_per_kvarh: Number
-    free_percent: Number = Field(
-        0.0, description="of the active energy, as 48.43 for a power factor of 0.9"
-    )
+    free_percent: Number = Field(0.0, description="of the active energy; 48.43: cos φ 0.9")
     direction: Direction = Field(Direction.INDUCTIVE, description="drawn, or given (capacitive)")
     windows: Windows = Field((), description="where both energies count; empty: always")
+    low_factor: LowFactorBody | None = Field(None, description="price where the factor is lower")
 
     def entity(self) -> core.Reactive:
         """The same, for the core."""
-        return core.Reactive(**{**dict(self), "windows": _entities(self.windows)})
+        low = None if self.low_factor is None else core.LowFactor(**dict(self.low_factor))
+        rest = {"windows": _entities(self.windows), "low_factor": low}
+        return core.Reactive(**{**dict(self), **rest})
 
 
 class FixedBody(Part):

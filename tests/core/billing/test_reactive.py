@@ -13,7 +13,7 @@ from wattbook.core import frames, periods
 from wattbook.core.billing import reactive
 from wattbook.core.billing.missing import Lack
 from wattbook.core.periods import Grain, Period
-from wattbook.core.registry.components import Component, Direction, Reactive
+from wattbook.core.registry.components import Component, Direction, LowFactor, Reactive
 from wattbook.core.registry.tariffs import Fixed, Minimum, Percentage
 from wattbook.core.registry.windows import DayKind, Window
 
@@ -86,7 +86,23 @@ def test_capacitive_energy_is_charged_where_the_tariff_says_so() -> None:
     # 31 days × 24 quarters × 2 kvarh = 1,488 kvarh
     assert line.quantity == 1_488.0
     assert line.amount == pytest.approx(74.4)
-    assert line.power_factor is None
+    assert line.power_factor == pytest.approx(0.9998, abs=1e-4)  # 74,400 kWh with 1,488 kvarh
+
+
+@pytest.mark.parametrize(
+    ("kvarh", "price"),
+    [(18.75, 0.04), (18.7501, 0.06)],  # 25 kWh with 18.75 kvarh have a power factor of 0.8
+)
+def test_a_low_power_factor_has_a_price_of_its_own(kvarh: float, price: float) -> None:
+    low = LowFactor(below=0.8, price_per_kvarh=0.06)
+    spanish = Reactive(name="reactive", price_per_kvarh=0.04, free_percent=33.0, low_factor=low)
+
+    line = pay(spanish, kvarh=kvarh).line
+
+    assert line.price == price
+    billed = 2_976 * (kvarh - 8.25)
+    assert line.quantity == pytest.approx(billed)
+    assert line.amount == pytest.approx(billed * price)
 
 
 def test_within_windows_both_energies_count() -> None:

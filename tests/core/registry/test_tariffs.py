@@ -21,6 +21,7 @@ from wattbook.core.registry.tariffs import (
     Fixed,
     Flat,
     Indexed,
+    LowFactor,
     Minimum,
     Percentage,
     Ratchet,
@@ -119,6 +120,20 @@ def test_what_is_wrong_with_a_tariff_is_named(fields, where: str, reason: str) -
         (Indexed(name="i", adder_per_mwh=float("inf")), "adder_per_mwh", "bad_number"),
         (Fixed(name="f", price=float("nan")), "price", "bad_number"),
         (Demand(name="d", price_per_kw_month=1e300), "price_per_kw_month", "bad_number"),
+        (
+            Reactive(
+                name="r", price_per_kvarh=1.0, low_factor=LowFactor(below=1.1, price_per_kvarh=1.0)
+            ),
+            "low_factor.below",
+            "bad_number",
+        ),
+        (
+            Reactive(
+                name="r", price_per_kvarh=1.0, low_factor=LowFactor(below=1.0, price_per_kvarh=2e9)
+            ),
+            "low_factor.price_per_kvarh",
+            "bad_number",
+        ),
         (Reactive(name="r", price_per_kvarh=1e300), "price_per_kvarh", "bad_number"),
         (Reactive(name="r", price_per_kvarh=1.0, free_percent=-1.0), "free_percent", "bad_number"),
         (

@@ -58,7 +58,7 @@ class Line:
     reactive_kwh: float | None = None
     """Active energy drawn while reactive power is known."""
     power_factor: float | None = None
-    """Active over apparent energy of that time; of inductive energy only."""
+    """Active over the apparent energy that it makes with `reactive_kvarh`."""
     reactive_coverage: float | None = None
     """Share of the covered time for which reactive power is known, where it is charged."""
 

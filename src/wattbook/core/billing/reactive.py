@@ -9,7 +9,7 @@ import polars as pl
 from wattbook.core import frames
 from wattbook.core.billing.bill_lines import Line, Part
 from wattbook.core.billing.demand import Key
-from wattbook.core.registry.components import Direction, Reactive
+from wattbook.core.registry.components import Reactive
 from wattbook.core.registry.tariffs import Holidays, Span
 from wattbook.core.registry.windows import slot, slots
 from wattbook.core.rollups.reactive import power_factor
@@ -115,19 +115,22 @@ def _line(part: Part, component: Reactive, sums: pl.DataFrame) -> Line:
         billed_kvarh = max(0.0, row["kvarh"] - row["kwh"] * component.free_percent / PERCENT)
     elif not part.ever(component):
         billed_kvarh, share = 0.0, 1.0
-    amount = None if billed_kvarh is None else billed_kvarh * component.price_per_kvarh
+    factor = row["factor"] if row is not None else None
+    price = component.price_per_kvarh
+    if (low := component.low_factor) is not None and factor is not None and factor < low.below:
+        price = low.price_per_kvarh
+    amount = None if billed_kvarh is None else billed_kvarh * price
     made = part.line(
         component,
         quantity=billed_kvarh,
         unit="kvarh",
-        price=component.price_per_kvarh,
+        price=price,
         amount=amount,
         stands=True,
         standing=amount,
     )
     if row is None or not row["known_s"]:
         return replace(made, reactive_coverage=share)
-    factor = row["factor"] if component.direction is Direction.INDUCTIVE else None
     return replace(
         made,
         reactive_coverage=min(share, 1.0),

@@ -235,7 +235,16 @@ class CoincidentDemand:
     """Whether instead each billing month pays for its own peaks."""
 
 
-@manifest.named("Reactive", "kind name price_per_kvarh free_percent direction windows")
+@manifest.named("LowFactor", "below price_per_kvarh")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowFactor:
+    """The price of reactive energy where the power factor of the month is below a limit."""
+
+    below: float
+    price_per_kvarh: float
+
+
+@manifest.named("Reactive", "kind name price_per_kvarh free_percent direction windows low_factor")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reactive:
     """A price for the reactive energy of a billing month beyond a share of the active energy."""
@@ -248,6 +257,8 @@ class Reactive:
     direction: Direction = Direction.INDUCTIVE
     windows: tuple[Window, ...] = ()
     """Where both energies count; empty: always."""
+    low_factor: LowFactor | None = None
+    """Another price for all that is billed where the power factor is lower than a limit."""
 
 
 @manifest.named("Fixed", "kind name price per")

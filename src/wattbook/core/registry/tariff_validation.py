@@ -147,10 +147,7 @@ def _check_measured(
         case CoincidentDemand():
             _check_coincident(component, where, wrong)
         case Reactive():
-            _judge_windows(component.windows, where, wrong)
-            if not 0 <= component.free_percent <= MAX_PERCENT:
-                detail = f"{component.free_percent} is not from 0 to {MAX_PERCENT}"
-                wrong(f"{where}.free_percent", "bad_number", detail)
+            _check_reactive(component, where, wrong)
 
 
 def _judge_number(value: float, where: str, wrong: Wrong, largest: float = MAX_PRICE) -> None:
@@ -281,6 +278,18 @@ def _check_coincident(component: CoincidentDemand, where: str, wrong: Wrong) -> 
     elif component.count is not None and component.per_month != 1:
         detail = "leave it out, or leave out count: peaks are of each month or of all together"
         wrong(f"{where}.per_month", "bad_number", detail)
+
+
+def _check_reactive(component: Reactive, where: str, wrong: Wrong) -> None:
+    _judge_windows(component.windows, where, wrong)
+    if not 0 <= component.free_percent <= MAX_PERCENT:
+        detail = f"{component.free_percent} is not from 0 to {MAX_PERCENT}"
+        wrong(f"{where}.free_percent", "bad_number", detail)
+    if (low := component.low_factor) is not None:
+        _judge_number(low.price_per_kvarh, f"{where}.low_factor.price_per_kvarh", wrong)
+        if not 0 < low.below <= 1:
+            detail = f"{low.below} is not above 0 and up to 1"
+            wrong(f"{where}.low_factor.below", "bad_number", detail)
 
 
 def _judge_ratchet(ratchet: Ratchet, where: str, wrong: Wrong) -> None:
