@@ -157,6 +157,31 @@ async def test_what_is_unusual_is_said(store, where) -> None:
     assert ("present", "1") in found  # of the values, the first
 
 
+@pytest.mark.parametrize(("present", "kvar"), [(1, None), (1 | 1 << 5, -2.5), (None, -2.5)])
+def test_reactive_power_counts_by_a_bit_that_follows_those_of_the_releases_before(
+    present: int | None, kvar: float | None
+) -> None:
+    fields = {"known_us": "0", "power_kw": "1.5", "reactive_power_kvar": "-2.5"}
+    if present is not None:
+        fields |= {"revision": "1", "present": str(present)}
+    found = pl.DataFrame(
+        [("2026-03-01T00:00:00Z", name, value, "a") for name, value in fields.items()],
+        schema=list(points.FOUND),
+        orient="row",
+    )
+
+    (row,) = points.rows(found).rows(named=True)
+
+    assert (row["power_kw"], row["reactive_power_kvar"]) == (1.5, kvar)
+
+
+def test_a_point_has_reactive_power_where_it_is_known() -> None:
+    sent = rows({("a", 0): 1.5}, reactive_power_kvar=-2.5)
+
+    assert b",power_kw=1.5,reactive_power_kvar=-2.5 " in points.lines(sent)
+    assert b"reactive" not in points.lines(rows({("a", 0): 1.5}))
+
+
 async def test_an_id_that_no_tag_can_hold_is_coded_and_no_other(store, where) -> None:
     await store.write(batch(rows({("a\\", 0): 1.0, ("50 %", 0): 2.0, ("ä b,c=d", 0): 3.0})))
 
