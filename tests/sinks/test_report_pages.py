@@ -588,6 +588,8 @@ async def test_operators_stand_side_by_side_with_their_own_peak_and_coverage(wor
     assert rows["birch"]["coverage"] == pytest.approx(0.5)  # 12 of 24 h
     assert rows["alder"]["coverage"] == 1.0
     assert [row[0] for row in table(report, "Operators").rows] == ["birch", "alder"]
+    columns = [column.name for column in table(report, "Operators").columns]
+    assert columns[-1] == "Emissions"  # no price is known, so there are no columns of cost
 
 
 async def test_sites_with_coordinates_are_on_a_map_and_others_are_counted(world) -> None:

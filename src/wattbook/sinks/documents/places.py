@@ -16,8 +16,8 @@ from wattbook.sinks.documents.wording import count
 
 MIN_PLACES: Final = 2
 """Of fewer a map shows nothing."""
-MAX_BARS: Final = 30
-"""So many names have a bar of their own; the table lists all."""
+MAX_BARS: Final = 14
+"""So many sites have a bar, as high as the map beside them; the table lists all."""
 
 
 def operators(report: Report) -> Iterator[Block]:
@@ -49,6 +49,7 @@ def operators(report: Report) -> Iterator[Block]:
         ]
         for row in rows.iter_rows(named=True)
     ]
+    priced = any(row["cost"] is not None for row in rows.iter_rows(named=True))
     yield Table(
         "Operators, the largest first",
         [
@@ -59,10 +60,9 @@ def operators(report: Report) -> Iterator[Block]:
             Column("Peak", power.name),
             Column("Energy known", "% of time"),
             Column("Emissions", emitted.name),
-            Column("Cost", one),
-            Column("With a price", "% of energy"),
+            *([Column("Cost", one), Column("With a price", "% of energy")] if priced else []),
         ],
-        cells,
+        cells if priced else [row[:-2] for row in cells],
     )
 
 
@@ -98,14 +98,13 @@ def energy_by_site(report: Report) -> list[Drawn]:
         return []
     unit = unit_of("energy_kwh", rows["energy_kwh"])
     shown = rows.head(MAX_BARS).select("name", "energy_kwh").rows()
-    rest = rows.slice(MAX_BARS)
-    if rest.height:
-        shown.append((f"{rest.height} more", rest["energy_kwh"].sum()))
+    rest = rows.height - len(shown)
+    caption = f"The table has {count(rest, 'site')} more." if rest else ""
 
     def draw(width: float, name: str) -> Chart:
         return bars.by_name(shown, unit, of="Energy by site", name=name, width=width)
 
-    return [("Energy by site", unit.name, "sites", draw, "")]
+    return [("Energy by site", unit.name, "sites", draw, caption)]
 
 
 def largest_first(report: Report) -> pl.DataFrame:

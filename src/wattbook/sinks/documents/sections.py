@@ -64,7 +64,7 @@ def key(report: Report) -> Sequence[Block]:
         Tile("Electricity cost", _paid(report), _priced(report)),
         Tile("Emissions, location-based", emitted.say(total["emitted_kg"]), _intensity(report)),
         Tile("Peak demand", power_said(total["power_kw_max"]), _peak_note(report, when)),
-        Tile("Mean power", power_said(total["power_kw_mean"]), "over the known time"),
+        Tile("Mean power", power_said(total["power_kw_mean"]), _over_known_time(total)),
         Tile("Load factor", share(total["load_factor"]), _of_known_time(total)),
         _readings(report),
         _last(report),
@@ -98,9 +98,15 @@ def _efficiency(total: dict[str, Any]) -> str:
     return f"{said}, for {share(part)} of the known time"
 
 
+def _over_known_time(total: dict[str, Any]) -> str:
+    return "" if total["power_kw_mean"] is None else "over the known time"
+
+
 def _of_known_time(total: dict[str, Any]) -> str:
     """What the load factor is of, and for how much of the time where that is not all."""
     part = total["load_factor_time_share"]
+    if total["energy_kwh"] is None:
+        return ""
     if total["load_factor"] is None:
         return "not known: the revenue meters are not all known for long enough"
     if part is None or part >= 1 - 10**-9:
