@@ -63,6 +63,23 @@ def test_energy_is_compared_over_the_length_of_its_interval() -> None:
     assert warned(hourly, energy_kwh=15_000.0) == ()
 
 
+def test_var_for_kilovar_are_many_times_the_capacity_in_either_direction() -> None:
+    # 2,000,000 of 5,000 are 400 times as much; so are 500,000 kvarh in a quarter of an hour
+    known = meters(kind="interval", capacity_kw=5_000.0)
+    (text,) = warned(known, energy_kwh=1_000.0, reactive_power_kvar=-2_000_000.0)
+    (other,) = warned(known, energy_kwh=1_000.0, reactive_kvarh=500_000.0)
+
+    assert text == (
+        "reactive_power_kvar of a.main: up to 2e+06, 400 times the capacity of its site;"
+        " check whether it is in var (of a file: --unit reactive_power_kvar=var)"
+    )
+    assert other.startswith("reactive_kvarh of a.main: up to 500,000, 400 times the capacity")
+    assert "--unit reactive_kvarh=varh" in other
+    assert warned(known, energy_kwh=1_000.0, reactive_power_kvar=-2_000.0) == ()
+    (text,) = warned(meters(), power_kw=1.0, reactive_power_kvar=2_000_000.0)
+    assert "which is 2,000,000 kvar, and the site has no capacity_kw" in text
+
+
 def test_a_hash_rate_in_another_unit_shows_in_the_joules_of_a_terahash() -> None:
     # 3 500 W for 140 TH/s are 25 J/TH; sent in PH/s, 0.14, they are 25 000
     (text,) = warned(meters(capacity_kw=10.0), power_kw=3.5, hashrate_th=0.14)
@@ -115,7 +132,8 @@ def totals(rows: pl.DataFrame, known: pl.DataFrame) -> tuple[str, ...]:
         "meter_id", "kind", "expected_interval", "expected_interval_s", "capacity_kw",
         "plausible_kw",
     )  # fmt: skip
-    return warnings(rows.join(about, on="meter_id"), rows, known)
+    sent = rows.with_columns(reactive_kvarh=pl.lit(None, pl.Float64))
+    return warnings(sent.join(about, on="meter_id"), rows, known)
 
 
 def both(other: datetime = T, **values: float) -> pl.DataFrame:

@@ -60,13 +60,19 @@ def first_of_each(warnings: Iterable[str]) -> list[str]:
 
 def _magnitudes(rows: pl.DataFrame) -> Iterator[str]:
     """Power, and energy over its interval, far above what the site or any site can have."""
-    for column, small, kw in (
-        ("power_kw", "W", pl.col("power_kw")),
-        ("energy_kwh", "Wh", pl.col("energy_kwh") / _hours()),
+    reactive = pl.col("reactive_kvarh").abs()
+    kvar = pl.when(reactive.is_null()).then(pl.col("reactive_power_kvar").abs())
+    for column, small, kw, value in (
+        ("power_kw", "W", pl.col("power_kw"), pl.col("power_kw")),
+        ("energy_kwh", "Wh", pl.col("energy_kwh") / _hours(), pl.col("energy_kwh")),
+        ("reactive_power_kvar", "var", kvar, kvar),
+        ("reactive_kvarh", "varh", reactive / _hours(), reactive),
     ):
+        if rows[column].null_count() == rows.height:
+            continue
         most = rows.lazy().filter(pl.col(column).is_finite())
         most = most.group_by("meter_id").agg(
-            pl.col(column).max(),
+            value.max().alias(column),
             pl.coalesce("capacity_kw", "plausible_kw").max().alias("limit"),
             kw=kw.max(),
         )
@@ -82,8 +88,9 @@ def _compared(row: dict[str, Any], column: str, small: str) -> str:
     check = f"check whether it is in {small} (of a file: --unit {column}={small})"
     if row["limit"] is not None:
         return f"{value}, {row['kw'] / row['limit']:,.0f} times the capacity of its site; {check}"
+    unit = "kvar" if "kvar" in column else "kW"
     return (
-        f"{value}, which is {row['kw']:,.0f} kW, and the site has no capacity_kw; {check}, and"
+        f"{value}, which is {row['kw']:,.0f} {unit}, and the site has no capacity_kw; {check}, and"
         " register the capacity so that such rows are rejected"
     )
 
