@@ -98,7 +98,7 @@ GRAINS: dict[Grain, str] = {
     Grain.MONTH: "civil month of such days",
 }
 KINDS: dict[MeterKind, str] = {
-    MeterKind.INTERVAL: "tells the kWh of each interval: needs `energy_kwh`",
+    MeterKind.INTERVAL: "the kWh of each interval: needs `energy_kwh`",
     MeterKind.REGISTER: "counts kWh: needs `register_kwh`",
     MeterKind.POWER: "samples kW: needs `power_kw`",
 }
@@ -187,7 +187,7 @@ RULES: dict[Rule, str] = {
     Rule.HASH_WITHOUT_ENERGY: "machines hashed, and the meter counted nothing",
     Rule.ZERO: "nothing was drawn, for longer than is usual",
     Rule.ABOVE_CAPACITY: "more was drawn than the site can",
-    Rule.ENERGY_WITHOUT_HASH: "power was drawn, and the hash rate was told to be nothing",
+    Rule.ENERGY_WITHOUT_HASH: "power was drawn, and the hash rate was reported as 0",
     Rule.EFFICIENCY_BOUNDS: "J/TH that the machines cannot have",
     Rule.SUM_CHECK: "a meter and those behind it do not add up as they did",
     Rule.EFFICIENCY_SHIFT: "J/TH of a day unlike the weeks before, and no machines were registered",
@@ -202,7 +202,7 @@ CATEGORIES: dict[Category, str] = {
 }
 SEVERITIES: dict[Severity, str] = {
     Severity.LOW: "what is at stake is less than the meter usually counts in an hour",
-    Severity.MEDIUM: "less than it counts in half a day, or it cannot be told",
+    Severity.MEDIUM: "less than it counts in half a day, or it cannot be computed",
     Severity.HIGH: "more than that",
 }
 STATES: dict[State, str] = {
@@ -212,7 +212,7 @@ STATES: dict[State, str] = {
     State.EXPLAINED: "it is so, and why is known",
 }
 QUALITIES = {
-    "measured": "as the meter told it",
+    "measured": "as the meter reported it",
     "estimated": "computed by the sender, or distributed over a silence of a register",
     "substituted": "put in place of a value that was wrong",
 }

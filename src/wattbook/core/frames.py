@@ -101,7 +101,7 @@ READING_COLUMNS: Final[dict[str, Column]] = {
 
 RAW_READINGS: Final = Contract(
     "raw readings",
-    "rows as they were sent, before any of them is judged",
+    "rows as they were sent, before they are validated",
     ("row",),
     {
         "row": Column(pl.UInt32, "position in the body, from 0"),
@@ -254,7 +254,7 @@ ROLLUPS: Final = Contract(
     ("meter_id", "grain", "start_utc"),
     {
         "meter_id": Column(pl.String, "the meter"),
-        "grain": Column(pl.String, "`quarter`, `hour`, `day`, `week` or `month`"),
+        "grain": Column(pl.String, "`15min`, `hour`, `day`, `week` or `month`"),
         "start_utc": Column(UTC, "start of the bucket"),
         "energy_kwh": Column(pl.Float64, "energy [kWh] of the covered time; null where none is"),
         "power_kw_mean": Column(pl.Float64, "mean power [kW] over the covered time"),
