@@ -12,7 +12,7 @@ from wattbook.core.paging import Listing
 from wattbook.core.periods import EPOCH
 
 A = "/api/v1"
-SPAN = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "grain": "quarter"}
+SPAN = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "grain": "15min"}
 LISTS = {
     "sites": f"{A}/sites",
     "jobs": JOBS,

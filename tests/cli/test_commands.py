@@ -40,7 +40,7 @@ def test_the_commands_are_those_that_are_tested():
 
 
 def test_choices_are_those_of_the_core():
-    assert get_args(options.GrainName) == tuple(map(str, Grain))
+    assert tuple(map(str, Grain)) == options.GRAINS
     assert get_args(options.LabelName) == tuple(map(str, IntervalLabel))
     assert set(get_args(options.KindName)) == set(map(str, MeterKind))
     assert get_args(options.StateName) == tuple(map(str, JobState))

@@ -199,7 +199,7 @@ async def test_rollups_go_by_grain_and_tell_how_many_readings_they_count(stores)
     await stores.retention.remove(Kind.QUARTERS, lines({"a": T + DAY}), T + 9 * DAY)
 
     assert found.select("rows", "readings").rows() == [(96, 24)]
-    for grain, left in (("quarter", 96), ("hour", 48), ("day", 2), ("week", 1), ("month", 1)):
+    for grain, left in (("15min", 96), ("hour", 48), ("day", 2), ("week", 1), ("month", 1)):
         assert (await stores.rollups.read(["a"], Grain(grain), EVER)).height == left
 
 

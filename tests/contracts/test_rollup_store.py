@@ -120,7 +120,7 @@ async def test_rollups_come_back_as_they_went_in_to_the_last_bit(known, grain: G
 async def test_a_bucket_of_which_nothing_is_known_stays_unknown(known) -> None:
     unknown = (
         figures({0: 1.0})
-        .filter(grain="quarter")
+        .filter(grain="15min")
         .with_columns(
             pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in frames.ROLLUPS.schema.items()
@@ -209,7 +209,7 @@ async def test_a_figure_that_no_longer_is_can_be_dropped(known) -> None:
     rows = figures({0: 1.0, 15: 2.0})
     await keep(known, rows)
 
-    gone = rows.filter(grain="quarter", start_utc=T).select(frames.ROLLUPS.key)
+    gone = rows.filter(grain="15min", start_utc=T).select(frames.ROLLUPS.key)
     await keep(known, gone=gone)
 
     back = await known.rollups.read(["a"], Grain.QUARTER, EVER)
@@ -481,7 +481,7 @@ async def test_figures_and_marks_are_there_when_the_store_is_opened_again(reopen
 
     async with reopen() as stores:
         back = await stores.rollups.read(["a"], Grain.QUARTER, EVER)
-        assert_frame_equal(back, figures({0: 1.0}).filter(grain="quarter"))
+        assert_frame_equal(back, figures({0: 1.0}).filter(grain="15min"))
         assert_frame_equal(await stores.rollups.events(["a"], EVER), events(0))
         assert await dirty(stores) == [("a", T + 15 * MINUTE, T + 15 * MINUTE)]
         await take_in(stores, {30: 2.0})

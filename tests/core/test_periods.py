@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import polars as pl
 import pytest
 
-from wattbook.core import periods
+from wattbook.core import manifest, periods
 from wattbook.core.errors import InvalidPeriodError
 from wattbook.core.periods import Grain, Period
 
@@ -198,3 +198,11 @@ def test_an_instant_that_utc_cannot_name_is_refused(start: str) -> None:
 
     with pytest.raises(InvalidPeriodError):
         Period(begin, begin + HOUR)
+
+
+def test_the_grain_of_15_minutes_has_its_former_word_for_one_more_version() -> None:
+    assert Grain("quarter") is Grain("15min") is Grain.QUARTER
+    assert manifest.line("about", Grain.QUARTER) == "about 'quarter'"  # as fingerprints have it
+    assert manifest.call(Grain.QUARTER) == "<Grain.QUARTER: 'quarter'>"
+    with pytest.raises(ValueError, match="'fortnight' is not a valid Grain"):
+        Grain("fortnight")

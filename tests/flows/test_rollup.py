@@ -362,7 +362,7 @@ async def test_a_late_reading_of_a_register_is_rolled_over_into_its_place(stores
     # 980 to 30 is 50 kWh through 1000; the late 10 splits it into 30 and 20
     await one_after_the_other(stores, known, {0: 980.0, 30: 30.0, 45: 40.0}, {15: 10.0})
 
-    quarters = (await stores.figures(known["meter_id"].to_list())).filter(grain="quarter")
+    quarters = (await stores.figures(known["meter_id"].to_list())).filter(grain="15min")
     assert quarters["energy_kwh"].to_list() == [30.0, 20.0, 10.0, None]
     found = await stores.rollups.events(known["meter_id"].to_list(), EVER)
     assert found.select("at_utc", "kind").rows() == [(T + 15 * MINUTE, "rollover")]

@@ -192,7 +192,7 @@ async def test_who_lost_the_turn_with_its_connection_writes_only_while_nobody_ha
         async with mine.rollups.turn(["r", "s"]) as lost:
             holding = "pid in (select pid from pg_locks where locktype = 'advisory')"
             sql(url, f"select pg_terminate_backend(pid) {OURS} and {holding}")
-            await mine.rollups.write(rows.filter(grain="quarter"), *rest, dirty.clear(), lost)
+            await mine.rollups.write(rows.filter(grain="15min"), *rest, dirty.clear(), lost)
 
             async with asyncio.timeout(10), other.rollups.turn(sites) as turn:
                 with pytest.raises(UnavailableError, match="another process took its place"):
@@ -203,7 +203,7 @@ async def test_who_lost_the_turn_with_its_connection_writes_only_while_nobody_ha
                 await mine.rollups.write(rows.filter(grain="week"), *rest, dirty, lost)
 
         kept = {grain: await other.rollups.read(["a"], grain, EVER) for grain in Grain}
-        assert [str(grain) for grain, found in kept.items() if found.height] == ["quarter", "hour"]
+        assert [str(grain) for grain, found in kept.items() if found.height] == ["15min", "hour"]
         assert_frame_equal(await other.rollups.dirty(), dirty)
 
 

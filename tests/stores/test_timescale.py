@@ -163,7 +163,7 @@ async def test_compressed_chunks_take_changed_figures(filled) -> None:
     doubled = figures({minute: 0.2 * minute for minute in QUARTERS})
     async with opened(filled) as stores:
         await stores.rollups.write(
-            doubled.filter(grain="quarter").with_columns(revision=pl.lit(1, pl.Int64)),
+            doubled.filter(grain="15min").with_columns(revision=pl.lit(1, pl.Int64)),
             doubled.filter(grain="day").select(frames.ROLLUPS.key),
             frames.EVENTS.empty(),
             frames.DIRTY.empty(),
@@ -171,7 +171,7 @@ async def test_compressed_chunks_take_changed_figures(filled) -> None:
         )
 
         there = await stores.rollups.read(["a"], Grain.QUARTER, EVER)
-        assert_series_equal(there["energy_kwh"], doubled.filter(grain="quarter")["energy_kwh"])
+        assert_series_equal(there["energy_kwh"], doubled.filter(grain="15min")["energy_kwh"])
         assert (await stores.rollups.read(["a"], Grain.DAY, EVER)).is_empty()
         assert (await stores.rollups.read(["a"], Grain.HOUR, EVER)).height == 8
 
@@ -218,7 +218,7 @@ async def test_what_is_written_while_the_tables_become_hypertables_is_not_lost(p
     days = [DAY * day for day in range(60)]
     none = frames.ROLLUPS.empty().select(frames.ROLLUPS.key)
     rest = (none, frames.EVENTS.empty(), frames.DIRTY.empty(), frames.DIRTY.empty())
-    daily = [figures({day: 1.0}).filter(grain="quarter") for day in days]
+    daily = [figures({day: 1.0}).filter(grain="15min") for day in days]
     async with opened(plain) as stores:
         await stores.readings.write(batch({("a", -1): 1.0}))
 

@@ -8,9 +8,12 @@ field gets another name in Python.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import polars as pl
+
+from wattbook.core.former_words import MANIFEST_WORDS
 
 Thing = TypeVar("Thing", bound=type)
 
@@ -98,6 +101,8 @@ def text(value: object) -> str:
         return f"[{', '.join(sorted(map(text, value)))}]"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(text, value))}]"
+    if isinstance(value, StrEnum):
+        return repr(MANIFEST_WORDS.get(value, str(value)))
     return repr(str(value)) if isinstance(value, str) else repr(value)
 
 
@@ -113,6 +118,9 @@ def call(value: object) -> str:
         return repr(value.write_csv())
     if isinstance(value, tuple):
         return f"({', '.join(map(call, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, StrEnum):
+        word = MANIFEST_WORDS.get(value, str(value))
+        return f"<{type(value).__name__}.{value.name}: {word!r}>"
     return repr(value)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from wattbook.core import manifest
 from wattbook.core.errors import InvalidPeriodError, Problem
+from wattbook.core.former_words import present
 from wattbook.core.timezones import known_timezone
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
 
@@ -31,16 +32,21 @@ MAX_BUCKET: Final = timedelta(days=32)
 class Grain(StrEnum):
     """Length of a bucket. Days, weeks (ISO) and months are civil time where the site stands."""
 
-    QUARTER = "quarter"
+    QUARTER = "15min"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Grain | None":
+        now = present(value)
+        return None if now == value else cls(now)
+
     @property
     def every(self) -> str:
         """The length in the words of Polars."""
-        return {"quarter": "15m", "hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}[self]
+        return {"15min": "15m", "hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}[self]
 
     @property
     def civil(self) -> bool:
@@ -207,7 +213,7 @@ def parts_of(grain: Grain, buckets_: pl.DataFrame) -> Grain:
 
 
 def _quarters_at_least(grain: Grain) -> int:
-    return {"quarter": 1, "hour": 4, "day": 92, "week": 668, "month": 2684}[grain]
+    return {"15min": 1, "hour": 4, "day": 92, "week": 668, "month": 2684}[grain]
 
 
 def microseconds(column: str) -> pl.Expr:

@@ -30,7 +30,7 @@ from wattbook.core.periods import EPOCH, MAX_ROWS, Grain, Period
 from wattbook.flows.forecast import CustomSeries, horizon_of, number
 from wattbook.schemas.fields import Instant, Number
 
-GRAINS: Final = ("quarter", "hour", "day")
+GRAINS: Final = ("15min", "hour", "day")
 MAX_QUANTILES: Final = 21
 LOWEST, HIGHEST = 0.001, 0.999
 """Of quantiles: beyond there are no errors of the past to tell it by."""
@@ -94,7 +94,7 @@ Horizon = Annotated[
 GrainName = Annotated[
     Grain,
     AfterValidator(_whole_steps),
-    Field(description="quarter, hour or day", json_schema_extra={"enum": list(GRAINS)}),
+    Field(description="15min, hour or day", json_schema_extra={"enum": list(GRAINS)}),
 ]
 Seed = Annotated[int, Field(ge=0, lt=1 << 31, description="the same seed, the same figures")]
 

@@ -85,7 +85,7 @@ def test_a_rate_that_stops_within_a_quarter_counts_for_the_minutes_for_which_it_
         readings([(0, 3000.0, 100_000.0), (5, 300.0, None), (15, 0.0, None)]), about=meters("m")
     )
 
-    first = rows.filter(grain="quarter").row(0, named=True)
+    first = rows.filter(grain="15min").row(0, named=True)
     assert first["efficiency_j_per_th"] == pytest.approx(30.0)
     assert (first["hashrate_s"], first["hashrate_kwh"]) == (300.0, 250.0)
     assert first["hashrate_th_mean"] == pytest.approx(100_000.0)
@@ -138,12 +138,10 @@ def test_rows_of_an_older_version_answer_by_their_covered_time_and_say_no_share(
         )
     )
 
-    quarter = old.filter(grain="quarter").row(0, named=True)
+    quarter = old.filter(grain="15min").row(0, named=True)
     assert quarter["efficiency_j_per_th"] == pytest.approx(30.0)
     assert quarter["efficiency_time_share"] is None
-    day = aggregation.coarsen(old.filter(grain="quarter"), meters("m"), Grain.DAY).row(
-        0, named=True
-    )
+    day = aggregation.coarsen(old.filter(grain="15min"), meters("m"), Grain.DAY).row(0, named=True)
     # 750 kWh of half an hour that is covered, at 100,000 TH/s for all of it.
     assert day["efficiency_j_per_th"] == pytest.approx(15.0)
     assert (day["hashrate_s"], day["efficiency_time_share"]) == (None, None)

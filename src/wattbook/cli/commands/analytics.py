@@ -9,7 +9,20 @@ from typing import Annotated, Literal
 import typer
 
 from wattbook.cli.commands.app import app
-from wattbook.cli.commands.options import AsCsv, AsJson, AsOf, From, GrainName, GrainOption, To, Url
+from wattbook.cli.commands.options import (
+    GRAINS,
+    GRAINS_SHOWN,
+    STEPS,
+    STEPS_SHOWN,
+    AsCsv,
+    AsJson,
+    AsOf,
+    From,
+    GrainOption,
+    To,
+    Url,
+    one_of,
+)
 
 
 @app.command()
@@ -71,7 +84,10 @@ def cost(
     begin: From,
     end: To = None,
     grain: Annotated[
-        GrainName, typer.Option(help="Length of a row of --json and --csv.")
+        str,
+        typer.Option(
+            parser=one_of(GRAINS), metavar=GRAINS_SHOWN, help="Length of a row of --json and --csv."
+        ),
     ] = "month",
     spread: Annotated[
         bool, typer.Option("--spread", help="Spread demand and fixed charges over their days.")
@@ -131,7 +147,6 @@ ModelOption = Annotated[
     Literal["auto", "ensemble", "naive", "statistical", "gbm", "global", "prophet"],
     typer.Option(help="A model by name, or the best in the backtest."),
 ]
-StepName = Literal["quarter", "hour", "day"]
 
 
 @app.command()
@@ -147,9 +162,12 @@ def forecast(
         str, typer.Option(metavar="DAYS", help="Horizon in days, at most FORECAST_DAYS; also 24h.")
     ] = "7",
     grain: Annotated[
-        StepName | None,
+        str | None,
         typer.Option(
-            help="Length of a row: hours up to three days, else days.", show_default=False
+            parser=one_of(STEPS),
+            metavar=STEPS_SHOWN,
+            help="Length of a row: hours up to three days, else days.",
+            show_default=False,
         ),
     ] = None,
     model: ModelOption = "auto",
@@ -188,7 +206,9 @@ def backtest(
             help="As for forecast. Default: all series that were requested.", show_default=False
         ),
     ] = None,
-    grain: Annotated[StepName, typer.Option(help="Length of a step.")] = "hour",
+    grain: Annotated[
+        str, typer.Option(parser=one_of(STEPS), metavar=STEPS_SHOWN, help="Length of a step.")
+    ] = "hour",
     model: ModelOption = "auto",
     url: Url = None,
 ) -> None:

@@ -1,12 +1,14 @@
 """Options that several commands have."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 import typer
 
-# `core.periods.Grain` and others, spelled out: their modules load Polars.
-GrainName = Literal["quarter", "hour", "day", "week", "month"]
+from wattbook.core.former_words import present
+
+# Words of `core.meters` and others, spelled out: their modules load Polars.
 KindName = Literal["power", "interval", "register"]
 FlowName = Literal["consumption", "net"]
 StateName = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
@@ -64,7 +66,26 @@ AsOf = Annotated[
         "--as-of", metavar="WHEN", help="Use only data known at this time. Default: all data."
     ),
 ]
-GrainOption = Annotated[GrainName, typer.Option(help="Length of a bucket.")]
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    """A parser of one of some words, or of a word of an earlier version that means the same."""
+
+    def parse(text: str) -> str:
+        if (word := present(text)) in words:
+            return word
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, words))}")
+
+    return parse
+
+
+GRAINS: Final = ("15min", "hour", "day", "week", "month")
+STEPS: Final = ("15min", "hour", "day")
+GRAINS_SHOWN: Final = f"[{'|'.join(GRAINS)}]"
+STEPS_SHOWN: Final = f"[{'|'.join(STEPS)}]"
+GrainOption = Annotated[
+    str, typer.Option(parser=one_of(GRAINS), metavar=GRAINS_SHOWN, help="Length of a bucket.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, the document of the HTTP API.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="The rows as CSV.")]
 Url = Annotated[

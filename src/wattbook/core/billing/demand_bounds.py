@@ -48,7 +48,7 @@ def unmeasured(
     Parameters
     ----------
     quarters
-        `frames.ROLLUPS` of the grain `quarter`, of the meters whose demand is billed.
+        `frames.ROLLUPS` of the grain `15min`, of the meters whose demand is billed.
     meters
         `frames.METERS` of these meters.
     spans

@@ -203,7 +203,7 @@ def _extras(covariates: pl.DataFrame, grid: pl.Series) -> pl.DataFrame:
 def _check_ask(ask: ForecastTask) -> None:
     problems = []
     if ask.grain not in PER_DAY:
-        problems.append(Problem("bad_grain", "quarter, hour or day", field="grain"))
+        problems.append(Problem("bad_grain", "15min, hour or day", field="grain"))
     if ask.horizon <= timedelta(0):
         problems.append(Problem("bad_horizon", "the horizon must be positive", field="horizon"))
     if ask.horizon > LONGEST:

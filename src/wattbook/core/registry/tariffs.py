@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from wattbook.core import manifest
+from wattbook.core.former_words import present
 from wattbook.core.registry.components import (
     ON_ENERGY,
     Band,
@@ -78,10 +79,15 @@ class Netting(StrEnum):
     """Over which time what is given back is taken off what is drawn, before prices apply."""
 
     NONE = "none"
-    QUARTER = "quarter"
+    QUARTER = "15min"
     HOUR = "hour"
     DAY = "day"
     MONTH = "month"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Netting | None":
+        now = present(value)
+        return None if now == value else cls(now)
 
 
 @manifest.named(

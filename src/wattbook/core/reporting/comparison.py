@@ -79,7 +79,7 @@ def compare(
     Parameters
     ----------
     quarters
-        `frames.ROLLUPS` of the grain `quarter`, of the main meters in the earlier period.
+        `frames.ROLLUPS` of the grain `15min`, of the main meters in the earlier period.
     period
         The earlier period.
     spans

@@ -133,7 +133,7 @@ def by_step(quarters: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     quarters
-        `frames.ROLLUPS` of the grain `quarter`, of main meters.
+        `frames.ROLLUPS` of the grain `15min`, of main meters.
     steps
         From `core.rollups.profile.steps`.
 

@@ -58,7 +58,7 @@ def completeness(quarters: pl.DataFrame, meters: pl.DataFrame, period: Period) -
     Parameters
     ----------
     quarters
-        `frames.ROLLUPS` of the grain `quarter`, of the meters, within the period.
+        `frames.ROLLUPS` of the grain `15min`, of the meters, within the period.
     meters
         `frames.METERS` of those that are expected to report.
     period

@@ -28,7 +28,7 @@ def gaps(quarters: pl.DataFrame, spans: pl.DataFrame, period: Period) -> pl.Data
     Parameters
     ----------
     quarters
-        `frames.ROLLUPS` of the grain `quarter`, of the meters, within the period.
+        `frames.ROLLUPS` of the grain `15min`, of the meters, within the period.
     spans
         `presence.SPANS` of the meters that are expected to report.
     period

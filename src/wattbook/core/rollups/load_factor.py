@@ -29,7 +29,7 @@ def quarters(rows: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     rows
-        `frames.ROLLUPS` of the grain `quarter`, of the meters that are added.
+        `frames.ROLLUPS` of the grain `15min`, of the meters that are added.
     """
     known = rows.drop_nulls("energy_kwh").select(
         "start_utc", "energy_kwh", "covered_s", meters=pl.lit(1, pl.UInt32)
