@@ -160,15 +160,29 @@ async def test_a_register_that_was_silent_for_nine_hours_is_not_complete(world) 
     assert (came.received, came.expected, came.missing) == (60, 96, 36)
     (notice,) = [each for each in notices(report) if "readings" in each]
     assert notice.startswith(
-        "Missing readings: 36 of 96 readings did not come. The longest span without any lasted"
-        " 9 hours from 1 April 2026 at 02:15."
+        "Missing readings: 36 of 96 readings did not come. The longest span without readings"
+        " lasted 9 hours from 1 April 2026 at 02:15. Registers show that"
     )
     assert report.curves.load["estimated"].sum() >= 36
     quality = table(report, "Longest spans without readings")
     assert [plain(cell) for cell in quality.rows[0]][3:] == [
         "9 h",
-        "360.0 kWh, its course estimated",
+        "360.0 kWh, distribution estimated",
     ]
+
+
+@pytest.mark.parametrize("days", [1, 4])
+async def test_a_sum_is_no_estimate_where_most_of_its_energy_is_measured(world, days) -> None:
+    silent = range(9, 45)
+    await register(world, {at: 10.0 * at for at in range(97) if at not in silent})
+    await world.add("large", timezone="UTC")
+    await draw(world, "large.main", T, [400.0] * 24 * days)  # of 440 kWh an hour
+
+    both = await made(world, "network", T, days * DAY)
+    alone = await made(world, "r", T, days * DAY)
+
+    assert not both.curves.load["estimated"].any()
+    assert alone.curves.load["estimated"].any()
 
 
 async def test_counts_of_readings_agree_on_every_page(world) -> None:

@@ -15,7 +15,7 @@ from wattbook.core.archive.fingerprint import Fingerprint
 from wattbook.core.carbon.factors import DEFAULT_SET
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
-from wattbook.core.reporting import report, site_figures
+from wattbook.core.reporting import report, site_figures, totals
 from wattbook.core.reporting.ahead import Ahead
 from wattbook.core.reporting.comparison import Comparison
 from wattbook.core.reporting.report import Format, Report
@@ -195,7 +195,7 @@ def _made(
         buckets = periods.buckets(scope.period, Grain.QUARTER)
         rows = pl.concat(part.quarters for part in parts)
         spans = pl.concat(each.spans for each in digests)
-        quarters = metrics.total(rows, buckets, spans)
+        quarters = totals.prevailing(metrics.total(rows, buckets, spans), rows)
     demand = (
         pl.concat(part.demand for part in parts)
         .group_by("start_utc")

@@ -118,6 +118,9 @@ class Report:
     """What has to be said in front of the figures."""
 
 
+PARTS: Final = ("start_utc", "energy_kwh", "quality")
+
+
 def build_report(
     scope: Scope,
     digests: Sequence[SiteFigures],
@@ -180,7 +183,14 @@ def build_report(
         ahead=ahead,
         site_loads=_site_loads(scope, digests),
         curves=_curves(
-            scope, series if quarters is None else quarters, series, demand, came, spans
+            scope,
+            totals.prevailing(series, pl.concat(each.rows.select(PARTS) for each in digests))
+            if quarters is None
+            else quarters,
+            series,
+            demand,
+            came,
+            spans,
         ),
         quality=_quality(digests, came, rejects, findings),
         rungs=rungs,

@@ -12,7 +12,7 @@ from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.ratios import ratio
 from wattbook.core.reporting.site_figures import Scope, SiteFigures, highest
-from wattbook.core.rollups import hashing, metrics, profile
+from wattbook.core.rollups import gaps, hashing, metrics, profile
 from wattbook.core.rollups.load_factor import load_factors
 from wattbook.core.rollups.profile import stepped
 from wattbook.core.units import KWH_PER_MWH, SECONDS_PER_HOUR, over
@@ -187,6 +187,29 @@ def step_costs(digests: Sequence[SiteFigures], buckets: pl.DataFrame) -> pl.Data
         .select("currency", "cost", start_utc="step_utc")
         .select("start_utc", "currency", "cost")
         .sort("start_utc", "currency")
+    )
+
+
+def prevailing(rows: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Sums with the quality of most of their energy, in place of the worst of any part.
+
+    One meter of fourteen whose reading is late does not make the load of all an estimate.
+
+    Parameters
+    ----------
+    rows
+        `start_utc`, `quality` and others of the sums.
+    parts
+        `start_utc`, `energy_kwh`, `quality` of what was added up.
+    """
+    energy, kind = pl.col("energy_kwh"), rows.schema["quality"]
+    measured = energy.filter(pl.col("quality") == gaps.MEASURED).sum()
+    shares = parts.group_by("start_utc").agg(mostly=2 * measured > energy.sum())
+    best = pl.lit(gaps.MEASURED, dtype=kind)
+    return (
+        rows.join(shares, on="start_utc", how="left", maintain_order="left")
+        .with_columns(quality=pl.when("mostly").then(best).otherwise("quality"))
+        .drop("mostly")
     )
 
 

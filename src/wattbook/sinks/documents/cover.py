@@ -264,8 +264,8 @@ def _known(report: Report) -> str:
         return "Energy is known for all of the time, and no reading is missing."
     if known >= FULL:
         return (
-            f"No readings came in {share(silent)} of the time; the meters’ registers tell the"
-            " energy of it, but not its course."
+            f"No readings came for {share(silent)} of the time; registers show how much energy was"
+            " used in it, but not when."
         )
     return f"For {share(1 - known)} of the time the energy is not known; nothing is added for it."
 

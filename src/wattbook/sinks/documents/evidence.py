@@ -72,8 +72,8 @@ def findings(report: Report) -> Iterator[Block]:
     order = ", the most energy first" if many > 1 else ""
     yield Table(f"{named}{order}; {clock_of(report.scope.timezone)}", columns, rows)
     yield Note(
-        "Energy is what was measured less what was expected; a dash stands where no expectation can"
-        " be had."
+        "Energy is what was measured less what was expected; a dash means that nothing could be"
+        " expected."
         + (" Its worth is at the mean price of the period, for revenue meters." if worth else "")
     )
 
@@ -307,12 +307,12 @@ def _energy_in(span: dict[str, float | None]) -> str:
     """What a register knows of a span without readings."""
     if span["known_kwh"] is None:
         return "not known"
-    guessed = ", its course estimated" if span["estimated_kwh"] else ""
+    guessed = ", distribution estimated" if span["estimated_kwh"] else ""
     return f"{energy_said(span['known_kwh'])}{guessed}"
 
 
 def _within(gaps: pl.DataFrame, silences: pl.DataFrame) -> bool:
-    """Whether each span without energy is one without readings, of which it is said already.
+    """Whether the table of spans without readings lists each span without energy already.
 
     They differ a little: a reading holds for a while, and energy is known by quarter-hours.
     """

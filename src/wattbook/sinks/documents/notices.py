@@ -102,9 +102,9 @@ def _missing(report: Report) -> Iterator[Notice]:
     missing = f"{number(came.missing)} of {number(came.expected)} readings did not come."
     yield Notice(
         f"Missing readings: {missing if came.expected else f'none came for {lost}.'} The longest"
-        f" span without any lasted {spoken(longest['length_s'])} from {moment(start)}. Registers"
-        f" tell the energy of {'these spans' if known.height > 1 else 'this span'},"
-        f" {energy_said(energy)}; when it was drawn is estimated."
+        f" span without readings lasted {spoken(longest['length_s'])} from {moment(start)}."
+        f" Registers show that {energy_said(energy)} were used in"
+        f" {'these spans' if known.height > 1 else 'this span'}; when exactly is estimated."
     )
 
 
@@ -145,7 +145,7 @@ def _factors(report: Report) -> Iterator[Notice]:
     if part := world["energy_share"].sum():
         yield Notice(
             f"World average: for {share(part)} of the energy no emission factor of its grid zone"
-            " or country is known, so the average of the world stands in. Emissions may be wrong"
+            " or country is known, so the average of the world is used. Emissions may be wrong"
             " by a large factor."
         )
     if total := rungs.filter(rungs["fallback"] == "unknown")["energy_share"].sum():
