@@ -261,6 +261,30 @@ def test_a_limit_is_a_dashed_line_with_its_value_and_one_far_above_is_only_named
     assert "capacity\xa0100\xa0kW, above this plot" in far.svg
 
 
+@pytest.mark.parametrize("at", [2, 12, 22])
+@pytest.mark.parametrize("limit_kw", [21.0, 500.0])
+def test_the_names_of_the_peak_and_of_a_limit_do_not_cover_each_other(
+    at: int, limit_kw: float
+) -> None:
+    rows = profile.load(hours([20.0 if each == at else 10.0 for each in range(24)]))
+    peak = (rows["start_utc"][at], 20.0)
+
+    chart = load.load(rows, period(24), "UTC", KW, peak=peak, limits=[("capacity", limit_kw)],
+                      width=svg.HALF)  # fmt: skip
+
+    def box(word: str) -> tuple[float, float, float]:
+        root = ET.fromstring(chart.svg)  # noqa: S314 -- our own picture
+        (each,) = [t for t in root.iter() if word in (t.text or "") and t.tag.endswith("text")]
+        wide, x = svg.width_of(str(each.text), svg.SMALL), float(each.attrib["x"])
+        begin = x - wide if each.attrib["text-anchor"] == "end" else x
+        return begin, begin + wide, float(each.attrib["y"])
+
+    ours, other = box("peak"), box("capacity")
+    beside = ours[1] <= other[0] or other[1] <= ours[0]
+    assert beside or abs(ours[2] - other[2]) >= svg.SMALL
+    assert ours[0] >= 0
+
+
 def test_the_period_before_is_a_dashed_line_at_the_same_places() -> None:
     rows = profile.load(hours([10.0, 20.0]))
     before = pl.DataFrame({"start_utc": rows["start_utc"], "power_kw": [5.0, None]})

@@ -17,8 +17,6 @@ HEIGHT: Final = 150
 """Of the plot."""
 NEAR: Final = 12
 """A limit that is so near to a label would run through it."""
-LIMIT_LABEL: Final = 130
-"""Room for the name of a limit at the right end."""
 DAY_S: Final = 86_400 * 9 / 10
 """Buckets that are longer are days."""
 
@@ -73,7 +71,7 @@ def load(
         plot.draw_limit(area, power, unit, label)
     plot.draw_legend(area.canvas, entries, area.left)
     if peak is not None:
-        _mark(area, peak, unit, [kw / unit.size for _, kw in limits])
+        _mark(area, peak, unit, limits)
     plot.draw_hits(area, spans, _hits(rows, timezone, unit, days=days))
     return area.canvas.render(_told(rows, period, timezone, unit))
 
@@ -172,20 +170,28 @@ def _hits(rows: pl.DataFrame, timezone: str, unit: Unit, *, days: bool) -> list[
     return texts
 
 
-def _mark(area: Plot, peak: tuple[datetime, float], unit: Unit, limits: Sequence[float]) -> None:
+def _mark(
+    area: Plot,
+    peak: tuple[datetime, float],
+    unit: Unit,
+    limits: Sequence[tuple[str, float]],
+) -> None:
     """A dot at the highest demand, and its value where no limit runs through it."""
     x, y = area.x(peak[0].timestamp()), area.y(peak[1] / unit.size)
     text = f"peak{BLANK}{unit.say(peak[1])}"
     wide = width_of(text, SMALL)
     height = y - 6
-    struck = [area.y(limit) for limit in limits if abs(area.y(limit) - height + 4) < NEAR]
+    lines = [max(area.y(limit / unit.size), area.y.end) for _, limit in limits]
+    struck = [line for line in lines if abs(line - height + 4) < NEAR]
     end = area.right
     if struck:
-        height, end = min(struck) - 4, area.right - LIMIT_LABEL
+        texts = (plot.limit_text(area, limit, unit, name) for name, limit in limits)
+        height = min(struck) - 4
+        end -= max(width_of(text, SMALL) for text in texts) + 2 * axes.GAP
     ends = x + 8 + wide > end
     area.canvas.dot("peak", x, y)
     area.canvas.text(
-        min(x - 8, end) if ends else x + 8,
+        max(min(x - 8, end), area.left + wide) if ends else x + 8,
         max(height, 10),
         text,
         anchor="end" if ends else "start",

@@ -89,7 +89,6 @@ def draw_axes(plot: Plot, period: Period, timezone: str) -> None:
 def draw_limit(plot: Plot, power_kw: float, unit: Unit, name: str) -> None:
     """A dashed line at a limit, with its name and value at the right end."""
     value = power_kw / unit.size
-    text = f"{name}{BLANK}{unit.say_short(power_kw)}"
     place = plot.y(value)
     if value <= plot.y.high:
         path = f"M{at(plot.left)} {at(place)}H{at(plot.right)}"
@@ -97,11 +96,17 @@ def draw_limit(plot: Plot, power_kw: float, unit: Unit, name: str) -> None:
     plot.canvas.text(
         plot.right,
         max(place, plot.y.end) - 4,
-        text if value <= plot.y.high else f"{text}, above this plot",
+        limit_text(plot, power_kw, unit, name),
         anchor="end",
         kind="mute",
         size=SMALL,
     )
+
+
+def limit_text(plot: Plot, power_kw: float, unit: Unit, name: str) -> str:
+    """What is written at the right end of a limit."""
+    text = f"{name}{BLANK}{unit.say_short(power_kw)}"
+    return text if power_kw / unit.size <= plot.y.high else f"{text}, above this plot"
 
 
 def draw_legend(canvas: Canvas, entries: Sequence[tuple[str, str, str]], left: float) -> None:

@@ -17,7 +17,7 @@ KM_PER_DEGREE: Final = 111.2
 """Of latitude."""
 MIN_SPAN: Final = 1 / 2
 """Degrees of latitude that a map shows at least."""
-STEPS: Final = (1 / 10, 1 / 5, 1 / 2, 1, 2, 5, 10, 20, 30)
+STEPS: Final = (1 / 10, 1 / 5, 1 / 2, 1, 2, 5, 10, 20, 30, 60, 90)
 MAX_LINES: Final = 5
 WIDE: Final = 4
 """A band so many times as wide as it is high takes the width of the page."""

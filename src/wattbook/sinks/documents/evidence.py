@@ -85,11 +85,12 @@ def forecast(report: Report) -> Iterator[Block]:
         return
     unit = unit_of("power_kw", [*found.rows["mean"], *found.rows["p90"]])
     highest = found.highest
+    step = "quarter-hour" if found.grain is Grain.QUARTER else found.grain
     day = _local(highest["start_utc"], scope.timezone)
     at = day_of(day) if found.grain is Grain.DAY else moment(day)
     said = (
         f"{period_of(found.period, scope.timezone)}: {energy_said(found.energy_kwh)} are expected."
-        f" The highest {found.grain} is expected on {at}: {unit.say(highest['mean'])}"
+        f" The highest {step} is expected on {at}: {unit.say(highest['mean'])}"
     )
     if highest["p10"] is not None and highest["p90"] is not None:
         said += f" (P10 to P90: {unit.write(highest['p10'])} to {unit.say(highest['p90'])})"
@@ -98,7 +99,7 @@ def forecast(report: Report) -> Iterator[Block]:
     limit = None if capacity is None else ("capacity", capacity)
     yield figure(
         "Expected power",
-        f"{unit.name}, mean by {found.grain}, {clock_of(scope.timezone)}",
+        f"{unit.name}, mean by {step}, {clock_of(scope.timezone)}",
         "ahead",
         lambda width, name: ahead.ahead(
             found.rows, found.period, scope.timezone, unit, limit=limit, width=width, name=name
