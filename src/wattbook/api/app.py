@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from wattbook import __version__, logs
-from wattbook.api import problems
+from wattbook.api import description, problems
 from wattbook.api.problems import ProblemDocument
 from wattbook.api.request_log import RequestLog
 from wattbook.api.routes import (
@@ -44,9 +44,6 @@ from wattbook.wiring.runtime import Runtime, open_runtime
 
 PARTING_S = 5.0
 """So long a roll-up that is under way may take when the service ends."""
-ABOUT = """Energy readings in; load, cost and carbon out, with every figure traceable to its
-readings, its formula and its source. Times are ISO 8601 with offset, spans are half-open, null
-means unknown."""
 
 
 def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = False) -> FastAPI:
@@ -98,7 +95,8 @@ def create_app(settings: Settings, clock: Clock | None = None, *, alone: bool = 
     app = FastAPIOffline(
         title="wattbook",
         version=__version__,
-        description=ABOUT,
+        description=description.ABOUT,
+        openapi_tags=description.tags(),
         lifespan=lifespan,
         root_path=settings.root_path,
     )
@@ -152,12 +150,17 @@ def _openapi(app: FastAPI) -> dict[str, object]:
     """The description of the API, with the problem document that refusals refer to."""
     if app.openapi_schema is None:
         schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
         )
         document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
         parts = schema.setdefault("components", {}).setdefault("schemas", {})
         parts.update(document.pop("$defs", {}))
         parts["ProblemDocument"] = document
         problems.document(schema)
+        description.add_examples(schema)
         app.openapi_schema = schema
     return app.openapi_schema
