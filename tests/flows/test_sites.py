@@ -84,6 +84,7 @@ async def settled(stores: Stores) -> RollupStore:
             "register_kwh": [None],
             "hashrate_th": [None],
             "temperature_c": [None],
+            "reactive_power_kvar": [None],
             "quality": ["measured"],
             "known_utc": [NOW],
             "revision": [0],
