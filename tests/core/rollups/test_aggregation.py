@@ -261,10 +261,16 @@ def test_a_reading_at_the_instant_of_a_refused_row_counts() -> None:
     )
 
 
-def test_an_interval_is_covered_until_a_row_within_it_was_refused() -> None:
-    rows = aggregation.quarters(readings("interval", {0: 60.0}), meter("interval"), refused(5))
+def test_a_row_that_was_refused_within_an_interval_takes_nothing_from_it() -> None:
+    rows = aggregation.quarters(readings("interval", {0: 60.0}), meter("interval"), refused(1, 5))
 
-    assert by_quarter(rows, "coverage") == {0: pytest.approx(1 / 3)}
+    # 60 kWh were sent for the quarter-hour: 240 kW, and not 60 kWh in one minute
+    assert rows.select("energy_kwh", "power_kw_mean", "coverage", "quality").row(0) == (
+        60.0,
+        240.0,
+        1.0,
+        "measured",
+    )
 
 
 def test_a_register_counts_over_a_refused_row_and_says_that_it_is_estimated() -> None:

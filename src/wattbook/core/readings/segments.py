@@ -224,11 +224,12 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     The energy of an interval belongs to its whole length, even where the next one begins early;
     what is covered ends there, at `until`, so that no time is counted twice.
     """
-    after = pl.col("next_us")
     held = rows.filter(pl.col("kind") != str(MeterKind.REGISTER)).with_columns(
         is_power=pl.col("kind") == str(MeterKind.POWER)
     )
     believed = pl.when("is_power").then("max_hold_s").otherwise("expected_interval_s")
+    # A refused row within an interval takes nothing from the energy that was sent for all of it.
+    after = pl.when("is_power").then("next_us").otherwise(_beside("ts", -1))
     length = pl.col("ts") + believed * US_PER_SECOND
     held = held.with_columns(
         begin="ts",
