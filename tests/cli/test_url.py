@@ -7,7 +7,7 @@ import pytest
 
 from wattbook.schemas.findings import FindingsOut
 from wattbook.schemas.jobs import JobPageOut
-from wattbook.schemas.sites import SiteOut, SitePage
+from wattbook.schemas.site_answers import SiteOut, SitePage
 
 PERIOD = ("--from", "2026-01-01", "--to", "2026-01-02")
 

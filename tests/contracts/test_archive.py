@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from tests.contracts.conftest import duckdb
 
 from wattbook.core import frames
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums, tables
 from wattbook.core.archive.tables import BY_NAME, EVENTS, GRID, READINGS, ROLLUPS, TABLES, Table
 from wattbook.core.errors import UnsupportedError, WattbookError
 from wattbook.core.periods import Grain, Period
@@ -198,7 +198,7 @@ async def test_rows_come_back_as_they_were_put_to_the_last_bit(store, table: Tab
     back = await taken(store, table)
     assert_frame_equal(back, sorted_(rows, table), check_exact=True)
     assert_frame_equal(back, frames.check(back, table.contract))
-    assert_frame_equal(tables.checksums(back, table), tables.checksums(rows, table))
+    assert_frame_equal(checksums.of_rows(back, table), checksums.of_rows(rows, table))
 
 
 @every_table
@@ -295,7 +295,7 @@ async def test_any_readings_come_back_and_have_the_same_checksums(shared, rows) 
 
     back = await shared.archive.take(READINGS, OWN, EVER)
     assert_frame_equal(sorted_(back, READINGS), sorted_(made, READINGS), check_exact=True)
-    assert_frame_equal(tables.checksums(back, READINGS), tables.checksums(made, READINGS))
+    assert_frame_equal(checksums.of_rows(back, READINGS), checksums.of_rows(made, READINGS))
 
 
 # --- contents and cuts -------------------------------------------------------------------------
@@ -570,5 +570,5 @@ async def sums(store: Archive) -> pl.DataFrame:
     found = []
     for table in TABLES:
         owners = contents.filter(table=table.name)["owner"].unique().to_list()
-        found.append(tables.checksums(await store.take(table, owners, EVER), table))
+        found.append(checksums.of_rows(await store.take(table, owners, EVER), table))
     return pl.concat(found)

@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from wattbook.core import frames
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums, tables
 from wattbook.core.archive.tables import BY_NAME, READINGS, TABLES, Table
 from wattbook.core.errors import (
     ConflictError,
@@ -190,7 +190,7 @@ async def everything_of(world) -> dict[str, pl.DataFrame]:
     found = {}
     for table in TABLES:
         owners = contents.filter(table=table.name)["owner"].unique().to_list()
-        found[table.name] = tables.checksums(await world.archive.take(table, owners, EVER), table)
+        found[table.name] = checksums.of_rows(await world.archive.take(table, owners, EVER), table)
     return found
 
 
@@ -441,7 +441,7 @@ async def test_it_is_replaced_where_that_is_asked_for_and_only_there(full, other
     await move(full, other, replace=True)
 
     assert_frame_equal(
-        tables.checksums(await other.archive.take(READINGS, METERS, EVER), READINGS),
+        checksums.of_rows(await other.archive.take(READINGS, METERS, EVER), READINGS),
         (await everything_of(full))["readings"],
     )
     kept = await other.archive.take(READINGS, ["strange"], EVER)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tests.flows.test_dated import draw
 
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums, tables
 from wattbook.core.archive.tables import READINGS
 from wattbook.core.errors import (
     ChangedError,
@@ -118,7 +118,7 @@ async def test_readings_are_not_deleted_unless_forced(filled):
 
 async def test_force_removes_readings_and_figures_and_keeps_counts_and_a_checksum(filled):
     rows = await filled.archive.take(READINGS, ["s.main"], EVER)
-    months = tables.checksums(rows, READINGS)
+    months = checksums.of_rows(rows, READINGS)
 
     stones = await Deleter.of(filled).delete(replace(ASKED, force=True))
 

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from tests.services.cluster import sql
 
 from wattbook.core import frames
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums, tables
 from wattbook.core.archive.tables import READINGS, TABLES
 from wattbook.core.periods import Period
 from wattbook.core.registry.entities import Meter, MeterKind, Site
@@ -118,7 +118,7 @@ async def inside(place: Place) -> tuple[int, pl.DataFrame, list[pl.DataFrame]]:
     async with open_runtime(Settings().at(place.address)) as house:
         contents = await house.archive.contents()
         sums = [
-            tables.checksums(await house.archive.take(table, METERS, EVER), table)
+            checksums.of_rows(await house.archive.take(table, METERS, EVER), table)
             for table in TABLES
             if table.owner == "meter_id"
         ]

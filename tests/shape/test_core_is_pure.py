@@ -16,6 +16,7 @@ ALLOWED = {
     *(
         "base64",
         "binascii",
+        "csv",
         "hashlib",
         "importlib",
         "itertools",

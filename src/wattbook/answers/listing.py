@@ -1,7 +1,7 @@
 """What came in: the documents of `/ingest/batches` and `/readings`."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -10,7 +10,10 @@ from wattbook.core.errors import UnknownEntityError
 from wattbook.core.paging import Listing
 from wattbook.core.periods import FIRST_YEAR, LAST_YEAR, Period
 from wattbook.flows import listing as flow
-from wattbook.wiring.runtime import Runtime
+from wattbook.ports.archive import Archive
+
+if TYPE_CHECKING:
+    from wattbook.wiring.runtime import Runtime
 
 FIRST = datetime.fromisoformat(f"{FIRST_YEAR}-01-01T00:00:00Z")
 LAST = datetime.fromisoformat(f"{LAST_YEAR}-01-01T00:00:00Z")
@@ -32,7 +35,7 @@ async def batches(
     until: datetime | None,
     cursor: str | None,
     limit: int,
-    runtime: Runtime,
+    archive: Archive,
 ) -> dict[str, Any]:
     """Receipts of batches, the newest first."""
     listing = Listing("batches", {"source": source, "since": since, "until": until})
@@ -42,7 +45,7 @@ async def batches(
         assert isinstance(at, datetime)
         after = (at, str(batch_id))
     part = await flow.batches(
-        between(since, until), source=source, after=after, limit=limit, archive=runtime.archive
+        between(since, until), source=source, after=after, limit=limit, archive=archive
     )
     following = None
     if part.more:
@@ -59,7 +62,7 @@ async def readings(
     changed_since: datetime | None,
     cursor: str | None,
     limit: int,
-    runtime: Runtime,
+    runtime: "Runtime",
 ) -> Answer:
     """Readings as they are believed now; `next_changed_since` asks for what changes from here."""
     asked = runtime.clock.now() - COMMIT_MARGIN

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wattbook.core.registry.entities import Site
-from wattbook.schemas.sites import SiteOut
+from wattbook.schemas.site_answers import SiteOut
 
 Document = dict[str, Any]
 

@@ -4,18 +4,20 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
-from wattbook.answers.encode import Answer
 from wattbook.cli import local, show
 from wattbook.core import periods, when
 from wattbook.core.errors import InputError, Problem
 from wattbook.core.when import Bounds, When
-from wattbook.wiring.runtime import Runtime
+
+if TYPE_CHECKING:
+    from wattbook.answers.encode import Answer
+    from wattbook.wiring.runtime import Runtime
 
 Document = dict[str, Any]
-Here: TypeAlias = Callable[[Runtime], Awaitable[Answer]]
+Here: TypeAlias = "Callable[[Runtime], Awaitable[Answer]]"
 
 TABLE: Final = "table"
 

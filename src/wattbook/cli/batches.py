@@ -4,12 +4,12 @@ from datetime import datetime
 
 import orjson
 
-from wattbook.answers import listing
 from wattbook.cli import ask, local, show
 from wattbook.cli.ask import Document
 from wattbook.cli.show import Column, number
 from wattbook.core import when
-from wattbook.wiring.runtime import Runtime
+from wattbook.settings import Settings
+from wattbook.wiring import reading
 
 COUNTS = ("received", "accepted", "duplicates", "corrected", "rejected")
 SECOND = len("2026-01-01T00:00:00")
@@ -27,14 +27,8 @@ def run(
     """Show the newest batches."""
     since, until = _instant("--from", begin), _instant("--to", end)
 
-    async def here(runtime: Runtime) -> bytes:
-        found = await listing.batches(
-            source=source, since=since, until=until, cursor=None, limit=limit, runtime=runtime
-        )
-        return orjson.dumps(found, option=orjson.OPT_UTC_Z)
-
     if url is None:
-        found: Document = orjson.loads(local.run(here))
+        found = _here(source, since, until, limit)
     else:
         query = {
             "source": source,
@@ -49,6 +43,22 @@ def run(
         show.say("no batches")
     else:
         _table(found["batches"])
+
+
+def _here(
+    source: str | None, since: datetime | None, until: datetime | None, limit: int
+) -> Document:
+    from wattbook.answers import listing  # noqa: PLC0415 -- only for the stores here
+
+    async def query(config: Settings) -> bytes:
+        async with reading.open_archive(config) as archive:
+            found = await listing.batches(
+                source=source, since=since, until=until, cursor=None, limit=limit, archive=archive
+            )
+        return orjson.dumps(found, option=orjson.OPT_UTC_Z)
+
+    document: Document = orjson.loads(local.read(query))
+    return document
 
 
 def _instant(option: str, text: str | None) -> datetime | None:

@@ -11,7 +11,7 @@ from wattbook.answers.encode import Answer
 from wattbook.cli import ask, json_input, local, show
 from wattbook.cli.ask import Document, Question
 from wattbook.cli.show import NOTHING, Column, number, percent
-from wattbook.cli.sites import tariff_table
+from wattbook.cli.sites import show_tariffs
 from wattbook.core.formatting import BLANK, spoken
 from wattbook.core.periods import Grain, zone
 from wattbook.core.units import SECONDS_PER_MINUTE
@@ -149,16 +149,12 @@ def _at_most(line: Document) -> str:
     return f"it may have been up to {most} kW"
 
 
-def tariffs(
-    site_id: str, file: Path | None, url: str | None, *, replace: bool, as_json: bool
-) -> None:
-    """What a site pays by, after what the file holds was added."""
-    sent = None if file is None else json_input.read(file)
+def tariffs(site_id: str, file: Path, url: str | None, *, replace: bool, as_json: bool) -> None:
+    """Add the tariffs of a file to a site, or replace its own, and show all that it has."""
+    sent = json_input.read(file)
     path = f"/sites/{ask.step(site_id)}/tariffs"
 
     async def here(runtime: Runtime) -> list[Document]:
-        if sent is None:
-            return documents.tariffs_of(await runtime.registry.site(site_id))
         placed = await paying.put(
             site_id,
             json_input.tariffs(sent),
@@ -169,18 +165,10 @@ def tariffs(
         )
         return documents.tariffs_of(placed.site)
 
-    if sent is not None:
-        json_input.tariffs(sent)  # refused before anything is opened or sent
+    json_input.tariffs(sent)  # refused before anything is opened or sent
     if url is None:
         found = local.run(here)
-    elif sent is None:
-        found = ask.get(url, path)
     else:
         every = sent if isinstance(sent, list) else [sent]
         found = ask.send(url, "PUT" if replace else "POST", path, every)
-    if as_json:
-        show.json(found)
-    elif not found:
-        show.say(f"{site_id} has no tariff: it pays the price of its zone")
-    else:
-        tariff_table(found)
+    show_tariffs(site_id, found, as_json=as_json)

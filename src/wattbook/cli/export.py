@@ -7,10 +7,10 @@ from typing import Final
 from wattbook.cli import local, progress, show
 from wattbook.cli.period_options import instant
 from wattbook.cli.show import Column, number
-from wattbook.cli.sites import everyone
 from wattbook.core import periods
 from wattbook.core.periods import Period
 from wattbook.flows import export
+from wattbook.flows import sites as registered
 from wattbook.flows.export import Exported
 from wattbook.sinks.files import Tree
 from wattbook.wiring.runtime import Runtime
@@ -25,9 +25,9 @@ def run(folder: Path, site_ids: list[str], begin: str | None, end: str | None) -
 
     async def work(runtime: Runtime) -> Exported:
         sites = [await runtime.registry.site(site_id) for site_id in dict.fromkeys(site_ids)]
-        wanted = [
-            (site, _period(begin, end, site.timezone)) for site in sites or await everyone(runtime)
-        ]
+        if not sites:
+            sites = [site async for site in registered.every(runtime.registry)]
+        wanted = [(site, _period(begin, end, site.timezone)) for site in sites]
         with progress.rows("exporting") as step:
             return await export.write_out(
                 wanted,

@@ -1,23 +1,25 @@
+# ruff: noqa: PLC0415 -- a command that only shows jobs imports nothing that carries them out
 """Jobs: asking for them, watching them, stopping them; here, or at a service."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from wattbook import settings
 from wattbook.cli import ask, local, progress, show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core.errors import UnavailableError
-from wattbook.core.jobs import Job, JobState
-from wattbook.flows.jobs import Worker
-from wattbook.jobs import registry
-from wattbook.ports.jobs import JobRequest, JobStore
+from wattbook.core.jobs import Job, JobState, job_kind
 from wattbook.schemas.jobs import JobOut, JobPageOut
-from wattbook.wiring import runtime
-from wattbook.wiring.runtime import Runtime
+from wattbook.wiring import reading
+
+if TYPE_CHECKING:
+    from wattbook.flows.jobs import Worker
+    from wattbook.ports.jobs import JobStore
+    from wattbook.settings import Settings
+    from wattbook.wiring.runtime import Runtime
 
 BY_HAND: Final = "cli"
 POLL_INTERVAL_S: Final = 0.25
@@ -28,7 +30,6 @@ HERE: Final = "cli"
 WHOLE: Final = 1000
 """Length of a bar: what a job counts, and how much of it there is, may change as it goes on."""
 Document = dict[str, Any]
-Found = TypeVar("Found")
 
 
 def list_all(
@@ -40,17 +41,16 @@ def list_all(
         found: Document = ask.get(url, "/jobs", asked)
         return found
 
-    async def work(jobs: JobStore) -> Document:
-        wanted = None if state is None else JobState(state)
-        page = await jobs.jobs(
-            state=wanted,
-            kind=None if kind is None else registry.job_kind(kind),
+    page = local.read(
+        lambda config: reading.jobs(
+            config,
+            state=None if state is None else JobState(state),
+            kind=None if kind is None else job_kind(kind),
             parent_id=parent,
             limit=limit,
         )
-        return JobPageOut.of(page).model_dump(mode="json")
-
-    return _in_store(work)
+    )
+    return JobPageOut.of(page).model_dump(mode="json")
 
 
 def read(url: str | None, job_id: str) -> Document:
@@ -59,10 +59,7 @@ def read(url: str | None, job_id: str) -> Document:
         found: Document = ask.get(url, f"/jobs/{ask.step(job_id)}")
         return found
 
-    async def work(jobs: JobStore) -> Document:
-        return _document(await jobs.job(job_id))
-
-    return _in_store(work)
+    return _document(local.read(lambda config: reading.job(config, job_id)))
 
 
 def cancel(url: str | None, job_id: str) -> Document:
@@ -71,10 +68,13 @@ def cancel(url: str | None, job_id: str) -> Document:
         found: Document = ask.send(url, "POST", f"/jobs/{ask.step(job_id)}/cancel", {})
         return found
 
-    async def work(jobs: JobStore) -> Document:
-        return _document(await jobs.steer(job_id, JobState.CANCELLED))
+    from wattbook.wiring.runtime import open_jobs
 
-    return _in_store(work)
+    async def steer(config: "Settings") -> Document:
+        async with open_jobs(config) as jobs:
+            return _document(await jobs.steer(job_id, JobState.CANCELLED))
+
+    return local.read(steer)
 
 
 def submit(url: str, kind: str, params: Mapping[str, Any], priority: int) -> Document:
@@ -98,10 +98,14 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
 
     Where a worker beside it takes the job, or children of it, it is followed to its end.
     """
+    from wattbook.flows.jobs import Worker
+    from wattbook.jobs import registry
+    from wattbook.ports.jobs import JobRequest
+
     known, checked = registry.validate(kind, params)
     order = JobRequest(kind=known, params=checked, requested_by=BY_HAND)
 
-    async def work(runtime: Runtime) -> Document:
+    async def work(runtime: "Runtime") -> Document:
         jobs = runtime.jobs
         await registry.check(known, checked, runtime)
         job_id = (await jobs.submit(order)).job_id
@@ -125,7 +129,7 @@ def run_here(kind: str, params: Mapping[str, Any]) -> Document:
     return local.run(work)
 
 
-async def _help(worker: Worker, job_id: str, *, jobs: JobStore, lease: timedelta) -> None:
+async def _help(worker: "Worker", job_id: str, *, jobs: "JobStore", lease: timedelta) -> None:
     """Work on a job and its children until the worker is halted."""
     while not worker.halt.is_set():
         claim = await jobs.claim(HERE, lease, job_id=job_id)
@@ -135,7 +139,7 @@ async def _help(worker: Worker, job_id: str, *, jobs: JobStore, lease: timedelta
             await worker.carry_out(claim)
 
 
-async def _followed(job_id: str, hands: list[asyncio.Task[None]], *, jobs: JobStore) -> Document:
+async def _followed(job_id: str, hands: list[asyncio.Task[None]], *, jobs: "JobStore") -> Document:
     """A job when it has ended, with a bar until then; raises what one of the hands raised."""
     job = _document(await jobs.job(job_id))
     with bar(job["kind"]) as step:
@@ -230,15 +234,3 @@ def _done(done: Document) -> str:
 
 def _document(job: Job) -> Document:
     return JobOut.of(job).model_dump(mode="json")
-
-
-def _in_store(work: Callable[[JobStore], Awaitable[Found]]) -> Found:
-    """Ask the table of jobs, which may be read while a service holds the other stores."""
-
-    async def whole() -> Found:
-        config = settings.load()
-        await local.check_store(config)
-        async with runtime.open_jobs(config) as jobs:
-            return await work(jobs)
-
-    return asyncio.run(whole())

@@ -1,21 +1,25 @@
+# ruff: noqa: PLC0415 -- a command that only shows sites or jobs does not open all stores
 """What every command does first: read the settings, open the stores."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from wattbook import logs, settings
+from wattbook import settings
 from wattbook.core.errors import UnavailableError, UnknownEntityError
 from wattbook.settings import Settings
 from wattbook.stores.address import Address
-from wattbook.wiring.runtime import Runtime, open_runtime, was_created
+from wattbook.wiring import reading
+
+if TYPE_CHECKING:
+    from wattbook.wiring.runtime import Runtime
 
 T = TypeVar("T")
 
 
 @asynccontextmanager
-async def opened(*, create: bool = False) -> AsyncIterator[Runtime]:
+async def opened(*, create: bool = False) -> AsyncIterator["Runtime"]:
     """The stores that the settings name; with `create` also where there are none yet.
 
     Raises
@@ -23,6 +27,9 @@ async def opened(*, create: bool = False) -> AsyncIterator[Runtime]:
     UnknownEntityError
         There are none, and this command does not create any.
     """
+    from wattbook import logs
+    from wattbook.wiring.runtime import open_runtime
+
     config = settings.load()
     # A person sees what comes of it; what a service would note only where that was asked for.
     asked = config.debug or "log_level" in config.model_fields_set
@@ -33,7 +40,7 @@ async def opened(*, create: bool = False) -> AsyncIterator[Runtime]:
         yield runtime
 
 
-def run(command: Callable[[Runtime], Awaitable[T]], *, create: bool = False) -> T:
+def run(command: Callable[["Runtime"], Awaitable[T]], *, create: bool = False) -> T:
     """Run `command` on the stores."""
 
     async def whole() -> T:
@@ -43,9 +50,20 @@ def run(command: Callable[[Runtime], Awaitable[T]], *, create: bool = False) -> 
     return asyncio.run(whole())
 
 
+def read(query: Callable[[Settings], Awaitable[T]]) -> T:
+    """What `query` reads of the stores that the settings name, without opening all of them."""
+
+    async def whole() -> T:
+        config = settings.load()
+        await check_store(config)
+        return await query(config)
+
+    return asyncio.run(whole())
+
+
 async def check_store(config: Settings) -> None:
     """Refuse to go on where there is no store: a command that reads creates none."""
-    if await was_created(config):
+    if await reading.was_created(config):
         return
     if config.postgresql_url is None and config.data_dir.exists() and not config.data_dir.is_dir():
         raise UnavailableError(f"{config.data_dir} is not a folder")

@@ -9,7 +9,6 @@ from wattbook import settings
 from wattbook.cli import show
 from wattbook.cli.show import NOTHING, Column, number
 from wattbook.core.registry.entities import MAX_DETAIL
-from wattbook.stores.sql import listing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,33 +27,20 @@ PAGE = 1000
 
 def list_all(url: str | None, *, as_json: bool) -> None:
     """Every site in a line."""
+    found = _every(url)
     if as_json:
-        show.json({"sites": _every(url), "cursor": None})
-        return
-    found = None if url is not None else _lines()
-    _list(_every(url) if found is None else found)
-
-
-def _lines() -> list[Document] | None:
-    """The sites of an embedded registry, read in a fraction of the time that opening it takes."""
-    config = settings.load()
-    if config.postgresql_url is not None:
-        return None
-    found = listing.lines(config.registry_path)
-    if found is None:
-        return None
-    return [
-        {name: getattr(line, name) for name in line.__slots__} | {"meters": [None] * line.meters}
-        for line in found
-    ]
+        show.json({"sites": found, "cursor": None})
+    else:
+        _list(found)
 
 
 def _every(url: str | None) -> list[Document]:
     if url is None:
         from wattbook.answers import sites as documents
         from wattbook.cli import local
+        from wattbook.wiring import reading
 
-        return [documents.site(each) for each in local.run(everyone)]
+        return [documents.site(each) for each in local.read(reading.sites)]
     from wattbook.cli.client import Service
 
     found, cursor = [], None
@@ -85,20 +71,14 @@ def _list(found: Sequence[Document]) -> None:
     )
 
 
-async def everyone(runtime: "Runtime") -> "list[Site]":
-    """All sites, in the order of their ids."""
-    from wattbook.flows import sites as flow
-
-    return [site async for site in flow.every(runtime.registry)]
-
-
 def read(site_id: str, url: str | None) -> Document:
     """One site with everything on it."""
     if url is None:
         from wattbook.answers import sites as documents
         from wattbook.cli import local
+        from wattbook.wiring import reading
 
-        return documents.site(local.run(lambda runtime: runtime.registry.site(site_id)))
+        return documents.site(local.read(lambda config: reading.site(config, site_id)))
     from wattbook.cli import ask
 
     found: Document = ask.get(url, f"/sites/{quote(site_id, safe='')}")
@@ -154,6 +134,21 @@ def list_meters(site_id: str | None, url: str | None, *, as_json: bool) -> None:
         show.say("no meter is registered")
     else:
         meter_table(found)
+
+
+def list_tariffs(site_id: str, url: str | None, *, as_json: bool) -> None:
+    """The tariffs of a site."""
+    show_tariffs(site_id, read(site_id, url)["tariffs"], as_json=as_json)
+
+
+def show_tariffs(site_id: str, found: Sequence[Document], *, as_json: bool) -> None:
+    """Print the tariffs of a site."""
+    if as_json:
+        show.json(found)
+    elif not found:
+        show.say(f"{site_id} has no tariff: it pays the price of its zone")
+    else:
+        tariff_table(found)
 
 
 def add(file: "Path | None", options: Mapping[str, object], url: str | None) -> None:

@@ -10,6 +10,7 @@ from wattbook.core.errors import (
     ConflictError,
     Failure,
     InputError,
+    Problem,
     UnavailableError,
     UnknownEntityError,
     UnsupportedError,
@@ -33,6 +34,20 @@ class JobKind(StrEnum):
     FORECAST = "forecast"
     RETRAIN = "retrain"
     DETECT_ANOMALIES = "detect_anomalies"
+
+
+def job_kind(name: str) -> JobKind:
+    """The kind of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none; it lists them.
+    """
+    if name not in tuple(JobKind):
+        detail = f"there is no kind of job {name!r}: must be one of {', '.join(JobKind)}"
+        raise InputError(detail, [Problem("unknown_kind", detail, field="kind")])
+    return JobKind(name)
 
 
 QUEUES: Final = ("io", "cpu")

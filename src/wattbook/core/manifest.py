@@ -11,8 +11,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-import polars as pl
-
 from wattbook.core.former_words import MANIFEST_WORDS
 
 Thing = TypeVar("Thing", bound=type)
@@ -114,6 +112,8 @@ def call(value: object) -> str:
             f"{name}={call(getattr(value, attribute))}" for attribute, name in entry.fields.items()
         )
         return f"{entry.name}({', '.join(members)})"
+    import polars as pl  # noqa: PLC0415 -- dates and tariffs alone do not need Polars
+
     if isinstance(value, pl.DataFrame):
         return repr(value.write_csv())
     if isinstance(value, tuple):

@@ -1,18 +1,20 @@
+# ruff: noqa: PLC0415 -- dates and periods alone do not need Polars
 """Spans of time, buckets, and what a civil day is where a site stands."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
-
-import polars as pl
 
 from wattbook.core import manifest
 from wattbook.core.errors import InvalidPeriodError, Problem
 from wattbook.core.former_words import present
 from wattbook.core.timezones import known_timezone
 from wattbook.core.units import SECONDS_PER_HOUR, US_PER_SECOND
+
+if TYPE_CHECKING:
+    import polars as pl
 
 QUARTER: Final = timedelta(minutes=15)
 QUARTER_S: Final = 900
@@ -99,12 +101,13 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def bucket_start(start: pl.Expr, grain: Grain, timezone: str = "UTC") -> pl.Expr:
+def bucket_start(start: "pl.Expr", grain: Grain, timezone: str = "UTC") -> "pl.Expr":
     """Start of the bucket in which each UTC instant lies, in UTC.
 
     Quarters and hours are UTC; days, ISO weeks and months begin at local midnight, so a day has
     92, 96 or 100 quarters (94 or 98 where daylight saving moves by half an hour).
 
+    >>> import polars as pl
     >>> from datetime import datetime, UTC
     >>> at = pl.DataFrame({"t": [datetime(2026, 7, 1, 12, tzinfo=UTC)]})
     >>> at.select(bucket_start(pl.col("t"), Grain.DAY, "Asia/Kolkata")).item()
@@ -117,8 +120,10 @@ def bucket_start(start: pl.Expr, grain: Grain, timezone: str = "UTC") -> pl.Expr
     return midnight_utc(midnight, timezone)
 
 
-def midnight_utc(midnight: pl.Expr, timezone: str) -> pl.Expr:
+def midnight_utc(midnight: "pl.Expr", timezone: str) -> "pl.Expr":
     """UTC instant at which a civil day begins; the first that exists where midnight does not."""
+    import polars as pl
+
     exact = midnight.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
     later = (midnight + timedelta(hours=1)).dt.replace_time_zone(
         timezone, ambiguous="earliest", non_existent="null"
@@ -132,6 +137,8 @@ def midnight(day: date, timezone: str) -> datetime:
     >>> midnight(date(2026, 7, 1), "Asia/Kolkata").isoformat()
     '2026-06-30T18:30:00+00:00'
     """
+    import polars as pl
+
     wall = pl.lit(day).cast(pl.Datetime("us"))
     at: datetime = pl.select(midnight_utc(wall, timezone)).item()
     return at.astimezone(UTC)
@@ -173,7 +180,7 @@ def after(start: datetime, grain: Grain, timezone: str = "UTC") -> datetime:
     return floor(start + timedelta(hours=within), grain, timezone)
 
 
-def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> pl.DataFrame:
+def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> "pl.DataFrame":
     """Every bucket that begins in the period or holds its start: `start_utc`, `end_utc`.
 
     Raises
@@ -181,6 +188,8 @@ def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> pl.DataFrame
     InvalidPeriodError
         More than `MAX_ROWS` buckets.
     """
+    import polars as pl
+
     first = floor(period.start, grain, timezone)
     if (period.end - first) / QUARTER > MAX_ROWS * _quarters_at_least(grain):
         raise invalid("end", f"the period has more than {MAX_ROWS} buckets of a {grain}")
@@ -202,7 +211,7 @@ def buckets(period: Period, grain: Grain, timezone: str = "UTC") -> pl.DataFrame
     return spans.filter(pl.col("start_utc") < period.end, pl.col("end_utc").is_not_null())
 
 
-def parts_of(grain: Grain, buckets_: pl.DataFrame) -> Grain:
+def parts_of(grain: Grain, buckets_: "pl.DataFrame") -> Grain:
     """The coarsest UTC grain of which the buckets are whole sums.
 
     Civil buckets are sums of hours, or of quarters where a day begins within an hour.
@@ -216,11 +225,15 @@ def _quarters_at_least(grain: Grain) -> int:
     return {"15min": 1, "hour": 4, "day": 92, "week": 668, "month": 2684}[grain]
 
 
-def microseconds(column: str) -> pl.Expr:
+def microseconds(column: str) -> "pl.Expr":
     """Instants as whole microseconds since 1970."""
+    import polars as pl
+
     return pl.col(column).to_physical()
 
 
-def instant(microseconds_: pl.Expr) -> pl.Expr:
+def instant(microseconds_: "pl.Expr") -> "pl.Expr":
     """Whole microseconds since 1970 as UTC instants."""
+    import polars as pl
+
     return microseconds_.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

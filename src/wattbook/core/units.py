@@ -1,11 +1,13 @@
+# ruff: noqa: PLC0415 -- sizes of units alone do not need Polars
 """Exact conversions; the only place where the size of a unit is written down."""
 
 import re
-from typing import Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Final
 
 from wattbook.core.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import polars as pl
 
 W_PER_KW: Final = 1000
 KW_PER_MW: Final = 1000
@@ -70,26 +72,29 @@ TO_BASE["register_kwh"] = TO_BASE["energy_kwh"]
 TO_BASE["marginal_g_per_kwh"] = TO_BASE["carbon_g_per_kwh"]
 
 
-def energy_step_kwh(capacity_kw: pl.Expr) -> pl.Expr:
+def energy_step_kwh(capacity_kw: "pl.Expr") -> "pl.Expr":
     """Energies of a meter are multiples of this power of two, so that they add without error.
 
     It is chosen by the site's capacity: for 25 MW it is 2**-24 kWh (0.06 mWh), and all sums up to
     22 months at full load are exact; for 10 kW it is 2**-35 kWh. It is never above 2**-20 kWh.
 
+    >>> import polars as pl
     >>> pl.DataFrame({"c": [25_000.0]}).select(energy_step_kwh(pl.col("c"))).item() == 2.0**-24
     True
     """
+    import polars as pl
+
     bits = (capacity_kw * CAPACITY_HOURS).log(2).ceil() - MANTISSA_BITS
     step = pl.lit(2.0).pow(bits).fill_null(UNKNOWN_CAPACITY_STEP_KWH)
     return pl.min_horizontal(step, MAX_STEP_KWH)
 
 
-def on_step(value: pl.Expr, step: pl.Expr | float) -> pl.Expr:
+def on_step(value: "pl.Expr", step: "pl.Expr | float") -> "pl.Expr":
     """`value` at the nearest multiple of `step`."""
     return (value / step).round() * step
 
 
-def over(part: pl.Expr, whole: pl.Expr | float) -> pl.Expr:
+def over(part: "pl.Expr", whole: "pl.Expr | float") -> "pl.Expr":
     """`part` / `whole`, rounded once.
 
     Polars multiplies a column by the reciprocal of a constant, which rounds twice, but divides
@@ -104,9 +109,10 @@ def units_of(column: str) -> tuple[str, ...]:
     return (*TO_BASE.get(column, {}), *extra)
 
 
-def to_base(column: str, unit: str) -> pl.Expr:
+def to_base(column: str, unit: str) -> "pl.Expr":
     """Expression that turns `column`, given in `unit`, into the unit of its name.
 
+    >>> import polars as pl
     >>> pl.DataFrame({"power_kw": [1.5]}).select(to_base("power_kw", "MW")).item()
     1500.0
 
@@ -115,6 +121,8 @@ def to_base(column: str, unit: str) -> pl.Expr:
     InputError
         The unit is not known for that column; the message lists those that are.
     """
+    import polars as pl
+
     value = pl.col(column)
     if unit not in units_of(column):
         detail = f"{column} can be given in {', '.join(units_of(column)) or 'no other unit'}"

@@ -24,7 +24,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import frames
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums, tables
 from wattbook.core.archive.tables import BY_NAME, READINGS, TABLES, Portion, Table
 from wattbook.core.errors import (
     ConflictError,
@@ -254,7 +254,7 @@ class _Move:
             whole = pl.concat([rows, beside])
         whose = list(owners)
         if there.height:
-            whose = await asyncio.to_thread(tables.unlike, rows, there, table)
+            whose = await asyncio.to_thread(checksums.unlike, rows, there, table)
         self.rows[table.name] += rows.height
         if not whose:
             return whole
@@ -268,7 +268,7 @@ class _Move:
         await self.target.put(table, whose, period, fresh)
 
         kept = await self.target.take(table, whose, period)
-        if bad := await asyncio.to_thread(tables.unlike, fresh, kept, table):
+        if bad := await asyncio.to_thread(checksums.unlike, fresh, kept, table):
             raise UnavailableError(
                 f"{table.name} of {bad[0]} from {period.start:%F} to {period.end:%F}:"
                 " the target did not keep what it was given"

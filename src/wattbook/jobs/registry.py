@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from wattbook.core.errors import InputError, Problem
-from wattbook.core.jobs import JobKind
+from wattbook.core.jobs import JobKind, job_kind
 from wattbook.flows.jobs import FannedOut, JobHandler, Running
 from wattbook.flows.schedules import Schedule
 from wattbook.jobs import anomalies, clean_up, forecasts, imports, reports, retraining, rollups
@@ -49,20 +49,6 @@ def build_schedules(settings: Settings) -> tuple[Schedule, ...]:
         return ()
     built = (each.schedule(settings) for each in KINDS.values() if each.schedule is not None)
     return tuple(schedule for schedule in built if schedule is not None)
-
-
-def job_kind(name: str) -> JobKind:
-    """The kind of that name.
-
-    Raises
-    ------
-    InputError
-        If there is none; it lists them.
-    """
-    if name not in KINDS:
-        detail = f"there is no kind of job {name!r}; want one of {', '.join(KINDS)}"
-        raise InputError(detail, [Problem("unknown_kind", detail, field="kind")])
-    return JobKind(name)
 
 
 def validate(kind: str, params: Mapping[str, Any]) -> tuple[JobKind, dict[str, Any]]:

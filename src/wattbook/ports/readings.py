@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-import numpy as np
 import polars as pl
 
 from wattbook.core import frames
@@ -86,16 +85,15 @@ class WriteResult:
             others = batch.merged.join(became, on="into", how="left", maintain_order="left")
             rows = pl.concat([rows, others["row"].cast(rows.dtype)])
             outcomes = pl.concat([outcomes, others["outcome"]])
-        counts = np.bincount(outcomes.to_numpy(), minlength=3)
         receipt = Receipt(
             batch_id=batch.batch_id,
             source=batch.source,
             sha256=batch.sha256,
             received_utc=batch.received_utc,
             received=batch.received,
-            accepted=int(counts[merge.ACCEPTED]),
-            duplicates=int(counts[merge.DUPLICATE]),
-            corrected=int(counts[merge.CORRECTED]),
+            accepted=int((outcomes == merge.ACCEPTED).sum()),
+            duplicates=int((outcomes == merge.DUPLICATE).sum()),
+            corrected=int((outcomes == merge.CORRECTED).sum()),
             rejected=batch.rejects.height,
             rejects=batch.rejects,
         )

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -91,3 +93,9 @@ DayOrInstant = Annotated[
     _DATE_OR_INSTANT,
 ]
 """The same where several places may be meant: a date is a day in UTC."""
+
+
+class Answer(BaseModel):
+    """What is answered, read from an entity."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from wattbook.core.anomaly.finding import Category, Finding, Rule, Severity, State
-from wattbook.schemas.sites import Answer
+from wattbook.schemas.fields import Answer
 
 
 class EvidenceOut(Answer):

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from wattbook.core.jobs import Job, JobKind, JobState, Outcome
 from wattbook.ports.jobs import JobPage
+from wattbook.schemas.fields import Answer
 from wattbook.schemas.problems import Fault
-from wattbook.schemas.sites import Answer
 
 
 class ProgressOut(Answer):

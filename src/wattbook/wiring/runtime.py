@@ -36,7 +36,8 @@ from wattbook.stores.address import Address
 from wattbook.stores.sql.jobs import SqlJobs
 from wattbook.stores.sql.migrate import revision, upgrade
 from wattbook.stores.sql.registry import SqlRegistry
-from wattbook.wiring.stores import _embedded, _in_postgres, _open_file, _postgres, _readings, _sql
+from wattbook.wiring import duckdb_file
+from wattbook.wiring.stores import _embedded, _in_postgres, _postgres, _readings, _sql
 from wattbook.wiring.streams import _bell, _bucket
 
 log = structlog.get_logger()
@@ -95,7 +96,7 @@ async def migrate(settings: Settings) -> list[Migrated]:
         await asyncio.to_thread(engine.close)
         place = str(Address.of(settings.postgresql_url))
         return [Migrated(place, registry.before, registry.after)]
-    file = await asyncio.to_thread(_open_file, settings)
+    file = await asyncio.to_thread(duckdb_file.open_engine, settings)
     try:
         before, after = file.migrated
         registry = await asyncio.to_thread(upgrade, settings.registry_url)
@@ -197,13 +198,6 @@ async def is_there(settings: Settings) -> bool:
     if settings.postgresql_url is not None:
         return await asyncio.to_thread(revision, settings.postgresql_url) is not None
     return settings.readings_path.exists()
-
-
-async def was_created(settings: Settings) -> bool:
-    """Whether there are stores that the settings name, without creating or opening them."""
-    if settings.postgresql_url is not None:
-        return await asyncio.to_thread(revision, settings.postgresql_url) is not None
-    return settings.readings_path.exists() or settings.registry_path.exists()
 
 
 @asynccontextmanager

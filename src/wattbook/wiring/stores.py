@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from wattbook.core.errors import StoreLockedError, missing_package
+from wattbook.core.errors import missing_package
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.archive import Archive
 from wattbook.ports.clock import Clock
@@ -25,14 +25,7 @@ from wattbook.ports.stats import Stats, Stored
 from wattbook.ports.tombstones import Tombstones
 from wattbook.ports.watermarks import Watermarks
 from wattbook.settings import Settings
-from wattbook.stores.duckdb.archive import DuckArchive
-from wattbook.stores.duckdb.engine import Engine
-from wattbook.stores.duckdb.grid import DuckGrid
-from wattbook.stores.duckdb.keys import Keys
-from wattbook.stores.duckdb.marks import Marks
-from wattbook.stores.duckdb.readings import DuckReadings
 from wattbook.stores.duckdb.retention import DuckRetention
-from wattbook.stores.duckdb.rollups import DuckRollups
 from wattbook.stores.duckdb.stats import DuckStats
 from wattbook.stores.sql.anomalies import SqlAnomalies
 from wattbook.stores.sql.engine import create_engine
@@ -45,7 +38,7 @@ from wattbook.stores.sql.retention import SqlRetention
 from wattbook.stores.sql.stats import SqliteStats
 from wattbook.stores.sql.tombstones import SqlTombstones
 from wattbook.stores.sql.watermarks import SqlWatermarks
-from wattbook.wiring import service_file
+from wattbook.wiring import duckdb_file
 from wattbook.wiring.streams import _bucket
 
 if TYPE_CHECKING:
@@ -77,14 +70,10 @@ class Stores:
 @asynccontextmanager
 async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
     """DuckDB and SQLite in `DATA_DIR`."""
-    engine = await asyncio.to_thread(_open_file, settings)
+    engine = await asyncio.to_thread(duckdb_file.open_engine, settings)
     try:
         async with _sql(settings) as sql:
-            meter_keys = Keys(engine, "meter_keys", "meter_id")
-            zone_keys = Keys(engine, "zone_keys", "zone")
-            marks = Marks(engine, meter_keys)
-            readings = DuckReadings(engine, meter_keys, marks, clock)
-            grid = DuckGrid(engine, zone_keys, clock)
+            file = duckdb_file.stores_of(engine, clock)
             stats = DuckStats(engine)
             yield Stores(
                 registry=SqlRegistry(sql),
@@ -93,11 +82,11 @@ async def _embedded(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
                 reports=SqlReports(sql),
                 forecasts=SqlForecasts(sql),
                 anomalies=SqlAnomalies(sql),
-                readings=readings,
-                rollups=DuckRollups(engine, meter_keys, marks),
-                grid=grid,
-                archive=DuckArchive(engine, meter_keys, zone_keys, readings, grid),
-                retentions=(DuckRetention(engine, meter_keys), SqlRetention(sql)),
+                readings=file.readings,
+                rollups=file.rollups,
+                grid=file.grid,
+                archive=file.archive,
+                retentions=(DuckRetention(engine, file.meter_keys), SqlRetention(sql)),
                 tombstones=SqlTombstones(sql),
                 stats=stats,
                 stored=(stats, SqliteStats(sql)),
@@ -187,22 +176,3 @@ async def _readings(settings: Settings, beside: Stores, clock: Clock) -> AsyncIt
                 retentions=tuple(map(retention.Beside, beside.retentions)),
                 stats=stats.BesideStats(beside.stats),
             )
-
-
-def _open_file(settings: Settings) -> Engine:
-    try:
-        return Engine(
-            settings.readings_path,
-            memory_limit=settings.duckdb_memory_limit,
-            threads=settings.duckdb_threads,
-        )
-    except StoreLockedError as error:
-        raise StoreLockedError(_held(error, settings), holder=error.holder) from error
-
-
-def _held(error: StoreLockedError, settings: Settings) -> str:
-    """Who holds the stores, and how to ask it."""
-    service = service_file.running(settings.service_path)
-    if service is not None and service.pid == error.holder:
-        return f"{error}, which serves it: ask it with --url {service.url}, or stop it"
-    return f"{error}; wait until it ends, or stop it"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from wattbook.core import frames
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums, tables
 from wattbook.core.archive.tables import BY_NAME, READINGS, ROLLUPS, TABLES, Portion, Table
 from wattbook.core.frames import Column, Contract
 from wattbook.core.periods import Period
@@ -188,7 +188,7 @@ def test_a_checksum_can_be_computed_with_a_pencil() -> None:
         [("a", T + HOUR / 2, None, None), ("a", T, 1.5, "ø")], schema=contract.schema, orient="row"
     )
 
-    sums = tables.checksums(rows, notes)
+    sums = checksums.of_rows(rows, notes)
 
     microseconds = int(T.timestamp()) * 1_000_000
     half_more = int.from_bytes(struct.pack("<d", 1.5), "little")
@@ -225,7 +225,7 @@ def test_a_column_that_came_later_is_part_of_a_checksum_only_where_a_row_has_it(
         orient="row",
     )
 
-    sums = tables.checksums(rows, LATER_NOTES)["sha256"].to_list()
+    sums = checksums.of_rows(rows, LATER_NOTES)["sha256"].to_list()
 
     at = int(T.timestamp()) * 1_000_000
     value = int.from_bytes(struct.pack("<d", 1.5), "little")
@@ -256,19 +256,19 @@ def test_rollups_of_the_former_version_have_the_checksum_that_they_had() -> None
     }
     rows = pl.DataFrame([row], schema=frames.ROLLUPS.schema)
 
-    before = tables.checksums(
+    before = checksums.of_rows(
         rows.drop("above_capacity"), Table("rollups", former, "meter_id", "start_utc")
     )
 
-    assert_frame_equal(tables.checksums(rows, ROLLUPS), before)
+    assert_frame_equal(checksums.of_rows(rows, ROLLUPS), before)
     new = rows.with_columns(above_capacity=pl.lit(value=False))
-    assert tables.checksums(new, ROLLUPS)["sha256"].item() != before["sha256"].item()
+    assert checksums.of_rows(new, ROLLUPS)["sha256"].item() != before["sha256"].item()
 
 
 def test_checksums_are_by_owner_and_utc_month_sorted() -> None:
     rows = readings(("b", 0, 1.0), ("a", 1, 1.0), ("a", 0, 1.0), ("a", 2, 2.0))
 
-    sums = tables.checksums(rows, READINGS)
+    sums = checksums.of_rows(rows, READINGS)
 
     assert sums.select("owner", "month", "rows").rows() == [
         ("a", MARCH, 1),
@@ -284,7 +284,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
     shuffled = rows.sample(fraction=1, shuffle=True, seed=7)
 
-    assert_frame_equal(tables.checksums(shuffled, READINGS), tables.checksums(rows, READINGS))
+    assert_frame_equal(checksums.of_rows(shuffled, READINGS), checksums.of_rows(rows, READINGS))
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 def test_any_difference_in_any_column_is_another_checksum(change: dict[str, object]) -> None:
     one, other = readings(("a", 0, 1.0)), readings(("a", 0, 1.0), **change)
 
-    sums = [tables.checksums(rows, READINGS)["sha256"].item() for rows in (one, other)]
+    sums = [checksums.of_rows(rows, READINGS)["sha256"].item() for rows in (one, other)]
 
     assert sums[0] != sums[1]
 
@@ -348,7 +348,7 @@ def test_rows_without_reactive_power_have_the_checksum_of_the_release_before_it(
     contract = BY_NAME[table].contract
     row = {name: None if name in lacks else values.get(name) for name in contract.columns}
 
-    sums = tables.checksums(pl.DataFrame([row], schema=contract.schema), BY_NAME[table])
+    sums = checksums.of_rows(pl.DataFrame([row], schema=contract.schema), BY_NAME[table])
 
     assert sums["sha256"].to_list() == [sha256]
 
@@ -365,14 +365,14 @@ def test_texts_that_join_to_the_same_are_told_apart() -> None:
             schema=frames.BATCH_REJECTS.schema,
             orient="row",
         )
-        digest: str = tables.checksums(rows, rejects)["sha256"].item()
+        digest: str = checksums.of_rows(rows, rejects)["sha256"].item()
         return digest
 
     assert len({two("ab", "c"), two("a", "bc"), two("abc", ""), two("abc", None)}) == 4
 
 
 def test_nought_has_no_sign() -> None:
-    sums = [tables.checksums(readings(("a", 0, zero)), READINGS) for zero in (0.0, -0.0)]
+    sums = [checksums.of_rows(readings(("a", 0, zero)), READINGS) for zero in (0.0, -0.0)]
 
     assert_frame_equal(*sums)
 
@@ -381,14 +381,14 @@ def test_the_same_rows_in_another_table_have_another_checksum() -> None:
     rows = readings(("a", 0, 1.0))
     history = BY_NAME["reading_revisions"]
 
-    old = tables.checksums(rows.with_columns(superseded_utc=pl.col("known_utc")), history)
+    old = checksums.of_rows(rows.with_columns(superseded_utc=pl.col("known_utc")), history)
 
-    assert old["sha256"].item() != tables.checksums(rows, READINGS)["sha256"].item()
+    assert old["sha256"].item() != checksums.of_rows(rows, READINGS)["sha256"].item()
 
 
 def test_no_rows_have_no_checksums() -> None:
     for table in TABLES:
-        sums = tables.checksums(table.contract.empty(), table)
+        sums = checksums.of_rows(table.contract.empty(), table)
         assert_frame_equal(sums, frames.CHECKSUMS.empty())
 
 
@@ -399,8 +399,8 @@ def test_owners_are_unlike_where_a_month_differs_or_is_on_one_side_only() -> Non
     here = readings(("a", 0, 1.0), ("b", 0, 1.0), ("c", 0, 1.0), ("c", 1, 1.0))
     there = readings(("a", 0, 1.0), ("b", 0, 2.0), ("c", 0, 1.0), ("d", 0, 1.0))
 
-    assert tables.unlike(here, there, READINGS) == ["b", "c", "d"]
-    assert tables.unlike(here, here.reverse(), READINGS) == []
+    assert checksums.unlike(here, there, READINGS) == ["b", "c", "d"]
+    assert checksums.unlike(here, here.reverse(), READINGS) == []
 
 
 def test_rows_that_came_later_contradict_nothing() -> None:

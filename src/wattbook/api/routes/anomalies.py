@@ -15,9 +15,9 @@ from wattbook.core.errors import InputError, InvalidPeriodError, UnknownEntityEr
 from wattbook.core.registry.entities import SLUG
 from wattbook.flows import anomaly as flow
 from wattbook.ports.anomalies import FindingFilter
-from wattbook.schemas.fields import Instant
+from wattbook.schemas.fields import Answer, Instant
 from wattbook.schemas.findings import FindingOut, FindingsOut
-from wattbook.schemas.sites import Answer, Body
+from wattbook.schemas.sites import Body
 
 IdQuery = Annotated[str | None, Query(pattern=f"^{SLUG.pattern}$")]
 Said = Annotated[

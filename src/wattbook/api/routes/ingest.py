@@ -340,7 +340,12 @@ async def batches(
     """Batches that came in, the newest first."""
     return json_response(
         await listing.batches(
-            source=source, since=since, until=until, cursor=cursor, limit=limit, runtime=runtime
+            source=source,
+            since=since,
+            until=until,
+            cursor=cursor,
+            limit=limit,
+            archive=runtime.archive,
         )
     )
 

@@ -12,8 +12,7 @@ from wattbook.core.errors import InputError, UnknownEntityError
 from wattbook.core.reporting.report import Format
 from wattbook.flows import entities
 from wattbook.ports.reports import StoredReport
-from wattbook.schemas.fields import Instant
-from wattbook.schemas.sites import Answer
+from wattbook.schemas.fields import Answer, Instant
 
 MEDIA_TYPES: Final[dict[Format, str]] = {
     Format.PDF: "application/pdf",

@@ -21,18 +21,8 @@ from wattbook.core.registry import dated
 from wattbook.core.registry.entities import SLUG, ZONE, Site, SiteStatus
 from wattbook.flows import sites as flow
 from wattbook.flows import tariffs as paying
-from wattbook.schemas.sites import (
-    FleetList,
-    FleetOut,
-    MeterList,
-    MeterOut,
-    SiteIn,
-    SiteOut,
-    SitePage,
-    SitePatch,
-    SupplyList,
-    SupplyOut,
-)
+from wattbook.schemas.site_answers import FleetOut, MeterOut, SiteOut, SitePage, SupplyOut
+from wattbook.schemas.sites import FleetList, MeterList, SiteIn, SitePatch, SupplyList
 from wattbook.schemas.tariffs import AllTariffs, TariffIn, TariffList, TariffOut
 
 

@@ -99,17 +99,23 @@ def site_tariffs(
     ] = False,
 ) -> None:
     """Tariffs of a site; with a file, add its tariffs first."""
-    from wattbook.cli import cost as door
-    from wattbook.cli import template as printed
-
     if template:
+        from wattbook.cli import template as printed
+
         printed.tariff()
         return
     if site is None:
         raise typer.BadParameter("name the ID of a site, or --template")
     if replace and file is None:
         raise typer.BadParameter("name the FILE.json whose tariffs replace those of the site")
-    door.tariffs(site, file, url, replace=replace, as_json=json)
+    if file is None:
+        from wattbook.cli import sites as door
+
+        door.list_tariffs(site, url, as_json=json)
+        return
+    from wattbook.cli import cost
+
+    cost.tariffs(site, file, url, replace=replace, as_json=json)
 
 
 LegalName = Annotated[

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from wattbook.core import frames, manifest
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums
 from wattbook.core.archive.tables import Table
 from wattbook.core.frames import Contract
 from wattbook.core.meters import presence
@@ -109,12 +109,12 @@ _SUMS: Final = pl.DataFrame(
 
 
 def checksums_of(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """`core.archive.tables.checksums` of the values of rows: when they were learned plays no part.
+    """`core.archive.checksums.of_rows` of the values of rows: when they were learned plays no part.
 
     `table` is `READINGS` or `GRID`; returns `table`, `owner`, `month`, `rows`, `sha256`.
     """
     values = rows.select(*table.contract.columns)
-    named = tables.checksums(values, table).with_columns(table=pl.lit(table.name))
+    named = checksums.of_rows(values, table).with_columns(table=pl.lit(table.name))
     return named.select(_SUMS.columns)
 
 

@@ -5,6 +5,7 @@ The table `data/zones.csv` ships with the package and names the source of each r
 zones: nothing is known of them, and they are accepted as they are.
 """
 
+import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-import polars as pl
-
 from wattbook.core.errors import Problem
 
 PRIVATE: Final = re.compile(r"(AA|Q[M-Z]|X[A-Z]|ZZ)(-.*)?", re.IGNORECASE)
 NEAREST: Final = 3
 """How many names are proposed for one that is not known."""
-ZONES: Final = ("zone", "name", "kind", "parent", "aliases", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,18 @@ class Zone:
 @cache
 def registered() -> Mapping[str, Zone]:
     """All zones by their canonical names, sorted."""
-    text = files("wattbook.core").joinpath("data", "zones.csv").read_bytes()
-    rows = pl.read_csv(text, schema_overrides=dict.fromkeys(ZONES, pl.String)).select(ZONES)
+    text = files("wattbook.core").joinpath("data", "zones.csv").read_text("utf-8")
+    rows = sorted(csv.DictReader(text.splitlines()), key=lambda row: row["zone"])
     return {
-        zone: Zone(zone, name, kind, parent or None, tuple((aliases or "").split()), source)
-        for zone, name, kind, parent, aliases, source in rows.sort("zone").iter_rows()
+        row["zone"]: Zone(
+            zone=row["zone"],
+            name=row["name"],
+            kind=row["kind"],
+            parent=row["parent"] or None,
+            aliases=tuple(row["aliases"].split()),
+            source=row["source"],
+        )
+        for row in rows
     }
 
 

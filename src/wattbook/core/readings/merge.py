@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from wattbook.core import frames
@@ -130,7 +129,7 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, table: Table) -> Merged:
     said = rows[EXPLICIT].fill_null(0) if explicit else None
     rows = rows.select(table.columns)
     if stored.is_empty():
-        accepted = pl.Series("outcome", np.full(rows.height, ACCEPTED, dtype=np.uint8))
+        accepted = pl.repeat(ACCEPTED, rows.height, dtype=pl.UInt8, eager=True).alias("outcome")
         nothing = stored.with_columns(superseded_utc=pl.col("known_utc"))
         return Merged(accepted, rows, nothing)
     same = pl.all_horizontal(

@@ -7,7 +7,7 @@ import polars as pl
 from wattbook.core import frames
 from wattbook.core.meters import civil, presence
 from wattbook.core.periods import QUARTER_US, instant, microseconds
-from wattbook.core.readings import companions, registers
+from wattbook.core.readings import companions
 from wattbook.core.registry.entities import MeterKind
 from wattbook.core.units import (
     SECONDS_PER_HOUR,
@@ -70,6 +70,8 @@ def register_events(readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFram
     if about.is_empty():
         return frames.EVENTS.empty()
     rows = ordered(readings, about).valued.filter(kind=str(MeterKind.REGISTER))
+    from wattbook.core.readings import registers  # noqa: PLC0415 -- imports NumPy
+
     found = registers.counted(_apart(rows)).events
     named = found.select(
         "kind",
@@ -204,6 +206,8 @@ def _slot(rows: pl.DataFrame, meters: pl.DataFrame) -> pl.Series:
 
 def plausible_kw() -> pl.Expr:
     """The most that a site can draw [kW]: registered, or `PLAUSIBLE` times its capacity."""
+    from wattbook.core.readings import registers  # noqa: PLC0415 -- imports NumPy
+
     return pl.coalesce("plausible_kw", pl.col("capacity_kw") * registers.PLAUSIBLE)
 
 
@@ -248,6 +252,8 @@ def _segments(rows: pl.DataFrame) -> pl.DataFrame:
     span = pl.col("end") - pl.col("ts")
     # The total is known, not when it flowed.
     guessed = (span > _longest_s() * US_PER_SECOND) | pl.col("estimated") | pl.col("interrupted")
+    from wattbook.core.readings import registers  # noqa: PLC0415 -- imports NumPy
+
     steps = registers.counted(_apart(counters)).steps
     counted = steps.with_columns(
         slot=pl.col("slot") // _PARTS,

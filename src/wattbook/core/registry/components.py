@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-import numpy as np
-
 from wattbook.core import manifest
 from wattbook.core.registry.windows import MONTHS, Slots, Window, slots
 
@@ -325,6 +323,8 @@ def band_slots(bands: Iterable[Band]) -> list[tuple[str, Slots]]:
     >>> [(name, int(covered[0, 0].sum())) for name, covered in band_slots([work, rest])]
     [('peak', 52), ('off-peak', 44)]
     """
+    import numpy as np  # noqa: PLC0415 -- a tariff that is only read does not need NumPy
+
     listed = list(bands)
     named = [slots(band.windows) for band in listed if not band.rest]
     taken = np.logical_or.reduce([*named, slots(())])

@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 -- a tariff that is only read needs neither NumPy nor Polars
 """Windows of local time: times of the day, on kinds of days, in months of the year."""
 
 import re
@@ -6,13 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from itertools import groupby
-from typing import Final, TypeAlias
-
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wattbook.core import manifest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
 
 
 class DayKind(StrEnum):
@@ -31,7 +33,7 @@ MINUTES_PER_HOUR: Final = 60
 TIME: Final = re.compile(r"([01]\d|2[0-3]):(00|15|30|45)|24:00")
 """A quarter-hour of a day, as 07:45; 24:00 is its end."""
 
-Slots: TypeAlias = NDArray[np.bool_]
+Slots: TypeAlias = "NDArray[np.bool_]"
 """Month × kind of day × quarter-hour of the local clock."""
 
 
@@ -72,6 +74,8 @@ def time_of(quarter: int) -> str:
 
 def slots(windows: Iterable[Window]) -> Slots:
     """Which quarter-hours of a year lie in at least one of the windows."""
+    import numpy as np
+
     found = np.zeros((len(MONTHS), len(DAY_KINDS), QUARTERS), dtype=np.bool_)
     for window in windows:
         begin, end = quarter_of_day(window.start), quarter_of_day(window.end)
@@ -96,8 +100,10 @@ def day_kind(day: date, weekend: Sequence[int], holidays: Container[date]) -> Da
     return DayKind.WEEKEND if day.isoweekday() in weekend else DayKind.WEEKDAY
 
 
-def slot(weekend: Sequence[int], holidays: Iterable[date]) -> pl.Expr:
+def slot(weekend: Sequence[int], holidays: Iterable[date]) -> "pl.Expr":
     """The place of a quarter-hour in the flattened `slots`, from columns of `in_local_time`."""
+    import polars as pl
+
     day = pl.col("day")
     free = pl.lit(pl.Series(sorted(holidays), dtype=pl.Date)).implode()
     kind = (
@@ -111,8 +117,10 @@ def slot(weekend: Sequence[int], holidays: Iterable[date]) -> pl.Expr:
     return (months_before * len(DAY_KINDS) + kind) * QUARTERS + pl.col("quarter")
 
 
-def in_local_time(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
+def in_local_time(rows: "pl.DataFrame", timezone: str) -> "pl.DataFrame":
     """`rows` with `day` and `month` (dates where the site stands) and `quarter` of the day."""
+    import polars as pl
+
     local = pl.col("start_utc").dt.convert_time_zone(timezone)
     minutes = local.dt.hour().cast(pl.Int64) * MINUTES_PER_HOUR + local.dt.minute()
     return rows.with_columns(
@@ -124,6 +132,8 @@ def in_local_time(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
 
 def gaps(bands: Sequence[tuple[str, Slots]]) -> list[str]:
     """Times that no band covers, each in words."""
+    import numpy as np
+
     covered = np.zeros((len(MONTHS), len(DAY_KINDS), QUARTERS), dtype=np.bool_)
     for _, each in bands:
         covered |= each
@@ -152,6 +162,8 @@ def _said(found: Slots) -> Iterator[str]:
 
 def _runs(found: Slots) -> Iterator[tuple[int, int, int, int]]:
     """Month, kind of day, and first quarter and end of each unbroken span."""
+    import numpy as np
+
     for month, days in zip(MONTHS, found, strict=True):
         for day, quarters in enumerate(days):
             edges = np.flatnonzero(np.diff(quarters, prepend=False, append=False))

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from wattbook.core.archive import tables
+from wattbook.core.archive import checksums
 from wattbook.core.archive.tables import BY_NAME, READINGS
 from wattbook.core.registry.entities import Meter, Site
 from wattbook.core.retention.cutoffs import Tombstone
@@ -87,7 +87,7 @@ def checksum(months: pl.DataFrame) -> str | None:
 
 def months_of(readings: pl.DataFrame) -> pl.DataFrame:
     """`frames.CHECKSUMS` of readings of one meter."""
-    return tables.checksums(readings, READINGS)
+    return checksums.of_rows(readings, READINGS)
 
 
 def document(entity: object) -> dict[str, object]:

@@ -10,7 +10,6 @@ import polars as pl
 from wattbook.core import frames, periods
 from wattbook.core.meters import presence
 from wattbook.core.periods import DAY_US, QUARTER_S, QUARTER_US, instant, microseconds
-from wattbook.core.readings import registers
 from wattbook.core.units import (
     US_PER_SECOND,
 )
@@ -86,8 +85,6 @@ def affected_spans(dirty: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
 _SLOT: Final = 2**32
 """Keys are slot × this + quarter: one whole number that sorts by meter and time."""
 _QUARTERS: Final = (pl.col("to_utc") - pl.col("from_utc")).dt.total_seconds() // QUARTER_S
-NEIGHBOURS: Final = registers.NEIGHBOURS
-"""A changed reading of a register reaches so many states (readings of equal value) to each side."""
 
 
 def widen(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFrame]) -> pl.DataFrame:
@@ -108,6 +105,9 @@ def widen(spans: pl.DataFrame, beside: Callable[[pl.DataFrame, int], pl.DataFram
         `spans` with `from_utc` and `to_utc` moved outwards for registers, and `wide_from`,
         `wide_to` (both included): readings between them decide the quarters of the span.
     """
+    # A changed reading of a register reaches so many states (readings of equal value) to each side.
+    from wattbook.core.readings.registers import NEIGHBOURS  # noqa: PLC0415 -- imports NumPy
+
     quarters = _widened(spans.with_row_index("span"), beside, NEIGHBOURS - 1).with_columns(
         from_utc=pl.col("wide_from").dt.truncate("15m"),
         to_utc=pl.col("wide_to").dt.offset_by("15m").dt.truncate("15m"),

@@ -1,7 +1,7 @@
 """Conditions of grid zones."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,7 +14,9 @@ from wattbook.ports.clock import Clock
 from wattbook.ports.readings import Batch, WriteResult
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
-from wattbook.stores.duckdb.merge import Merger
+
+if TYPE_CHECKING:
+    from wattbook.stores.duckdb.merge import Merger
 
 
 class DuckGrid:
@@ -24,7 +26,8 @@ class DuckGrid:
         self._clock = clock
         self._engine = engine
         self._keys = keys
-        self._merger = self._fresh_merger()
+        self._merger: Merger | None = None
+        """None before the first write: who only reads needs no heads of all series."""
 
     async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch of `frames.GRID`, on disk before this returns."""
@@ -64,7 +67,7 @@ class DuckGrid:
     def _write(self, con: Connection, batches: list[Batch]) -> list[WriteResult]:
         try:
             rows = [self._own(con, batch.kept) for batch in batches]
-            written, _ = self._merger.merge(con, batches, rows)
+            written, _ = self._current_merger().merge(con, batches, rows)
         except BaseException:
             self._keys.reload()
             self.reload()
@@ -73,13 +76,18 @@ class DuckGrid:
 
     def note(self, rows: pl.DataFrame) -> None:
         """Take note of rows that another part of the writing thread's transaction put in."""
-        self._merger.note(rows)
+        self._current_merger().note(rows)
 
     def reload(self) -> None:
         """Forget what a failed transaction left behind in memory."""
-        self._merger = self._fresh_merger()
+        self._merger = None
 
-    def _fresh_merger(self) -> Merger:
+    def _current_merger(self) -> "Merger":
+        if self._merger is None:
+            self._merger = self._fresh_merger()
+        return self._merger
+
+    def _fresh_merger(self) -> "Merger":
         heads = self._engine.on_cursor(
             lambda con: fetch(
                 con,
@@ -87,6 +95,8 @@ class DuckGrid:
                 " from grid group by zone_key",
             )
         )
+        from wattbook.stores.duckdb.merge import Merger  # noqa: PLC0415 -- readers do not merge
+
         return Merger(TABLE, self._keys, heads, self._clock)
 
     def _own(self, con: Connection, kept: pl.DataFrame) -> pl.DataFrame:

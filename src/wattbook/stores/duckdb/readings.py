@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -18,7 +18,9 @@ from wattbook.ports.readings import Abilities, Batch, Receipt, WriteResult
 from wattbook.stores.duckdb.engine import Connection, Engine, fetch, listed
 from wattbook.stores.duckdb.keys import Keys
 from wattbook.stores.duckdb.marks import Marks
-from wattbook.stores.duckdb.merge import Merger
+
+if TYPE_CHECKING:
+    from wattbook.stores.duckdb.merge import Merger
 
 NEAR: Final = "interval 3 day"
 
@@ -35,7 +37,8 @@ class DuckReadings:
         self._engine = engine
         self._keys = keys
         self._marks = marks
-        self._merger = self._fresh_merger()
+        self._merger: Merger | None = None
+        """None before the first write: who only reads needs no heads of all series."""
 
     async def write(self, batch: Batch) -> WriteResult:
         """Keep a batch, on disk before this returns; marks what it changed as dirty."""
@@ -120,7 +123,7 @@ class DuckReadings:
     def _write(self, con: Connection, batches: list[Batch]) -> list[WriteResult]:
         try:
             rows = [self._own(con, batch.kept) for batch in batches]
-            written, changed = self._merger.merge(con, batches, rows)
+            written, changed = self._current_merger().merge(con, batches, rows)
             self._marks.add(con, changed)
             self._keep_refused(con, pl.concat([batch.refused for batch in batches]))
         except BaseException:
@@ -151,13 +154,18 @@ class DuckReadings:
 
     def note(self, rows: pl.DataFrame) -> None:
         """Take note of rows that another part of the writing thread's transaction put in."""
-        self._merger.note(rows)
+        self._current_merger().note(rows)
 
     def reload(self) -> None:
         """Forget what a failed transaction left behind in memory."""
-        self._merger = self._fresh_merger()
+        self._merger = None
 
-    def _fresh_merger(self) -> Merger:
+    def _current_merger(self) -> "Merger":
+        if self._merger is None:
+            self._merger = self._fresh_merger()
+        return self._merger
+
+    def _fresh_merger(self) -> "Merger":
         heads = self._engine.on_cursor(
             lambda con: fetch(
                 con,
@@ -165,6 +173,8 @@ class DuckReadings:
                 " from readings group by meter_key",
             )
         )
+        from wattbook.stores.duckdb.merge import Merger  # noqa: PLC0415 -- readers do not merge
+
         return Merger(TABLE, self._keys, heads, self._clock)
 
     def _own(self, con: Connection, kept: pl.DataFrame) -> pl.DataFrame:

@@ -33,6 +33,7 @@ from wattbook.core.jobs import (
 )
 from wattbook.core.paging import Listing
 from wattbook.ports.jobs import AttemptResult, Claim, Daily, Figures, JobPage, JobRequest
+from wattbook.stores.sql import assembly
 from wattbook.stores.sql.engine import ALONE, reached
 from wattbook.stores.sql.job_hierarchy import (
     AT_WORK,
@@ -48,7 +49,6 @@ from wattbook.stores.sql.rows import (
     change,
     failure_columns,
     fresh,
-    job_of,
     note,
     one,
     sha256_of,
@@ -84,7 +84,7 @@ class SqlJobs:
             row = fresh(order, await _now(connection))
             if order.idempotency_key is None:
                 await connection.execute(insert(jobs), row)
-                return job_of(NOTHING_YET | row, ())
+                return assembly.job_of(NOTHING_YET | row, ())
             try:
                 async with connection.begin_nested():
                     await connection.execute(insert(jobs), row)
@@ -93,7 +93,7 @@ class SqlJobs:
                 if found is None:
                     raise
                 return await self._same(connection, found, order)
-            return job_of(NOTHING_YET | row, ())
+            return assembly.job_of(NOTHING_YET | row, ())
 
     async def job(self, job_id: str) -> Job:
         """One job."""

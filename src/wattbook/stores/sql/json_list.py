@@ -1,15 +1,10 @@
 """Columns that hold several values, as JSON."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy import JSON, Dialect
 from sqlalchemy.types import TypeDecorator
-
-from wattbook.core.registry import components
-
-Component: TypeAlias = Annotated[components.Component, Field(discriminator="kind")]
-"""What a tariff consists of, told apart by its kind."""
 
 
 class Listed(TypeDecorator[tuple[Any, ...]]):

@@ -15,10 +15,10 @@ from wattbook.core.registry.entities import CAPACITIES, DATED, HOLD_INTERVALS
 from wattbook.core.registry.versions import Version
 from wattbook.core.retention.cutoffs import LINES
 from wattbook.stores.sql import versions
+from wattbook.stores.sql.assembly import DEFAULTS, Held, by_owner
 from wattbook.stores.sql.schema import meters, sites, tombstones
 from wattbook.stores.sql.schema import versions as kept
 
-Held = Mapping[versions.Owner, tuple[Version[Values], ...]]
 Row = dict[str, Any]
 ABOUT: Final = [name for name in VERSION if not name.startswith("valid_")]
 METER_QUERY: Final = select(
@@ -58,7 +58,7 @@ async def now(connection: AsyncConnection) -> pl.DataFrame:
     lines = (await connection.execute(LINE_QUERY)).all()
     schema = {column.name: METERS.schema[column.name] for column in METER_QUERY.selected_columns}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
-    return _finished(frame, _changing(frame, versions.by_owner(several)), lines)
+    return _finished(frame, _changing(frame, by_owner(several)), lines)
 
 
 async def then(connection: AsyncConnection, as_of: datetime) -> pl.DataFrame:
@@ -105,7 +105,7 @@ _OWN: Final = tuple(name for name in DATED if name in METERS.columns)
 
 
 def _sole(row: Row) -> Version[Values]:
-    what = dated.read(DATED, row, versions.DEFAULTS)
+    what = dated.read(DATED, row, DEFAULTS)
     return Version(what, row["valid_from_utc"], row["valid_to_utc"])
 
 

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 from sqlalchemy import (
     RowMapping,
-    Select,
     Table,
     bindparam,
     delete,
@@ -26,18 +25,15 @@ from wattbook.core.errors import (
     InputError,
     InvalidEntityError,
     Problem,
-    UnknownEntityError,
 )
 from wattbook.core.grid import zones
 from wattbook.core.registry import dated
-from wattbook.core.registry.dated import Values
 from wattbook.core.registry.entities import SLUG, ZONE, FleetItem, Meter, Site, Supply
 from wattbook.core.registry.tariffs import Tariff
-from wattbook.core.registry.versions import Version
 from wattbook.core.retention.cutoffs import Tombstone
 from wattbook.core.retention.kinds import Kind
 from wattbook.ports.registry import Edit, Edited, Page, Part, Plan, Recorded, Removal
-from wattbook.stores.sql import known, tombstones, versions
+from wattbook.stores.sql import assembly, known, tombstones, versions
 from wattbook.stores.sql.engine import reached, refused
 from wattbook.stores.sql.schema import (
     fleet,
@@ -60,7 +56,6 @@ CHANGEABLE: Final = {each.name for each in fields(Site)} - {
     *("id", "created_utc", "updated_utc"),
     *("meters", "supplies", "fleet", "tariffs"),
 }
-Held = Mapping[versions.Owner, tuple[Version[Values], ...]]
 
 
 class SqlRegistry:
@@ -299,10 +294,10 @@ async def _put(connection: AsyncConnection, site_id: str, parts: Iterable[Part])
 
 async def _one(connection: AsyncConnection, site_id: str) -> Site:
     if not SLUG.fullmatch(site_id):
-        raise _unknown(site_id)
+        raise assembly.unknown_site(site_id)
     rows = (await connection.execute(select(sites).where(sites.c.id == site_id))).mappings().all()
     if not rows:
-        raise _unknown(site_id)
+        raise assembly.unknown_site(site_id)
     (site,) = await _with_parts(connection, rows)
     return site
 
@@ -310,53 +305,13 @@ async def _one(connection: AsyncConnection, site_id: str) -> Site:
 async def _with_parts(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tuple[Site, ...]:
     ids = [row["id"] for row in rows]
     held = await versions.of_sites(connection, ids)
-    parts = {
-        table: await _by_site(connection, select(table).order_by(*order), table, ids)
-        for table, order in (
-            (meters, [meters.c.id]),
-            (supplies, [supplies.c.valid_from, supplies.c.id]),
-            (fleet, [fleet.c.valid_from, fleet.c.id]),
-            (tariffs, TARIFF_ORDER),
-        )
-    }
-    return tuple(
-        replace(
-            Site(**row),
-            **_capacities(row["id"], held),  # type: ignore[arg-type]  # fields of a site
-            meters=tuple(_dated(Meter(**part), held) for part in parts[meters][row["id"]]),
-            supplies=tuple(Supply(**part) for part in parts[supplies][row["id"]]),
-            fleet=tuple(FleetItem(**part) for part in parts[fleet][row["id"]]),
-            tariffs=tuple(Tariff(**part) for part in parts[tariffs][row["id"]]),
-        )
-        for row in rows
-    )
-
-
-async def _by_site(
-    connection: AsyncConnection, query: Select[Any], table: Table, ids: list[str]
-) -> dict[str, list[RowMapping]]:
-    found: dict[str, list[RowMapping]] = defaultdict(list)
-    result = await connection.execute(query.where(table.c.site_id.in_(ids)))
-    for row in result.mappings():
-        found[row["site_id"]].append(row)
-    return found
-
-
-def _dated(meter: Meter, held: Held) -> Meter:
-    """A meter with what it was before."""
-    found = held.get(("meter", meter.id))
-    return meter if found is None else dated.meter_of(meter, found)
-
-
-def _capacities(site_id: str, held: Held) -> dict[str, object]:
-    found = held.get(("site", site_id))
-    return {} if found is None else dated.capacity_fields(found)
+    parts = {}
+    for table in TABLES.values():
+        order = (table.c[name] for name in assembly.ORDER[table.name])
+        query = select(table).where(table.c.site_id.in_(ids)).order_by(*order)
+        parts[table.name] = (await connection.execute(query)).mappings().all()
+    return assembly.sites_of(rows, held, parts)
 
 
 def _values(table: Table, entity: object) -> dict[str, object]:
     return {column.key: getattr(entity, column.key) for column in table.c}
-
-
-def _unknown(site_id: str) -> UnknownEntityError:
-    detail = f"no site is registered as {site_id!r}"
-    return UnknownEntityError(detail, [Problem("unknown_site", detail, field="site_id")])

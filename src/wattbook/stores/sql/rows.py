@@ -4,16 +4,17 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wattbook.core.errors import Failure, Problem, UnknownEntityError
-from wattbook.core.jobs import Attempt, Job, JobKind, JobState, Outcome, Progress
+from wattbook.core.errors import Failure
+from wattbook.core.jobs import Job, JobState, Outcome, Progress
 from wattbook.ports.jobs import JobRequest
+from wattbook.stores.sql import assembly
 from wattbook.stores.sql.schema import attempts, jobs
 
 NUL: Final = "\0"
@@ -63,19 +64,8 @@ async def one(connection: AsyncConnection, job_id: str, *, alone: bool = False) 
     # PostgreSQL keeps no text with a NUL in it, nor looks for one.
     rows = [] if NUL in job_id else (await connection.execute(query)).mappings().all()
     if not rows:
-        detail = f"there is no job {job_id!r}"
-        raise UnknownEntityError(detail, [Problem("unknown_job", detail, field="job_id")])
+        raise assembly.unknown_job(job_id)
     return (await whole(connection, rows))[0]
-
-
-@dataclass(slots=True)
-class Family:
-    """What the children of a job add up to."""
-
-    counts: dict[JobState, int] = field(default_factory=dict)
-    done: int = 0
-    total: int = 0
-    unit: str = ""
 
 
 async def whole(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tuple[Job, ...]:
@@ -86,54 +76,19 @@ async def whole(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tupl
         .where(jobs.c.parent_id.in_([row["job_id"] for row in rows]))
         .group_by(jobs.c.parent_id, jobs.c.state)
     )
-    families: dict[str, Family] = {}
-    for parent_id, state, count, done, total, unit in await connection.execute(query):
-        family = families.setdefault(parent_id, Family())
-        family.counts[state] = count
-        family.done += int(done)
-        family.total += int(total or 0)
-        family.unit = unit
-    return await with_attempts(connection, rows, families)
+    sums_of_children = (await connection.execute(query)).all()
+    return await with_attempts(connection, rows, assembly.families_of(sums_of_children))
 
 
 async def with_attempts(
     connection: AsyncConnection,
     rows: Sequence[Mapping[str, Any] | RowMapping],
-    families: Mapping[str, Family],
+    families: Mapping[str, assembly.Family],
 ) -> tuple[Job, ...]:
     ids = [row["job_id"] for row in rows]
     query = select(attempts).where(attempts.c.job_id.in_(ids)).order_by(attempts.c.number)
-    made: dict[str, list[Attempt]] = {job_id: [] for job_id in ids}
-    for row in (await connection.execute(query)).mappings():
-        made[row["job_id"]].append(
-            Attempt(**{name: value for name, value in row.items() if name != "job_id"})
-        )
-    return tuple(job_of(row, made[row["job_id"]], families.get(row["job_id"])) for row in rows)
-
-
-REWRITTEN: Final = frozenset(
-    (
-        *("done", "total", "unit", "attempt", "tries", "lease_until", "order_sha256", "kind"),
-        *("error", "error_kind", "error_problems"),
-    )
-)
-"""Columns of `jobs` that a `Job` has in another form, or not at all."""
-
-
-def job_of(
-    row: Mapping[str, Any] | RowMapping, made: Sequence[Attempt], family: Family | None = None
-) -> Job:
-    progress = Progress(row["done"], row["total"], row["unit"])
-    if family is not None:
-        progress = Progress(family.done, family.total, family.unit)
-    return Job(
-        **{name: value for name, value in row.items() if name not in REWRITTEN},
-        kind=JobKind(row["kind"]),
-        failure=_failure(row),
-        progress=progress,
-        attempts=tuple(made),
-        children={} if family is None else family.counts,
-    )
+    made = (await connection.execute(query)).mappings().all()
+    return assembly.jobs_of(rows, made, families)
 
 
 def failure_columns(failure: Failure | None) -> dict[str, Any]:
@@ -153,13 +108,6 @@ def failure_columns(failure: Failure | None) -> dict[str, Any]:
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 -- a text, a number or null
     return value.replace(NUL, "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
-
-
-def _failure(row: Mapping[str, Any] | RowMapping) -> Failure | None:
-    if row["error_kind"] is None:
-        return None
-    problems = tuple(Problem(**problem) for problem in row["error_problems"] or ())
-    return Failure(row["error_kind"], row["error"], problems)
 
 
 def sha256_of(order: JobRequest) -> str:

@@ -1,6 +1,6 @@
 """The tables of the registry, alike in SQLite and PostgreSQL."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -38,7 +38,8 @@ from wattbook.core.registry.entities import (
 )
 from wattbook.core.registry.tariffs import Netting
 from wattbook.core.reporting.report import Format
-from wattbook.stores.sql.json_list import Component, Listed
+from wattbook.stores.sql.assembly import LISTS
+from wattbook.stores.sql.json_list import Listed
 
 
 class Utc(TypeDecorator[datetime]):
@@ -231,10 +232,12 @@ tariffs: Final = Table(
     Column("valid_to", Date),
     Column("currency", String(3), nullable=False),
     Column("calendar", String(16)),
-    Column("holidays", Listed(date), nullable=False),
-    Column("weekend", Listed(int), nullable=False),
-    Column("components", Listed(Component), nullable=False),
-    Column("holidays_removed", Listed(str), nullable=False, server_default="[]"),
+    Column("holidays", Listed(LISTS["holidays"]), nullable=False),
+    Column("weekend", Listed(LISTS["weekend"]), nullable=False),
+    Column("components", Listed(LISTS["components"]), nullable=False),
+    Column(
+        "holidays_removed", Listed(LISTS["holidays_removed"]), nullable=False, server_default="[]"
+    ),
     Column("billing_day", Integer),
     Column("netting", Word(Netting), nullable=False, server_default=str(Netting.NONE)),
     _period(),

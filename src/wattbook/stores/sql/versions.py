@@ -1,8 +1,8 @@
 """What meters and capacities were, from when until when, and when that was said."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,15 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wattbook.core.registry import dated
 from wattbook.core.registry.dated import Values
-from wattbook.core.registry.entities import CAPACITIES, DATED, Meter, Site
+from wattbook.core.registry.entities import Meter, Site
 from wattbook.core.registry.versions import Version
 from wattbook.ports.registry import Recorded
+from wattbook.stores.sql.assembly import NAMES, Owner, by_owner, version_of
 from wattbook.stores.sql.schema import versions
 
-NAMES: Final[dict[str, tuple[str, ...]]] = {"meter": DATED, "site": CAPACITIES}
-DEFAULTS: Final = {each.name: each.default for each in fields(Meter) if each.default is not MISSING}
-Owner = tuple[str, str]
-"""`meter` or `site`, and the id."""
 VALID: Final = versions.c.superseded_utc.is_(None)
 
 
@@ -40,14 +37,6 @@ def changed_after(as_of: datetime) -> Select[Any]:
     """How many versions were recorded or superseded after an instant."""
     after = or_(versions.c.recorded_utc > as_of, versions.c.superseded_utc > as_of)
     return select(func.count()).select_from(versions).where(after)
-
-
-def by_owner(rows: Iterable[RowMapping]) -> dict[Owner, tuple[Version[Values], ...]]:
-    """Versions of each owner, in the order of time."""
-    found: dict[Owner, list[Version[Values]]] = defaultdict(list)
-    for row in rows:
-        found[row["kind"], row["owner"]].append(_version(row))
-    return {owner: _in_order(each) for owner, each in found.items()}
 
 
 def believed(
@@ -121,7 +110,7 @@ async def _settle(
     query = select(versions).where(VALID, versions.c.site_id == site_id)
     there: dict[Owner, dict[Version[Values], int]] = defaultdict(dict)
     for row in (await connection.execute(query)).mappings():
-        there[row["kind"], row["owner"]][_version(row)] = row["id"]
+        there[row["kind"], row["owner"]][version_of(row)] = row["id"]
     gone = [
         row_id
         for owner, versions_ in wanted.items()
@@ -149,17 +138,3 @@ async def _settle(
         )
     if fresh:
         await connection.execute(insert(versions), fresh)
-
-
-def _version(row: RowMapping) -> Version[Values]:
-    names = NAMES[row["kind"]]
-    what = dated.read(names, row["attributes"], DEFAULTS)
-    return Version(what, row["valid_from"], row["valid_to"])
-
-
-def _in_order(found: Sequence[Version[Values]]) -> tuple[Version[Values], ...]:
-    def place(each: Version[Values]) -> tuple[bool, float]:
-        start = each.valid_from
-        return start is not None, start.timestamp() if start else 0.0
-
-    return tuple(sorted(found, key=place))
