@@ -258,7 +258,7 @@ class Settings(BaseSettings):
         parts = urlsplit(value or "")
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError(
-                "want scheme, host, port and path only; user, password and token do not belong"
+                "must have scheme, host, port and path only; user, password and token do not belong"
                 " into the address, but the token into INFLUXDB_TOKEN"
             )
         return value
@@ -395,7 +395,8 @@ class Settings(BaseSettings):
             return self.model_copy(update=within)
         if "://" in url:
             wanted = ", ".join((*POSTGRESQL, *(f"{name}://" for name in SCHEMES)))
-            detail = f"{url.partition('://')[0]}:// begins no address of a store; want {wanted}"
+            scheme = url.partition("://")[0]
+            detail = f"{scheme}:// is not the address of a store; it must begin with {wanted}"
             raise InputError(detail, [Problem("bad_url", detail)])
         embedded = {"database_url": None, "database_host": None, "data_dir": Path(url)}
         return self.model_copy(update={**embedded, "readings_store": "auto"})

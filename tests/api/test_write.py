@@ -232,7 +232,7 @@ async def test_names_are_those_of_the_settings(client):
     answer = await client.post(V2, content=body)
 
     assert answer.status_code == 422
-    said = "partial write: line 2: measurement: want miner, have cpu dropped=1"
+    said = "partial write: line 2: measurement: must be miner, but is cpu dropped=1"
     assert answer.json()["message"].endswith(said)
     assert await energy(client) == (1, 5.0)
     (reject,) = (await receipt(client, answer))["rejects"]

@@ -94,7 +94,11 @@ def test_one_table_can_be_copied_alone(run, house):
     [
         (("--from", "nowhere", "--to", "new"), 3, "there is no store in nowhere"),
         (("--from", "data", "--to", ""), 2, "an empty address names no store"),
-        (("--from", "data", "--to", "mysql://host/name"), 2, "mysql:// begins no address"),
+        (
+            ("--from", "data", "--to", "mysql://host/name"),
+            2,
+            "mysql:// is not the address of a store",
+        ),
         (("--from", "data", "--to", "./data"), 2, "--from and --to name the same store"),
         (("--from", "data", "--to", "new", "--only", "meters"), 2, "'meters' is none of"),
         (("--from", "data", "--to", "r.csv"), 5, "r.csv"),

@@ -150,7 +150,7 @@ def test_a_folder_that_is_no_export_is_one_line(run, house):
     result = run("ingest", "data")
 
     assert result.exit_code == 2
-    assert "want meter_id=…/month=…/*.parquet" in result.stderr
+    assert "it must hold meter_id=…/month=…/*.parquet" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -123,9 +123,9 @@ def test_zone_conditions_stamped_at_the_end_begin_an_hour_before(run, folder, si
         (("--map", "foo=energy_kwh"), "'foo' is none of"),
         (("--map", "energy_kwh=nothing"), "the file has no 'nothing'"),
         (("--unit", "energy_kwh=hp"), "unknown unit 'hp'"),
-        (("--unit", "energy_kwh"), "want COLUMN=UNIT"),
+        (("--unit", "energy_kwh"), "must be COLUMN=UNIT"),
         (("--timezone", "Mars/Olympus"), "is not an IANA time zone"),
-        (("--map-values", "quality=x"), "want COLUMN=WORD:OURS"),
+        (("--map-values", "quality=x"), "must be COLUMN=WORD:OURS"),
         (("--separator", "ab"), "invalid separator 'ab'"),
         (("--dst-flag", "nothing"), "the file has no 'nothing'"),
     ],
@@ -188,7 +188,7 @@ def test_a_preview_names_rows_that_would_be_rejected(run, folder):
 
     assert shown.exit_code == 1
     assert "1 rows would be rejected" in shown.stdout
-    assert 'energy_kwh: want a number, have "3x"' in shown.stdout
+    assert 'energy_kwh: must be a number, but is "3x"' in shown.stdout
 
 
 @pytest.mark.slow

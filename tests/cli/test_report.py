@@ -57,7 +57,7 @@ def test_a_file_is_named_and_its_ending_is_the_format(run, folder, readings) -> 
     [
         (("nobody", *JANUARY), 3, "no site, operator or zone 'nobody'"),
         (("oslo-1", "--from", "2026-02-01", "--to", "2026-01-01"), 2, "must be after --from"),
-        (("oslo-1", "--from", "yesterday"), 2, "--from yesterday: want a date"),
+        (("oslo-1", "--from", "yesterday"), 2, "--from yesterday: must be a date"),
         (("oslo-1", *JANUARY, "--format", "docx"), 2, "--format: unknown format 'docx'"),
         (
             ("oslo-1", *JANUARY, "--out", "report.docx"),

@@ -32,7 +32,7 @@ def test_every_mismatch_is_reported_at_once() -> None:
         ("bad_column", "b"),
     ]
     assert str(caught.value) == (
-        "not a frame of pairs: a: want Int64, have String; b: want String, have nothing"
+        "not a frame of pairs: a: must be Int64, but is String; b: must be String, but is missing"
     )
     assert isinstance(caught.value, InputError)
 

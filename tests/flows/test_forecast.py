@@ -382,8 +382,8 @@ def test_what_is_no_horizon_is_refused(text) -> None:
         ("forecast", {}, "name entity_id or input"),
         ("forecast", {"entity_id": "a", "input": "ab" * 32}, "name entity_id or input"),
         ("forecast", {"input": "x"}, r"params\.input: must match \[0-9a-f\]\{64\}$"),
-        ("forecast", {"entity_id": "a", "grain": "week"}, "grain: want one of 15min, hour, day"),
-        ("retrain", {"grain": "month"}, "grain: want one of"),
+        ("forecast", {"entity_id": "a", "grain": "week"}, "grain: must be one of 15min, hour, day"),
+        ("retrain", {"grain": "month"}, "grain: must be one of"),
         (
             "retrain",
             {"model": "x"},

@@ -92,7 +92,7 @@ def test_it_is_told_of_lines_that_were_refused_and_the_others_are_there(
         with pytest.raises(ApiException) as caught:
             write.write(**ANY, record=[point(minute + 1, power_kw="high"), point(minute + 2)])
         assert caught.value.status == 422
-        assert 'power_kw: want a number, have "high"' in caught.value.message
+        assert 'power_kw: must be a number, but is "high"' in caught.value.message
     assert readings(service, 1) == 2
 
 

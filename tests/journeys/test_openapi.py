@@ -94,4 +94,4 @@ def test_a_date_is_a_date_and_no_number(service: Service, day: str) -> None:
     status, document = service.call("GET", f"/stats?end={day}")
 
     assert status == 422
-    assert "want a date" in document["detail"]
+    assert "must be a date" in document["detail"]

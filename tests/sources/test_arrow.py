@@ -76,8 +76,8 @@ def test_other_types_that_mean_the_same_are_taken(decode_, write):
     ("stamps", "says"),
     [
         (pa.array([datetime(2026, 1, 1)], pa.timestamp("us")), "no time zone"),  # noqa: DTZ001
-        (pa.array([date(2026, 1, 1)]), "have Date"),
-        (pa.array([1767225600]), "have Int64"),
+        (pa.array([date(2026, 1, 1)]), "but is Date"),
+        (pa.array([1767225600]), "but is Int64"),
     ],
 )
 def test_stamps_that_are_no_instants_are_refused_by_name(decode_, write, stamps, says):

@@ -49,7 +49,7 @@ def test_text_among_the_numbers_is_refused_and_the_others_go_on():
     first, second, third = rows_of(HEAD + b"a,t,1\nb,u,EMPTY\nc,v, 3 \n")
     assert (first["power_kw"], third["power_kw"]) == (1.0, 3.0)
     assert second["reason"] == "not_a_number"
-    assert second["detail"] == 'power_kw: want a number, have "EMPTY"'
+    assert second["detail"] == 'power_kw: must be a number, but is "EMPTY"'
     assert second["raw"] == "b,u,EMPTY"
     assert first["reason"] is first["raw"] is None
 
@@ -57,8 +57,8 @@ def test_text_among_the_numbers_is_refused_and_the_others_go_on():
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        (b"b,u", "line 3: want 3 fields, have 2"),
-        (b"b,u,2,9", "line 3: want 3 fields, have 4"),
+        (b"b,u", "line 3: must have 3 fields, but has 2"),
+        (b"b,u,2,9", "line 3: must have 3 fields, but has 4"),
         (b'b,"u,2', "line 3: a quotation mark stands alone"),
         (b"\xff,u,2", "line 3: byte 0 is not UTF-8"),
     ],

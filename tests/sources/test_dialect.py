@@ -48,7 +48,7 @@ def test_a_point_that_groups_nothing_is_never_read_as_decimal_where_a_comma_was_
     frame = decoded(table("999,5", "12.5", "1.2345,0", "0.123"), decimal="comma").frame
     assert frame["power_kw"].to_list() == [999.5, None, None, None]
     assert frame["reason"].to_list() == [None, *["not_a_number"] * 3]
-    assert frame["detail"][1] == 'power_kw: want a number with a decimal comma, have "12.5"'
+    assert frame["detail"][1] == 'power_kw: must be a number with a decimal comma, but is "12.5"'
     assert frame["raw"].to_list()[1:] == [  # as they were sent
         "2026-03-03 01:00;12.5",
         "2026-03-03 02:00;1.2345,0",
@@ -114,7 +114,7 @@ def test_three_decimals_are_plain_in_a_file_with_commas_between_columns():
 def test_both_signs_proven_keep_the_point_and_reject_the_other():
     frame = decoded(table("12.5", "12,5")).frame
     assert frame["power_kw"].to_list() == [12.5, None]
-    assert frame["detail"][1] == 'power_kw: want a number with a decimal point, have "12,5"'
+    assert frame["detail"][1] == 'power_kw: must be a number with a decimal point, but is "12,5"'
 
 
 def test_the_separator_is_counted_outside_quotation_marks():
@@ -187,7 +187,7 @@ def test_words_of_quality_are_mapped():
     assert said.frame["quality"].to_list() == ["measured", "estimated", None]
     each = ("quality=Målt:measured", "quality=Estimert:estimated")
     assert decoded(text, pairs=pairs, words=each).frame["quality"][1] == "estimated"
-    with pytest.raises(InputError, match="want COLUMN=WORD:OURS"):
+    with pytest.raises(InputError, match="must be COLUMN=WORD:OURS"):
         decoded(text, words=("quality=Målt",))
     with pytest.raises(InputError, match="the words of power_kw cannot be mapped"):
         decoded(text, words=("power_kw=a:b",))

@@ -46,7 +46,7 @@ def test_a_file_with_our_names_needs_no_mapping(put):
     ]
     assert frame.select("reason", "detail", "raw").rows() == [
         (None, None, None),
-        ("not_a_number", 'power_kw: want a number, have "x"', "b,2026-01-01T00:15:00Z,x"),
+        ("not_a_number", 'power_kw: must be a number, but is "x"', "b,2026-01-01T00:15:00Z,x"),
     ]
 
 
@@ -192,7 +192,7 @@ def test_a_mapping_that_names_what_is_not_there_lists_what_is(put):
 @pytest.mark.parametrize(
     ("pairs", "says"),
     [
-        (["power_kw"], "want target=source"),
+        (["power_kw"], "must be target=source"),
         (["volts=u"], "'volts' is none of site_id, meter_id, timestamp, power_kw"),
         (["power_kw=a", "power_kw=b"], "mapped twice"),
         (["x:timestamp=a"], "cannot differ"),

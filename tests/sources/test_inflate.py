@@ -67,7 +67,7 @@ def test_a_body_of_another_format_is_undecodable(encoding):
 
 
 def test_an_unknown_encoding_is_answered_with_the_known_ones():
-    with pytest.raises(UnknownFormatError, match="identity, gzip, zstd, have br"):
+    with pytest.raises(UnknownFormatError, match="identity, gzip, zstd, but is br"):
         inflate(b"", "br", MIB)
 
 

@@ -110,8 +110,8 @@ async def test_what_is_no_number_is_refused_with_what_was_sent(theirs) -> None:
     raw = (await read(theirs)).sort("timestamp")
 
     assert raw.select("reason", "detail").rows() == [
-        ("not_a_number", "power_kw: want a number, have n/a"),
-        ("not_a_number", "power_kw: want a number, have true"),
+        ("not_a_number", "power_kw: must be a number, but is n/a"),
+        ("not_a_number", "power_kw: must be a number, but is true"),
     ]
     assert '"power_kw":"n/a"' in raw["raw"][0]
 

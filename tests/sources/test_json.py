@@ -82,16 +82,16 @@ def test_unknown_columns_are_ignored_and_named():
 @pytest.mark.parametrize(
     ("line", "reason", "detail"),
     [
-        (b'{"power_kw": "abc"}', "not_a_number", 'power_kw: want a number, have "abc"'),
-        (b'{"power_kw": "12.5"}', "not_a_number", 'power_kw: want a number, have "12.5"'),
-        (b'{"power_kw": true}', "not_a_number", "power_kw: want a number, have true"),
-        (b'{"power_kw": [1]}', "not_a_number", "power_kw: want a number, have an array"),
-        (b'{"power_kw": {}}', "not_a_number", "power_kw: want a number, have an object"),
-        (b'{"meter_id": 12}', "bad_row", "meter_id: want text, have 12"),
-        (b'{"meter_id": true}', "bad_row", "meter_id: want text, have true"),
-        (b'{"site_id": ["a"]}', "bad_row", "site_id: want text, have an array"),
-        (b"[1, 2]", "bad_row", "want an object, have an array"),
-        (b"null", "bad_row", "want an object, have null"),
+        (b'{"power_kw": "abc"}', "not_a_number", 'power_kw: must be a number, but is "abc"'),
+        (b'{"power_kw": "12.5"}', "not_a_number", 'power_kw: must be a number, but is "12.5"'),
+        (b'{"power_kw": true}', "not_a_number", "power_kw: must be a number, but is true"),
+        (b'{"power_kw": [1]}', "not_a_number", "power_kw: must be a number, but is an array"),
+        (b'{"power_kw": {}}', "not_a_number", "power_kw: must be a number, but is an object"),
+        (b'{"meter_id": 12}', "bad_row", "meter_id: must be text, but is 12"),
+        (b'{"meter_id": true}', "bad_row", "meter_id: must be text, but is true"),
+        (b'{"site_id": ["a"]}', "bad_row", "site_id: must be text, but is an array"),
+        (b"[1, 2]", "bad_row", "must be an object, but is an array"),
+        (b"null", "bad_row", "must be an object, but is null"),
         (b'{"meter_id": "a"', "bad_row", "line 2, column 17: Expecting ',' delimiter"),
         (b'{"meter_id": "\xff"}', "bad_row", "line 2: byte 14 is not UTF-8"),
         (b'{"x": ' + b"[" * 100_000, "bad_row", "line 2: nested too deeply"),
@@ -111,7 +111,7 @@ def test_a_time_that_is_a_number_is_a_bad_timestamp():
     row = only_row(decode_ndjson(b'{"timestamp": 1767225600}\nx', RAW_READINGS))
     assert (row["reason"], row["detail"]) == (
         "bad_timestamp",
-        "timestamp: want ISO 8601 with an offset, as 2026-01-01T00:00:00Z, have 1767225600",
+        "timestamp: must be ISO 8601 with an offset, as 2026-01-01T00:00:00Z, but is 1767225600",
     )
 
 
@@ -181,10 +181,10 @@ def test_an_empty_array_is_zero_rows(body):
         (b'[{"meter_id": "a"}] x', "Extra data"),
         (b'[{"meter_id": "\xff"}]', "byte 15 is not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"5", "want an array of objects, have 5"),
-        (b'"x"', 'want an array of objects, have "x"'),
-        (b"null", "want an array of objects, have null"),
-        (b'{"readings": 5}', "readings: want an array of objects, have 5"),
+        (b"5", "must be an array of objects, but is 5"),
+        (b'"x"', 'must be an array of objects, but is "x"'),
+        (b"null", "must be an array of objects, but is null"),
+        (b'{"readings": 5}', "readings: must be an array of objects, but is 5"),
     ],
 )
 def test_what_holds_no_rows_is_undecodable_and_says_where(body, says):

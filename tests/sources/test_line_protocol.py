@@ -185,9 +185,9 @@ def test_bytes_that_are_no_utf8_spoil_their_line_alone():
 @pytest.mark.parametrize(
     ("fields", "reason", "detail"),
     [
-        ('power_kw="high"', "not_a_number", 'power_kw: want a number, have "high"'),
-        ("power_kw=true", "not_a_number", "power_kw: want a number, have true"),
-        ("quality=1i", "bad_quality", "quality: want text, have 1i"),
+        ('power_kw="high"', "not_a_number", 'power_kw: must be a number, but is "high"'),
+        ("power_kw=true", "not_a_number", "power_kw: must be a number, but is true"),
+        ("quality=1i", "bad_quality", "quality: must be text, but is 1i"),
     ],
 )
 @pytest.mark.parametrize("few", [0, ALL_BY_LINES])
@@ -210,7 +210,7 @@ def test_lines_of_another_measurement_are_refused_where_one_is_named(few):
     cpu, mine, _ = decoded.frame.to_dicts()
     assert (cpu["reason"], cpu["detail"]) == (
         "other_measurement",
-        "measurement: want m, have cpu",
+        "measurement: must be m, but is cpu",
     )
     assert cpu["raw"] == "cpu,host=x usage=1"
     assert mine["reason"] is None

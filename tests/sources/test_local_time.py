@@ -108,7 +108,7 @@ def test_times_of_a_typed_column_are_local_too():
 def test_what_is_no_time_says_what_was_wanted():
     told = LocalTime("UTC").to_utc(pl.Series(["yesterday", None, "2026-01-01 00:00"]))
     assert told["detail"].to_list() == [
-        "want a date and time (ISO, or month first), have yesterday",
-        "want a date and time (ISO, or month first), have nothing",
+        "must be a date and time (ISO, or month first), but is yesterday",
+        "must be a date and time (ISO, or month first), but is nothing",
         None,
     ]

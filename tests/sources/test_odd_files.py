@@ -106,7 +106,7 @@ def test_each_number_has_the_unit_that_is_behind_it():
     assert guess(text, "unit of energy_kwh") == ("MWh, kWh", "detected")
     frame = decoded(text).frame
     assert frame["detail"].to_list() == [
-        None, None, 'energy_kwh: want a number, have "7 furlong"', None,
+        None, None, 'energy_kwh: must be a number, but is "7 furlong"', None,
     ]  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_a_mark_of_the_byte_order_a_named_separator_and_bare_carriage_returns_ar
 def test_a_footer_is_a_rejected_row_and_no_reading():
     frame = decoded(JUNE + "Summe;4,0\n").frame
     assert frame["reason"].to_list() == [None, None, "bad_timestamp"]
-    assert frame["detail"][2].endswith("have Summe")
+    assert frame["detail"][2].endswith("but is Summe")
 
 
 def test_hours_to_24_are_ends_though_nobody_says_so():

@@ -117,7 +117,7 @@ def test_seconds_and_milliseconds_since_1970_are_utc_in_any_zone(stamp):
     for timezone in (None, BERLIN):
         found = LocalTime(timezone).to_utc(pl.Series([stamp] * 10 + ["x"]))
         assert found["ts_utc"].to_list() == [datetime(2026, 1, 1, tzinfo=UTC)] * 10 + [None]
-        assert "since 1970, have x" in found["detail"][10]
+        assert "since 1970, but is x" in found["detail"][10]
 
 
 def test_a_date_alone_is_its_midnight():

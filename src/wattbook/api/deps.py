@@ -47,7 +47,7 @@ async def strict(request: Request) -> None:
     """Refuse parameters that mean nothing here: a misspelt `as_of` would answer something else."""
     known = _query_names(request.scope["route"].dependant)
     problems = [
-        Problem("unknown_parameter", f"want one of {', '.join(sorted(known))}", field=name)
+        Problem("unknown_parameter", f"must be one of {', '.join(sorted(known))}", field=name)
         for name in request.query_params
         if name not in known
     ]

@@ -33,5 +33,5 @@ def instant(text: str, timezone: str, option: str) -> datetime:
             return at.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    want = "want a date (2026-01-01) or an instant with offset (2026-01-01T00:00:00Z)"
+    want = "must be a date (2026-01-01) or an instant with offset (2026-01-01T00:00:00Z)"
     raise periods.invalid(option.removeprefix("--"), f"{option} {text}: {want}")

@@ -51,7 +51,7 @@ def _stored(chunk: Chunk, form: Form) -> pl.DataFrame:
     if frame.schema[stamp] == pl.String:
         at = frame.select(with_offset(pl.col(stamp).str.strip_chars())).to_series()
         lacks = pl.lit(at.is_null()) & pl.col("reason").is_null()
-        said = pl.format("{}: want a time with an offset, or --timezone", pl.lit(stamp))
+        said = pl.format("{}: must be a time with an offset, or --timezone", pl.lit(stamp))
         frame = frame.with_columns(
             reason=pl.when(lacks).then(pl.lit("bad_timestamp")).otherwise("reason"),
             detail=pl.when(lacks).then(said).otherwise("detail"),

@@ -38,7 +38,7 @@ def _day(name: str, text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise periods.invalid(name, f"--{name} {text}: want a day, as 2026-01-01") from None
+        raise periods.invalid(name, f"--{name} {text}: must be a day, as 2026-01-01") from None
 
 
 def tables(found: Document) -> None:

@@ -76,7 +76,7 @@ def check(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """
     have = frame.schema
     problems = [
-        Problem("bad_column", f"want {dtype}, have {have.get(name, 'nothing')}", field=name)
+        Problem("bad_column", f"must be {dtype}, but is {have.get(name, 'missing')}", field=name)
         for name, dtype in contract.schema.items()
         if have.get(name) != dtype
     ]

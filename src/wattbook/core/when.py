@@ -13,7 +13,7 @@ When: TypeAlias = date | datetime
 
 DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ].+")
-WANTED: Final = "want a date (2026-01-01) or an instant with offset (2026-01-01T00:00:00Z)"
+WANTED: Final = "must be a date (2026-01-01) or an instant with offset (2026-01-01T00:00:00Z)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def _about_calendars(tariffs: Sequence[Tariff], calendar: Calendar) -> list[Prob
     return [
         Problem(
             "unknown_calendar",
-            f"no public holidays are known of {each.calendar!r}: want a country or a part of it,"
+            f"no public holidays are known of {each.calendar!r}: name a country or a part of it,"
             " as US or US-TX, or NERC",
             field=f"tariffs[{at}].calendar",
         )

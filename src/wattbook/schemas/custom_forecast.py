@@ -60,7 +60,7 @@ def _ascending(value: object) -> object:
 
 def _whole_steps(grain: Grain) -> Grain:
     if grain not in GRAINS:
-        said = f"want one of {', '.join(GRAINS)}, not {grain}"
+        said = f"must be one of {', '.join(GRAINS)}, not {grain}"
         raise PydanticCustomError("bad_grain", "{said}", {"said": said})
     return grain
 

@@ -62,7 +62,7 @@ DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 def _day(value: object) -> object:
     # A bare number would be read as seconds since 1970.
     if not isinstance(value, date) and not (isinstance(value, str) and DAY.fullmatch(value)):
-        raise ValueError("want a date, as in 2026-01-31")
+        raise ValueError("must be a date, as in 2026-01-31")
     return value
 
 

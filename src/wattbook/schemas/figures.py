@@ -217,7 +217,7 @@ class CarbonRow(BaseModel):
     emitted_kg: float | None = Field(description="emissions [kgCO2e]; null is unknown, never zero")
     intensity_g_per_kwh: float | None = Field(description="emissions over energy [gCO2e/kWh]")
     fallback: str | None = Field(
-        description="`none` for the hour's own mix, else the fallback level"
+        description="fallback level of the factor; `none`: no fallback, the mix of the time"
     )
     coverage: float = Field(description="covered over expected time of all meters, 0 to 1")
 

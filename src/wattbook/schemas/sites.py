@@ -38,7 +38,7 @@ MAX_INTERVAL_S: Final = 31 * 86_400
 
 def _known(technology: str) -> str:
     if technology not in TECHNOLOGIES:
-        raise ValueError(f"want one of {', '.join(TECHNOLOGIES)}")
+        raise ValueError(f"must be one of {', '.join(TECHNOLOGIES)}")
     return technology
 
 

@@ -25,7 +25,7 @@ def _written(value: object) -> object:
     # A bare number would be read as seconds since 1970, a time as its day.
     plain = isinstance(value, date) and not isinstance(value, datetime)
     if not plain and not (isinstance(value, str) and len(value) == ISO_DATE):
-        raise ValueError("want a date, as in 2026-01-01")
+        raise ValueError("must be a date, as in 2026-01-01")
     return value
 
 

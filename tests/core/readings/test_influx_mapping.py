@@ -39,8 +39,8 @@ def test_nothing_said_is_every_column_by_its_own_name():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("power_kw", "power_kw: want column=field"),
-        ("power_kw=", "power_kw=: want column=field"),
+        ("power_kw", "power_kw: must be column=field"),
+        ("power_kw=", "power_kw=: must be column=field"),
         ("watts=power_kw", "'watts' is none of power_kw, energy_kwh"),
         ("power_kw=a,power_kw=b", "power_kw=b: mapped twice"),
         ("power_kw=a,energy_kwh=a", "energy_kwh=a: mapped twice"),

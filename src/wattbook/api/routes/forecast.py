@@ -252,7 +252,7 @@ def _levels(text: str) -> tuple[float, ...]:
         return _QUANTILES.validate_python(text)
     except ValueError as error:
         detail = (
-            f"{text!r}: want numbers from {LOWEST} to {HIGHEST} between commas, each once,"
+            f"{text!r}: must be numbers from {LOWEST} to {HIGHEST} between commas, each once,"
             " as 0.1,0.5,0.9"
         )
         problem = Problem("bad_quantile", detail, field="quantiles")

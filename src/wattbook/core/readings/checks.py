@@ -104,7 +104,7 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
         (
             RejectReason.BAD_TIMESTAMP,
             at.is_not_null(),
-            pl.format(f"{sent}: want an ISO 8601 date and time with an offset, have {{}}", shown),
+            pl.format(f"{sent}: must be an ISO 8601 date and time with offset, but is {{}}", shown),
         ),
         (
             RejectReason.FUTURE_TIMESTAMP,

@@ -95,7 +95,7 @@ def parse_fields(text: str) -> dict[str, str]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         column, _, name = (part.strip() for part in pair.partition("="))
         if not name:
-            problems.append(Problem("bad_mapping", f"{pair}: want column=field"))
+            problems.append(Problem("bad_mapping", f"{pair}: must be column=field"))
         elif column not in COLUMNS:
             problems.append(Problem("bad_mapping", f"{column!r} is none of {', '.join(COLUMNS)}"))
         elif column in named or name in named.values():

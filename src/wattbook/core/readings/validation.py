@@ -283,7 +283,7 @@ def _conform(raw: pl.DataFrame, contract: frames.Contract) -> pl.DataFrame:
         elif have == dtype or _fits(have, dtype, name):
             columns.append(pl.col(name) if have == dtype else _as(name, have, dtype))
         else:
-            problems.append(Problem("bad_column", f"want {dtype}, have {have}", field=name))
+            problems.append(Problem("bad_column", f"must be {dtype}, but is {have}", field=name))
     if problems:
         wrong = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
         raise FrameMismatchError(f"columns of the wrong type: {wrong}", problems)

@@ -279,7 +279,7 @@ def _check_details(site: Site, wrong: Callable[[str, str, str], None]) -> None:
 
 def _judge_hold(site: Site, wrong: Callable[[str, str, str], None]) -> None:
     if site.hold_reason is not None and not HOLD_REASON.fullmatch(site.hold_reason):
-        wrong("hold_reason", "bad_reason", "want 1 to 1000 letters on one line")
+        wrong("hold_reason", "bad_reason", "must have 1 to 1000 characters on one line")
 
 
 def _judge_numbers(site: Site, wrong: Callable[[str, str, str], None]) -> None:

@@ -83,7 +83,7 @@ def _judge(tariff: Tariff, where: str, wrong: Wrong) -> None:
         detail = f"{tariff.currency!r} is not a code of three capital letters (ISO 4217)"
         wrong(f"{where}.currency", "bad_currency", detail)
     if not _are_of(tariff.weekend, DAYS_OF_WEEK):
-        wrong(f"{where}.weekend", "bad_day", "want days from 1 (Monday) to 7, each once")
+        wrong(f"{where}.weekend", "bad_day", "must be days from 1 (Monday) to 7, each once")
     if tariff.billing_day is not None and tariff.billing_day not in DAYS_OF_MONTH:
         wrong(f"{where}.billing_day", "bad_day", "must be a day of the month, from 1 to 31")
     for at, text in enumerate(tariff.holidays_removed):
@@ -105,7 +105,7 @@ def _judge(tariff: Tariff, where: str, wrong: Wrong) -> None:
 
 def _judge_name(name: str, taken: Sequence[str], where: str, wrong: Wrong) -> None:
     if not name.strip() or not name.isprintable():
-        wrong(f"{where}.name", "bad_name", "want a name that can be read")
+        wrong(f"{where}.name", "bad_name", "must be a text with visible characters")
     elif name in taken:
         wrong(f"{where}.name", "duplicate_name", f"duplicate {name!r}")
 
@@ -200,9 +200,9 @@ def _judge_windows(windows: Sequence[Window], where: str, wrong: Wrong) -> bool:
         if window.start == window.end:
             bad(f"{here}.end", "bad_time", "ends where it begins; a whole day is 00:00 to 24:00")
         if not window.months or not _are_of(window.months, MONTHS):
-            bad(f"{here}.months", "bad_month", "want months from 1 to 12, each once")
+            bad(f"{here}.months", "bad_month", "must be months from 1 to 12, each once")
         if not window.days or not _are_of(window.days, window.days):
-            bad(f"{here}.days", "bad_day", "want weekday, weekend or holiday, each once")
+            bad(f"{here}.days", "bad_day", "must be weekday, weekend or holiday, each once")
     return good
 
 
@@ -221,7 +221,7 @@ def _check_limits(limits: Sequence[float | None], where: str, field: str, wrong:
         if limit is None and at < len(limits) - 1:
             wrong(f"{where}[{at}].{field}", "no_limit", "only the last is without limit")
         elif limit is not None and limit <= 0:
-            wrong(f"{where}[{at}].{field}", "bad_number", "want a limit above 0")
+            wrong(f"{where}[{at}].{field}", "bad_number", "must be a limit above 0")
     if not limits or limits[-1] is not None:
         wrong(where, "gap", f"the last is without limit: {field} is null")
     for at, (lower, upper) in enumerate(pairwise(limits), start=1):
@@ -239,7 +239,11 @@ def _check_measuring(component: OnDemand, where: str, wrong: Wrong) -> None:
         detail += f" an interval can slide by {STEP_MINUTES} only"
         wrong(f"{where}.sliding_minutes", "bad_number", detail)
     if not 1 <= component.peaks <= MAX_PEAKS:
-        wrong(f"{where}.peaks", "bad_number", f"must be 1 to {MAX_PEAKS} days")
+        detail = (
+            f"{component.peaks}: must be from 1 to {MAX_PEAKS}: as many days of a month, of whose"
+        )
+        detail += " highest demands the mean is billed"
+        wrong(f"{where}.peaks", "bad_number", detail)
 
 
 def _check_interval(minutes: int, where: str, wrong: Wrong) -> None:
@@ -272,9 +276,17 @@ def _check_coincident(component: CoincidentDemand, where: str, wrong: Wrong) -> 
         elif instant in component.instants[:at]:
             wrong(f"{where}.instants[{at}]", "duplicate", f"{instant.isoformat()} is there twice")
     if component.count is not None and not 1 <= component.count <= MAX_INSTANTS:
-        wrong(f"{where}.count", "bad_number", f"must be 1 to {MAX_INSTANTS}")
+        wrong(
+            f"{where}.count",
+            "bad_number",
+            f"{component.count}: must be from 1 to {MAX_INSTANTS} peaks",
+        )
     if not 1 <= component.per_month <= MAX_PEAKS:
-        wrong(f"{where}.per_month", "bad_number", f"must be 1 to {MAX_PEAKS}")
+        wrong(
+            f"{where}.per_month",
+            "bad_number",
+            f"{component.per_month}: must be from 1 to {MAX_PEAKS} peaks",
+        )
     elif component.count is not None and component.per_month != 1:
         detail = "leave it out, or leave out count: peaks are of each month or of all together"
         wrong(f"{where}.per_month", "bad_number", detail)
@@ -296,14 +308,18 @@ def _judge_ratchet(ratchet: Ratchet, where: str, wrong: Wrong) -> None:
     if not 0 < ratchet.percent <= PERCENT:
         wrong(f"{where}.percent", "bad_number", f"{ratchet.percent} is not above 0 and up to 100")
     if not 1 <= ratchet.months <= MAX_RATCHET_MONTHS:
-        wrong(f"{where}.months", "bad_number", f"want 1 to {MAX_RATCHET_MONTHS} months")
+        wrong(
+            f"{where}.months",
+            "bad_number",
+            f"{ratchet.months}: must be from 1 to {MAX_RATCHET_MONTHS}",
+        )
     if not ratchet.peak_months or not _are_of(ratchet.peak_months, MONTHS):
         wrong(f"{where}.peak_months", "bad_month", "must be months from 1 to 12, each once")
 
 
 def _judge_parts(of: Sequence[str], before: Sequence[str], where: str, wrong: Wrong) -> None:
     if not of:
-        wrong(where, "no_component", "want the names of the components it is a percentage of")
+        wrong(where, "no_component", "must name the components that it is a percentage of")
     for at, name in enumerate(of):
         if name not in before:
             detail = f"{name!r} is not the name of an earlier component"

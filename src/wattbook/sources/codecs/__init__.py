@@ -55,7 +55,7 @@ def decode(body: bytes, media_type: str, contract: Contract, *, max_rows: int) -
     name = media_type.partition(";")[0].strip().lower()
     if name not in MEDIA_TYPES:
         known = ", ".join((*MEDIA_TYPES, TEXT))
-        detail = f"Content-Type: want one of {known}, have {name[:80] or 'none'}"
+        detail = f"Content-Type: must be one of {known}, but is {name[:80] or 'missing'}"
         problem = Problem("bad_media_type", detail, field="Content-Type")
         raise UnknownFormatError(detail, [problem])
     return MEDIA_TYPES[name](body, contract, max_rows=max_rows)

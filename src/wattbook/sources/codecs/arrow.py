@@ -210,7 +210,7 @@ def _no_instant(dtype: pl.DataType) -> str | None:
         if dtype.time_zone is not None:
             return None
         return "the times have no time zone; write them in UTC, or as text with an offset"
-    return f"want times with a time zone, or text with an offset, have {dtype}"
+    return f"must be times with a time zone, or text with an offset, but is {dtype}"
 
 
 def _open(body: bytes, fields: list[int] | None) -> Any:

@@ -160,8 +160,8 @@ def _not_a_number(name: str, notation: Notation) -> pl.Expr:
     numeric = pl.col(name).str.strip_chars().str.contains(NUMERIC)
     return (
         pl.when(numeric)
-        .then(pl.format(f'{title}: want a number with a {notation.name}, have "{{}}"', sent))
-        .otherwise(pl.format(f'{title}: want a number, have "{{}}"', sent))
+        .then(pl.format(f'{title}: must be a number with a {notation.name}, but is "{{}}"', sent))
+        .otherwise(pl.format(f'{title}: must be a number, but is "{{}}"', sent))
     )
 
 
@@ -281,7 +281,7 @@ def _problem(record: bytes, layout: Layout) -> str | None:
             return "a quotation mark stands alone"
         fields = len(cells)
     want = len(layout.header)
-    return None if fields == want else f"want {want} fields, have {fields}"
+    return None if fields == want else f"must have {want} fields, but has {fields}"
 
 
 def whole_seconds(frame: pl.DataFrame) -> pl.DataFrame:
@@ -301,7 +301,7 @@ def whole_seconds(frame: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(str(RejectReason.BAD_INTERVAL)))
         .otherwise(pl.col("reason")),
         detail=pl.when(fresh)
-        .then(pl.format("interval_s: want whole seconds, have {}", value))
+        .then(pl.format("interval_s: must be whole seconds, but is {}", value))
         .otherwise(pl.col("detail")),
         interval_s=pl.when(~broken).then(value).cast(pl.Int64, strict=False),
     )

@@ -42,7 +42,7 @@ def inflate(chunks: bytes | Iterable[bytes], encoding: str, limit: int) -> bytes
         return _gunzip(chunks, limit)
     if encoding == "zstd":
         return _unzstd(b"".join(chunks), limit)
-    detail = f"Content-Encoding: want {', '.join(ENCODINGS)}, have {encoding[:80]}"
+    detail = f"Content-Encoding: must be {', '.join(ENCODINGS)}, but is {encoding[:80]}"
     raise UnknownFormatError(detail, [Problem("bad_encoding", detail, field="Content-Encoding")])
 
 

@@ -350,11 +350,11 @@ def _objects(document: Any, names: Iterable[str]) -> list[Any]:
                 held = document[name]
                 if isinstance(held, list):
                     return held
-                detail = f"{name}: want an array of objects, have {_shown(held)}"
+                detail = f"{name}: must be an array of objects, but is {_shown(held)}"
                 problem = Problem("bad_json", detail, field=name)
                 raise UndecodableError(f"no rows: {detail}", [problem])
         return [document]
-    detail = f"want an array of objects, have {_shown(document)}"
+    detail = f"must be an array of objects, but is {_shown(document)}"
     raise UndecodableError(f"no rows: {detail}", [Problem("bad_json", detail)])
 
 
@@ -391,7 +391,7 @@ class _Pile:
 
     def add(self, item: Any, line: bytes | None) -> None:
         if not isinstance(item, dict):
-            self._refuse(f"want an object, have {_shown(item)}", _as_sent(item, line))
+            self._refuse(f"must be an object, but is {_shown(item)}", _as_sent(item, line))
             return
         wrong: list[tuple[str, str]] = []
         nulls = [name for name in self.fields if name in BITS and item.get(name, 0) is None]
@@ -458,7 +458,7 @@ def _read(
         if number.is_integer() and abs(number) <= MAX_WHOLE:
             return int(number), None
         reason, want = RejectReason.BAD_INTERVAL, "whole seconds"
-    return None, (str(reason), f"{name}: want {want}, have {_shown(value)}")
+    return None, (str(reason), f"{name}: must be {want}, but is {_shown(value)}")
 
 
 def _float(value: float) -> float:

@@ -83,7 +83,7 @@ class Terms:
 
     def other(self, measurement: str) -> str:
         """What is wrong with another measurement."""
-        return f"measurement: want {self.naming.measurement}, have {measurement}"
+        return f"measurement: must be {self.naming.measurement}, but is {measurement}"
 
     def microseconds(self, ticks: Any) -> Any:
         """Microseconds since 1970, rounded down, of one stamp or of a column."""
@@ -296,7 +296,7 @@ class _Pile:
             if meant is None:
                 reason, want = WRONG_TYPE[textual]
                 have = value[: rows.SHOWN_LENGTH]
-                wrong.append((reason, f"{name}: want {want}, have {have}"))
+                wrong.append((reason, f"{name}: must be {want}, but is {have}"))
         if wrong:
             read["reason"] = str(wrong[0][0])
             read["detail"] = "; ".join(said for _, said in wrong)

@@ -29,7 +29,7 @@ def decode_single(body: bytes) -> dict[str, Any]:
         problem = Problem("broken_json", detail, field="body")
         raise UndecodableError(f"the body is not JSON: {detail}", [problem]) from error
     if not isinstance(sent, dict):
-        detail = f"want one reading as a JSON object, have {type(sent).__name__}"
+        detail = f"must be one reading as a JSON object, but is {type(sent).__name__}"
         raise UndecodableError(detail, [Problem("bad_row", detail, field="body")])
     return _typed(sent)
 
@@ -47,14 +47,16 @@ def _typed(sent: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, float | int) and not isinstance(value, bool):
             row[name] = float(value)
         elif value is not None:
-            problems.append(Problem("not_a_number", f"want a number, have {value!r:.80}", name))
+            problems.append(
+                Problem("not_a_number", f"must be a number, but is {value!r:.80}", name)
+            )
     for name in TEXTS:
         value = sent.get(name)
         if isinstance(value, str):
             row[name] = value
         elif value is not None:
             want = STAMP if name == "timestamp" else "text"
-            problems.append(Problem("bad_row", f"want {want}, have {value!r:.80}", name))
+            problems.append(Problem("bad_row", f"must be {want}, but is {value!r:.80}", name))
     if problems:
         named = "; ".join(f"{problem.field}: {problem.detail}" for problem in problems)
         raise InputError(named, problems)

@@ -74,7 +74,7 @@ def in_utf8(pieces: Iterator[bytes], encoding: str | None) -> tuple[Iterator[byt
             name = codecs.lookup(encoding).name
             codecs.getincrementaldecoder(name)
         except LookupError as error:
-            detail = f"unknown encoding {encoding!r}: want utf-8, {WESTERN}, utf-16 or the like"
+            detail = f"unknown encoding {encoding!r}: must be utf-8, {WESTERN}, utf-16 or the like"
             raise InputError(detail, [Problem("bad_mapping", detail, field="encoding")]) from error
         guess = Guess("encoding", name, "given")
     whole = chain((first,), pieces)

@@ -408,12 +408,12 @@ class LocalTime:
     def _detail(self, found: pl.Expr) -> pl.Expr:
         shown = pl.col("text").cast(pl.String).fill_null("nothing")
         order = WORDS[self.date_order or DateOrder.MDY]
-        wanted = f"want a date and time (ISO, or {order}), have {{}}"
+        wanted = f"must be a date and time (ISO, or {order}), but is {{}}"
         if self._numbering is not None:
-            wanted = "want a date and the number of one of its hours or intervals, have {}"
+            wanted = "must be a date and the number of one of its hours or intervals, but is {}"
         fine = pl.lit(None, dtype=pl.String)
         if self._kind in (Kind.EPOCH_S, Kind.EPOCH_MS):
-            wanted = f"want {NUMERIC[self._kind][1]}, have {{}}"
+            wanted = f"must be {NUMERIC[self._kind][1]}, but is {{}}"
             no = pl.when(found.is_not_null()).then(fine)
             return no.otherwise(pl.format(wanted, shown)).alias("detail")
         return (

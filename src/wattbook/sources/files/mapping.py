@@ -150,7 +150,7 @@ def parse_mapping(
         left, equals, source = (part.strip() for part in pair.partition("="))
         meter, _, column = left.rpartition(":")
         if not (equals and column and source):
-            problems.append(_bad(pair, "want target=source"))
+            problems.append(_bad(pair, "must be target=source"))
         elif column in CONSTANTS and not meter and CONSTANTS[column] in allowed:
             constants[CONSTANTS[column]] = source.lower()
         elif column not in allowed:

@@ -91,7 +91,7 @@ def registered_interval(mapping: Mapping, meters: pl.DataFrame) -> timedelta | N
 def _unit(text: str) -> tuple[str, str]:
     column, equals, unit = text.partition("=")
     if not (column and equals and unit):
-        detail = f"--unit {text}: want COLUMN=UNIT, as in power_kw=MW"
+        detail = f"--unit {text}: must be COLUMN=UNIT, as in power_kw=MW"
         raise InputError(detail, [Problem("bad_unit", detail, field="unit")])
     return column.strip(), unit.strip()
 
@@ -105,7 +105,7 @@ def _words(texts: tuple[str, ...]) -> dict[str, dict[str, str]]:
             word, colon, ours = pair.rpartition(":")
             if not (column.strip() and colon and word.strip() and ours.strip()):
                 detail = (
-                    f"--map-values {text}: want COLUMN=WORD:OURS,WORD:OURS, as in"
+                    f"--map-values {text}: must be COLUMN=WORD:OURS,WORD:OURS, as in"
                     " quality=Estimert:estimated"
                 )
                 raise InputError(detail, [Problem("bad_mapping", detail, field="map_values")])

@@ -62,7 +62,7 @@ def form_of(name: str) -> str:
     if suffixes and suffixes[-1] in WORKBOOKS:
         detail = f"{name} is a workbook: save its sheet as CSV (UTF-8) and ingest that file"
     else:
-        detail = f"{name}: want a name that ends in {', '.join(FORMS)}, also with .gz or .zst"
+        detail = f"{name}: the name must end in {', '.join(FORMS)}, also with .gz or .zst"
     raise UndecodableError(detail, [Problem("bad_file", detail)])
 
 

@@ -53,7 +53,7 @@ def leaves(root: Path) -> list[Leaf]:
 
 
 def _unlike_a_tree(root: Path, why: str) -> InputError:
-    detail = f"{root}: {why}; want meter_id=…/month=…/*.parquet, as wattbook export writes it"
+    detail = f"{root}: {why}; it must hold meter_id=…/month=…/*.parquet, as `export` writes it"
     return InputError(detail, [Problem("bad_folder", detail)])
 
 

@@ -96,7 +96,8 @@ def _judged(read: pl.DataFrame, wide: pl.DataFrame, naming: Naming) -> pl.DataFr
     said = [
         pl.when(pl.col(name).is_null() & wide[name].is_not_null()).then(
             pl.format(
-                f"{field[name]}: want a number, have {{}}", wide[name].str.slice(0, SHOWN_LENGTH)
+                f"{field[name]}: must be a number, but is {{}}",
+                wide[name].str.slice(0, SHOWN_LENGTH),
             )
         )
         for name in wrong
