@@ -444,7 +444,7 @@ def _wrong(fault: Mapping[str, Any]) -> str:
     name = str(fault["loc"][0]) if fault["loc"] else ""
     field = Settings.model_fields.get(name)
     secret = field is None or "Secret" in str(field.annotation) or name.endswith(("_url", "_dsn"))
-    have = "" if secret else f", have {str(fault['input'])[:MAX_SHOWN]!r}"
+    have = "" if secret else f", but is {str(fault['input'])[:MAX_SHOWN]!r}"
     return f"{error_messages.message_of(fault)}{have}"
 
 

@@ -86,3 +86,37 @@ async def test_a_dry_run_stores_nothing(client) -> None:
     assert (found["batch_id"], found["accepted"], found["rejected"]) == ("", 1, 1)
     assert "yesterday" in found["rejects"][0]["raw"]
     assert (await client.get(READINGS)).json()["rows"] == []
+
+
+async def test_earlier_values_of_a_corrected_reading_are_listed_page_by_page(client) -> None:
+    at = "2026-01-01T00:00:00Z"
+    for kwh in (1.0, 2.0, 3.0):
+        await send(client, (at, kwh))
+    await send(client, ("2026-01-01T01:00:00Z", 9.0))
+    asked = {"meter_id": "pecos-1.main", "limit": 1}
+
+    first = (await client.get(f"{READINGS}/revisions", params=asked)).json()
+    rest = {**asked, "cursor": first["cursor"]}
+    second = (await client.get(f"{READINGS}/revisions", params=rest)).json()
+
+    # 1 kWh was corrected to 2 kWh, that to 3 kWh, which holds; 9 kWh was never corrected.
+    rows = first["rows"] + second["rows"]
+    assert [(row["ts"], row["revision"], row["energy_kwh"]) for row in rows] == [
+        ("2026-01-01T00:00:00Z", 0, 1.0),
+        ("2026-01-01T00:00:00Z", 1, 2.0),
+    ]
+    assert rows[0]["known"] < rows[0]["superseded"] == rows[1]["known"] < rows[1]["superseded"]
+    assert second["cursor"] is None
+
+
+async def test_earlier_values_are_those_of_one_meter_and_a_period(client) -> None:
+    for kwh in (1.0, 2.0):
+        await send(client, ("2026-01-01T00:00:00Z", kwh), ("2026-01-02T00:00:00Z", kwh))
+    asked = {"meter_id": "pecos-1.main", "start": "2026-01-02T00:00:00Z"}
+
+    found = await client.get(f"{READINGS}/revisions", params=asked)
+    absent = await client.get(f"{READINGS}/revisions", params={"meter_id": "nowhere.main"})
+    foreign = await client.get(f"{READINGS}/revisions", params={**asked, "cursor": "x"})
+
+    assert [row["ts"][:10] for row in found.json()["rows"]] == ["2026-01-02"]
+    assert (absent.status_code, foreign.status_code) == (404, 422)

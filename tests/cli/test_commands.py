@@ -21,7 +21,7 @@ COMMANDS = [
     ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "run"), ("jobs", "cancel"),
     ("sites", "tariffs"), ("sites", "edit"), ("sites", "hold"), ("cost",), ("report",), ("stats",),
     ("forecast",), ("backtest",), ("anomalies",),
-    ("jobs", "watch"), ("batches",),
+    ("jobs", "watch"), ("batches",), ("revisions",),
     ("work",), ("sites", "meters"), ("copy",), ("export",), ("pull",), ("zones",),
 ]  # fmt: skip
 

@@ -9,10 +9,10 @@ from wattbook.core.errors import InputError
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("LOG_LEVEL", "loud", "must be one of DEBUG, INFO, WARNING, ERROR, have 'LOUD'"),
-        ("INFLUXDB_OVERLAP_S", "-3", "must be at least 0, have '-3'"),
-        ("ANOMALIES_EVERY_S", "often", "must be a whole number, have 'often'"),
-        ("DEBUG", "perhaps", "must be true or false, have 'perhaps'"),
+        ("LOG_LEVEL", "loud", "must be one of DEBUG, INFO, WARNING, ERROR, but is 'LOUD'"),
+        ("INFLUXDB_OVERLAP_S", "-3", "must be at least 0, but is '-3'"),
+        ("ANOMALIES_EVERY_S", "often", "must be a whole number, but is 'often'"),
+        ("DEBUG", "perhaps", "must be true or false, but is 'perhaps'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(

@@ -7,7 +7,7 @@ import polars as pl
 
 from wattbook.answers.encode import Answer
 from wattbook.core.errors import UnknownEntityError
-from wattbook.core.paging import Listing
+from wattbook.core.paging import Listing, foreign
 from wattbook.core.periods import FIRST_YEAR, LAST_YEAR, Period
 from wattbook.flows import listing as flow
 from wattbook.ports.archive import Archive
@@ -100,3 +100,40 @@ async def readings(
         last = part.rows.row(-1, named=True)
         following = listing.after(last["ts_utc"], last["meter_id"])
     return Answer({"next_changed_since": asked, "cursor": following}, part.rows)
+
+
+async def revisions(
+    *,
+    meter_id: str,
+    period: Period | None,
+    cursor: str | None,
+    limit: int,
+    runtime: "Runtime",
+) -> Answer:
+    """Readings of a meter that were corrected: each earlier value, when known, when superseded."""
+    filters = {
+        "meter_id": meter_id,
+        "start": None if period is None else period.start,
+        "end": None if period is None else period.end,
+    }
+    listing = Listing("revisions", filters)
+    if not (await runtime.registry.meters())["meter_id"].is_in([meter_id]).any():
+        raise UnknownEntityError(f"no meter {meter_id!r} is registered")
+    rows = await runtime.readings.revisions(meter_id, period or Period(FIRST, LAST))
+    if cursor is not None:
+        at, revision = listing.read_dated(cursor)
+        same = (pl.col("ts_utc") == at) & (pl.col("revision") > _whole(str(revision)))
+        rows = rows.filter((pl.col("ts_utc") > at) | same)
+    page = rows.head(limit)
+    following = None
+    if rows.height > limit:
+        last = page.row(-1, named=True)
+        following = listing.after(last["ts_utc"], str(last["revision"]))
+    return Answer({"cursor": following}, page)
+
+
+def _whole(text: str) -> int:
+    """The revision in a cursor."""
+    if not text.isdecimal():
+        raise foreign()
+    return int(text)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from wattbook.answers import listing
+from wattbook.answers.encode import Answer
 from wattbook.api import problems
 from wattbook.api.deps import RuntimeDep, strict
 from wattbook.api.responses import series
@@ -35,6 +36,30 @@ class ReadingOut(BaseModel):
     )
     known: AwareDatetime = Field(description="when it became known")
     revision: int = Field(description="0, and one more with each correction")
+
+
+class RevisionOut(BaseModel):
+    """A value of a reading that a correction replaced."""
+
+    meter_id: str
+    ts: AwareDatetime = Field(description="instant, or start of the interval")
+    power_kw: float | None
+    energy_kwh: float | None
+    register_kwh: float | None
+    hashrate_th: float | None
+    temperature_c: float | None
+    reactive_power_kvar: float | None
+    quality: str
+    known: AwareDatetime = Field(description="when it became known")
+    revision: int = Field(description="0 for the first value, and one more with each correction")
+    superseded: AwareDatetime = Field(description="when the next value replaced it")
+
+
+class RevisionsOut(BaseModel):
+    """Some earlier values of a meter's readings, by time and revision."""
+
+    cursor: str | None
+    rows: list[RevisionOut]
 
 
 class ReadingsOut(BaseModel):
@@ -79,6 +104,41 @@ async def readings(
         limit=limit,
         runtime=runtime,
     )
+    return _paged(request, answer)
+
+
+@router.get(
+    "/revisions",
+    response_model=RevisionsOut,
+    responses=problems.responses(
+        errors.UnknownEntityError, errors.InputError, errors.UnsupportedError
+    ),
+)
+async def revisions(
+    request: Request,
+    runtime: RuntimeDep,
+    meter_id: str,
+    start: Annotated[Instant | None, Query(description="stamped at or after")] = None,
+    end: Annotated[Instant | None, Query(description="stamped before")] = None,
+    cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=100_000, description="most rows in the answer")] = 10_000,
+) -> Response:
+    """Earlier values of readings that were corrected, with when each was known and superseded.
+
+    The value that holds now is in `GET /readings`. As CSV and Arrow the cursor is in the header
+    `Wattbook-Cursor`.
+    """
+    answer = await listing.revisions(
+        meter_id=meter_id,
+        period=listing.between(start, end),
+        cursor=cursor,
+        limit=limit,
+        runtime=runtime,
+    )
+    return _paged(request, answer)
+
+
+def _paged(request: Request, answer: Answer) -> Response:
     response = series(request, answer)
     if answer.document["cursor"] is not None:
         response.headers["Wattbook-Cursor"] = answer.document["cursor"]

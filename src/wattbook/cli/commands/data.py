@@ -221,6 +221,26 @@ def batches(
 
 
 @app.command()
+def revisions(
+    meter: Annotated[str, typer.Argument(metavar="METER", show_default=False)],
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="WHEN", help="Stamped at or after (UTC).")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHEN", help="Stamped before (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of lines.")] = 1000,
+    url: Url = None,
+    json: AsJson = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+) -> None:
+    """Earlier values of a meter's corrected readings: when each was known and superseded."""
+    from wattbook.cli import revisions as door
+
+    door.run(meter, begin, end, limit, url, as_json=json, as_csv=csv)
+
+
+@app.command()
 def copy(
     source: Annotated[
         str,
