@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from wattbook.cli import export
 from wattbook.core.registry.entities import Meter, MeterKind, Site
 from wattbook.settings import Settings
 from wattbook.wiring.runtime import open_runtime
@@ -175,3 +176,24 @@ def test_reactive_energy_of_a_file_comes_out_as_reactive_power(run, folder, site
     assert (taken.exit_code, out.exit_code) == (0, 0), taken.output + out.output
     (path,) = (folder / "out").rglob("*.parquet")
     assert pl.read_parquet(path)["reactive_power_kvar"].to_list() == [12.0, None]
+
+
+@pytest.mark.process
+def test_a_service_gives_the_same_files_byte_for_byte(run, house, start, monkeypatch):
+    monkeypatch.setattr(export, "PAGE_ROWS", 4)  # a month goes on in the next page
+    assert run("export", "here").exit_code == 0
+    assert run("export", "here-1", "--site", "oslo-2", "--from", "2026-01-02").exit_code == 0
+    _, line = start("serve", "--port", "0")
+    url = next(word for word in line.split() if word.startswith("http://"))
+
+    done = run("export", "there", "--url", url)
+    some = run("export", "there-1", "--site", "oslo-2", "--from", "2026-01-02", "--url", url)
+
+    assert (done.exit_code, some.exit_code) == (0, 0), (done.output, some.output)
+    for mine, theirs in (("here", "there"), ("here-1", "there-1")):
+        names = [str(each.relative_to(house / mine)) for each in (house / mine).rglob("*.parquet")]
+        assert names
+        found = [str(e.relative_to(house / theirs)) for e in (house / theirs).rglob("*.parquet")]
+        assert sorted(names) == sorted(found)
+        same, other, missing = filecmp.cmpfiles(house / mine, house / theirs, names, shallow=False)
+        assert (sorted(same), other, missing) == (sorted(names), [], [])

@@ -27,14 +27,15 @@ PAGE = 1000
 
 def list_all(url: str | None, *, as_json: bool) -> None:
     """Every site in a line."""
-    found = _every(url)
+    found = every(url)
     if as_json:
         show.json({"sites": found, "cursor": None})
     else:
         _list(found)
 
 
-def _every(url: str | None) -> list[Document]:
+def every(url: str | None) -> list[Document]:
+    """Every site with everything on it."""
     if url is None:
         from wattbook.answers import sites as documents
         from wattbook.cli import local
@@ -126,7 +127,7 @@ def _place(site: Document) -> str:
 
 def list_meters(site_id: str | None, url: str | None, *, as_json: bool) -> None:
     """The meters of all sites, or of one."""
-    sites = _every(url) if site_id is None else [read(site_id, url)]
+    sites = every(url) if site_id is None else [read(site_id, url)]
     found = [meter for site in sites for meter in site["meters"]]
     if as_json:
         show.json(found)

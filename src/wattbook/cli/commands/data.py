@@ -303,6 +303,7 @@ def export(
     end: Annotated[
         str | None, typer.Option("--to", metavar="WHEN", help="End (exclusive).")
     ] = None,
+    url: Url = None,
 ) -> None:
     """Export the current readings as Parquet: meter_id=…/month=…/readings.parquet.
 
@@ -310,7 +311,7 @@ def export(
     """
     from wattbook.cli import export as door
 
-    door.run(folder, list(site or ()), begin, end)
+    door.run(folder, list(site or ()), begin, end, url)
 
 
 @app.command()
