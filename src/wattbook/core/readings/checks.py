@@ -120,16 +120,24 @@ def _time_checks(column: str, sent: str, ahead: timedelta) -> list[Check]:
 
 
 def _reading_checks() -> list[Check]:
-    kind, limit = pl.col("kind"), pl.col("plausible_kw")
-    hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
-    drawing = ~pl.col("role").is_in([str(MeterRole.GENERATION), str(MeterRole.EXPORT)])
-    energy = list(VALUES.values())
-    companions = [name for name in frames.READING_VALUES if name not in energy]
-    alone = pl.all_horizontal(pl.col(name).is_null() for name in energy) & pl.any_horizontal(
-        pl.col(name).is_not_null() for name in companions
-    )
-    column = kind.replace_strict({str(each): name for each, name in VALUES.items()}, default=None)
-    physical = ("power_kw", "energy_kwh", "register_kwh", "hashrate_th")
+    """The checks of a reading, in their order."""
+    return [
+        *_meter_checks(),
+        *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
+        _unit_check(),
+        _period_check(),
+        *_value_checks(),
+        _limit_check(),
+        (
+            RejectReason.BAD_QUALITY,
+            pl.col("quality").is_in(frames.QUALITIES).fill_null(value=True),
+            pl.format("quality: {} is none of " + ", ".join(frames.QUALITIES), "quality"),
+        ),
+    ]
+
+
+def _meter_checks() -> list[Check]:
+    """That the meter is known."""
     site = pl.col("main_id").is_null() & pl.col("site_id").is_not_null()
     return [
         (
@@ -146,26 +154,45 @@ def _reading_checks() -> list[Check]:
             .then(pl.format("site_id: {} has no single main meter; name the meter", "site_id"))
             .otherwise(pl.lit(NOBODY)),
         ),
-        *_time_checks("ts_utc", "timestamp", FUTURE_TOLERANCE),
-        (
-            RejectReason.BAD_UNIT,
-            ~pl.col("reactive_kvarh").is_not_null() | pl.col("reactive_power_kvar").is_not_null(),
-            pl.format(
-                "reactive_kvarh: a meter of kind {} has no interval to divide it by; send"
-                " reactive_power_kvar [kvar]",
-                kind,
-            ),
+    ]
+
+
+def _unit_check() -> Check:
+    return (
+        RejectReason.BAD_UNIT,
+        ~pl.col("reactive_kvarh").is_not_null() | pl.col("reactive_power_kvar").is_not_null(),
+        pl.format(
+            "reactive_kvarh: a meter of kind {} has no interval to divide it by; send"
+            " reactive_power_kvar [kvar]",
+            "kind",
         ),
-        (
-            RejectReason.REMOVED_PERIOD,
-            (pl.col("ts_utc") >= pl.col("readings_from_utc")).fill_null(value=True),
-            pl.format(
-                "timestamp: the readings of {} before {} were removed, and what follows from them"
-                " stays as it is",
-                "meter_id",
-                pl.col("readings_from_utc").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            ),
+    )
+
+
+def _period_check() -> Check:
+    return (
+        RejectReason.REMOVED_PERIOD,
+        (pl.col("ts_utc") >= pl.col("readings_from_utc")).fill_null(value=True),
+        pl.format(
+            "timestamp: the readings of {} before {} were removed, and what follows from them"
+            " stays as it is",
+            "meter_id",
+            pl.col("readings_from_utc").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ),
+    )
+
+
+def _value_checks() -> list[Check]:
+    """That there is a value that the meter's kind can have."""
+    kind = pl.col("kind")
+    energy = list(VALUES.values())
+    companions = [name for name in frames.READING_VALUES if name not in energy]
+    alone = pl.all_horizontal(pl.col(name).is_null() for name in energy) & pl.any_horizontal(
+        pl.col(name).is_not_null() for name in companions
+    )
+    column = kind.replace_strict({str(each): name for each, name in VALUES.items()}, default=None)
+    physical = (*energy, "hashrate_th")
+    return [
         (
             RejectReason.NOT_FINITE,
             pl.all_horizontal(_finite(name) for name in frames.READING_VALUES),
@@ -188,39 +215,41 @@ def _reading_checks() -> list[Check]:
                 pl.when(_may_net()).then(pl.lit(TWO_WAY)).otherwise(pl.lit("")),
             ),
         ),
-        (
-            RejectReason.IMPLAUSIBLE,
-            ~(
-                drawing
-                & (
-                    (pl.col("power_kw") > limit).fill_null(value=False)
-                    | (
-                        (kind == str(MeterKind.INTERVAL)) & (pl.col("energy_kwh") > limit * hours)
-                    ).fill_null(value=False)
-                    | (pl.col("reactive_power_kvar").abs() > limit).fill_null(value=False)
-                )
-            ).fill_null(value=False),
-            pl.concat_str(
-                [
-                    pl.format("power_kw is {}", "power_kw"),
-                    pl.format("energy_kwh is {} in {} s", "energy_kwh", "expected_interval_s"),
-                    pl.format("reactive_power_kvar is {}", "reactive_power_kvar"),
-                    pl.format(
-                        "above the plausible {} kW of the site (plausible_kw, by default 2 ×"
-                        " capacity_kw)",
-                        limit,
-                    ),
-                ],
-                separator=", ",
-                ignore_nulls=True,
-            ),
-        ),
-        (
-            RejectReason.BAD_QUALITY,
-            pl.col("quality").is_in(frames.QUALITIES).fill_null(value=True),
-            pl.format("quality: {} is none of " + ", ".join(frames.QUALITIES), "quality"),
-        ),
     ]
+
+
+def _limit_check() -> Check:
+    """That no more than the site can draw was drawn."""
+    kind, limit = pl.col("kind"), pl.col("plausible_kw")
+    hours = pl.col("expected_interval_s") / SECONDS_PER_HOUR
+    drawing = ~pl.col("role").is_in([str(MeterRole.GENERATION), str(MeterRole.EXPORT)])
+    return (
+        RejectReason.IMPLAUSIBLE,
+        ~(
+            drawing
+            & (
+                (pl.col("power_kw") > limit).fill_null(value=False)
+                | (
+                    (kind == str(MeterKind.INTERVAL)) & (pl.col("energy_kwh") > limit * hours)
+                ).fill_null(value=False)
+                | (pl.col("reactive_power_kvar").abs() > limit).fill_null(value=False)
+            )
+        ).fill_null(value=False),
+        pl.concat_str(
+            [
+                pl.format("power_kw is {}", "power_kw"),
+                pl.format("energy_kwh is {} in {} s", "energy_kwh", "expected_interval_s"),
+                pl.format("reactive_power_kvar is {}", "reactive_power_kvar"),
+                pl.format(
+                    "above the plausible {} kW of the site (plausible_kw, by default 2 ×"
+                    " capacity_kw)",
+                    limit,
+                ),
+            ],
+            separator=", ",
+            ignore_nulls=True,
+        ),
+    )
 
 
 def _grid_checks() -> list[Check]:
