@@ -18,7 +18,7 @@ from wattbook.core.jobs import JobKind
 from wattbook.core.periods import Period
 from wattbook.core.registry.entities import FleetItem, Meter, MeterKind, MeterRole
 from wattbook.flows import anomaly as flow
-from wattbook.flows import ingest, sites, stats
+from wattbook.flows import detection_span, ingest, sites, stats
 from wattbook.flows.anomaly import DetectionRequest
 from wattbook.jobs import registry
 from wattbook.models import detector
@@ -332,11 +332,11 @@ async def test_what_the_sample_sites_hide_is_found(ports) -> None:
 def test_by_default_the_last_week_until_an_hour_ago_is_judged() -> None:
     now = datetime(2026, 5, 1, 1, 30, tzinfo=UTC)
 
-    span = flow.span_of(None, None, now)
+    span = detection_span.span_of(None, None, now)
 
     assert span.end == datetime(2026, 5, 1, tzinfo=UTC)
     assert span.start == datetime(2026, 4, 24, tzinfo=UTC)
-    assert flow.span_of(T, T + timedelta(minutes=1), now) == Period(T, T + HOUR)
+    assert detection_span.span_of(T, T + timedelta(minutes=1), now) == Period(T, T + HOUR)
 
 
 async def test_where_all_data_are_old_the_last_of_them_are_looked_at(ports) -> None:
@@ -346,12 +346,12 @@ async def test_where_all_data_are_old_the_last_of_them_are_looked_at(ports) -> N
     await ports.world.add("oslo-1")
     asked_ = {"site_id": None, "meter_id": None, "ports": ports}
 
-    assert await flow.span_of_data(None, None, **asked_) == flow.span_of(None, None, now)
+    assert await flow.span_of_data(None, None, **asked_) == detection_span.span_of(None, None, now)
     await draw(ports.world, "oslo-1.main", old, load())
 
     span = await flow.span_of_data(None, None, **asked_)
     assert (span.start, span.end) == (old, old + timedelta(hours=len(load()) - 1))
-    assert await flow.span_of_data(old, None, **asked_) == flow.span_of(old, None, now)
+    assert await flow.span_of_data(old, None, **asked_) == detection_span.span_of(old, None, now)
 
 
 @pytest.mark.slow
@@ -373,10 +373,12 @@ async def test_all_history_at_once_finds_what_week_by_week_finds(ports) -> None:
 def test_hours_that_have_not_ended_are_not_judged() -> None:
     now = datetime(2026, 5, 1, 1, 30, tzinfo=UTC)
 
-    assert flow.span_of(now - DAY, now + DAY, now).end == datetime(2026, 5, 1, 1, tzinfo=UTC)
+    assert detection_span.span_of(now - DAY, now + DAY, now).end == datetime(
+        2026, 5, 1, 1, tzinfo=UTC
+    )
     for start, end in ((now, None), (now, now + DAY), (now + DAY, now + 2 * DAY)):
         with pytest.raises(InputError, match="no hour has ended yet"):
-            flow.span_of(start, end, now)
+            detection_span.span_of(start, end, now)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -16,28 +16,19 @@ from wattbook.core.anomaly.detection import Detection, Meter, Signed
 from wattbook.core.anomaly.finding import Finding
 from wattbook.core.anomaly.hours import FLEET, PRICES, MeterInputs
 from wattbook.core.billing import cost
-from wattbook.core.errors import InvalidPeriodError, Problem, UnknownEntityError
+from wattbook.core.errors import Problem, UnknownEntityError
 from wattbook.core.meters import presence
 from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import MeterKind, MeterRole, Site
 from wattbook.flows import conditions as zone_rows
-from wattbook.flows import rollup as rolling
+from wattbook.flows import consistent
+from wattbook.flows.detection_span import HISTORY, pieces, span_of
 from wattbook.ports.analytics import FigurePorts
 from wattbook.ports.anomalies import Anomalies
 from wattbook.ports.detector import Detector
 from wattbook.ports.registry import Registry
 from wattbook.ports.rollups import Rollups
 
-HISTORY: Final = timedelta(days=90)
-"""So much before the span is learnt from."""
-SPAN: Final = timedelta(days=7)
-"""Judged where nothing else is asked for: late readings and what goes on are judged again."""
-FIRST_PIECE: Final = timedelta(days=14)
-PIECE: Final = timedelta(days=28)
-"""A longer span is detected in pieces, each with all that came before it as history, so that the
-whole history at once finds what month by month finds. The first is as short as the model allows."""
-LATE: Final = timedelta(hours=1)
-"""The last hour is left for its readings to come."""
 MAX_CONCURRENT_METERS: Final = 4
 """Meters that are judged beside each other: others wait for the same processes."""
 READ: Final = ("start_utc", "power_kw_mean", "power_kw_min", "power_kw_max", "readings")
@@ -93,71 +84,6 @@ class DetectionResult:
 
 
 COUNTS: Final = ("meters", "without_readings", "without_model", "new", "again", "gone")
-
-
-def span_of(start: datetime | None, end: datetime | None, now: datetime) -> Period:
-    """Whole hours of UTC: the last seven days until an hour ago where nothing is said.
-
-    What is to come is no gap: hours that have not ended are left out.
-
-    Raises
-    ------
-    InvalidPeriodError
-        None has ended yet.
-    """
-    ended = periods.floor(now, Grain.HOUR)
-    last = ended - LATE if end is None else min(periods.ceil(end, Grain.HOUR), ended)
-    first = periods.floor(last - SPAN if start is None else start, Grain.HOUR)
-    if last <= first:
-        detail = f"from {first.isoformat()} on no hour has ended yet that could be judged"
-        raise InvalidPeriodError(detail, [Problem("not_yet", detail, field="start")])
-    return Period(first, last)
-
-
-async def span_of_data(
-    start: datetime | None,
-    end: datetime | None,
-    *,
-    meter_id: str | None,
-    ports: Ports,
-    site_id: str | None,
-) -> Period:
-    """The span to detect in: `span_of`, but where all data are older, the last of them.
-
-    A store into which old files were read has nothing in the last seven days. Without `start` and
-    `end`, and without a reading within `HISTORY`, the span ends with the last reading and is as
-    long as the data, up to `HISTORY`.
-    """
-    now = ports.clock.now()
-    usual = span_of(start, end, now)
-    if start is not None or end is not None:
-        return usual
-    asked = DetectionRequest(site_id=site_id, meter_id=meter_id, span=usual, per_month=1.0)
-    meters = await _meters(asked, ports.registry)
-    extent = await ports.readings.extent(meters["meter_id"].to_list())
-    first, last = extent["from_utc"].min(), extent["to_utc"].max()
-    if not isinstance(first, datetime) or not isinstance(last, datetime):
-        return usual
-    if last >= usual.end - HISTORY:
-        return usual
-    return span_of(max(first, last - HISTORY), last, now)
-
-
-def pieces(span: Period) -> list[Period]:
-    """The span in pieces of `PIECE`, after a first one of `FIRST_PIECE`.
-
-    >>> from datetime import UTC
-    >>> first = datetime(2026, 1, 1, tzinfo=UTC)
-    >>> [piece.end.day for piece in pieces(Period(first, first + timedelta(days=45)))]
-    [15, 12, 15]
-    """
-    found = []
-    start, length = span.start, FIRST_PIECE
-    while start < span.end:
-        end = min(start + length, span.end)
-        found.append(Period(start, end))
-        start, length = end, PIECE
-    return found
 
 
 async def look(
@@ -353,7 +279,7 @@ async def _settled(
         hours = await figures.read(ids, Grain.HOUR, around)
         return hours, await figures.events(registers, around)
 
-    return await rolling.read_consistent(
+    return await consistent.read_consistent(
         read,
         meters,
         around,
@@ -408,3 +334,32 @@ async def scores(
 def _unknown_meter(meter_id: str, where: str = "") -> UnknownEntityError:
     detail = f"no meter {meter_id!r} is registered{where}"
     return UnknownEntityError(detail, [Problem("unknown_meter", detail, field="meter_id")])
+
+
+async def span_of_data(
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    meter_id: str | None,
+    ports: Ports,
+    site_id: str | None,
+) -> Period:
+    """The span to detect in: `span_of`, but where all data are older, the last of them.
+
+    A store into which old files were read has nothing in the last seven days. Without `start` and
+    `end`, and without a reading within `HISTORY`, the span ends with the last reading and is as
+    long as the data, up to `HISTORY`.
+    """
+    now = ports.clock.now()
+    usual = span_of(start, end, now)
+    if start is not None or end is not None:
+        return usual
+    asked = DetectionRequest(site_id=site_id, meter_id=meter_id, span=usual, per_month=1.0)
+    meters = await _meters(asked, ports.registry)
+    extent = await ports.readings.extent(meters["meter_id"].to_list())
+    first, last = extent["from_utc"].min(), extent["to_utc"].max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        return usual
+    if last >= usual.end - HISTORY:
+        return usual
+    return span_of(max(first, last - HISTORY), last, now)

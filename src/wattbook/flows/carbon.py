@@ -16,8 +16,7 @@ from wattbook.core.reporting.notices import Notice
 from wattbook.core.rollups import metrics
 from wattbook.core.units import QUARTERS_PER_HOUR
 from wattbook.flows import conditions as zone_rows
-from wattbook.flows import entities
-from wattbook.flows import rollup as rolling
+from wattbook.flows import consistent, entities
 from wattbook.flows.mains import Mains
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -66,7 +65,7 @@ async def account(
     buckets = periods.buckets(period, grain, entity.timezone)
     whole = Period(buckets["start_utc"][0], buckets["end_utc"][-1])
     parts = periods.parts_of(grain, buckets)
-    energy, quarters = await rolling.read_consistent(
+    energy, quarters = await consistent.read_consistent(
         lambda figures: _energy(figures, mains, parts, whole),
         mains.meters,
         whole,

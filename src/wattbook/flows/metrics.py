@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 
 from wattbook.core import frames, periods
-from wattbook.core.billing import charges, cost
+from wattbook.core.billing import cost
 from wattbook.core.errors import UnknownEntityError
 from wattbook.core.grid import zones
 from wattbook.core.meters import presence
@@ -19,10 +19,12 @@ from wattbook.core.retention import cutoffs
 from wattbook.core.rollups import aggregation, exceedance, lending
 from wattbook.core.rollups import metrics as figures_of
 from wattbook.core.units import US_PER_SECOND
+from wattbook.flows import consistent
 from wattbook.flows import cost as paying
 from wattbook.flows import rollup as rolling
-from wattbook.flows.cost import EnergyCharges, SiteUsage
+from wattbook.flows.cost import SiteUsage
 from wattbook.flows.mains import Mains
+from wattbook.flows.metrics_cost import with_cost, with_cost_by_tariff
 from wattbook.ports.calendar import Calendar
 from wattbook.ports.clock import Clock
 from wattbook.ports.grid import GridStore
@@ -33,8 +35,6 @@ from wattbook.ports.rollups import Rollups, RollupStore
 GROUPS: Final = {"zone": "zone", "operator": "operator", "site": "site_id"}
 """Columns of `frames.METERS` by which the network can be split."""
 NO_HOURS: Final = pl.DataFrame(schema={"zone": pl.String, "hour": frames.UTC})
-ROUNDING_S: Final = 0.5
-"""Sums of covered time that differ by less are the same."""
 _Read: TypeAlias = tuple[
     SiteUsage | None,
     pl.DataFrame,
@@ -122,7 +122,7 @@ async def of_site(
             await _read_lent(lenders, buckets["start_utc"], whole, figures),
         )
 
-    drawn, found, own, fine, quarter_demand, events, lent = await rolling.read_consistent(
+    drawn, found, own, fine, quarter_demand, events, lent = await consistent.read_consistent(
         read,
         meters,
         whole if terms is None else terms.period,
@@ -145,10 +145,10 @@ async def of_site(
         "peak_interval_s": presence.longest_interval_s(meters, total["power_kw_max_at"]),
     }
     if terms is None or drawn is None:
-        rows, money = _with_cost(rows, fine, quarter_demand, prices.rows, zone)
+        rows, money = with_cost(rows, fine, quarter_demand, prices.rows, zone)
     else:
         books = await asyncio.to_thread(paying.charge_energy, terms, drawn, prices.rows, load)
-        rows, money = await asyncio.to_thread(_by_tariff, rows, books, drawn, grain)
+        rows, money = await asyncio.to_thread(with_cost_by_tariff, rows, books, drawn, grain)
     return Series(
         grain=grain,
         timezone=timezone,
@@ -198,7 +198,7 @@ async def aggregate(
         return rows, await _read_lent(lenders, starts, whole, figures), demands, sums
 
     ids_read = pl.concat([mains["meter_id"], lenders["meter_id"]])
-    found, lent, demands, sums = await rolling.read_consistent(
+    found, lent, demands, sums = await consistent.read_consistent(
         read,
         meters.filter(pl.col("meter_id").is_in(ids_read.implode())),
         whole,
@@ -357,59 +357,3 @@ def _beside(rows: pl.DataFrame, meters: pl.DataFrame, whole: Period) -> pl.DataF
         .with_columns(pl.col("coverage").fill_null(0.0))
         .drop("covered_s", "expected_s")
     )
-
-
-def _with_cost(
-    rows: pl.DataFrame,
-    fine: pl.DataFrame,
-    quarter_demand: pl.DataFrame,
-    prices: pl.DataFrame,
-    zone: str,
-) -> tuple[pl.DataFrame, dict[str, object]]:
-    """Rows with `cost`, and the cost of all, from quarters, or hours of one price."""
-    if prices.is_empty():
-        unknown = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _COST.items()]
-        return rows.with_columns(unknown), dict.fromkeys(_COST)
-    energy = fine.select(pl.lit(zone).alias("zone"), "start_utc", "energy_kwh")
-    energy = cost.by_quarter(energy, quarter_demand, cost.uneven_hours(prices))
-    priced = cost.drop_unpriceable(
-        cost.price_energy(energy, prices), rows, _without_parts(rows, fine)
-    )
-    priced = priced.with_columns(zone=pl.lit(zone)).sort("start_utc")
-    owned = priced.join_asof(rows.select("start_utc", bucket="start_utc"), on="start_utc")
-    per_bucket = cost.sum_costs(owned, ["bucket"]).select(
-        "cost", "currency", "cost_energy_share", start_utc="bucket"
-    )
-    whole = cost.sum_costs(priced, ["zone"])
-    money: dict[str, object] = (
-        whole.drop("zone").row(0, named=True) if whole.height else dict.fromkeys(_COST)
-    )
-    return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), money
-
-
-def _without_parts(rows: pl.DataFrame, fine: pl.DataFrame) -> pl.DataFrame:
-    """Those rows of which parts were removed: they cover more time than what they are made of."""
-    parts = fine.sort("start_utc").join_asof(
-        rows.select("start_utc", bucket="start_utc"), on="start_utc"
-    )
-    left = parts.group_by(start_utc="bucket").agg(left_s=pl.col("covered_s").sum())
-    gone_s = pl.col("covered_s") - pl.col("left_s").fill_null(0.0)
-    return rows.join(left, on="start_utc", how="left", maintain_order="left").filter(
-        gone_s > ROUNDING_S
-    )
-
-
-def _by_tariff(
-    rows: pl.DataFrame, books: EnergyCharges, drawn: SiteUsage, grain: Grain
-) -> tuple[pl.DataFrame, dict[str, object]]:
-    """Rows with `cost`, and the cost of all; demand and fixed charges only by the month."""
-    terms = books.terms
-    bills = paying.billed(books, drawn) if grain is Grain.MONTH else []
-    due = cost.spread_standing_charges(bills, terms.timezone, grain, spread=False, buckets=rows)
-    settled = charges.quarter_costs(books.energy, books.charged, terms.spans)
-    lost = paying.unpriceable_buckets(rows, terms, drawn, bills, grain)
-    per_bucket, whole = cost.total_costs(settled, due, rows, lost)
-    return rows.join(per_bucket, on="start_utc", how="left", maintain_order="left"), whole
-
-
-_COST: Final = {"cost": pl.Float64, "currency": pl.String, "cost_energy_share": pl.Float64}

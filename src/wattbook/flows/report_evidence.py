@@ -19,7 +19,7 @@ from wattbook.core.reporting.comparison import Comparison
 from wattbook.core.reporting.site_figures import Scope
 from wattbook.core.retention import cutoffs
 from wattbook.core.rollups import gaps, profile
-from wattbook.flows import rollup as rolling
+from wattbook.flows import consistent
 from wattbook.flows.entities import Found
 from wattbook.flows.mains import Mains
 from wattbook.flows.report_parts import Ports
@@ -177,7 +177,7 @@ async def _quarters(
     async def read(figures: Rollups) -> pl.DataFrame:
         return await mains.read(figures, Grain.QUARTER, period)
 
-    return await rolling.read_consistent(
+    return await consistent.read_consistent(
         read,
         found.mains,
         period,

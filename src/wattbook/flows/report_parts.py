@@ -20,9 +20,9 @@ from wattbook.core.reporting import site_figures
 from wattbook.core.reporting.site_figures import Money, Scope, SiteFigures
 from wattbook.core.retention.cutoffs import AS_OF_MARGIN
 from wattbook.core.rollups import completeness, gaps, load_factor, metrics, profile
+from wattbook.flows import consistent
 from wattbook.flows import cost as paying
 from wattbook.flows import metrics as figures_of
-from wattbook.flows import rollup as rolling
 from wattbook.flows.cost import Account
 from wattbook.flows.mains import Mains
 from wattbook.flows.metrics import Series
@@ -94,7 +94,7 @@ async def part_of(
     async def read(figures: Rollups) -> pl.DataFrame:
         return await mains.read(figures, Grain.QUARTER, period)
 
-    quarters = await rolling.read_consistent(
+    quarters = await consistent.read_consistent(
         read,
         mains.meters,
         period,

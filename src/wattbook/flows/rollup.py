@@ -1,12 +1,12 @@
 """Bringing rollups up to date with the readings behind them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import polars as pl
 import structlog
@@ -17,12 +17,11 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.readings import segments
 from wattbook.core.registry.entities import MeterKind
 from wattbook.core.retention import cutoffs
-from wattbook.core.retention.cutoffs import AS_OF_MARGIN
-from wattbook.core.rollups import affected, aggregation, metrics
+from wattbook.core.rollups import affected, aggregation
 from wattbook.ports.clock import Clock
 from wattbook.ports.readings import ReadingStore
 from wattbook.ports.registry import Registry
-from wattbook.ports.rollups import Rollups, RollupStore, Turn
+from wattbook.ports.rollups import RollupStore, Turn
 
 log = structlog.get_logger()
 
@@ -204,76 +203,6 @@ async def run_background_rollups(
         log.info("rolled_up", meters=rolled.meters, rows=rolled.rows_written)
 
 
-class RollupsAsOf:
-    """Rollups of some meters as they would have been at a past instant, in memory."""
-
-    def __init__(
-        self, readings: pl.DataFrame, refused: pl.DataFrame, meters: pl.DataFrame, as_of: datetime
-    ) -> None:
-        quarters = aggregation.quarters(readings, meters, refused)
-        self._rows = aggregation.with_revisions(aggregation.every_grain(quarters, meters), as_of)
-        self._events = segments.register_events(readings, meters)
-
-    async def read(self, meter_ids: list[str], grain: Grain, period: Period) -> pl.DataFrame:
-        """`frames.ROLLUPS` of one grain that start in the period, sorted by key."""
-        mine = pl.col("meter_id").is_in(meter_ids)
-        return self._rows.filter(mine, _in(period), grain=str(grain)).sort(*frames.ROLLUPS.key)
-
-    async def demand(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`core.rollups.metrics.demand` of the quarters in the period."""
-        return metrics.demand(await self.read(meter_ids, Grain.QUARTER, period))
-
-    async def events(self, meter_ids: list[str], period: Period) -> pl.DataFrame:
-        """`frames.EVENTS` of the meters in the period, sorted by key."""
-        inside = pl.col("at_utc").is_between(period.start, period.end, closed="left")
-        return self._events.filter(pl.col("meter_id").is_in(meter_ids), inside)
-
-
-Found = TypeVar("Found")
-TRIES: Final = 5
-
-
-async def read_consistent(
-    read: Callable[[Rollups], Awaitable[Found]],
-    meters: pl.DataFrame,
-    period: Period,
-    *,
-    as_of: datetime | None,
-    registry: Registry,
-    readings: ReadingStore,
-    rollups: RollupStore,
-    clock: Clock,
-) -> Found:
-    """What `read` finds in the rollups as they are now, or as they would have been then.
-
-    Where one of the meters changes while they are read, they are read again, so that the parts of
-    an answer belong together.
-
-    Raises
-    ------
-    InvalidPeriodError
-        `as_of` is in the future: its answer could still change.
-    RemovedError
-        What was known then was removed.
-    """
-    ids = meters["meter_id"].to_list()
-    if as_of is not None:
-        if as_of > clock.now():
-            raise periods.invalid("as_of", "as_of is in the future")
-        cutoffs.check_past(meters, period, as_of)
-        around = Period(period.start - AS_OF_MARGIN, period.end + AS_OF_MARGIN)
-        known = await readings.read(ids, around, as_of=as_of)
-        refused = await readings.refused(ids, around, as_of=as_of)
-        return await read(await asyncio.to_thread(RollupsAsOf, known, refused, meters, as_of))
-    for _ in range(TRIES):
-        before = await rollups.latest_mark(ids)
-        await catch_up(ids, registry=registry, readings=readings, rollups=rollups, clock=clock)
-        found = await read(rollups)
-        if await rollups.latest_mark(ids) == before:
-            break
-    return found
-
-
 async def _roll_up(
     meters: pl.DataFrame,
     touched: pl.DataFrame,
@@ -315,7 +244,7 @@ async def _roll_up(
         inside, outside = _split(quarters, spans)
         fresh, _ = _split(aggregation.quarters(rows, meters, refused), spans)
         figures = _every_grain(fresh, outside, old_days, meters, hulls)
-        recomputed = [inside, old_days.filter(_in(hulls[Grain.DAY])), *coarse]
+        recomputed = [inside, old_days.filter(starts_in(hulls[Grain.DAY])), *coarse]
         old = cutoffs.computable(pl.concat(recomputed), meters)
         gone = old.join(figures, on=list(frames.ROLLUPS.key), how="anti")
         events = segments.register_events(rows, meters.filter(kind=str(MeterKind.REGISTER)))
@@ -353,11 +282,11 @@ def _every_grain(
     """The new quarters, and each coarser bucket that may hold one, from all of its parts."""
 
     def coarsened(finer: pl.DataFrame, grain: Grain) -> pl.DataFrame:
-        return aggregation.coarsen(finer.filter(_in(hulls[grain])), meters, grain)
+        return aggregation.coarsen(finer.filter(starts_in(hulls[grain])), meters, grain)
 
     quarters = pl.concat([other_quarters.select(aggregation.FIGURES), fresh])
     new_days = cutoffs.computable(coarsened(quarters, Grain.DAY), meters)
-    inside = cutoffs.computable(old_days.filter(_in(hulls[Grain.DAY])), meters)
+    inside = cutoffs.computable(old_days.filter(starts_in(hulls[Grain.DAY])), meters)
     other_days = old_days.join(inside, on=list(frames.ROLLUPS.key), how="anti")
     days = pl.concat([other_days.select(aggregation.FIGURES), new_days])
     figures = [
@@ -368,10 +297,6 @@ def _every_grain(
         coarsened(days, Grain.WEEK),
     ]
     return cutoffs.computable(pl.concat(figures), meters)
-
-
-def _in(period: Period) -> pl.Expr:
-    return pl.col("start_utc").is_between(period.start, period.end, closed="left")
 
 
 def _split(
@@ -402,3 +327,7 @@ def _hull(spans: pl.DataFrame, grain: Grain, timezone: str) -> Period:
 
 def _both(one: Period, other: Period) -> Period:
     return Period(min(one.start, other.start), max(one.end, other.end))
+
+
+def starts_in(period: Period) -> pl.Expr:
+    return pl.col("start_utc").is_between(period.start, period.end, closed="left")

@@ -20,7 +20,7 @@ from wattbook.core.registry.tariffs import Tariff
 from wattbook.core.reporting.notices import Notice
 from wattbook.core.retention import cutoffs
 from wattbook.flows import entities
-from wattbook.flows import rollup as rolling
+from wattbook.flows.consistent import read_consistent
 from wattbook.flows.cost.terms import Terms, _refuse_more_than_can_be_shown, asked_day, terms_of
 from wattbook.flows.cost.usage import (
     EnergyCharges,
@@ -133,7 +133,7 @@ async def account(
         rows = await mains.read(figures, Grain.DAY if grain is Grain.MONTH else grain, whole)
         return books, [_with_intervals(bill, mains.meters) for bill in made], rows
 
-    books, made, rows = await rolling.read_consistent(
+    books, made, rows = await read_consistent(
         read,
         pl.concat([presence.with_role(found.meters, role) for role in BILLED]).unique(
             "meter_id", maintain_order=True

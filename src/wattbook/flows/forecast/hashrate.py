@@ -17,7 +17,7 @@ from wattbook.core.frames import UTC
 from wattbook.core.periods import Grain, Period
 from wattbook.core.rollups import lending
 from wattbook.core.units import W_PER_KW
-from wattbook.flows import rollup as rolling
+from wattbook.flows.consistent import read_consistent
 from wattbook.flows.forecast.target import (
     Ports,
     Sources,
@@ -118,7 +118,7 @@ async def compare_forecast(run_id: str, *, ports: Ports) -> ForecastComparison:
         async def read(figures: Rollups) -> tuple[pl.DataFrame, pl.DataFrame, Period]:
             return await _read(figures, of, run.asked.grain, run.period)
 
-        rows, events, _ = await rolling.read_consistent(
+        rows, events, _ = await read_consistent(
             read,
             meters,
             run.period,

@@ -24,7 +24,7 @@ from wattbook.core.periods import Grain, Period
 from wattbook.core.registry.entities import MeterRole
 from wattbook.flows import conditions as zone_rows
 from wattbook.flows import entities
-from wattbook.flows import rollup as rolling
+from wattbook.flows.consistent import read_consistent
 from wattbook.ports.analytics import FigurePorts
 from wattbook.ports.anomalies import Anomalies, FindingFilter
 from wattbook.ports.calendar import Calendar
@@ -148,7 +148,7 @@ async def load_history(of: Subject, grain: Grain, *, ports: Sources) -> pl.DataF
         period = Period(periods.floor(begin, Grain.DAY, of.timezone), end)
         return await _read(figures, of, grain, period)
 
-    rows, events, period = await rolling.read_consistent(
+    rows, events, period = await read_consistent(
         read,
         of.meters,
         far,
