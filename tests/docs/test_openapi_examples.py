@@ -212,4 +212,6 @@ def test_every_part_of_the_api_is_described(tmp_path: Path) -> None:
 
     used = {tag for _, operation in description.operations(schema) for tag in operation["tags"]}
     assert used == set(description.TAGS)
+    summaries = dict(description.operations(schema))["POST /api/v1/ingest/telemetry"]["summary"]
+    assert summaries.startswith("Ingest a batch of readings"), summaries
     assert [each["name"] for each in schema["tags"]] == list(description.TAGS)

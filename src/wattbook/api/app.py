@@ -162,5 +162,6 @@ def _openapi(app: FastAPI) -> dict[str, object]:
         parts["ProblemDocument"] = document
         problems.document(schema)
         description.add_examples(schema)
+        description.add_summaries(schema)
         app.openapi_schema = schema
     return app.openapi_schema

@@ -61,6 +61,13 @@ def add_examples(schema: dict[str, Any]) -> None:
                 content["example"] = forms[form]
 
 
+def add_summaries(schema: dict[str, Any]) -> None:
+    """The first sentence of each operation in place of the name of its function."""
+    for _, operation in operations(schema):
+        first = operation["description"].split("\n")[0]
+        operation["summary"] = first.split(". ")[0].removesuffix(".")
+
+
 def _form(media: str, content: dict[str, Any]) -> tuple[str, str]:
     """What two answers of the same form have in common: the schema, but for its title."""
     schema = {name: each for name, each in content.get("schema", {}).items() if name != "title"}

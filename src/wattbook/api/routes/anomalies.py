@@ -74,7 +74,7 @@ async def list_findings(
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most findings in the answer")] = 100,
 ) -> FindingsOut:
-    """Findings, the latest start first; `POST /jobs` with `detect_anomalies` looks for them."""
+    """Findings, the latest start first; `POST /jobs` with `detect_anomalies` detects them."""
     wanted = FindingFilter(
         site_id=site_id,
         meter_id=meter_id,
@@ -93,7 +93,7 @@ async def read_scores(
     period: PeriodDep,
     meter_id: Annotated[str, Query(pattern=f"^{SLUG.pattern}$")],
 ) -> ScoresOut:
-    """How unusual each hour of a meter was that was judged, and what was expected of it."""
+    """How unusual each hour of a meter was, and the expected power."""
     rows = await flow.scores(
         meter_id, period, registry=runtime.registry, anomalies=runtime.anomalies
     )
@@ -110,6 +110,6 @@ async def read_finding(finding_id: str, runtime: RuntimeDep) -> FindingOut:
 
 @router.patch("/{finding_id}", responses=responses(UnknownEntityError, InputError))
 async def review_finding(finding_id: str, body: ReviewBody, runtime: RuntimeDep) -> FindingOut:
-    """Say what a finding was; later looks keep it. `open` takes back what was said."""
+    """Review a finding; later detection runs keep the review. `open` takes back what was said."""
     said = Review(state=body.state, note=body.note, by=body.by, at_utc=runtime.clock.now())
     return FindingOut.of(await runtime.anomalies.review(finding_id, said))

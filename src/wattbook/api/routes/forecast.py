@@ -278,7 +278,7 @@ async def load(
     wait: WaitQuery = 0.0,
     as_of: PastQuery = None,
 ) -> Response:
-    """The load to come of a site, an operator or a zone: the newest run, or a job that makes it."""
+    """The load forecast of a site, an operator or a zone: the newest run, or a job for it."""
     reach = _reach(horizon, runtime)
     found = await _found(request, asked, wait, as_of, runtime)
     if not isinstance(found, Run):
@@ -295,7 +295,7 @@ async def hashrate(
     wait: WaitQuery = 0.0,
     as_of: PastQuery = None,
 ) -> Response:
-    """The hash rate to come: of a site, what its load gives; of a network, its own forecast."""
+    """The hash rate forecast: of a site from its load, of a network from its own history."""
     reach = _reach(horizon, runtime)
     asked = replace(asked, quantity=Quantity.HASHRATE)
     found = await _found(request, asked, wait, as_of, runtime)
@@ -306,7 +306,7 @@ async def hashrate(
 
 @router.post("/custom", response_model=ForecastOut, responses=REFUSALS | LATER)
 async def custom(request: Request, body: CustomIn, runtime: RuntimeDep) -> Response:
-    """The future of the caller's own series: rows, a CSV, or meters that are added up."""
+    """A forecast of the caller's own series: rows, a CSV, or meters that are added up."""
     brought = await asyncio.to_thread(body.brought, runtime.settings.forecast_days)
     with body.in_own_words():
         await flow.learnt_from(brought, ports=runtime)
@@ -335,7 +335,7 @@ async def backtest(
     grain: Annotated[GrainName, Query()] = Grain.HOUR,
     wait: WaitQuery = 0.0,
 ) -> Response:
-    """How the models fared on the past of a series, from its newest run."""
+    """How accurate the models were on the past of a series, from its newest run."""
     asked = await _asked(subject.removeprefix("load:").removeprefix("hashrate:"), grain)
     if subject.removeprefix("hashrate:").startswith(f"{flow.NETWORK}:"):
         asked = replace(asked, quantity=Quantity.HASHRATE)
@@ -365,7 +365,7 @@ async def list_runs(
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="most runs in the answer")] = 100,
 ) -> Response:
-    """Forecasts that were made, the newest first, without their rows."""
+    """Forecast runs, the newest first, without their rows."""
     if entity_id is not None:
         entity_id = await flow.full_name(entity_id, registry=runtime.registry)
     page = await runtime.forecasts.runs(
@@ -382,7 +382,7 @@ async def list_runs(
 
 @router.get("/runs/{run_id}", response_model=ComparedOut, responses=responses(UnknownEntityError))
 async def read_run(request: Request, run_id: str, runtime: RuntimeDep) -> Response:
-    """A forecast as it was made, beside what happened as far as it is known by now."""
+    """A forecast run, with the observed values as far as they are known by now."""
     found = await flow.compare_forecast(run_id, ports=runtime)
     return series(request, Answer(document_of(found.run), found.rows))
 
@@ -399,7 +399,7 @@ async def read_history(
     since: Annotated[Instant, Query(description="steps that start at or after")],
     quantity: Annotated[Quantity, Query(description="load or hashrate")] = Quantity.LOAD,
 ) -> Response:
-    """What was known before a forecast, step by step: the other half of its picture."""
+    """The values that were known before a forecast, step by step."""
     return series(request, await documents.history(run_id, quantity, since, runtime))
 
 

@@ -216,7 +216,7 @@ async def telemetry(
     dry_run: DryRunQuery = False,
     evidence: EvidenceQuery = False,
 ) -> Response:
-    """Take in a batch of readings; when this answers, they are on disk."""
+    """Ingest a batch of readings; when this answers, they are on disk."""
     decoded, origin = await _decoded(request, caller, frames.RAW_READINGS, options, runtime)
     written = await flow.ingest_readings(
         decoded.frame,
@@ -245,7 +245,7 @@ async def grid(
     curve_type: CurveQuery = CurveType.A01,
     period_end: PeriodEndQuery = None,
 ) -> Response:
-    """Take in conditions of grid zones: load, generation by technology, price, intensity."""
+    """Ingest conditions of grid zones: load, generation by technology, price, intensity."""
     decoded, origin = await _decoded(request, caller, frames.RAW_GRID, options, runtime)
     written = await flow.ingest_grid(
         decoded.frame,
@@ -276,7 +276,7 @@ class Direct(APIRoute):
 
 
 async def realtime(request: Request) -> Response:
-    """Take in one reading: 201 when it is new, 200 when it was known, on disk either way."""
+    """Ingest one reading: 201 when it is new, 200 when it was known, on disk either way."""
     parts = await runtime(request)
     single = await parts.collector.take_in(
         decode_single(await read_body(request, min(MAX_DOCUMENT_BYTES, parts.settings.body_limit)))
@@ -360,5 +360,5 @@ async def batch(
     runtime: RuntimeDep,
     evidence: EvidenceQuery = False,  # noqa: FBT002 -- a parameter of the query has a name
 ) -> Response:
-    """The receipt of a batch that was taken in before."""
+    """The receipt of a batch."""
     return json_response(_document(await runtime.readings.receipt(batch_id), evidence=evidence))

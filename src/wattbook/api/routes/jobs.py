@@ -49,7 +49,7 @@ WRITES = responses(UnknownEntityError, ConflictError)
     responses=responses(ConflictError, InputError),
 )
 async def submit(body: JobIn, runtime: RuntimeDep, request: Request, response: Response) -> JobOut:
-    """Ask for a background run; where it can be watched is in `Location`."""
+    """Submit a background job; `Location` says where to follow it."""
     kind, params = registry.validate(body.kind, body.params)
     await registry.check(kind, params, runtime)
     job = await runtime.jobs.submit(
@@ -112,7 +112,7 @@ async def list_jobs(
 
 @router.get("/jobs/{job_id}", responses=responses(UnknownEntityError))
 async def read_job(job_id: str, runtime: RuntimeDep, response: Response) -> JobOut:
-    """One job: how far it is, what each attempt came to, and the result."""
+    """One job: its progress, the outcome of each attempt, and the result."""
     job = await runtime.jobs.job(job_id)
     if not job.state.ended:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -121,7 +121,7 @@ async def read_job(job_id: str, runtime: RuntimeDep, response: Response) -> JobO
 
 @router.post("/jobs/{job_id}/cancel", responses=WRITES)
 async def cancel(job_id: str, runtime: RuntimeDep) -> JobOut:
-    """Stop a job: at once if it waits, at its next step if it is at work."""
+    """Cancel a job: at once if it waits, at its next step if it runs."""
     return JobOut.of(await runtime.jobs.steer(job_id, JobState.CANCELLED))
 
 

@@ -91,7 +91,7 @@ async def readings(
     cursor: Annotated[str | None, Query(description="`cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=100_000, description="most rows in the answer")] = 10_000,
 ) -> Response:
-    """Readings as they are believed now, in the order of meter and time, page by page.
+    """Current readings, in the order of meter and time, page by page.
 
     As CSV and Arrow the cursor is in the header `Wattbook-Cursor`.
     """

@@ -62,6 +62,6 @@ router = APIRouter(tags=["jobs"], dependencies=[Depends(strict)])
 
 @router.get("/schedules")
 async def list_schedules(runtime: RuntimeDep) -> SchedulesOut:
-    """What is done again and again: the last job of each schedule, and when the next is due."""
+    """Schedules: the last job of each, and when the next is due."""
     planned = await flow.planned(registry.build_schedules(runtime.settings), jobs=runtime.jobs)
     return SchedulesOut(schedules=[ScheduleOut.of(one) for one in planned])

@@ -150,7 +150,7 @@ async def put_meters(
 
 @router.get("/sites/{site_id}/supplies", responses=READS)
 async def read_supplies(site_id: str, runtime: RuntimeDep) -> list[SupplyOut]:
-    """How a site is powered."""
+    """The supplies of a site."""
     return SiteOut.of(await runtime.registry.site(site_id)).supplies
 
 
@@ -178,7 +178,7 @@ async def put_fleet(
 
 @router.get("/sites/{site_id}/tariffs", responses=READS)
 async def read_tariffs(site_id: str, runtime: RuntimeDep) -> list[TariffOut]:
-    """What a site pays by."""
+    """The tariffs of a site."""
     return SiteOut.of(await runtime.registry.site(site_id)).tariffs
 
 

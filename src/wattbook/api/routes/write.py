@@ -145,7 +145,7 @@ def _described(*ignored: str) -> dict[str, Any]:
 async def write(
     body: BodyDep, runtime: RuntimeDep, caller: CallerDep, precision: str = "ns"
 ) -> Response:
-    """Take in lines as InfluxDB 2 does; when this answers, what it did not refuse is on disk."""
+    """Write line protocol as to InfluxDB 2; when this answers, accepted lines are on disk."""
     return await _written(V2, body, precision, runtime, caller)
 
 
@@ -158,7 +158,7 @@ async def write(
 async def write_v1(
     body: BodyDep, runtime: RuntimeDep, caller: CallerDep, precision: str = "ns"
 ) -> Response:
-    """Take in lines as InfluxDB 1 does."""
+    """Write line protocol as to InfluxDB 1."""
     return await _written(V1, body, precision, runtime, caller)
 
 
