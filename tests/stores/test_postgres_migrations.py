@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from tests.services.cluster import sql
 from tests.stores.conftest import OURS, blocked, catalog, connections, until, waiting
 
-from wattbook.core.errors import UnavailableError
+from wattbook.cli.exit_codes import CODES
+from wattbook.core.errors import UnavailableError, UnknownEntityError
 from wattbook.core.registry.entities import Site
 from wattbook.stores.sql.engine import POOL_SIZE, create_engine
 from wattbook.stores.sql.migrate import SCRIPTS, Upgrade, upgrade
@@ -150,7 +151,11 @@ def test_processes_that_start_at_once_on_an_empty_database_migrate_it_once(datab
     ]
     said = [process.communicate(timeout=600) for process in started]
 
-    assert [process.returncode for process in started] == [0] * 4, said
+    ended = [process.returncode for process in started]
+    if ended[2]:  # a command that only reads may have come before there was a store
+        assert "`wattbook migrate` creates one" in said[2][1], said
+        ended[2] -= CODES[UnknownEntityError]
+    assert ended == [0] * 4, said
     out = [line for each, _ in said for line in each.splitlines()]
     made = [line for line in out if "created at schema" in line]
     known = [line for line in out if "up to date at schema" in line]
