@@ -469,7 +469,8 @@ async def test_a_peak_that_was_estimated_is_marked_and_the_bill_complete(world):
     ]
 
 
-async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one(world):
+async def counted(world, counts: dict[int, float]) -> int:
+    """A site whose quarter-hourly register sends these states of March; how many are refused."""
     counter = Meter(
         id="s.main",
         site_id="s",
@@ -478,13 +479,11 @@ async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one
         expected_interval_s=900,
     )
     await world.add("s", counter)
-    quarters = int((APRIL - MARCH) / (HOUR / 4)) + 1
-    counts = [25.0 * each for each in range(quarters)]  # 100 kW; from T on 60 kWh more in 30 min
-    at = int((T - MARCH) / (HOUR / 4))
-    counts = [each + (60.0 if place > at + 1 else 0.0) for place, each in enumerate(counts)]
-    counts[at + 1] = -1.0  # refused
-    stamps = [(MARCH + each * HOUR / 4).isoformat() for each in range(quarters)]
-    rows = {"meter_id": ["s.main"] * quarters, "timestamp": stamps, "register_kwh": counts}
+    rows = {
+        "meter_id": ["s.main"] * len(counts),
+        "timestamp": [(MARCH + each * HOUR / 4).isoformat() for each in counts],
+        "register_kwh": list(counts.values()),
+    }
     written = await ingest.ingest_readings(
         pl.DataFrame(rows),
         Origin.of("test", b""),
@@ -492,7 +491,16 @@ async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one
         readings=world.readings,
         clock=world.clock,
     )
-    assert written.receipt.rejected == 1
+    return int(written.receipt.rejected)
+
+
+async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one(world):
+    quarters = int((APRIL - MARCH) / (HOUR / 4)) + 1
+    counts = [25.0 * each for each in range(quarters)]  # 100 kW; from T on 60 kWh more in 30 min
+    at = int((T - MARCH) / (HOUR / 4))
+    counts = [each + (60.0 if place > at + 1 else 0.0) for place, each in enumerate(counts)]
+    counts[at + 1] = -1.0  # refused
+    assert await counted(world, dict(enumerate(counts))) == 1
     await put(world, always(FLAT, DEMAND))
 
     (bill,) = (await account(world, MARCH, APRIL)).bills
@@ -510,31 +518,11 @@ async def test_a_demand_of_a_register_over_a_refused_row_is_never_a_measured_one
 
 
 async def test_a_register_that_left_readings_out_never_has_a_measured_demand_for_the_month(world):
-    counter = Meter(
-        id="s.main",
-        site_id="s",
-        kind=MeterKind.REGISTER,
-        role=MeterRole.MAIN,
-        expected_interval_s=900,
-    )
-    await world.add("s", counter)
     quarters = int((APRIL - MARCH) / (HOUR / 4)) + 1
     counts = [30.0 * each for each in range(quarters)]  # 120 kW
     gap = int((T - MARCH) / (HOUR / 4))
-    stamps = [(MARCH + each * HOUR / 4).isoformat() for each in range(quarters)]
-    kept = [each for each in range(quarters) if each not in range(gap + 1, gap + 5)]
-    rows = {
-        "meter_id": ["s.main"] * len(kept),
-        "timestamp": [stamps[each] for each in kept],
-        "register_kwh": [counts[each] for each in kept],
-    }
-    await ingest.ingest_readings(
-        pl.DataFrame(rows),
-        Origin.of("test", b""),
-        registry=world.registry,
-        readings=world.readings,
-        clock=world.clock,
-    )
+    kept = {each: kwh for each, kwh in enumerate(counts) if each not in range(gap + 1, gap + 5)}
+    assert await counted(world, kept) == 0
     await put(world, always(DEMAND))
 
     (bill,) = (await account(world, MARCH, APRIL)).bills

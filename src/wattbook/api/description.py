@@ -84,7 +84,7 @@ def _unlisted(
 
 
 def _answers(operation: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The status, the media type and the content of each answer that is no problem document."""
+    """The status, the media type and the content of each good answer."""
     for status, response in operation["responses"].items():
         for media, content in response.get("content", {}).items():
             if status.startswith("2"):

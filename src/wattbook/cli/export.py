@@ -23,7 +23,7 @@ from wattbook.wiring.runtime import Runtime
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 PAGE_ROWS: Final = 100_000
-"""So many readings a service answers with at a time."""
+"""Most readings in one answer of a service."""
 BYTES_PER_MB: Final = 1_000_000
 FIRST: Final = datetime(periods.FIRST_YEAR, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(periods.LAST_YEAR, 1, 1, tzinfo=UTC)

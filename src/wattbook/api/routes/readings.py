@@ -16,8 +16,8 @@ from wattbook.schemas.fields import Instant
 router = APIRouter(prefix="/readings", tags=["readings"], dependencies=[Depends(strict)])
 
 
-class ReadingOut(BaseModel):
-    """One reading."""
+class Value(BaseModel):
+    """What a reading said, or says."""
 
     meter_id: str
     ts: AwareDatetime = Field(description="instant, or start of the interval")
@@ -30,28 +30,13 @@ class ReadingOut(BaseModel):
         description="reactive power [kvar]: positive inductive, negative capacitive"
     )
     quality: str
-    above_capacity: bool | None = Field(
-        description="whether it is above the capacity in force at its instant; null without a"
-        " capacity, without a value and for registers, whose power is in the figures"
-    )
     known: AwareDatetime = Field(description="when it became known")
     revision: int = Field(description="0, and one more with each correction")
 
 
-class RevisionOut(BaseModel):
+class RevisionOut(Value):
     """A value of a reading that a correction replaced."""
 
-    meter_id: str
-    ts: AwareDatetime = Field(description="instant, or start of the interval")
-    power_kw: float | None
-    energy_kwh: float | None
-    register_kwh: float | None
-    hashrate_th: float | None
-    temperature_c: float | None
-    reactive_power_kvar: float | None
-    quality: str
-    known: AwareDatetime = Field(description="when it became known")
-    revision: int = Field(description="0 for the first value, and one more with each correction")
     superseded: AwareDatetime = Field(description="when the next value replaced it")
 
 
@@ -60,6 +45,15 @@ class RevisionsOut(BaseModel):
 
     cursor: str | None
     rows: list[RevisionOut]
+
+
+class ReadingOut(Value):
+    """One reading."""
+
+    above_capacity: bool | None = Field(
+        description="whether it is above the capacity in force at its instant; null without a"
+        " capacity, without a value and for registers, whose power is in the figures"
+    )
 
 
 class ReadingsOut(BaseModel):

@@ -13,7 +13,7 @@ from wattbook.core.frames import known_sum
 from wattbook.core.periods import QUARTER
 from wattbook.core.registry.components import ON_DEMAND, STEP_MINUTES, Demand, DemandSteps, OnDemand
 from wattbook.core.registry.tariffs import Holidays, Span, Tariff
-from wattbook.core.registry.windows import slot, slots
+from wattbook.core.registry.windows import is_open, slot
 from wattbook.core.units import QUARTERS_PER_HOUR
 
 Key: TypeAlias = tuple[date, int, str]
@@ -107,10 +107,7 @@ def intervals(own: pl.DataFrame, component: Demand | DemandSteps, place: pl.Expr
     of two billing months.
     """
     count = component.interval_minutes // STEP_MINUTES
-    inside = pl.lit(value=True)
-    if component.windows:
-        inside = pl.lit(pl.Series(slots(component.windows).ravel())).gather("slot")
-    rows = own.with_columns(slot=place).with_columns(inside=inside)
+    rows = own.with_columns(slot=place).with_columns(inside=is_open(component.windows))
     if component.sliding_minutes is None:
         joined = _side_by_side(rows, count)
     else:

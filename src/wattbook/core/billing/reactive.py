@@ -11,7 +11,7 @@ from wattbook.core.billing.bill_lines import Line, Part
 from wattbook.core.billing.demand import Key
 from wattbook.core.registry.components import Reactive
 from wattbook.core.registry.tariffs import Holidays, Span
-from wattbook.core.registry.windows import slot, slots
+from wattbook.core.registry.windows import is_open, slot
 from wattbook.core.rollups.reactive import power_factor
 from wattbook.core.units import PERCENT
 
@@ -90,12 +90,9 @@ def _measured(
     """By month: `kvarh` of the component's direction, `kwh` drawn meanwhile, and the times."""
     assert span.tariff is not None
     place = slot(span.tariff.weekend, holidays.get(span.tariff.id, frozenset()))
-    inside = pl.lit(value=True)
-    if component.windows:
-        inside = pl.lit(pl.Series(slots(component.windows).ravel())).gather("slot")
     return (
         own.with_columns(slot=place)
-        .filter(inside)
+        .filter(is_open(component.windows))
         .group_by("month")
         .agg(
             kvarh=pl.col(f"{component.direction}_kvarh").sum(),

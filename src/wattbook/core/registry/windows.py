@@ -117,6 +117,15 @@ def slot(weekend: Sequence[int], holidays: Iterable[date]) -> "pl.Expr":
     return (months_before * len(DAY_KINDS) + kind) * QUARTERS + pl.col("quarter")
 
 
+def is_open(windows: Sequence[Window]) -> "pl.Expr":
+    """Whether one of the windows is open in the `slot` of a row; where there are none, always."""
+    import polars as pl
+
+    if not windows:
+        return pl.lit(value=True)
+    return pl.lit(pl.Series(slots(windows).ravel())).gather("slot")
+
+
 def in_local_time(rows: "pl.DataFrame", timezone: str) -> "pl.DataFrame":
     """`rows` with `day` and `month` (dates where the site stands) and `quarter` of the day."""
     import polars as pl

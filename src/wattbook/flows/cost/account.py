@@ -128,7 +128,7 @@ async def account(
     async def read(figures: Rollups) -> tuple[EnergyCharges, list[Bill], pl.DataFrame]:
         drawn = await drawn_by(found.meters, terms, figures)
         books = await asyncio.to_thread(charge_energy, terms, drawn, prices.rows, load)
-        unmeasured = await unmeasured_demand(found.meters, terms, figures)
+        unmeasured = await unmeasured_demand(mains, terms, figures)
         made = await asyncio.to_thread(billed, books, drawn, unmeasured)
         rows = await mains.read(figures, Grain.DAY if grain is Grain.MONTH else grain, whole)
         return books, [_with_intervals(bill, mains.meters) for bill in made], rows

@@ -130,12 +130,11 @@ def charge_energy(
     return EnergyCharges(terms=terms, energy=energy, charged=charged, load=load)
 
 
-async def unmeasured_demand(meters: pl.DataFrame, terms: Terms, figures: Rollups) -> pl.DataFrame:
+async def unmeasured_demand(mains: Mains, terms: Terms, figures: Rollups) -> pl.DataFrame:
     """`core.billing.demand_bounds.UNMEASURED` of the main meters, where demand is billed."""
     tariffs = [span.tariff for span in terms.spans]
     if not any(demand.on_demand(each) or coincident.on_peaks(each) for each in tariffs):
         return demand_bounds.NONE
-    mains = Mains(meters)
     quarters = await mains.read(figures, Grain.QUARTER, terms.period)
     return await asyncio.to_thread(
         demand_bounds.unmeasured, quarters, mains.meters, mains.spans, terms.period
